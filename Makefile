@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# make demo   watch a lab of real BIRDs lose a site and a prediction come true
+# make test   everything that proves it
+# make        build only;  make help lists the rest
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+MODE       ?= release
+PKG_CONFIG ?= pkg-config
+B          := build/$(MODE)
+Q          := $(if $(V),,@)
+SHELL      := /bin/bash
+
+# Packages come before anything that asks pkg-config; a no-op if all is there.
+ifeq ($(filter clean help deps format,$(MAKECMDGOALS)),)
+DEPS_DONE := $(shell contrib/install-deps build >&2 && echo yes)
+ifneq ($(DEPS_DONE),yes)
+$(error packages are missing, see above)
+endif
+endif
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wundef -Wformat=2 \
+	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wconversion \
+	-Wnull-dereference -Wswitch-enum -Wimplicit-fallthrough
+HARD := -fstack-protector-strong -fstack-clash-protection \
+	-ftrivial-auto-var-init=zero -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+ifeq ($(shell uname -m),x86_64)
+HARD += -fcf-protection
+endif
+SAN := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+FLAGS_release := -O2 -g $(HARD)
+LINK_release  := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+FLAGS_debug   := -O0 -g
+FLAGS_clang   := $(FLAGS_release)
+LINK_clang    := $(LINK_release)
+FLAGS_asan    := $(SAN) -fsanitize=address,undefined
+LINK_asan     := $(FLAGS_asan)
+FLAGS_fuzz    := $(SAN) -fsanitize=fuzzer-no-link,address,undefined
+LINK_fuzz     := $(SAN) -fsanitize=address,undefined
+ifneq ($(filter clang fuzz,$(MODE)),)
+CC := clang
+endif
+
+LIBS := libevent_core libevent_extra libcurl sqlite3 liboping jansson \
+	libcyaml yaml-0.1 libsodium libcap-ng
+DEPS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
+DEPS_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lm
+
+# CFLAGS, CPPFLAGS, LDFLAGS and LDLIBS belong to whoever builds; ours stay apart.
+ALL_CFLAGS   = -std=gnu11 $(WARN) $(FLAGS_$(MODE)) $(DEPS_CFLAGS) $(CFLAGS)
+ALL_CPPFLAGS = -D_GNU_SOURCE -iquote include -iquote tests -MMD -MP $(CPPFLAGS)
+ALL_LDFLAGS  = $(LINK_$(MODE)) $(LDFLAGS)
+
+MAINS    := src/anycastd/main.c src/anycastctl/main.c
+SOURCES  := $(filter-out $(MAINS),$(wildcard src/*/*.c probes/*.c bird/*.c))
+OBJECTS  := $(SOURCES:%.c=$(B)/%.o)
+LIBRARY  := $(B)/libanycast.a
+PROGRAMS := $(B)/anycastd $(B)/anycastctl
+UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+all: $(PROGRAMS)
+
+$(B)/%.o: %.c $(B)/flags
+	$(Q)mkdir -p $(@D); echo "  CC    $<"; $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# Rewritten, and so all is rebuilt, only when compiler or flags change.
+$(B)/flags: FORCE
+	$(Q)mkdir -p $(@D); echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)' | cmp -s - $@ || \
+	echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)' > $@
+
+$(B)/version.h: FORCE
+	$(Q)mkdir -p $(@D); echo '#define ANYCASTD_VERSION "$(VERSION)"' | cmp -s - $@ || \
+	echo '#define ANYCASTD_VERSION "$(VERSION)"' > $@
+$(B)/src/base/version.o: $(B)/version.h
+$(B)/src/base/version.o: ALL_CPPFLAGS += -include $(B)/version.h
+
+$(LIBRARY): $(OBJECTS)
+	$(Q)echo "  AR    $@"; rm -f $@; $(AR) rcs $@ $^
+
+$(B)/anycastd: $(B)/src/anycastd/main.o $(LIBRARY)
+	$(Q)echo "  LINK  $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LDLIBS)
+$(B)/anycastctl: $(B)/src/anycastctl/main.o $(LIBRARY)
+	$(Q)echo "  LINK  $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LDLIBS)
+$(B)/unit/%: $(B)/tests/unit/%.o $(LIBRARY)
+	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) -lcmocka $(LDLIBS)
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIBRARY)
+	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LDLIBS)
+
+unit-programs: $(UNIT)
+fuzz-programs: $(FUZZERS)
+
+# Unit tests of this MODE: prints cmocka's lines, ends with a count.
+check: $(UNIT) $(PROGRAMS)
+	$(Q)tests/run-unit $(UNIT)
+check-%:
+	$(Q)$(MAKE) --no-print-directory MODE=$* check
+
+deps:
+	$(Q)contrib/install-deps build test
+
+test: deps
+	$(Q)$(MAKE) --no-print-directory all unit-programs
+	$(Q)tests/run-all $(B)
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/lab/demo $(B)
+
+bench: bench-reaction
+bench-reaction: all
+	$(Q)contrib/install-deps build test bench
+	$(Q)tests/bench/reaction $(B)
+
+# FUZZ_SECONDS of each fuzzer, from the seeds in tests/fuzz/corpus.
+FUZZ_SECONDS ?= 10
+fuzz:
+	$(Q)contrib/install-deps lint
+	$(Q)$(MAKE) --no-print-directory MODE=fuzz fuzz-programs
+	$(Q)tests/run-fuzz build/fuzz $(FUZZ_SECONDS)
+
+C_FILES := $(wildcard src/*/*.c probes/*.c bird/*.c include/*/*.h tests/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c)
+format:
+	clang-format -i $(C_FILES)
+format-check:
+	$(Q)contrib/install-deps lint
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+SCRIPTS := $(shell grep -rlE '^\#!/bin/(ba)?sh' .ci contrib tests --include='*' 2>/dev/null | grep -v '/corpus/')
+lint: $(B)/version.h
+	$(Q)contrib/install-deps lint
+	$(Q)printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P2 -n4 -I{} clang-tidy --quiet {} -- \
+	    -std=gnu11 $(ALL_CPPFLAGS) -include $(B)/version.h $(DEPS_CFLAGS) 2> >(grep -vE 'warnings? (generated|treated)|Suppressed|Use -header-filter' >&2)
+	$(Q)shellcheck $(SCRIPTS)
+	$(Q)mandoc -Tlint -Wwarning man/*.[158]
+
+install: all
+	install -D -m 0755 $(B)/anycastd $(DESTDIR)$(PREFIX)/sbin/anycastd
+	install -D -m 0755 $(B)/anycastctl $(DESTDIR)$(PREFIX)/bin/anycastctl
+	install -D -m 0644 man/anycastd.8 $(DESTDIR)$(PREFIX)/share/man/man8/anycastd.8
+	install -D -m 0644 man/anycastctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/anycastctl.1
+	install -D -m 0644 man/anycastd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/anycastd.conf.5
+	install -D -m 0644 contrib/systemd/anycastd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/anycastd.service
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make            build anycastd and anycastctl into $(B)'
+	@echo 'make demo       the whole loop in a lab of real BIRDs; no root'
+	@echo 'make test       unit tests and lab scenarios'
+	@echo 'make bench      measurements, results in build/bench/*.json'
+	@echo 'make check-asan unit tests under address and undefined sanitizers'
+	@echo 'make fuzz       FUZZ_SECONDS=10 of each fuzzer'
+	@echo 'make lint format-check format install clean'
+
+.DELETE_ON_ERROR:
+.PHONY: all check deps test demo bench bench-reaction fuzz format format-check lint install clean help \
+	unit-programs fuzz-programs FORCE
+.SECONDARY:
+-include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

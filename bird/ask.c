@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bird/ask.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mono.h"
+#include "bird/reply.h"
+#include "bird/session.h"
+
+/* One reply within timeout_ms; its code, or -1 with err. */
+static int
+read_reply(int fd, struct bird_reader *reader, int64_t timeout_ms,
+    struct err *err)
+{
+	struct mono end = mono_add_ms(mono_now(), timeout_ms);
+
+	for (;;) {
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+		int64_t left = mono_diff_ms(end, mono_now());
+		const struct bird_reply *reply;
+		char buf[4096];
+		size_t used;
+		ssize_t n;
+		int rc;
+
+		if (left <= 0 || poll(&pfd, 1, (int)left) == 0)
+			return err_set(err, ERR_TIMEOUT,
+			    "bird: no answer in %lld ms",
+			    (long long)timeout_ms);
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n <= 0)
+			return err_set(err, ERR_GONE, "bird: session closed");
+		/* One command, one reply: what follows it is not ours. */
+		rc = bird_reader_feed(reader, buf, (size_t)n, &used, &reply,
+		    err);
+		if (rc == -1)
+			return -1;
+		if (rc == 1 && !bird_code_is_ok(reply->code))
+			return err_set(err, ERR_BIRD, "bird: %04u %s",
+			    reply->code, bird_reply_text(reply));
+		if (rc == 1)
+			return (int)reply->code;
+	}
+}
+
+int
+bird_ask_configure(const char *path, int64_t timeout_ms, struct err *err)
+{
+	static const char command[] = "configure soft\n";
+	struct bird_reader *reader = bird_reader_new();
+	int fd = bird_session_connect(path, err), rc = -1;
+
+	if (fd == -1)
+		goto out;
+	if (read_reply(fd, reader, timeout_ms, err) == -1)
+		goto out;
+	if (send(fd, command, strlen(command), MSG_NOSIGNAL) == -1) {
+		err_sys(err, "bird: send");
+		goto out;
+	}
+	rc = read_reply(fd, reader, timeout_ms, err) == -1 ? -1 : 0;
+out:
+	if (fd != -1)
+		(void)close(fd);
+	bird_reader_free(reader);
+	return rc;
+}

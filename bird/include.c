@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bird/include.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/xalloc.h"
+
+#define FILE_MAX_BYTES (8u << 20)
+#define ROUTE_WORD "\troute "
+#define ROUTE_END " blackhole;"
+
+static const char head[] =
+    "# written by anycastd: do not edit, changes are overwritten\n";
+
+char *
+bird_include_line(const struct prefix *p, char buf[BIRD_ROUTE_LINE_BYTES])
+{
+	char text[PREFIX_TEXT_BYTES];
+
+	(void)snprintf(buf, BIRD_ROUTE_LINE_BYTES, ROUTE_WORD "%s" ROUTE_END,
+	    prefix_format(p, text));
+	return buf;
+}
+
+static void
+put_static(FILE *out, const char *name, const struct prefix *p, size_t n,
+    bool is_ipv4)
+{
+	fprintf(out, "protocol static %s {\n\t%s;\n", name,
+	    is_ipv4 ? "ipv4" : "ipv6");
+	for (size_t i = 0; i < n; i++) {
+		char line[BIRD_ROUTE_LINE_BYTES];
+
+		if (p[i].is_ipv4 == is_ipv4)
+			fprintf(out, "%s\n", bird_include_line(&p[i], line));
+	}
+	fprintf(out, "}\n");
+}
+
+char *
+bird_include_format(const struct prefix *announced, size_t n)
+{
+	struct prefix *sorted = xcalloc(n, sizeof(*sorted));
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		abort();
+	if (n > 0)
+		memcpy(sorted, announced, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), prefix_compare);
+	fputs(head, out);
+	put_static(out, BIRD_STATIC4, sorted, n, true);
+	put_static(out, BIRD_STATIC6, sorted, n, false);
+	if (fclose(out) != 0)
+		abort();
+	free(sorted);
+	return text;
+}
+
+size_t
+bird_include_parse(const char *text, struct prefix *out, size_t max)
+{
+	size_t n = 0;
+
+	for (const char *line = text; *line != '\0';) {
+		size_t len = strcspn(line, "\n");
+		char net[PREFIX_TEXT_BYTES];
+		struct prefix prefix;
+
+		if (len > strlen(ROUTE_WORD ROUTE_END) &&
+		    len - strlen(ROUTE_WORD ROUTE_END) < sizeof(net) &&
+		    strncmp(line, ROUTE_WORD, strlen(ROUTE_WORD)) == 0) {
+			(void)snprintf(net, sizeof(net), "%.*s",
+			    (int)(len - strlen(ROUTE_WORD ROUTE_END)),
+			    line + strlen(ROUTE_WORD));
+			if (prefix_parse(net, &prefix, NULL) == 0) {
+				if (n < max)
+					out[n] = prefix;
+				n++;
+			}
+		}
+		line += len + (line[len] == '\n');
+	}
+	return n;
+}
+
+char *
+bird_include_read(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t got = 0;
+	struct stat st;
+	char *text;
+
+	if (fd == -1 && errno == ENOENT)
+		return xstrdup("");
+	if (fd == -1 || fstat(fd, &st) == -1) {
+		err_sys(err, "%s", path);
+		goto fail;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size > (off_t)FILE_MAX_BYTES) {
+		err_set(err, ERR_CONF, "%s: not a file of ours", path);
+		goto fail;
+	}
+	text = xcalloc((size_t)st.st_size + 1, 1);
+	while (got < (size_t)st.st_size) {
+		ssize_t n = read(fd, text + got, (size_t)st.st_size - got);
+
+		if (n <= 0)
+			break;
+		got += (size_t)n;
+	}
+	(void)close(fd);
+	return text;
+
+fail:
+	if (fd != -1)
+		(void)close(fd);
+	return NULL;
+}
+
+static int
+write_and_sync(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		text += n;
+		len -= (size_t)n;
+	}
+	return fsync(fd);
+}
+
+/* The rename itself must survive a power cut too. */
+static int
+sync_folder(const char *path, struct err *err)
+{
+	char *copy = xstrdup(path);
+	const char *folder = dirname(copy);
+	int rc = 0, fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1 || fsync(fd) == -1)
+		rc = err_sys(err, "%s", folder);
+	if (fd != -1)
+		(void)close(fd);
+	free(copy);
+	return rc;
+}
+
+int
+bird_include_write(const char *path, const char *text, struct err *err)
+{
+	char *fresh = xasprintf("%s.new", path);
+	/* BIRD runs as another user and must be able to read it. */
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd == -1) {
+		err_sys(err, "%s", fresh);
+		goto fail;
+	}
+	if (write_and_sync(fd, text, strlen(text)) == -1) {
+		err_sys(err, "%s", fresh);
+		(void)close(fd);
+		goto fail_unlink;
+	}
+	(void)close(fd);
+	if (rename(fresh, path) == -1) {
+		err_sys(err, "rename %s", path);
+		goto fail_unlink;
+	}
+	free(fresh);
+	return sync_folder(path, err);
+
+fail_unlink:
+	(void)unlink(fresh);
+fail:
+	free(fresh);
+	return -1;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef ANYCASTCTL_OPTIONS_H
+#define ANYCASTCTL_OPTIONS_H
+/*
+ * options -- every option of anycastctl, before or after the command's name.
+ * Which command takes which one stands in the table of commands.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "report/report.h"
+
+enum ctl_opt {
+	CTL_OPT_SOCKET,
+	CTL_OPT_URL,
+	CTL_OPT_JSON,
+	CTL_OPT_NO_COLOR,
+	CTL_OPT_HELP,
+	CTL_OPT_VERSION,
+	CTL_OPT_REASON,
+	CTL_OPT_FOR,
+	CTL_OPT_DRY_RUN,
+	CTL_OPT_FOLLOW,
+	CTL_OPT_LIMIT,
+	CTL_OPT_SUBJECT,
+	CTL_OPT_SITE,
+	CTL_OPT_DETACH,
+	CTL_OPT_FORMAT,
+	CTL_OPT_OUTPUT,
+	CTL_OPT_NAMES,
+	CTL_OPT_COUNT
+};
+
+#define CTL_BIT(opt) (UINT32_C(1) << (opt))
+/* Those that every command takes. */
+#define CTL_GLOBAL_OPTIONS                                                     \
+	(CTL_BIT(CTL_OPT_SOCKET) | CTL_BIT(CTL_OPT_URL) |                      \
+	    CTL_BIT(CTL_OPT_JSON) | CTL_BIT(CTL_OPT_NO_COLOR) |                \
+	    CTL_BIT(CTL_OPT_HELP) | CTL_BIT(CTL_OPT_VERSION))
+
+struct ctl_option {
+	const char *name; /* without "--" */
+	const char *arg;  /* name of its argument; NULL: takes none */
+	const char *help;
+};
+extern const struct ctl_option ctl_option_table[CTL_OPT_COUNT];
+
+#define CTL_EVENTS_LIMIT_DEFAULT 20u
+#define CTL_EVENTS_LIMIT_MAX 1000u
+
+struct ctl_options {
+	uint32_t given; /* CTL_BIT of each option that was there */
+	const char *socket;
+	const char *url;
+	const char *reason;
+	const char *subject;
+	const char *site;
+	const char *output;
+	int64_t for_ms;
+	uint32_t limit;
+	enum report_format format;
+	char **args; /* borrowed from argv: what is no option */
+	size_t n_args;
+};
+
+bool ctl_options_has(const struct ctl_options *o, enum ctl_opt opt);
+
+/*
+ * argv is reordered: options first.  -1 with err naming the problem; all of
+ * *out is set in either case, as far as the parser came.
+ */
+int ctl_options_parse(int argc, char **argv, struct ctl_options *out,
+    struct err *err);
+
+#endif /* ANYCASTCTL_OPTIONS_H */

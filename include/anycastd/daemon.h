@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef ANYCASTD_DAEMON_H
+#define ANYCASTD_DAEMON_H
+/*
+ * daemon -- wires the roles of one process together and runs its loop.
+ */
+#include "base/conf.h"
+#include "base/err.h"
+
+/* Runs until SIGTERM or SIGINT; 0, or -1 with err when it cannot go on.
+ * Stopping leaves all routes as they are. */
+int daemon_run(const struct conf *conf, struct err *err);
+
+/* sd_notify(3): "READY=1" and the like; nothing without $NOTIFY_SOCKET. */
+void notify_supervisor(const char *state);
+
+#endif /* ANYCASTD_DAEMON_H */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef API_COMMON_H
+#define API_COMMON_H
+/*
+ * common -- the parts of the API that agent and controller serve alike.
+ */
+#include "api/server.h"
+#include "base/conf.h"
+#include "core/intent.h"
+#include "store/query.h"
+
+/* /v1/events; also waits for new ones. */
+struct api_events;
+struct api_events *api_events_new(struct loop *lp, struct query *query);
+void api_events_free(struct api_events *ev);
+void api_events_serve(struct api_events *ev, struct api_server *server);
+
+/* The body of a drain, checked. */
+struct drain_request {
+	char reason[INTENT_REASON_BYTES];
+	int64_t for_ms; /* 0: until restored */
+	bool dry_run;
+};
+int drain_request_parse(const struct api_request *req,
+    struct drain_request *out, struct err *err);
+
+/* The newest events about a subject, for explain; never NULL. */
+json_t *api_recent_events(struct query *query, const char *subject);
+
+/* The frame of /v1/status; sites: stolen reference. */
+json_t *api_status_frame(const struct conf *conf, int64_t started_ms,
+    json_t *sites);
+
+#endif /* API_COMMON_H */

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef BASE_CONF_H
+#define BASE_CONF_H
+/*
+ * conf -- the configuration: one YAML file, read with a libcyaml schema, then
+ * checked as a whole.  The result is immutable and freed at once.
+ *
+ * Every refusal names file, line and what was expected:
+ *	anycastd.yml:7: services[0].prefixes[1]: 192.0.2.1/24: host bits are set,
+ *	    expected 192.0.2.0/24
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+
+/* More is refused, so that a wrong file cannot take all memory. */
+#define CONF_FILE_BYTES_MAX (1u << 20)
+#define CONF_SERVICES_MAX 256u
+#define CONF_PROBES_MAX 64u     /* of a service */
+#define CONF_PREFIXES_MAX 8192u /* of all services together */
+#define CONF_SITES_MAX 1024u
+#define CONF_ARGS_MAX 64u          /* of an exec probe */
+#define CONF_ARGS_BYTES_MAX 16384u /* all of them, with their NULs */
+#define CONF_NAME_MAX 32 /* site, service, probe names: [a-z0-9][a-z0-9._-]* */
+
+enum probe_kind {
+	PROBE_HTTP,
+	PROBE_TCP,
+	PROBE_ICMP,
+	PROBE_EXEC,
+	PROBE_KIND_COUNT
+};
+
+/*
+ * One of http, tcp, icmp, exec is given; the rest has defaults.  The timeout
+ * may be longer than the interval: the next check then starts at the first beat
+ * of the interval after the last has ended.
+ */
+struct conf_probe {
+	char *name;
+	enum probe_kind kind;
+	char *target; /* http: URL; tcp: "addr:port", "[v6]:port"; icmp: addr */
+	char **argv; /* exec: NULL-terminated, absolute path first; else NULL */
+	int64_t interval_ms; /* 50 ms .. 1 h; default 1 s */
+	int64_t
+	    timeout_ms; /* 10 ms .. 1 min; default 1 s, or interval if less */
+	unsigned
+	    down_after;    /* failures in a row until sick; 1..100, default 3 */
+	unsigned up_after; /* successes in a row until healthy; default 2 */
+	unsigned status_min; /* http: default 200..299; `status: 200` = both */
+	unsigned status_max;
+	char *match;   /* http: body must contain this text; NULL: any body */
+	bool insecure; /* https: do not verify the certificate */
+};
+
+struct conf_service {
+	char *name;
+	struct prefix *prefixes; /* both families, unique over all services */
+	size_t n_prefixes;
+	struct conf_probe *probes;
+	size_t n_probes;
+	/* `need`: "all" (default) = n_probes, "any" = 1, or a number k <= n. */
+	unsigned need;
+};
+
+struct conf_bird {
+	char *socket;    /* default /run/bird/bird.ctl */
+	char *include;   /* default /var/lib/anycastd/bird.conf */
+	int64_t poll_ms; /* how often exports are read back; default 2 s */
+	int64_t
+	    timeout_ms; /* for BIRD's greeting and each reply; default 2 s */
+};
+
+/* The test prefix of a site: at most one of each family. */
+struct conf_test {
+	struct prefix *prefixes;
+	size_t n_prefixes;    /* 0: this site takes no part in experiments */
+	struct addr *sources; /* one in each prefix; probes are sent from it */
+	size_t n_sources;     /* == n_prefixes, same order */
+	/* A withdrawal of the test prefix not renewed for so long is undone. */
+	int64_t confirm_ms; /* default 30 s */
+};
+
+/* Agent role: present if `site` is given. */
+struct conf_agent {
+	char *site;
+	struct conf_bird bird;
+	struct conf_service *services;
+	size_t n_services;
+	struct conf_test test;
+	char *controller; /* URL http://host:port, NULL: a site on its own */
+};
+
+struct conf_predict {
+	uint32_t rate_pps;  /* sweep; default 1000 */
+	int64_t linger_ms;  /* after the last probe; default 2 s */
+	uint32_t sentinels; /* clients watched for settling; default 256 */
+	int64_t sentinel_interval_ms; /* default 5 s */
+	int64_t settle_max_ms;        /* default 5 min */
+	bool allow_special;           /* lab: accept private and documentation
+				     addresses as clients; default false */
+};
+
+/* Controller role: present if `fleet` is a mapping. */
+struct conf_controller {
+	char *listen; /* "addr:port", "[v6]:port": HTTP for agents */
+	char **sites; /* names of the fleet's sites */
+	size_t n_sites;
+	struct conf_predict predict;
+};
+
+struct conf {
+	char *file;   /* as given, for messages */
+	char *store;  /* SQLite file; default /var/lib/anycastd/anycastd.db */
+	char *socket; /* control socket; default /run/anycastd/anycastd.sock */
+	struct conf_agent *agent;           /* NULL: not an agent */
+	struct conf_controller *controller; /* NULL: not a controller */
+};
+
+/* NULL with err: "file:line: path: what: expected what". */
+struct conf *conf_load(const char *file, struct err *err);
+/* The same from memory; file is for messages. */
+struct conf *conf_parse(const char *file, const uint8_t *text, size_t len,
+    struct err *err);
+void conf_free(struct conf *c);
+
+/*
+ * The effective configuration with all defaults as YAML that parses back to
+ * the same.  Free the text with free().
+ */
+char *conf_format(const struct conf *c);
+
+const char *conf_probe_kind_name(enum probe_kind kind);
+
+#endif /* BASE_CONF_H */

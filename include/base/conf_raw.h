@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef BASE_CONF_RAW_H
+#define BASE_CONF_RAW_H
+/*
+ * conf_raw -- for conf only: the configuration as libcyaml's schema fills it.
+ * It has the file's shape and nothing but texts; NULL means "not given".  What
+ * the texts mean is judged later, by our own code, which can say file, line and
+ * what was expected.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/conf_lines.h"
+#include "base/err.h"
+
+struct raw_probe {
+	char *name;
+	char *http, *tcp, *icmp;
+	char **exec;
+	unsigned exec_count;
+	char *interval, *timeout;
+	char *down_after, *up_after;
+	char *status, *match, *insecure;
+};
+
+struct raw_service {
+	char *name;
+	char **prefixes;
+	unsigned prefixes_count;
+	char *need;
+	struct raw_probe *probes;
+	unsigned probes_count;
+};
+
+struct raw_bird {
+	char *socket, *include, *poll, *timeout;
+};
+
+struct raw_test {
+	char **prefixes;
+	unsigned prefixes_count;
+	char **sources;
+	unsigned sources_count;
+	char *confirm;
+};
+
+struct raw_predict {
+	char *rate, *linger;
+	char *sentinels, *sentinel_interval, *settle_max;
+	char *allow_special;
+};
+
+struct raw_fleet {
+	char *listen;
+	char **sites;
+	unsigned sites_count;
+	struct raw_predict *predict;
+};
+
+struct conf_raw {
+	char *site, *store, *socket;
+	struct raw_bird *bird;
+	struct raw_service *services;
+	unsigned services_count;
+	struct raw_test *test;
+	char *controller;
+	struct raw_fleet *fleet;
+};
+
+/* A text that conf_lines_new has accepted as lines.  NULL with err:
+ * "file:line: path: what". */
+struct conf_raw *conf_raw_load(const char *file, const uint8_t *text,
+    size_t len, const struct conf_lines *lines, struct err *err);
+/* All parts must have come from malloc. */
+void conf_raw_free(struct conf_raw *raw);
+/* YAML text, to be freed with free(). */
+char *conf_raw_save(const struct conf_raw *raw);
+
+#endif /* BASE_CONF_RAW_H */

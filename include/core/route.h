@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORE_ROUTE_H
+#define CORE_ROUTE_H
+/*
+ * route -- decides for one prefix whether it should be announced, and says
+ * why.  Level, not edge: the decision is a function of the present inputs.
+ *
+ * Rules stand in one table in order of precedence; the first that applies
+ * decides.  `explain` walks the same table.
+ */
+#include <stdbool.h>
+
+#include "core/health.h"
+
+enum route_kind {
+	ROUTE_SERVICE, /* carries users' traffic */
+	ROUTE_TEST,    /* carries only probes */
+};
+
+struct route_inputs {
+	enum route_kind kind;
+	enum health health;	/* verdict of the service; unused for TEST */
+	bool drained;		/* an active drain intent covers the prefix */
+	bool test_withdrawn;	/* an experiment holds it withdrawn */
+	bool announced_before;	/* what is there: for HEALTH_UNKNOWN */
+};
+
+enum route_rule {
+	ROUTE_RULE_DRAIN,
+	ROUTE_RULE_SICK,
+	ROUTE_RULE_HEALTHY,
+	ROUTE_RULE_KEEP,
+	ROUTE_RULE_EXPERIMENT,
+	ROUTE_RULE_TEST,
+	ROUTE_RULE_COUNT
+};
+
+struct route_decision {
+	bool announce;
+	enum route_rule rule;
+};
+
+struct route_decision route_decide(const struct route_inputs *in);
+
+/* Does the rule apply to these inputs (whether or not it decides)? */
+bool route_rule_applies(enum route_rule rule, const struct route_inputs *in);
+/* Is the rule about this kind of prefix at all? */
+bool route_rule_concerns(enum route_rule rule, enum route_kind kind);
+const char *route_rule_name(enum route_rule rule);
+/* A sentence for people; applies: which of its two forms. */
+const char *route_rule_text(enum route_rule rule, bool applies);
+
+#endif /* CORE_ROUTE_H */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FLEET_CONTROLLER_STATE_H
+#define FLEET_CONTROLLER_STATE_H
+/*
+ * controller_state -- the controller's inside, shared by the files of fleet/
+ * and by nobody else.
+ */
+#include <sys/queue.h>
+
+#include <jansson.h>
+
+#include "base/addr.h"
+#include "core/client_list.h"
+#include "fleet/controller.h"
+#include "store/intent_book.h"
+
+#define NO_SITE ((size_t)-1)
+
+/* An agent that waits for orders newer than it has. */
+struct order_waiter {
+	LIST_ENTRY(order_waiter) entry;
+	struct api_request *req;
+	struct fleet_site *site;
+	uint64_t after;
+	struct mono deadline;
+};
+
+struct fleet_site {
+	const char *name;
+	json_t *status; /* the agent's last report; NULL: never heard */
+	struct mono contact;
+	char boot[40];
+	uint64_t applied_revision;
+	/* The order document: whole, with its revision. */
+	json_t *orders;
+	uint64_t revision;
+	LIST_HEAD(, order_waiter) waiters;
+	/* Replies: the last batch taken of this boot. */
+	char replies_boot[40];
+	uint64_t replies_seq;
+};
+
+struct experiment;
+
+struct controller {
+	struct controller_env env;
+	const struct conf_controller *conf;
+	struct fleet_site *sites;
+	size_t n_sites;
+	struct intent_book intents;
+	uint64_t revision; /* the highest given out */
+	struct loop_timer *tick;
+	int64_t started_ms;
+	/* The current client list. */
+	uint32_t list;
+	struct store_client *clients;
+	uint32_t n_clients;
+	struct client_upload *upload; /* under way; NULL: none */
+	struct experiment *experiment; /* the newest; NULL: none yet */
+	uint32_t next_experiment;
+};
+
+/* controller.c */
+size_t controller_find_site(const struct controller *c, const char *name);
+bool fleet_site_is_live(const struct fleet_site *s);
+void controller_note(struct controller *c, const struct store_event *ev);
+/* Makes the site's order document anew; a new revision if it differs. */
+void controller_publish(struct controller *c, size_t site);
+void controller_publish_all(struct controller *c);
+
+/* agents_api.c: what agents call */
+void fleet_serve_agents(struct controller *c, struct api_server *server);
+void order_waiter_free(struct order_waiter *w);
+void fleet_site_wake(struct fleet_site *s);
+void fleet_expire_waiters(struct controller *c);
+
+/* people_api.c: what people call */
+void fleet_serve_people(struct controller *c, struct api_server *server);
+
+/* clients_api.c */
+void fleet_serve_clients(struct controller *c, struct api_server *server);
+void client_upload_free(struct client_upload *up);
+
+/* maps.c: failover maps as JSON, from the store. NULL with err. */
+json_t *fleet_maps(struct controller *c, const char *site, struct err *err);
+/* The heirs of the newest map of site; JSON null if there is none. */
+json_t *fleet_landing(struct controller *c, const char *site);
+
+#endif /* FLEET_CONTROLLER_STATE_H */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FLEET_EXPERIMENT_H
+#define FLEET_EXPERIMENT_H
+/*
+ * experiment -- runs one withdrawal experiment over the fleet (the course is
+ * core/experiment.h): orders sweeps, gathers the replies of every site, decides
+ * what each client's outcome is, and writes the map.
+ */
+#include <jansson.h>
+
+#include "fleet/controller_state.h"
+#include "probes/sweep.h"
+
+/* Starts one at site; NULL with err when it cannot be run now. */
+struct experiment *experiment_start(struct controller *c, size_t site,
+    struct err *err);
+void experiment_free(struct experiment *ex);
+
+bool experiment_is_running(const struct experiment *ex);
+uint32_t experiment_id(const struct experiment *ex);
+/* Ends it as failed; the test prefix is ordered back. */
+void experiment_abort(struct experiment *ex, const char *why);
+
+/* Adds "test", "capture", "sweep" and "step" to a site's order document; ex
+ * may be NULL. */
+void experiment_add_orders(const struct experiment *ex, size_t site,
+    json_t *doc);
+
+/* A site reported: look whether a step is complete. */
+void experiment_on_status(struct experiment *ex, size_t site);
+void experiment_on_tick(struct experiment *ex);
+/* The agent of a site is another process than before. */
+void experiment_on_reboot(struct experiment *ex, size_t site);
+void experiment_on_replies(struct experiment *ex, size_t site,
+    const struct sweep_reply *replies, size_t n);
+
+/* EXPERIMENT of docs/api.md; JSON null for NULL. */
+json_t *experiment_to_json(const struct experiment *ex);
+/* "address,before,after" per client; the caller frees it. NULL if there are no
+ * outcomes yet. */
+char *experiment_outcomes_csv(const struct experiment *ex, size_t *len);
+
+#endif /* FLEET_EXPERIMENT_H */

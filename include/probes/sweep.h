@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef PROBES_SWEEP_H
+#define PROBES_SWEEP_H
+/*
+ * sweep -- one pass of pings over clients from the test prefix, replies
+ * captured at every site.
+ *
+ * This header is the sweeper process's door: its messages, and functions with
+ * which main encodes and decodes them.  The packet itself is sweep_packet.h.
+ *
+ * One sweeper runs at each site.  It always captures what the configured
+ * capture says; it sends only when given a job.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/chan.h"
+#include "base/err.h"
+
+#define SWEEP_KEY_BYTES 16
+#define SWEEP_PREFIX_MAX 8
+#define SWEEP_REPLY_BATCH_MAX 1024 /* replies in one message */
+#define SWEEP_TARGETS_PER_MSG 4096
+#define SWEEP_SUBSET_MAX 100000 /* indices in one job */
+
+enum sweep_msg {
+	/* main -> sweeper */
+	SWEEP_MSG_CAPTURE = 1, /* struct sweep_capture */
+	SWEEP_MSG_TARGETS,     /* struct sweep_targets: part of a target list */
+	SWEEP_MSG_JOB,         /* struct sweep_job: send now */
+	SWEEP_MSG_STOP,        /* no body: end the running job */
+	SWEEP_MSG_FLUSH,       /* u64 cookie: report all captured so far, then
+				  answer with SWEEP_MSG_FLUSHED */
+	/* sweeper -> main */
+	SWEEP_MSG_REPLIES,  /* u16 count, then that many struct sweep_reply */
+	SWEEP_MSG_PROGRESS, /* struct sweep_progress */
+	SWEEP_MSG_FLUSHED,  /* u64 cookie, then struct sweep_counters */
+	SWEEP_MSG_TROUBLE,  /* text: why it cannot send or capture */
+};
+
+/* What to accept.  experiment 0: capture nothing. */
+struct sweep_capture {
+	uint32_t experiment;
+	uint8_t key[SWEEP_KEY_BYTES];
+	struct prefix prefixes[SWEEP_PREFIX_MAX]; /* test prefixes */
+	uint8_t n_prefixes;
+};
+
+/* A target list is identified by `list`; parts come in order from index 0. */
+struct sweep_targets {
+	uint32_t list;
+	uint32_t total; /* of the whole list */
+	uint32_t first; /* index of addrs[0] */
+	uint32_t n;     /* <= SWEEP_TARGETS_PER_MSG */
+	const struct addr *addrs;
+};
+
+struct sweep_job {
+	uint32_t job;        /* unique, echoed in the progress */
+	uint32_t list;       /* must have been completed by TARGETS */
+	uint32_t experiment; /* of the current capture: its key makes the MAC */
+	uint8_t phase;       /* opaque here: travels in the payload */
+	uint8_t round;       /* opaque here: travels in the payload */
+	uint32_t rate_pps;
+	uint64_t order_seed; /* same seed, same order */
+	struct addr source4; /* all zero: no IPv4 targets are sent */
+	struct addr source6;
+	bool has_source4;
+	bool has_source6;
+	/* Indices into the list; n_subset 0: the whole list. Borrowed. */
+	const uint32_t *subset;
+	uint32_t n_subset; /* <= SWEEP_SUBSET_MAX */
+};
+
+enum sweep_reply_flag {
+	SWEEP_REPLY_OTHER_SOURCE = 1u << 0, /* answered from another address */
+};
+
+/* One accepted reply: valid MAC, current experiment. */
+struct sweep_reply {
+	uint32_t index; /* in the target list */
+	uint8_t phase;
+	uint8_t round;
+	uint8_t flags;
+	uint8_t ttl;      /* or hop limit, as received */
+	uint64_t sent_us; /* sender's wall clock */
+	uint64_t recv_us; /* ours: an RTT only if both are the same machine */
+};
+#define SWEEP_REPLY_WIRE_BYTES 24u
+
+struct sweep_progress {
+	uint32_t job;
+	uint32_t sent;
+	uint32_t total;
+	uint32_t send_errors; /* the kernel refused; counted, not retried */
+	bool done;            /* last message about this job */
+};
+
+/* Everything captured and not accepted is counted here, by reason. */
+struct sweep_counters {
+	uint64_t accepted;
+	uint64_t bad_short; /* truncated, or no room for the payload */
+	uint64_t bad_type;  /* not an echo reply of ours (magic, version) */
+	uint64_t bad_experiment; /* late: of another experiment */
+	uint64_t bad_mac;        /* forged or damaged */
+	uint64_t kernel_drops;   /* the capture ring was full */
+};
+
+/*
+ * Encode: append to the caller's buffer, return length, or 0 if it does not
+ * fit.  Decode: 0, or -1 when the bytes are malformed; pointers in the result
+ * point into the body or into static storage as said in sweep.c.
+ */
+size_t sweep_encode_capture(const struct sweep_capture *in, uint8_t *buf,
+    size_t size);
+int sweep_decode_capture(const uint8_t *body, size_t len,
+    struct sweep_capture *out);
+size_t sweep_encode_targets(const struct sweep_targets *in, uint8_t *buf,
+    size_t size);
+size_t sweep_encode_job(const struct sweep_job *in, uint8_t *buf, size_t size);
+size_t sweep_encode_replies(const struct sweep_reply *in, size_t n,
+    uint8_t *buf, size_t size);
+/* out has room for max; returns the count, or -1. The same bytes travel in
+ * HTTP bodies from agent to controller. */
+int sweep_decode_replies(const uint8_t *body, size_t len,
+    struct sweep_reply *out, size_t max);
+int sweep_decode_progress(const uint8_t *body, size_t len,
+    struct sweep_progress *out);
+int sweep_decode_flushed(const uint8_t *body, size_t len, uint64_t *cookie,
+    struct sweep_counters *out);
+
+/* Worker main, for the keeper's table: needs CAP_NET_RAW. */
+int sweeper_main(int chan_fd);
+
+#endif /* PROBES_SWEEP_H */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef PROBES_SWEEP_LANE_H
+#define PROBES_SWEEP_LANE_H
+/*
+ * sweep_lane -- one raw socket and the batch of echo requests that waits in
+ * front of it; a job has one lane for each address family.
+ */
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+#include "probes/sweep_packet.h"
+
+#define SWEEP_BATCH_MAX 64u
+#define SWEEP_REQUEST_MAX_BYTES (20u + 8u + SWEEP_PAYLOAD_BYTES)
+
+/* What all requests of a job have in common. */
+struct sweep_request {
+	struct addr source;
+	uint8_t key[SWEEP_KEY_BYTES];
+	uint32_t experiment;
+	uint8_t phase;
+	uint8_t round;
+};
+
+struct sweep_target {
+	uint32_t index;
+	struct addr addr;
+};
+
+struct sweep_lane {
+	int fd; /* -1: this family is not sent */
+	bool is_ipv4;
+	struct sweep_request request;
+	unsigned head, n; /* targets[head..n) wait */
+	struct sweep_target targets[SWEEP_BATCH_MAX];
+	uint8_t packets[SWEEP_BATCH_MAX][SWEEP_REQUEST_MAX_BYTES];
+	struct iovec iov[SWEEP_BATCH_MAX];
+	struct mmsghdr msgs[SWEEP_BATCH_MAX];
+	union {
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} to[SWEEP_BATCH_MAX];
+};
+
+enum sweep_lane_end {
+	SWEEP_LANE_EMPTY, /* nothing waits any more */
+	SWEEP_LANE_FULL,  /* the kernel has no room now: try later */
+};
+
+/* The family is that of request->source.  -1 with err, lane->fd is -1 then. */
+int sweep_lane_open(struct sweep_lane *lane,
+    const struct sweep_request *request, struct err *err);
+void sweep_lane_close(struct sweep_lane *lane);
+/* There must be room: lane->n < SWEEP_BATCH_MAX, and none waits. */
+void sweep_lane_add(struct sweep_lane *lane, uint32_t index,
+    const struct addr *target);
+/* Sends what waits; adds to the two counts what was sent and refused. */
+enum sweep_lane_end sweep_lane_flush(struct sweep_lane *lane, uint32_t *sent,
+    uint32_t *refused);
+
+#endif /* PROBES_SWEEP_LANE_H */

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef PROBES_SWEEP_ORDER_H
+#define PROBES_SWEEP_ORDER_H
+/*
+ * sweep_order -- in which order a sweep visits its targets.
+ *
+ * Nobody's network shall feel a burst.  The targets of one block, a /24 or a
+ * /48, are visited at equal distances over the whole sweep, each block starting
+ * at its own random place, its hosts in random order.  When all blocks are
+ * equally large this is round-robin over the blocks.  The order depends on
+ * nothing but the arguments, so a sweep can be repeated exactly.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+/*
+ * Permutes index[0..n), which are indices into addrs and may repeat.  Takes
+ * linear time, about 32 bytes per target while it runs, none afterwards.
+ */
+void sweep_order_build(const struct addr *addrs, uint32_t *index, uint32_t n,
+    uint64_t seed);
+
+#endif /* PROBES_SWEEP_ORDER_H */

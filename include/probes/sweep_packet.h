@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef PROBES_SWEEP_PACKET_H
+#define PROBES_SWEEP_PACKET_H
+/*
+ * sweep_packet -- the echo payload of a sweep, and its validation.
+ *
+ *	offset size
+ *	0      4   magic "ACS1"
+ *	4      1   phase
+ *	5      1   round
+ *	6      2   zero
+ *	8      4   experiment
+ *	12     4   index of the target in the list
+ *	16     8   send time, microseconds of the sender's wall clock
+ *	24     16  target address (IPv4 as v4-mapped)
+ *	40     8   SipHash-2-4 over bytes 0..39 under the experiment's key
+ *
+ * Validation needs nothing but the key: every site can check a reply to a
+ * probe that another site sent.  ICMP id and sequence are never looked at,
+ * NATs rewrite them.  The MAC makes off-path forgery infeasible; the target in
+ * the payload tells a host that answers from another address.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "probes/sweep.h"
+
+#define SWEEP_PAYLOAD_BYTES 48u
+#define SWEEP_MAGIC 0x41435331u
+
+struct sweep_probe {
+	uint8_t phase;
+	uint8_t round;
+	uint32_t experiment;
+	uint32_t index;
+	uint64_t sent_us;
+	struct addr target;
+};
+
+void sweep_payload_build(const struct sweep_probe *probe,
+    const uint8_t key[SWEEP_KEY_BYTES], uint8_t out[SWEEP_PAYLOAD_BYTES]);
+
+enum sweep_drop {
+	SWEEP_OK,
+	SWEEP_DROP_SHORT,
+	SWEEP_DROP_TYPE,
+	SWEEP_DROP_EXPERIMENT,
+	SWEEP_DROP_MAC,
+	SWEEP_DROP_COUNT
+};
+
+/*
+ * packet: from the IP header on, any length, any content.  now_us: receive
+ * time.  *out only on SWEEP_OK.
+ */
+enum sweep_drop sweep_reply_parse(const uint8_t *packet, size_t len,
+    const struct sweep_capture *capture, uint64_t now_us,
+    struct sweep_reply *out);
+
+#endif /* PROBES_SWEEP_PACKET_H */

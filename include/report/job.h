@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef REPORT_JOB_H
+#define REPORT_JOB_H
+/*
+ * job -- what the renderers of this folder share.  For use in src/report only.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "report/fields.h"
+#include "report/report.h"
+#include "report/table.h"
+
+struct report_job {
+	struct fields f;
+	const struct report_style *style;
+	FILE *out; /* in memory; thrown away if f.bad at the end */
+};
+
+typedef void report_body_fn(struct report_job *job, const json_t *doc);
+
+/* Run body, then write all of it to out, or nothing. */
+int report_run(report_body_fn *body, const json_t *doc,
+    const struct report_style *style, FILE *out, struct err *err);
+
+/* Ink for any state, health or verdict of the API. */
+enum table_ink report_state_ink(const char *state);
+
+/* "drained by jo since 03:12Z until 04:12Z: reason", no line feed, cleaned. */
+void report_put_intent(struct report_job *job, const json_t *intent);
+bool report_intent_is_active(struct report_job *job, const json_t *intent);
+
+/* A line per event. */
+void report_put_events(struct report_job *job, const json_t *events,
+    const char *indent);
+
+/* One line about an EXPERIMENT. */
+void report_put_experiment(struct report_job *job, const json_t *experiment);
+
+/* A table of HEIRS; "unknown" is always the last row. */
+void report_put_heirs(struct report_job *job, const json_t *heirs,
+    const char *indent);
+
+/* A table of prefixes of a site as in /v1/status. */
+void report_put_prefixes(struct report_job *job, const json_t *prefixes,
+    const char *indent);
+/* A table of services of a site with their probes. */
+void report_put_services(struct report_job *job, const json_t *services,
+    const char *indent);
+
+/* "03:12Z"; borrowed from buf. */
+const char *report_clock(const struct report_job *job, int64_t wall_ms,
+    char *buf);
+
+#endif /* REPORT_JOB_H */

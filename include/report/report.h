@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef REPORT_REPORT_H
+#define REPORT_REPORT_H
+/*
+ * report -- answers of the HTTP API (docs/api.md) as text for people, CSV and
+ * JSON.  Pure rendering: no clock, no locale, no terminal.
+ *
+ * The documents are not trusted: a field that is missing or of the wrong type
+ * ends in -1 with err naming it, and nothing has been written to out then.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+
+enum report_format {
+	REPORT_TABLE,
+	REPORT_JSON,
+	REPORT_CSV,
+	REPORT_FORMAT_COUNT
+};
+
+struct report_style {
+	bool color;
+	int64_t now_ms; /* wall time, for "since 03:12Z" without a date */
+};
+
+/* -1 with err naming the formats that there are. */
+int report_parse_format(const char *name, enum report_format *out,
+    struct err *err);
+
+typedef int report_fn(const json_t *doc, const struct report_style *style,
+    FILE *out, struct err *err);
+
+/* The document itself, indented, ASCII only. */
+report_fn report_json;
+/* The same in one line. */
+report_fn report_json_line;
+
+/* GET /v1/status: a line per site; and every detail of each site. */
+report_fn report_status;
+report_fn report_sites;
+/* GET /v1/explain. */
+report_fn report_explain;
+/* GET /v1/events: a line per event. */
+report_fn report_events;
+/* POST .../drain and .../restore. */
+report_fn report_drain;
+report_fn report_restore;
+/* {"experiment": EXPERIMENT or null}: several lines; and one short line,
+ * without its line feed, to be shown again and again. */
+report_fn report_experiment;
+report_fn report_progress;
+/* GET /v1/clients; and the answer to the last part of an upload. */
+report_fn report_clients;
+report_fn report_import;
+
+/* GET /v1/failover. */
+report_fn report_failover_table;
+report_fn report_failover_csv;
+int report_failover(enum report_format format, const json_t *doc,
+    const struct report_style *style, FILE *out, struct err *err);
+
+#endif /* REPORT_REPORT_H */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SITE_AGENT_H
+#define SITE_AGENT_H
+/*
+ * agent -- runs one site: health of its services, routes in BIRD, operators'
+ * intents, and what the controller orders.  Alone or in a fleet, the same.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "api/server.h"
+#include "base/conf.h"
+#include "base/fetch.h"
+#include "base/loop.h"
+#include "base/worker.h"
+#include "store/query.h"
+#include "store/store.h"
+
+struct agent;
+
+struct agent_env {
+	struct loop *lp;
+	struct keeper *keeper;
+	struct store *store;
+	struct query *query;
+	struct fetch_engine *fetch;
+	const struct conf *conf; /* conf->agent is not NULL */
+	size_t kind_pinger;	 /* in the keeper's table */
+	size_t kind_runner;
+	size_t kind_sweeper;
+};
+
+/* Loads the intents and goes to work. NULL with err. */
+struct agent *agent_new(const struct agent_env *env, struct err *err);
+void agent_free(struct agent *a);
+
+/* The people's part of the API, for a daemon without controller role. */
+void agent_serve(struct agent *a, struct api_server *server);
+
+/* The site's object of docs/api.md; new reference. */
+json_t *agent_status(const struct agent *a);
+
+#endif /* SITE_AGENT_H */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SITE_AGENT_STATE_H
+#define SITE_AGENT_STATE_H
+/*
+ * agent_state -- the agent's inside, shared by its own files (agent*.c, uplink,
+ * sweep_link) and by nobody else.
+ */
+#include "core/route.h"
+#include "site/agent.h"
+#include "site/checker.h"
+#include "site/reconcile.h"
+#include "store/intent_book.h"
+
+struct uplink;
+struct sweep_link;
+
+#define NO_SERVICE ((size_t)-1)
+
+struct agent_prefix {
+	struct prefix prefix;
+	size_t service; /* index, or NO_SERVICE: a test prefix */
+	struct route_decision decision;
+	int64_t decided_ms; /* wall: since when */
+};
+
+struct agent {
+	struct agent_env env;
+	const struct conf_agent *conf;
+	char boot[20]; /* changes with every start */
+	struct agent_prefix *prefixes; /* in prefix_compare order */
+	size_t n_prefixes;
+	struct worker *pinger, *runner;
+	struct probe_env *probes;
+	struct checker *checker;
+	struct reconcile *reconcile;
+	struct intent_book intents;
+	/* The experiment that holds the test prefix withdrawn; 0: none. */
+	uint32_t test_experiment;
+	struct loop_timer *test_confirm;
+	bool has_will; /* deposited with the keeper */
+	struct sweep_link *sweep; /* NULL: no test prefix */
+	struct uplink *uplink;	  /* NULL: no controller */
+	int64_t started_ms;
+};
+
+/* Decides all prefixes anew and lets BIRD follow. */
+void agent_decide(struct agent *a);
+void agent_note(struct agent *a, const struct store_event *ev);
+struct route_inputs agent_route_inputs(const struct agent *a,
+    const struct agent_prefix *p);
+
+/* Withdraws (experiment > 0) or restores (0) the test prefix; renewing it
+ * holds it for another confirm time. */
+void agent_hold_test(struct agent *a, uint32_t experiment);
+void agent_renew_test(struct agent *a);
+
+/* agent_json.c */
+json_t *agent_explain(const struct agent *a, const char *what,
+    struct err *err);
+/* All prefixes with their inputs and rules, for the controller. */
+json_t *agent_explain_all(const struct agent *a);
+json_t *agent_changes(const struct agent *a, bool drained, char **diff);
+
+#endif /* SITE_AGENT_STATE_H */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SITE_RECONCILE_H
+#define SITE_RECONCILE_H
+/*
+ * reconcile -- makes BIRD's routes what is wanted, and keeps them so.
+ *
+ * Level, not edge: what is wanted is compared with what BIRD says it has and
+ * exports; while they differ it writes the include file, lets BIRD check it,
+ * reconfigures, reads back, and tries again with a growing pause.  A frozen
+ * BIRD, a broken include elsewhere, a BIRD restart only delay it.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/conf.h"
+#include "base/loop.h"
+
+enum route_real {
+	REAL_UNKNOWN, /* BIRD has not been asked, or does not answer */
+	REAL_ANNOUNCED,
+	REAL_WITHDRAWN,
+	REAL_COUNT
+};
+
+enum bird_state {
+	BIRD_DOWN,   /* no session: not there, or refused */
+	BIRD_SILENT, /* there, but it does not answer */
+	BIRD_CONNECTED,
+	BIRD_STATE_COUNT
+};
+
+struct reconcile;
+
+struct reconcile_ops {
+	/* What BIRD has for managed prefix i changed. */
+	void (*on_real)(size_t i, enum route_real before, enum route_real now,
+	    void *arg);
+	/* Something to tell people: BIRD lost, found, refuses. */
+	void (*on_notice)(const char *what, const char *reason, void *arg);
+	/* Wanted and real are equal (again). */
+	void (*on_converged)(void *arg);
+};
+
+struct reconcile_bird {
+	enum bird_state state;
+	char version[32];
+	size_t sessions_up;
+	size_t sessions_all;
+	char last_error[256]; /* "" when all is well */
+};
+
+/*
+ * prefixes: all that this site manages, n, in prefix_compare order; copied.  Each starts as the include
+ * file on disk has it (adopt: see reconcile_wanted), so that a restart changes
+ * nothing by itself.
+ */
+struct reconcile *reconcile_new(struct loop *lp, const struct conf_bird *conf,
+    const struct prefix *prefixes, size_t n, const struct reconcile_ops *ops,
+    void *arg);
+void reconcile_free(struct reconcile *r);
+
+/* Sets what is wanted for prefix i; nothing happens until reconcile_apply. */
+void reconcile_want(struct reconcile *r, size_t i, bool announced);
+/* Goes to work if anything that is wanted changed. */
+void reconcile_apply(struct reconcile *r);
+
+bool reconcile_wanted(const struct reconcile *r, size_t i);
+enum route_real reconcile_real(const struct reconcile *r, size_t i);
+/* Established BGP sessions to which BIRD exports prefix i from us. */
+size_t reconcile_exported_to(const struct reconcile *r, size_t i);
+/* How long wanted and real have differed; 0 when equal. */
+int64_t reconcile_diverged_ms(const struct reconcile *r, size_t i);
+void reconcile_get_bird(const struct reconcile *r, struct reconcile_bird *out);
+
+const char *route_real_name(enum route_real real);
+const char *bird_state_name(enum bird_state state);
+
+#endif /* SITE_RECONCILE_H */

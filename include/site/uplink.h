@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SITE_UPLINK_H
+#define SITE_UPLINK_H
+/*
+ * uplink -- the agent's link to its controller: long-polls the order document,
+ * posts the status, delivers captured replies.  The controller never connects
+ * to a site.  When it is silent, all stays as it is but an unconfirmed
+ * withdrawal of the test prefix (see agent_renew_test).
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+struct agent;
+struct uplink;
+
+struct uplink *uplink_new(struct agent *a);
+void uplink_free(struct uplink *up);
+
+/* Something changed: the status is posted soon. */
+void uplink_touch(struct uplink *up);
+/* As encoded by sweep_encode_replies; copied. */
+void uplink_queue_replies(struct uplink *up, const uint8_t *body, size_t len);
+void uplink_on_flushed(struct uplink *up, uint64_t cookie);
+
+/* {"url", "state", "last_error", "silent_for_ms", "applied_revision",
+ * "wanted_revision", "lost_batches"}; new reference. */
+json_t *uplink_status(const struct uplink *up);
+
+#endif /* SITE_UPLINK_H */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef STORE_INTENT_BOOK_H
+#define STORE_INTENT_BOOK_H
+/*
+ * intent_book -- the set of intents of a daemon, kept: each change goes to the
+ * store and into the event log, and what falls due is ended in time.  Agent
+ * and controller each have one.
+ */
+#include "base/loop.h"
+#include "core/intent.h"
+#include "store/query.h"
+#include "store/store.h"
+
+struct intent_book {
+	struct intent_set set; /* read freely, change by the functions below */
+	struct store *store;
+	struct loop_timer *due;
+	/* After any change, with the row as it is now. */
+	void (*on_change)(const struct intent *row, void *arg);
+	void *arg;
+};
+
+/* Loads the rows; -1 with err. Then set on_change. */
+int intent_book_init(struct intent_book *book, struct loop *lp,
+    struct store *store, struct query *query, struct err *err);
+void intent_book_fini(struct intent_book *book);
+
+/*
+ * Takes a row in by the rules of core/intent.h; on_durable (may be NULL) comes
+ * when the row as it is now is on disk, changed or not.
+ */
+void intent_book_take(struct intent_book *book, const struct intent *row,
+    store_done_cb *on_durable, void *arg);
+/* Ends the row with this id, if it is active. */
+void intent_book_end(struct intent_book *book, const char *id, const char *by);
+
+#endif /* STORE_INTENT_BOOK_H */

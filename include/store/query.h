@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef STORE_QUERY_H
+#define STORE_QUERY_H
+/*
+ * query -- reading the store: a read-only connection, short bounded queries.
+ * Rows read back are checked like any input from outside.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "store/store.h"
+
+struct query;
+
+/* NULL with err. The schema must be ours (store_prepare came before). */
+struct query *query_open(const char *path, struct err *err);
+void query_close(struct query *q);
+
+/*
+ * Results as JSON arrays of objects, keys = column names, times in wall
+ * milliseconds; new references, NULL with err.
+ *
+ * Events with id > after, oldest first, at most limit (<= 1000). after < 0:
+ * the newest `limit`, oldest first.  subject: NULL or only that subject.
+ * {"id","at_ms","kind","subject","what","reason","actor"}
+ */
+json_t *query_events(struct query *q, int64_t after, unsigned limit,
+    const char *subject, struct err *err);
+/* All intents that are active or ended later than ended_after_ms.
+ * {"id","kind","site","reason","actor","created_ms","until_ms","ended_ms",
+ * "ended_by"} */
+json_t *query_intents(struct query *q, int64_t ended_after_ms, struct err *err);
+/* The newest experiments first, at most limit; site NULL: of all.
+ * {"id","site","state","reason","created_ms","ended_ms","clients","list",
+ * "answered","bystanders"} */
+json_t *query_experiments(struct query *q, const char *site, unsigned limit,
+    struct err *err);
+/* One experiment, as above; NULL with err when there is none. */
+json_t *query_experiment(struct query *q, uint32_t id, struct err *err);
+/* Aggregates of one experiment.
+ * {"site","family","heir","clients","weight"} */
+json_t *query_heirs(struct query *q, uint32_t experiment, struct err *err);
+/* The newest experiment of site in state "done", 0 if none; -1 with err. */
+int64_t query_latest_map(struct query *q, const char *site, struct err *err);
+
+/* The stored order document of site: text (free with free()) and revision;
+ * 1 found, 0 none, -1 err. */
+int query_order(struct query *q, const char *site, uint64_t *revision,
+    char **json, struct err *err);
+/* Highest revision over all sites, 0 if none; -1 with err. */
+int64_t query_max_revision(struct query *q, struct err *err);
+/* Highest experiment id, 0 if none; -1 with err. */
+int64_t query_max_experiment(struct query *q, struct err *err);
+
+/* The current client list: *out is malloc'd (free), n entries in index order;
+ * *list its id (0 and n = 0 if none was loaded). 0, or -1 with err. */
+int query_clients(struct query *q, uint32_t *list, struct store_client **out,
+    uint32_t *n, struct err *err);
+
+/*
+ * Outcomes of the clients 0 .. n - 1 in one phase of an experiment, into the
+ * caller's arrays: site index + 1, 0 no answer or none stored; UINT32_MAX where
+ * the time is unknown.  0, or -1 with err.
+ */
+struct query_outcomes {
+	uint32_t experiment;
+	uint8_t phase;
+	uint32_t n;
+	uint8_t *sites;   /* n bytes */
+	uint32_t *rtt_us; /* n values */
+};
+int query_outcomes(struct query *q, const struct query_outcomes *want,
+    struct err *err);
+
+#endif /* STORE_QUERY_H */

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+/*
+ * store -- one SQLite file (WAL).  The store process alone writes; main hands
+ * it rows as messages and is told when they are durable.  Readers open the
+ * file read-only (store/query.h).
+ *
+ * Nothing is lost when a process dies: rows keep their own unique ids, main
+ * keeps what was not acknowledged and sends it again to the next store
+ * process, and the store process writes what main had sent before it died.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/worker.h"
+
+struct store; /* main's side */
+
+/* Opens or creates the file and brings its schema up to date, in the calling
+ * process (at start, before the loop).  -1 with err, e.g. written by a newer
+ * version. */
+int store_prepare(const char *path, struct err *err);
+
+/* Texts are stored as UTF-8 ('?' for bytes that are not) and cut to so many
+ * bytes; NULL is stored as "".  Ids and site names must be shorter. */
+#define STORE_TEXT_MAX 4096u
+
+/*
+ * Starts the store process: entry `kind` of the keeper's table. on_alarm (may
+ * be NULL) is told of trouble (disk full, database busy) and its end; nothing
+ * is dropped meanwhile, it is tried again.
+ */
+struct store *store_new(struct keeper *k, size_t kind, const char *path,
+    void (*on_alarm)(const char *text, void *arg), void *arg);
+/* Rows that were not yet handed to the store process are lost: at a clean end
+ * wait for store_backlog 0 first, for a bounded time.  Not from a callback. */
+void store_free(struct store *s);
+/* Rows put and not yet durable. */
+size_t store_backlog(const struct store *s);
+
+/* durable: the row is on disk (fsync).  Called later, from the loop. */
+typedef void store_done_cb(void *arg);
+
+/* Where to note a change, for people: append-only. */
+struct store_event {
+	const char *kind;    /* "health", "route", "intent", "order", ... */
+	const char *subject; /* "site/chc", "prefix/192.0.2.0/24", ... */
+	const char *what;    /* "announced -> withdrawn" */
+	const char *reason;
+	const char *actor; /* "uid 1000 (jo)", "controller", NULL: anycastd */
+};
+void store_put_event(struct store *s, const struct store_event *ev);
+
+/* An intent: an operator's durable wish.  Put again to change; a row that was
+ * once ended stays ended. */
+struct store_intent {
+	const char *id;   /* unique in the fleet */
+	const char *kind; /* "drain" */
+	const char *site;
+	const char *reason;
+	const char *actor;
+	int64_t created_ms;   /* wall */
+	int64_t until_ms;     /* wall; 0: until restored */
+	int64_t ended_ms;     /* wall; 0: active */
+	const char *ended_by; /* NULL while active */
+};
+void store_put_intent(struct store *s, const struct store_intent *in,
+    store_done_cb *on_durable, void *arg);
+
+/* Orders: the last document that the controller made for a site; one with a
+ * lower revision than the stored one changes nothing.  -1: json is longer than
+ * STORE_ORDER_MAX bytes; nothing was taken, on_durable will not be called. */
+#define STORE_ORDER_MAX 1000000u
+int store_put_order(struct store *s, const char *site, uint64_t revision,
+    const char *json, store_done_cb *on_durable, void *arg);
+
+struct store_experiment {
+	uint32_t id;
+	const char *site; /* where the test prefix is withdrawn */
+	const char *state;
+	const char *reason;
+	int64_t created_ms;
+	int64_t ended_ms; /* 0: running */
+	uint32_t clients;
+	uint32_t list; /* the client list that its indices refer to */
+	uint32_t answered; /* clients that answered at baseline */
+	uint32_t bystanders; /* clients of other sites that moved */
+};
+void store_put_experiment(struct store *s, const struct store_experiment *ex,
+    store_done_cb *on_durable, void *arg);
+
+/*
+ * The client list of an experiment and its outcomes, in parts; and the
+ * aggregates, which end the experiment in the same transaction.
+ */
+struct store_client {
+	uint8_t addr[16];
+	double weight;
+	int64_t last_seen; /* epoch seconds; 0 unknown */
+};
+/*
+ * A new client list, id `list` (unique, rising), sent in parts in index order;
+ * the last part has `last`.  It becomes the current list, in one transaction,
+ * when the last part is written; on_durable is called for the last part only.
+ * Older lists stay while an experiment refers to them.
+ */
+void store_put_clients(struct store *s, uint32_t list,
+    const struct store_client *clients, uint32_t n, bool last,
+    store_done_cb *on_durable, void *arg);
+
+/* Outcome of one client in one phase: the site index + 1, 0 no answer. */
+#define STORE_OUTCOMES_PER_CHUNK 8192u
+struct store_outcomes {
+	uint32_t experiment;
+	uint8_t phase;
+	uint32_t first; /* client index of sites[0] */
+	uint32_t n;
+	const uint8_t *sites;   /* n bytes */
+	const uint32_t *rtt_us; /* n values; UINT32_MAX unknown */
+};
+void store_put_outcomes(struct store *s, const struct store_outcomes *out);
+
+/* One aggregate row of a failover map. */
+struct store_heir {
+	uint32_t experiment;
+	const char *site;
+	uint8_t family;   /* 4 or 6 */
+	const char *heir; /* site; "" = unknown */
+	uint32_t clients;
+	double weight;
+};
+void store_put_heirs(struct store *s, const struct store_experiment *ex,
+    const struct store_heir *heirs, size_t n, store_done_cb *on_durable,
+    void *arg);
+
+/* Worker main, for the keeper's table. */
+int store_main(int chan_fd);
+
+#endif /* STORE_STORE_H */

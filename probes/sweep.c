@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The bodies of the sweeper's messages.  Numbers are big-endian, addresses 16
+ * bytes, truth values one byte 0 or 1; a body with a byte too few or too many
+ * is malformed.
+ *
+ *	capture   u32 experiment, key[16], u8 n, n * (addr, u8 len, u8 is_ipv4)
+ *	targets   u32 list, u32 total, u32 first, u32 n, n * addr
+ *	job       u32 job, u32 list, u32 experiment, u8 phase, u8 round,
+ *	          u32 rate_pps, u64 order_seed, u8 has_source4, addr source4,
+ *	          u8 has_source6, addr source6, u32 n_subset, n_subset * u32
+ *	flush     u64 cookie
+ *	replies   u16 n, n * (u32 index, u8 phase, u8 round, u8 flags, u8 ttl,
+ *	          u64 sent_us, u64 recv_us)
+ *	progress  u32 job, u32 sent, u32 total, u32 send_errors, u8 done
+ *	flushed   u64 cookie, 6 * u64 in the order of struct sweep_counters
+ *
+ * The addresses of decoded targets point into the body; all else is copied.
+ */
+#include "probes/sweep.h"
+
+#include <assert.h>
+
+#include "base/cursor.h"
+#include "probes/sweep_wire.h"
+
+/* struct addr is read in place. */
+static_assert(sizeof(struct addr) == 16 && _Alignof(struct addr) == 1,
+    "an address in a message is an address in memory");
+
+static struct wcursor
+wire_start(uint8_t *buf, size_t size)
+{
+	struct wcursor w = { .left = size };
+
+	w.p = buf;
+	return w;
+}
+
+static size_t
+wire_length(const struct wcursor *w, size_t size)
+{
+	return w->bad ? 0 : size - w->left;
+}
+
+static bool
+is_read_exactly(const struct cursor *c)
+{
+	return !c->bad && c->left == 0;
+}
+
+static void
+addr_encode(struct wcursor *w, const struct addr *a)
+{
+	wcursor_bytes(w, a->b, sizeof(a->b));
+}
+
+static void
+addr_decode(struct cursor *c, struct addr *out)
+{
+	cursor_bytes(c, out->b, sizeof(out->b));
+}
+
+/* Anything but 0 and 1 spoils the cursor. */
+static bool
+bool_decode(struct cursor *c)
+{
+	uint8_t v = cursor_u8(c);
+
+	if (v > 1)
+		c->bad = true;
+	return v == 1;
+}
+
+static void
+prefix_decode(struct cursor *c, struct prefix *out)
+{
+	addr_decode(c, &out->addr);
+	out->len = cursor_u8(c);
+	out->is_ipv4 = bool_decode(c);
+	if (out->is_ipv4 != addr_is_ipv4(&out->addr) ||
+	    out->len > (out->is_ipv4 ? 32 : 128))
+		c->bad = true;
+}
+
+size_t
+sweep_encode_capture(const struct sweep_capture *in, uint8_t *buf, size_t size)
+{
+	struct wcursor w = wire_start(buf, size);
+
+	if (in->n_prefixes > SWEEP_PREFIX_MAX)
+		return 0;
+	wcursor_be32(&w, in->experiment);
+	wcursor_bytes(&w, in->key, sizeof(in->key));
+	wcursor_u8(&w, in->n_prefixes);
+	for (size_t i = 0; i < in->n_prefixes; i++) {
+		addr_encode(&w, &in->prefixes[i].addr);
+		wcursor_u8(&w, in->prefixes[i].len);
+		wcursor_u8(&w, in->prefixes[i].is_ipv4);
+	}
+	return wire_length(&w, size);
+}
+
+int
+sweep_decode_capture(const uint8_t *body, size_t len, struct sweep_capture *out)
+{
+	struct cursor c = { .p = body, .left = len };
+	struct sweep_capture got = { .experiment = cursor_be32(&c) };
+
+	cursor_bytes(&c, got.key, sizeof(got.key));
+	got.n_prefixes = cursor_u8(&c);
+	if (got.n_prefixes > SWEEP_PREFIX_MAX)
+		return -1;
+	for (size_t i = 0; i < got.n_prefixes; i++)
+		prefix_decode(&c, &got.prefixes[i]);
+	if (!is_read_exactly(&c))
+		return -1;
+	*out = got;
+	return 0;
+}
+
+size_t
+sweep_encode_targets(const struct sweep_targets *in, uint8_t *buf, size_t size)
+{
+	struct wcursor w = wire_start(buf, size);
+
+	if (in->n > SWEEP_TARGETS_PER_MSG)
+		return 0;
+	wcursor_be32(&w, in->list);
+	wcursor_be32(&w, in->total);
+	wcursor_be32(&w, in->first);
+	wcursor_be32(&w, in->n);
+	for (size_t i = 0; i < in->n; i++)
+		addr_encode(&w, &in->addrs[i]);
+	return wire_length(&w, size);
+}
+
+int
+sweep_decode_targets(const uint8_t *body, size_t len, struct sweep_targets *out)
+{
+	struct cursor c = { .p = body, .left = len };
+	struct sweep_targets got = { .list = cursor_be32(&c) };
+
+	got.total = cursor_be32(&c);
+	got.first = cursor_be32(&c);
+	got.n = cursor_be32(&c);
+	if (c.bad || got.n > SWEEP_TARGETS_PER_MSG)
+		return -1;
+	got.addrs = (const struct addr *)(const void *)c.p;
+	cursor_skip(&c, got.n * sizeof(struct addr));
+	if (!is_read_exactly(&c))
+		return -1;
+	*out = got;
+	return 0;
+}
+
+size_t
+sweep_encode_job(const struct sweep_job *in, uint8_t *buf, size_t size)
+{
+	struct wcursor w = wire_start(buf, size);
+
+	if (in->n_subset > SWEEP_SUBSET_MAX)
+		return 0;
+	wcursor_be32(&w, in->job);
+	wcursor_be32(&w, in->list);
+	wcursor_be32(&w, in->experiment);
+	wcursor_u8(&w, in->phase);
+	wcursor_u8(&w, in->round);
+	wcursor_be32(&w, in->rate_pps);
+	wcursor_be64(&w, in->order_seed);
+	wcursor_u8(&w, in->has_source4);
+	addr_encode(&w, &in->source4);
+	wcursor_u8(&w, in->has_source6);
+	addr_encode(&w, &in->source6);
+	wcursor_be32(&w, in->n_subset);
+	for (size_t i = 0; i < in->n_subset; i++)
+		wcursor_be32(&w, in->subset[i]);
+	return wire_length(&w, size);
+}
+
+int
+sweep_decode_job(const uint8_t *body, size_t len, struct sweep_job *out,
+    uint32_t *subset)
+{
+	struct cursor c = { .p = body, .left = len };
+	struct sweep_job got = { .job = cursor_be32(&c) };
+
+	got.list = cursor_be32(&c);
+	got.experiment = cursor_be32(&c);
+	got.phase = cursor_u8(&c);
+	got.round = cursor_u8(&c);
+	got.rate_pps = cursor_be32(&c);
+	got.order_seed = cursor_be64(&c);
+	got.has_source4 = bool_decode(&c);
+	addr_decode(&c, &got.source4);
+	got.has_source6 = bool_decode(&c);
+	addr_decode(&c, &got.source6);
+	got.n_subset = cursor_be32(&c);
+	if (c.bad || got.n_subset > SWEEP_SUBSET_MAX)
+		return -1;
+	for (size_t i = 0; i < got.n_subset; i++)
+		subset[i] = cursor_be32(&c);
+	if (!is_read_exactly(&c))
+		return -1;
+	got.subset = subset;
+	*out = got;
+	return 0;
+}
+
+int
+sweep_decode_flush(const uint8_t *body, size_t len, uint64_t *cookie)
+{
+	struct cursor c = { .p = body, .left = len };
+	uint64_t got = cursor_be64(&c);
+
+	if (!is_read_exactly(&c))
+		return -1;
+	*cookie = got;
+	return 0;
+}
+
+size_t
+sweep_encode_replies(const struct sweep_reply *in, size_t n, uint8_t *buf,
+    size_t size)
+{
+	struct wcursor w = wire_start(buf, size);
+
+	if (n > UINT16_MAX)
+		return 0;
+	wcursor_be16(&w, (uint16_t)n);
+	for (size_t i = 0; i < n && !w.bad; i++) {
+		wcursor_be32(&w, in[i].index);
+		wcursor_u8(&w, in[i].phase);
+		wcursor_u8(&w, in[i].round);
+		wcursor_u8(&w, in[i].flags);
+		wcursor_u8(&w, in[i].ttl);
+		wcursor_be64(&w, in[i].sent_us);
+		wcursor_be64(&w, in[i].recv_us);
+	}
+	return wire_length(&w, size);
+}
+
+int
+sweep_decode_replies(const uint8_t *body, size_t len, struct sweep_reply *out,
+    size_t max)
+{
+	struct cursor c = { .p = body, .left = len };
+	uint16_t n = cursor_be16(&c);
+
+	if (c.bad || n > max || c.left != n * (size_t)SWEEP_REPLY_WIRE_BYTES)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		out[i].index = cursor_be32(&c);
+		out[i].phase = cursor_u8(&c);
+		out[i].round = cursor_u8(&c);
+		out[i].flags = cursor_u8(&c);
+		out[i].ttl = cursor_u8(&c);
+		out[i].sent_us = cursor_be64(&c);
+		out[i].recv_us = cursor_be64(&c);
+	}
+	return n;
+}
+
+size_t
+sweep_encode_progress(const struct sweep_progress *in, uint8_t *buf,
+    size_t size)
+{
+	struct wcursor w = wire_start(buf, size);
+
+	wcursor_be32(&w, in->job);
+	wcursor_be32(&w, in->sent);
+	wcursor_be32(&w, in->total);
+	wcursor_be32(&w, in->send_errors);
+	wcursor_u8(&w, in->done);
+	return wire_length(&w, size);
+}
+
+int
+sweep_decode_progress(const uint8_t *body, size_t len,
+    struct sweep_progress *out)
+{
+	struct cursor c = { .p = body, .left = len };
+	struct sweep_progress got = { .job = cursor_be32(&c) };
+
+	got.sent = cursor_be32(&c);
+	got.total = cursor_be32(&c);
+	got.send_errors = cursor_be32(&c);
+	got.done = bool_decode(&c);
+	if (!is_read_exactly(&c))
+		return -1;
+	*out = got;
+	return 0;
+}
+
+size_t
+sweep_encode_flushed(uint64_t cookie, const struct sweep_counters *in,
+    uint8_t *buf, size_t size)
+{
+	struct wcursor w = wire_start(buf, size);
+
+	wcursor_be64(&w, cookie);
+	wcursor_be64(&w, in->accepted);
+	wcursor_be64(&w, in->bad_short);
+	wcursor_be64(&w, in->bad_type);
+	wcursor_be64(&w, in->bad_experiment);
+	wcursor_be64(&w, in->bad_mac);
+	wcursor_be64(&w, in->kernel_drops);
+	return wire_length(&w, size);
+}
+
+int
+sweep_decode_flushed(const uint8_t *body, size_t len, uint64_t *cookie,
+    struct sweep_counters *out)
+{
+	struct cursor c = { .p = body, .left = len };
+	uint64_t got_cookie = cursor_be64(&c);
+	struct sweep_counters got = { .accepted = cursor_be64(&c) };
+
+	got.bad_short = cursor_be64(&c);
+	got.bad_type = cursor_be64(&c);
+	got.bad_experiment = cursor_be64(&c);
+	got.bad_mac = cursor_be64(&c);
+	got.kernel_drops = cursor_be64(&c);
+	if (!is_read_exactly(&c))
+		return -1;
+	*cookie = got_cookie;
+	*out = got;
+	return 0;
+}

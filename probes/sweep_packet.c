@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * SipHash-2-4 (Aumasson, Bernstein 2012) is libsodium's crypto_shorthash.  A
+ * MAC of 64 bits is enough: a forger sees no oracle, learns nothing from a
+ * wrong guess, and the key lives only as long as the experiment.
+ */
+#include "probes/sweep_packet.h"
+
+#include <assert.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "base/cursor.h"
+
+#define MAC_BYTES crypto_shorthash_BYTES
+#define MACED_BYTES (SWEEP_PAYLOAD_BYTES - MAC_BYTES)
+
+static_assert(crypto_shorthash_KEYBYTES == SWEEP_KEY_BYTES, "key of SipHash");
+
+#define IPV4_HEADER_MIN_BYTES 20u
+#define IPV6_HEADER_BYTES 40u
+#define ICMP_HEADER_BYTES 8u
+#define IPV4_FRAGMENT_MASK 0x3fffu /* more fragments, or an offset */
+
+/* What the IP header tells about a reply. */
+struct reply_ip {
+	struct addr source;
+	uint8_t ttl;
+	uint8_t want_type; /* of the echo reply in this family */
+};
+
+void
+sweep_payload_build(const struct sweep_probe *probe,
+    const uint8_t key[SWEEP_KEY_BYTES], uint8_t out[SWEEP_PAYLOAD_BYTES])
+{
+	struct wcursor w = { .p = out, .left = SWEEP_PAYLOAD_BYTES };
+	uint8_t mac[MAC_BYTES];
+
+	wcursor_be32(&w, SWEEP_MAGIC);
+	wcursor_u8(&w, probe->phase);
+	wcursor_u8(&w, probe->round);
+	wcursor_be16(&w, 0);
+	wcursor_be32(&w, probe->experiment);
+	wcursor_be32(&w, probe->index);
+	wcursor_be64(&w, probe->sent_us);
+	wcursor_bytes(&w, probe->target.b, sizeof(probe->target.b));
+	(void)crypto_shorthash(mac, out, MACED_BYTES, key);
+	wcursor_bytes(&w, mac, sizeof(mac));
+}
+
+/* Bytes beyond the IP length are link-layer padding, not packet. */
+static void
+trim_to_length(struct cursor *c, size_t length)
+{
+	if (length < c->left)
+		c->left = length;
+}
+
+/* Leaves c at the ICMP header. */
+static enum sweep_drop
+parse_ipv4(struct cursor *c, struct reply_ip *ip)
+{
+	size_t header_bytes = (size_t)(cursor_u8(c) & 0x0f) * 4;
+	uint16_t total_bytes, fragment;
+	uint8_t protocol;
+	struct in_addr source;
+
+	cursor_skip(c, 1);
+	total_bytes = cursor_be16(c);
+	cursor_skip(c, 2);
+	fragment = cursor_be16(c);
+	ip->ttl = cursor_u8(c);
+	protocol = cursor_u8(c);
+	cursor_skip(c, 2);
+	cursor_bytes(c, &source, sizeof(source));
+	cursor_skip(c, sizeof(struct in_addr));
+	if (c->bad)
+		return SWEEP_DROP_SHORT;
+	if (protocol != IPPROTO_ICMP || (fragment & IPV4_FRAGMENT_MASK) != 0)
+		return SWEEP_DROP_TYPE;
+	if (header_bytes < IPV4_HEADER_MIN_BYTES || total_bytes < header_bytes)
+		return SWEEP_DROP_SHORT;
+	trim_to_length(c, total_bytes - IPV4_HEADER_MIN_BYTES);
+	cursor_skip(c, header_bytes - IPV4_HEADER_MIN_BYTES);
+	ip->source = addr_from_in(source);
+	ip->want_type = ICMP_ECHOREPLY;
+	return SWEEP_OK;
+}
+
+/*
+ * A reply with extension headers is taken for foreign: an echo reply has
+ * none, and the kernel filter could not follow them.
+ */
+static enum sweep_drop
+parse_ipv6(struct cursor *c, struct reply_ip *ip)
+{
+	uint16_t payload_bytes;
+	uint8_t next_header;
+
+	cursor_skip(c, 4);
+	payload_bytes = cursor_be16(c);
+	next_header = cursor_u8(c);
+	ip->ttl = cursor_u8(c);
+	cursor_bytes(c, ip->source.b, sizeof(ip->source.b));
+	cursor_skip(c, sizeof(struct addr));
+	if (c->bad)
+		return SWEEP_DROP_SHORT;
+	if (next_header != IPPROTO_ICMPV6)
+		return SWEEP_DROP_TYPE;
+	trim_to_length(c, payload_bytes);
+	ip->want_type = ICMP6_ECHO_REPLY;
+	return SWEEP_OK;
+}
+
+static enum sweep_drop
+parse_ip(struct cursor *c, struct reply_ip *ip)
+{
+	if (c->left == 0)
+		return SWEEP_DROP_SHORT;
+	if (c->p[0] >> 4 == 4)
+		return parse_ipv4(c, ip);
+	if (c->p[0] >> 4 == 6)
+		return parse_ipv6(c, ip);
+	return SWEEP_DROP_TYPE;
+}
+
+/* payload has SWEEP_PAYLOAD_BYTES. */
+static enum sweep_drop
+parse_payload(const uint8_t *payload, const struct sweep_capture *capture,
+    struct sweep_probe *probe)
+{
+	struct cursor c = { .p = payload, .left = SWEEP_PAYLOAD_BYTES };
+	uint8_t mac[MAC_BYTES];
+	uint32_t magic = cursor_be32(&c);
+	uint16_t zero;
+
+	probe->phase = cursor_u8(&c);
+	probe->round = cursor_u8(&c);
+	zero = cursor_be16(&c);
+	probe->experiment = cursor_be32(&c);
+	probe->index = cursor_be32(&c);
+	probe->sent_us = cursor_be64(&c);
+	cursor_bytes(&c, probe->target.b, sizeof(probe->target.b));
+	if (magic != SWEEP_MAGIC || zero != 0)
+		return SWEEP_DROP_TYPE;
+	if (capture->experiment == 0 ||
+	    probe->experiment != capture->experiment)
+		return SWEEP_DROP_EXPERIMENT;
+	(void)crypto_shorthash(mac, payload, MACED_BYTES, capture->key);
+	if (sodium_memcmp(mac, payload + MACED_BYTES, MAC_BYTES) != 0)
+		return SWEEP_DROP_MAC;
+	return SWEEP_OK;
+}
+
+enum sweep_drop
+sweep_reply_parse(const uint8_t *packet, size_t len,
+    const struct sweep_capture *capture, uint64_t now_us,
+    struct sweep_reply *out)
+{
+	struct cursor c = { .p = packet, .left = len };
+	struct reply_ip ip = { .ttl = 0 };
+	struct sweep_probe probe = { .index = 0 };
+	enum sweep_drop why = parse_ip(&c, &ip);
+	uint8_t type, code;
+
+	if (why != SWEEP_OK)
+		return why;
+	type = cursor_u8(&c);
+	code = cursor_u8(&c);
+	cursor_skip(&c, ICMP_HEADER_BYTES - 2); /* id, seq: NATs change them */
+	if (c.bad)
+		return SWEEP_DROP_SHORT;
+	if (type != ip.want_type || code != 0)
+		return SWEEP_DROP_TYPE;
+	if (c.left < SWEEP_PAYLOAD_BYTES)
+		return SWEEP_DROP_SHORT;
+	why = parse_payload(c.p, capture, &probe);
+	if (why != SWEEP_OK)
+		return why;
+	*out = (struct sweep_reply){ .index = probe.index,
+		.phase = probe.phase,
+		.round = probe.round,
+		.ttl = ip.ttl,
+		.sent_us = probe.sent_us,
+		.recv_us = now_us };
+	if (!addr_equal(&probe.target, &ip.source))
+		out->flags |= SWEEP_REPLY_OTHER_SOURCE;
+	return SWEEP_OK;
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The sweeper process: joins the channel to main with capture and sender.
+ *
+ * Replies are collected into batches.  When main does not read them, capture
+ * is paused until it does; what the ring cannot hold meanwhile is counted by
+ * the kernel.  So memory stays bounded and nothing is lost unseen.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "base/chan.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "probes/sweep.h"
+#include "probes/sweep_capture.h"
+#include "probes/sweep_list.h"
+#include "probes/sweep_send.h"
+#include "probes/sweep_wire.h"
+
+#define BATCH_WAIT_MS 50
+#define BACKLOG_MAX_BYTES ((size_t)8 << 20)
+#define BACKLOG_LOW_BYTES (BACKLOG_MAX_BYTES / 2)
+#define PAUSE_CHECK_MS 10
+#define FLUSHES_MAX 16u
+#define TROUBLE_MAX_BYTES 600
+
+struct flush {
+	uint64_t cookie;
+	struct mono due; /* when the ring has handed over what it had */
+};
+
+struct sweeper {
+	struct loop *lp;
+	struct chan *ch;
+	struct sweep_lists lists;
+	struct sweep_send *send;
+	struct sweep_capture what; /* experiment 0: nothing is captured */
+	struct sweep_rings *rings; /* NULL then, or if it cannot be */
+	struct loop_timer *batch_timer;
+	struct loop_timer *pause_timer;
+	struct loop_timer *flush_timer;
+	struct flush flushes[FLUSHES_MAX]; /* oldest first */
+	unsigned n_flushes;
+	struct log_limit limit;
+	size_t n_batch;
+	struct sweep_reply batch[SWEEP_REPLY_BATCH_MAX];
+	uint32_t subset[SWEEP_SUBSET_MAX];
+};
+
+/* Main tells the operator; here it is logged sparingly. */
+static void __attribute__((format(printf, 2, 3)))
+trouble(struct sweeper *sw, const char *fmt, ...)
+{
+	char text[TROUBLE_MAX_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_limited(&sw->limit, "sweep: %s", text);
+	chan_send(sw->ch, SWEEP_MSG_TROUBLE, text, strlen(text));
+}
+
+static void
+batch_send(struct sweeper *sw)
+{
+	uint8_t body[2 + SWEEP_REPLY_BATCH_MAX * SWEEP_REPLY_WIRE_BYTES];
+	size_t len;
+
+	loop_timer_cancel(sw->batch_timer);
+	if (sw->n_batch == 0)
+		return;
+	len = sweep_encode_replies(sw->batch, sw->n_batch, body, sizeof(body));
+	sw->n_batch = 0;
+	chan_send(sw->ch, SWEEP_MSG_REPLIES, body, len);
+	if (chan_backlog_bytes(sw->ch) > BACKLOG_MAX_BYTES &&
+	    sw->rings != NULL && !sweep_capture_is_paused(sw->rings)) {
+		sweep_capture_pause(sw->rings, true);
+		loop_timer_set(sw->pause_timer, PAUSE_CHECK_MS);
+	}
+}
+
+static void
+on_reply(const struct sweep_reply *reply, void *arg)
+{
+	struct sweeper *sw = arg;
+
+	sw->batch[sw->n_batch++] = *reply;
+	if (sw->n_batch == SWEEP_REPLY_BATCH_MAX) {
+		batch_send(sw);
+	} else if (sw->n_batch == 1) {
+		loop_timer_set(sw->batch_timer, BATCH_WAIT_MS);
+	}
+}
+
+static void
+on_batch_timer(struct loop *lp, void *arg)
+{
+	(void)lp;
+	batch_send(arg);
+}
+
+static void
+on_pause_timer(struct loop *lp, void *arg)
+{
+	struct sweeper *sw = arg;
+
+	(void)lp;
+	if (sw->rings == NULL)
+		return;
+	if (chan_backlog_bytes(sw->ch) > BACKLOG_LOW_BYTES) {
+		loop_timer_set(sw->pause_timer, PAUSE_CHECK_MS);
+	} else {
+		sweep_capture_pause(sw->rings, false);
+	}
+}
+
+static void
+on_progress(const struct sweep_progress *progress, void *arg)
+{
+	struct sweeper *sw = arg;
+	uint8_t body[sizeof(*progress)];
+	size_t len = sweep_encode_progress(progress, body, sizeof(body));
+
+	chan_send(sw->ch, SWEEP_MSG_PROGRESS, body, len);
+}
+
+static bool
+is_same_capture(const struct sweep_capture *a, const struct sweep_capture *b)
+{
+	if (a->experiment != b->experiment || a->n_prefixes != b->n_prefixes ||
+	    memcmp(a->key, b->key, sizeof(a->key)) != 0)
+		return false;
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		if (!prefix_equal(&a->prefixes[i], &b->prefixes[i]))
+			return false;
+	}
+	return true;
+}
+
+static void
+capture_stop(struct sweeper *sw)
+{
+	sweep_capture_close(sw->rings);
+	sw->rings = NULL;
+	sw->n_batch = 0;
+	loop_timer_cancel(sw->batch_timer);
+	loop_timer_cancel(sw->pause_timer);
+}
+
+/*
+ * The same again changes nothing, not even the counters.  Otherwise what is
+ * not yet reported belongs to an experiment that main has left, and is
+ * dropped; and so ends a job of the old one.
+ */
+static void
+handle_capture(struct sweeper *sw, const struct chan_msg *msg)
+{
+	struct sweep_capture what;
+	struct err err = { .code = ERR_NONE };
+
+	if (sweep_decode_capture(msg->body, msg->len, &what) == -1) {
+		trouble(sw, "capture: malformed message");
+		return;
+	}
+	if (is_same_capture(&what, &sw->what) &&
+	    (sw->rings != NULL || what.experiment == 0))
+		return;
+	sweep_send_stop(sw->send);
+	capture_stop(sw);
+	sw->what = what;
+	if (what.experiment == 0)
+		return;
+	sw->rings = sweep_capture_open(sw->lp, &what, on_reply, sw, &err);
+	if (sw->rings == NULL)
+		trouble(sw, "capture: %s", err.msg);
+}
+
+static void
+handle_targets(struct sweeper *sw, const struct chan_msg *msg)
+{
+	struct sweep_targets part;
+	struct err err = { .code = ERR_NONE };
+
+	if (sweep_decode_targets(msg->body, msg->len, &part) == -1) {
+		trouble(sw, "targets: malformed message");
+	} else if (sweep_lists_add(&sw->lists, &part, &err) == -1) {
+		trouble(sw, "targets: %s", err.msg);
+	}
+}
+
+static int
+job_start(struct sweeper *sw, const struct sweep_job *job, struct err *err)
+{
+	struct sweep_list *list = sweep_lists_find(&sw->lists, job->list, err);
+
+	if (list == NULL)
+		return -1;
+	if (job->experiment == 0 || job->experiment != sw->what.experiment) {
+		return err_set(err, ERR_PROTO,
+		    "experiment %u, but capture is of %u", job->experiment,
+		    sw->what.experiment);
+	}
+	return sweep_send_start(sw->send, job, list, sw->what.key, err);
+}
+
+/* A new job takes the place of the running one. */
+static void
+handle_job(struct sweeper *sw, const struct chan_msg *msg)
+{
+	struct sweep_job job;
+	struct err err = { .code = ERR_NONE };
+
+	if (sweep_decode_job(msg->body, msg->len, &job, sw->subset) == -1) {
+		trouble(sw, "job: malformed message");
+		return;
+	}
+	sweep_send_stop(sw->send);
+	if (job_start(sw, &job, &err) == -1) {
+		struct sweep_progress none = { .job = job.job, .done = true };
+
+		trouble(sw, "job %u: %s", job.job, err.msg);
+		on_progress(&none, sw);
+	}
+}
+
+static void
+flush_answer(struct sweeper *sw, uint64_t cookie)
+{
+	struct sweep_counters n = { .accepted = 0 };
+	uint8_t body[sizeof(cookie) + sizeof(n)];
+	size_t len;
+
+	if (sw->rings != NULL)
+		n = sweep_capture_counters(sw->rings);
+	batch_send(sw);
+	len = sweep_encode_flushed(cookie, &n, body, sizeof(body));
+	chan_send(sw->ch, SWEEP_MSG_FLUSHED, body, len);
+}
+
+/* If capture is paused, or gets so by what the ring held, main must first read
+ * what waits. */
+static void
+on_flush_timer(struct loop *lp, void *arg)
+{
+	struct sweeper *sw = arg;
+	struct mono now = mono_now();
+
+	(void)lp;
+	if (sw->rings != NULL)
+		sweep_capture_drain(sw->rings);
+	if (sw->rings != NULL && sweep_capture_is_paused(sw->rings)) {
+		loop_timer_set(sw->flush_timer, PAUSE_CHECK_MS);
+		return;
+	}
+	while (sw->n_flushes > 0 && !mono_before(now, sw->flushes[0].due)) {
+		flush_answer(sw, sw->flushes[0].cookie);
+		sw->n_flushes--;
+		memmove(&sw->flushes[0], &sw->flushes[1],
+		    sw->n_flushes * sizeof(sw->flushes[0]));
+	}
+	if (sw->n_flushes > 0) {
+		loop_timer_set(sw->flush_timer,
+		    mono_diff_ms(sw->flushes[0].due, now) + 1);
+	}
+}
+
+static void
+handle_flush(struct sweeper *sw, const struct chan_msg *msg)
+{
+	struct mono due = mono_add_ms(mono_now(), SWEEP_CAPTURE_SETTLE_MS);
+	uint64_t cookie;
+
+	if (sweep_decode_flush(msg->body, msg->len, &cookie) == -1) {
+		trouble(sw, "flush: malformed message");
+		return;
+	}
+	if (sw->n_flushes == FLUSHES_MAX) {
+		trouble(sw, "flush %" PRIu64 ": %u are waiting already", cookie,
+		    FLUSHES_MAX);
+		return;
+	}
+	sw->flushes[sw->n_flushes++] =
+	    (struct flush){ .cookie = cookie, .due = due };
+	if (sw->n_flushes == 1)
+		loop_timer_set(sw->flush_timer, SWEEP_CAPTURE_SETTLE_MS);
+}
+
+static void
+on_msg(struct chan *ch, const struct chan_msg *msg, void *arg)
+{
+	struct sweeper *sw = arg;
+
+	(void)ch;
+	switch (msg->type) {
+	case SWEEP_MSG_CAPTURE:
+		handle_capture(sw, msg);
+		break;
+	case SWEEP_MSG_TARGETS:
+		handle_targets(sw, msg);
+		break;
+	case SWEEP_MSG_JOB:
+		handle_job(sw, msg);
+		break;
+	case SWEEP_MSG_STOP:
+		sweep_send_stop(sw->send);
+		break;
+	case SWEEP_MSG_FLUSH:
+		handle_flush(sw, msg);
+		break;
+	default:
+		trouble(sw, "unknown message %u", msg->type);
+		break;
+	}
+}
+
+static void
+on_close(struct chan *ch, void *arg)
+{
+	struct sweeper *sw = arg;
+
+	(void)ch;
+	loop_stop(sw->lp);
+}
+
+static struct sweeper *
+sweeper_new(int chan_fd)
+{
+	struct sweeper *sw = xcalloc(1, sizeof(*sw));
+
+	sw->lp = loop_new();
+	sw->ch = chan_new(sw->lp, chan_fd, on_msg, on_close, sw);
+	sw->send = sweep_send_new(sw->lp, on_progress, sw);
+	sw->batch_timer = loop_timer_new(sw->lp, on_batch_timer, sw);
+	sw->pause_timer = loop_timer_new(sw->lp, on_pause_timer, sw);
+	sw->flush_timer = loop_timer_new(sw->lp, on_flush_timer, sw);
+	return sw;
+}
+
+static void
+sweeper_free(struct sweeper *sw)
+{
+	sweep_send_free(sw->send);
+	sweep_capture_close(sw->rings);
+	sweep_lists_fini(&sw->lists);
+	loop_timer_free(sw->batch_timer);
+	loop_timer_free(sw->pause_timer);
+	loop_timer_free(sw->flush_timer);
+	chan_free(sw->ch);
+	loop_free(sw->lp);
+	free(sw);
+}
+
+int
+sweeper_main(int chan_fd)
+{
+	struct sweeper *sw;
+
+	if (sodium_init() == -1) {
+		log_warnx("sweep: sodium_init: no random numbers");
+		return 1;
+	}
+	sw = sweeper_new(chan_fd);
+	loop_run(sw->lp);
+	sweeper_free(sw);
+	return 0;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "anycastctl/commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "anycastctl/maps.h"
+#include "base/xalloc.h"
+#include "report/fields.h"
+
+enum ctl_exit
+cmd_predict_show(struct ctl *c)
+{
+	enum ctl_exit rc;
+	json_t *doc;
+
+	rc = maps_get(c, c->opt.site, &doc);
+	if (rc == CTL_DONE)
+		rc = maps_show(c, doc);
+	json_decref(doc);
+	return rc;
+}
+
+/* {"experiment": EXPERIMENT or null}; *doc as in ctl_get. */
+static enum ctl_exit
+get_experiment(struct ctl *c, json_t **doc)
+{
+	enum ctl_exit rc;
+	json_t *status, *experiment;
+
+	*doc = NULL;
+	rc = ctl_get(c, "/v1/status", &status);
+	if (rc != CTL_DONE)
+		return rc;
+	experiment = json_object_get(status, "experiment");
+	if (experiment == NULL)
+		experiment = json_null();
+	*doc = json_pack("{s:O}", "experiment", experiment);
+	json_decref(status);
+	return CTL_DONE;
+}
+
+enum ctl_exit
+cmd_predict_status(struct ctl *c)
+{
+	enum ctl_exit rc;
+	json_t *doc;
+
+	rc = get_experiment(c, &doc);
+	if (rc == CTL_DONE)
+		rc = ctl_show(c, report_experiment, doc);
+	json_decref(doc);
+	return rc;
+}
+
+static enum ctl_exit
+abort_experiment(struct ctl *c, const json_t *experiment)
+{
+	struct err err;
+	struct fields f = { .err = &err };
+	long long id = (long long)fields_count(&f, experiment, "id");
+	char *path = xasprintf("/v1/experiments/%lld/abort", id);
+	json_t *doc = NULL;
+	enum ctl_exit rc = CTL_FAILED;
+
+	if (f.bad) {
+		ctl_error(c, "the daemon's answer: %s", err.msg);
+	} else {
+		rc = ctl_post(c, path, NULL, &doc);
+	}
+	if (rc == CTL_DONE && ctl_options_has(&c->opt, CTL_OPT_JSON)) {
+		rc = ctl_show(c, report_json, doc);
+	} else if (rc == CTL_DONE) {
+		fprintf(c->out,
+		    "experiment %lld: aborted, the test prefix "
+		    "is put back\n",
+		    id);
+	}
+	json_decref(doc);
+	free(path);
+	return rc;
+}
+
+enum ctl_exit
+cmd_predict_abort(struct ctl *c)
+{
+	const json_t *experiment;
+	const char *state;
+	enum ctl_exit rc;
+	json_t *doc;
+
+	rc = get_experiment(c, &doc);
+	if (rc != CTL_DONE)
+		return rc;
+	experiment = json_object_get(doc, "experiment");
+	state = json_string_value(json_object_get(experiment, "state"));
+	if (json_is_null(experiment) ||
+	    (state != NULL &&
+		(strcmp(state, "done") == 0 || strcmp(state, "failed") == 0))) {
+		ctl_error(c, "predict: no experiment is running");
+		rc = CTL_FAILED;
+	} else {
+		rc = abort_experiment(c, experiment);
+	}
+	json_decref(doc);
+	return rc;
+}

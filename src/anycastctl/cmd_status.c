@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "anycastctl/commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+/* "akl chc syd": what may have been meant.  The caller frees. */
+static char *
+list_sites(const json_t *sites)
+{
+	char *list = xstrdup("");
+	const json_t *site;
+	size_t i;
+
+	json_array_foreach (sites, i, site) {
+		const char *name =
+		    json_string_value(json_object_get(site, "site"));
+		char *longer =
+		    xasprintf("%s %s", list, name == NULL ? "?" : name);
+
+		free(list);
+		list = longer;
+	}
+	return list;
+}
+
+/* Leave only the site of that name in doc; whether there is one. */
+static bool
+keep_site(json_t *doc, const char *name)
+{
+	json_t *sites = json_object_get(doc, "sites");
+	size_t i = 0;
+
+	while (i < json_array_size(sites)) {
+		const json_t *site = json_array_get(sites, i);
+		const char *is =
+		    json_string_value(json_object_get(site, "site"));
+
+		if (is != NULL && strcmp(is, name) == 0) {
+			i++;
+		} else {
+			json_array_remove(sites, i);
+		}
+	}
+	return i > 0;
+}
+
+static enum ctl_exit
+show_site(struct ctl *c, json_t *doc, const char *name)
+{
+	char *known = list_sites(json_object_get(doc, "sites"));
+	enum ctl_exit rc = CTL_FAILED;
+
+	if (keep_site(doc, name)) {
+		rc = ctl_show(c, report_sites, doc);
+	} else {
+		ctl_error(c, "site %s: not in this fleet, known:%s", name,
+		    known);
+	}
+	free(known);
+	return rc;
+}
+
+enum ctl_exit
+cmd_status(struct ctl *c)
+{
+	enum ctl_exit rc;
+	json_t *doc;
+
+	rc = ctl_get(c, "/v1/status", &doc);
+	if (rc != CTL_DONE)
+		return rc;
+	if (c->n_args == 0) {
+		rc = ctl_show(c, report_status, doc);
+	} else {
+		rc = show_site(c, doc, c->args[0]);
+	}
+	json_decref(doc);
+	return rc;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "anycastctl/options.h"
+
+#include <getopt.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "base/printable.h"
+
+#define FOR_MIN_MS 1000
+#define FOR_MAX_MS (INT64_C(365) * 24 * 60 * 60 * 1000)
+/* Values that getopt_long gives for long options: apart from characters. */
+#define LONG_BASE 256
+
+const struct ctl_option ctl_option_table[CTL_OPT_COUNT] = {
+	[CTL_OPT_SOCKET] = { "socket", "PATH", "the daemon's UNIX socket" },
+	[CTL_OPT_URL] = { "url", "URL",
+	    "http://HOST:PORT of a daemon, instead of its socket" },
+	[CTL_OPT_JSON] = { "json", NULL, "print the answer of the API" },
+	[CTL_OPT_NO_COLOR] = { "no-color", NULL, "no colours" },
+	[CTL_OPT_HELP] = { "help", NULL, "explain the command" },
+	[CTL_OPT_VERSION] = { "version", NULL, "the same as version" },
+	[CTL_OPT_REASON] = { "reason", "TEXT", "why, for the others" },
+	[CTL_OPT_FOR] = { "for", "DURATION",
+	    "end by itself after so long, e.g. 45m, 1h" },
+	[CTL_OPT_DRY_RUN] = { "dry-run", NULL,
+	    "show what would change, change nothing" },
+	[CTL_OPT_FOLLOW] = { "follow", NULL, "go on until interrupted" },
+	[CTL_OPT_LIMIT] = { "limit", "N", "the newest N, default 20" },
+	[CTL_OPT_SUBJECT] = { "subject", "NAME",
+	    "only those about a site, a service or a prefix" },
+	[CTL_OPT_SITE] = { "site", "SITE", "the site" },
+	[CTL_OPT_DETACH] = { "detach", NULL, "start it and do not wait" },
+	[CTL_OPT_FORMAT] = { "format", "FORMAT",
+	    "table (default), json or csv" },
+	[CTL_OPT_OUTPUT] = { "output", "FILE", "write to a file" },
+	[CTL_OPT_NAMES] = { "names", NULL,
+	    "only names, one on a line, for completion" },
+};
+
+bool
+ctl_options_has(const struct ctl_options *o, enum ctl_opt opt)
+{
+	return (o->given & CTL_BIT(opt)) != 0;
+}
+
+static void
+fill_long_options(struct option *longs)
+{
+	for (int i = 0; i < CTL_OPT_COUNT; i++) {
+		longs[i].name = ctl_option_table[i].name;
+		longs[i].has_arg = ctl_option_table[i].arg != NULL;
+		longs[i].val = LONG_BASE + i;
+	}
+}
+
+static int
+set_site(struct ctl_options *o, const char *arg, struct err *err)
+{
+	if (arg[0] == '\0')
+		return err_set(err, ERR_CONF, "is empty");
+	o->site = arg;
+	return 0;
+}
+
+static int
+set_text(struct ctl_options *o, enum ctl_opt opt, const char *arg)
+{
+	if (opt == CTL_OPT_SOCKET) {
+		o->socket = arg;
+	} else if (opt == CTL_OPT_URL) {
+		o->url = arg;
+	} else if (opt == CTL_OPT_REASON) {
+		o->reason = arg;
+	} else if (opt == CTL_OPT_SUBJECT) {
+		o->subject = arg;
+	} else if (opt == CTL_OPT_OUTPUT) {
+		o->output = arg;
+	}
+	return 0;
+}
+
+static int
+set_option(struct ctl_options *o, enum ctl_opt opt, const char *arg,
+    struct err *err)
+{
+	o->given |= CTL_BIT(opt);
+	if (opt == CTL_OPT_FOR) {
+		return num_parse_duration_ms(arg, FOR_MIN_MS, FOR_MAX_MS,
+		    &o->for_ms, err);
+	}
+	if (opt == CTL_OPT_LIMIT) {
+		return num_parse_u32(arg, 1, CTL_EVENTS_LIMIT_MAX, &o->limit,
+		    err);
+	}
+	if (opt == CTL_OPT_FORMAT)
+		return report_parse_format(arg, &o->format, err);
+	if (opt == CTL_OPT_SITE)
+		return set_site(o, arg, err);
+	return set_text(o, opt, arg);
+}
+
+/* What getopt_long says by '?': it leaves the reason to be guessed. */
+static int
+refuse_option(char **argv, struct err *err)
+{
+	char shown[PRINTABLE_TEXT_BYTES];
+
+	if (optopt >= LONG_BASE) {
+		return err_set(err, ERR_CONF, "option --%s takes no argument",
+		    ctl_option_table[optopt - LONG_BASE].name);
+	}
+	if (optopt > 0)
+		return err_set(err, ERR_CONF, "option -%c: not known", optopt);
+	return err_set(err, ERR_CONF,
+	    "option %s: not known, or short for "
+	    "more than one",
+	    printable(argv[optind - 1], shown));
+}
+
+static int
+take_option(int got, char **argv, struct ctl_options *o, struct err *err)
+{
+	if (got == 'h') {
+		o->given |= CTL_BIT(CTL_OPT_HELP);
+		return 0;
+	}
+	if (got == ':') {
+		return err_set(err, ERR_CONF, "option --%s needs %s",
+		    ctl_option_table[optopt - LONG_BASE].name,
+		    ctl_option_table[optopt - LONG_BASE].arg);
+	}
+	if (got < LONG_BASE)
+		return refuse_option(argv, err);
+	got -= LONG_BASE;
+	if (set_option(o, (enum ctl_opt)got, optarg, err) == -1)
+		return err_wrap(err, "option --%s", ctl_option_table[got].name);
+	return 0;
+}
+
+static int
+check_options(const struct ctl_options *o, struct err *err)
+{
+	if (ctl_options_has(o, CTL_OPT_SOCKET) &&
+	    ctl_options_has(o, CTL_OPT_URL)) {
+		return err_set(err, ERR_CONF,
+		    "options --socket and --url: only one of them");
+	}
+	if (ctl_options_has(o, CTL_OPT_JSON) &&
+	    ctl_options_has(o, CTL_OPT_FORMAT) && o->format != REPORT_JSON) {
+		return err_set(err, ERR_CONF,
+		    "options --json and --format: they differ");
+	}
+	return 0;
+}
+
+int
+ctl_options_parse(int argc, char **argv, struct ctl_options *out,
+    struct err *err)
+{
+	struct option longs[CTL_OPT_COUNT + 1] = { 0 };
+	int rc = 0;
+	int got;
+
+	*out = (struct ctl_options){ .limit = CTL_EVENTS_LIMIT_DEFAULT };
+	fill_long_options(longs);
+	optind = 0; /* glibc: start afresh */
+	opterr = 0;
+	while (rc == 0 &&
+	    (got = getopt_long(argc, argv, ":h", longs, NULL)) != -1)
+		rc = take_option(got, argv, out, err);
+	out->args = argv + optind;
+	out->n_args = (size_t)(argc - optind);
+	return rc == 0 ? check_options(out, err) : rc;
+}

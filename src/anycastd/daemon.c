@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "anycastd/daemon.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/common.h"
+#include "base/fetch.h"
+#include "base/log.h"
+#include "base/rights.h"
+#include "base/version.h"
+#include "base/worker.h"
+#include "base/xalloc.h"
+#include "fleet/controller.h"
+#include "probes/probe.h"
+#include "probes/sweep.h"
+#include "site/agent.h"
+#include "site/will.h"
+#include "store/query.h"
+#include "store/store.h"
+
+/* The last daemon may still be ending. */
+#define LOCK_WAIT_MS 10000
+
+enum worker_index {
+	WORKER_STORE,
+	WORKER_PINGER,
+	WORKER_RUNNER,
+	WORKER_SWEEPER,
+	WORKER_COUNT
+};
+
+/* Names have at most 15 bytes: they are the processes' names too. */
+static const struct worker_kind kinds[WORKER_COUNT] = {
+	[WORKER_STORE] = { "anycastd-store", store_main, false },
+	[WORKER_PINGER] = { "anycastd-pinger", pinger_main, true },
+	[WORKER_RUNNER] = { "anycastd-runner", runner_main, false },
+	[WORKER_SWEEPER] = { "anycastd-sweep", sweeper_main, true },
+};
+
+struct daemon {
+	const struct conf *conf;
+	struct loop *lp;
+	struct keeper *keeper;
+	struct store *store;
+	struct query *query;
+	struct fetch_engine *fetch;
+	struct api_server *server;
+	struct api_events *events;
+	struct agent *agent;
+	struct controller *controller;
+	struct loop_signal *sigterm, *sigint;
+	int lock;
+	bool keeper_lost;
+};
+
+static void
+on_stop_signal(struct loop *lp, int signo, void *arg)
+{
+	(void)arg;
+	log_info("daemon: stopping: signal %d, routes stay as they are",
+	    signo);
+	notify_supervisor("STOPPING=1");
+	loop_stop(lp);
+}
+
+static void
+on_keeper_lost(void *arg)
+{
+	struct daemon *d = arg;
+
+	d->keeper_lost = true;
+	loop_stop(d->lp);
+}
+
+static void
+on_store_alarm(const char *text, void *arg)
+{
+	(void)arg;
+	if (text != NULL)
+		log_warnx("store: %s", text);
+	else
+		log_info("store: writing again");
+}
+
+static int
+start_roles(struct daemon *d, struct err *err)
+{
+	if (d->conf->controller != NULL) {
+		struct controller_env env = { .lp = d->lp,
+			.store = d->store,
+			.query = d->query,
+			.conf = d->conf };
+
+		d->controller = controller_new(&env, err);
+		if (d->controller == NULL)
+			return -1;
+		controller_serve(d->controller, d->server);
+	}
+	if (d->conf->agent != NULL) {
+		struct agent_env env = { .lp = d->lp,
+			.keeper = d->keeper,
+			.store = d->store,
+			.query = d->query,
+			.fetch = d->fetch,
+			.conf = d->conf,
+			.kind_pinger = WORKER_PINGER,
+			.kind_runner = WORKER_RUNNER,
+			.kind_sweeper = WORKER_SWEEPER };
+
+		d->agent = agent_new(&env, err);
+		if (d->agent == NULL)
+			return -1;
+		/* With both roles people talk to the controller. */
+		if (d->controller == NULL)
+			agent_serve(d->agent, d->server);
+	}
+	return 0;
+}
+
+static int
+start_serving(struct daemon *d, struct err *err)
+{
+	d->events = api_events_new(d->lp, d->query);
+	api_events_serve(d->events, d->server);
+	if (api_server_listen_unix(d->server, d->conf->socket, err) == -1)
+		return -1;
+	if (d->conf->controller != NULL &&
+	    api_server_listen_tcp(d->server, d->conf->controller->listen,
+		err) == -1)
+		return -1;
+	return 0;
+}
+
+static int
+start(struct daemon *d, struct err *err)
+{
+	char *lock_path = will_lock_path(d->conf);
+
+	d->keeper = keeper_start(kinds, WORKER_COUNT, will_carry_out, err);
+	if (d->keeper != NULL)
+		d->lock = will_lock(lock_path, LOCK_WAIT_MS, err);
+	free(lock_path);
+	if (d->keeper == NULL || d->lock == -1 || rights_drop(false, err) == -1)
+		return -1;
+	if (store_prepare(d->conf->store, err) == -1)
+		return -1;
+	d->query = query_open(d->conf->store, err);
+	if (d->query == NULL)
+		return -1;
+	d->lp = loop_new();
+	d->sigterm = loop_signal_new(d->lp, SIGTERM, on_stop_signal, d);
+	d->sigint = loop_signal_new(d->lp, SIGINT, on_stop_signal, d);
+	keeper_attach(d->keeper, d->lp, on_keeper_lost, d);
+	d->store = store_new(d->keeper, WORKER_STORE, d->conf->store,
+	    on_store_alarm, d);
+	d->fetch = fetch_engine_new(d->lp);
+	d->server = api_server_new(d->lp);
+	if (start_roles(d, err) == -1)
+		return -1;
+	return start_serving(d, err);
+}
+
+/* In the opposite order; all are NULL-safe. */
+static void
+stop(struct daemon *d)
+{
+	api_server_free(d->server);
+	agent_free(d->agent);
+	controller_free(d->controller);
+	api_events_free(d->events);
+	if (d->fetch != NULL)
+		fetch_engine_free(d->fetch);
+	store_free(d->store);
+	query_close(d->query);
+	keeper_dismiss(d->keeper);
+	loop_signal_free(d->sigterm);
+	loop_signal_free(d->sigint);
+	loop_free(d->lp);
+	if (d->lock != -1)
+		(void)close(d->lock);
+}
+
+static void
+note_start(struct daemon *d)
+{
+	struct store_event ev = { .kind = "daemon",
+		.subject = "anycastd",
+		.what = "started",
+		.reason = anycastd_version() };
+
+	log_info("daemon: started: version %s", anycastd_version());
+	store_put_event(d->store, &ev);
+}
+
+int
+daemon_run(const struct conf *conf, struct err *err)
+{
+	struct daemon d = { .conf = conf, .lock = -1 };
+	int rc = -1;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (start(&d, err) == 0) {
+		note_start(&d);
+		notify_supervisor("READY=1");
+		loop_run(d.lp);
+		rc = d.keeper_lost ?
+		    err_set(err, ERR_GONE, "the keeper process died") :
+		    0;
+	}
+	stop(&d);
+	return rc;
+}

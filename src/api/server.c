@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "api/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/http_struct.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "base/text.h"
+#include "base/xalloc.h"
+
+#define HEADERS_MAX_BYTES 16384
+#define IDLE_TIMEOUT_SEC 60
+#define BACKLOG 64
+#define TABLES_MAX 8
+#define ACTOR_BYTES 96
+
+struct listener {
+	struct api_server *server;
+	struct evhttp *http;
+	bool is_local;
+};
+
+struct table {
+	const struct api_route *routes;
+	void *arg;
+};
+
+struct api_server {
+	struct loop *lp;
+	struct listener *local; /* control socket; NULL: not listening */
+	struct listener *tcp;
+	struct table tables[TABLES_MAX];
+	size_t n_tables;
+	char *unix_path;
+};
+
+struct api_request {
+	struct evhttp_request *ev;
+	char *segments[API_SEGMENTS_MAX];
+	size_t n_segments;
+	struct evkeyvalq params;
+	char actor[ACTOR_BYTES];
+	void (*on_gone)(struct api_request *req, void *arg);
+	void *arg;
+};
+
+/* ---- one request ---- */
+
+static void
+request_free(struct api_request *req)
+{
+	for (size_t i = 0; i < req->n_segments; i++)
+		free(req->segments[i]);
+	evhttp_clear_headers(&req->params);
+	free(req);
+}
+
+static void
+on_connection_closed(struct evhttp_connection *conn, void *arg)
+{
+	struct api_request *req = arg;
+
+	(void)conn;
+	if (req->on_gone != NULL)
+		req->on_gone(req, req->arg);
+	request_free(req);
+}
+
+/* Ends the request: answers it, lets go of the connection. */
+static void
+request_send(struct api_request *req, int status, struct evbuffer *body)
+{
+	struct evhttp_connection *conn = evhttp_request_get_connection(req->ev);
+
+	if (conn != NULL)
+		evhttp_connection_set_closecb(conn, NULL, NULL);
+	evhttp_send_reply(req->ev, status, NULL, body);
+	request_free(req);
+}
+
+void
+api_reply_bytes(struct api_request *req, int status, const char *type,
+    const void *bytes, size_t len)
+{
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(req->ev);
+	struct evbuffer *body = evbuffer_new();
+
+	if (body == NULL)
+		abort();
+	(void)evbuffer_add(body, bytes, len);
+	if (type != NULL)
+		(void)evhttp_add_header(headers, "Content-Type", type);
+	(void)evhttp_add_header(headers, "Cache-Control", "no-store");
+	request_send(req, status, body);
+	evbuffer_free(body);
+}
+
+void
+api_reply_empty(struct api_request *req, int status)
+{
+	api_reply_bytes(req, status, NULL, "", 0);
+}
+
+void
+api_reply_json(struct api_request *req, int status, json_t *body)
+{
+	char *text = json_dumps(body, JSON_COMPACT);
+
+	json_decref(body);
+	if (text == NULL) {
+		log_warnx("api: answer cannot be written as JSON");
+		api_reply_empty(req, 500);
+		return;
+	}
+	api_reply_bytes(req, status, "application/json", text, strlen(text));
+	free(text);
+}
+
+static int
+status_of(enum err_code code)
+{
+	switch (code) {
+	case ERR_GONE:
+		return 404;
+	case ERR_REFUSED:
+		return 409;
+	case ERR_CONF:
+	case ERR_PROTO:
+		return 400;
+	case ERR_TIMEOUT:
+		return 504;
+	case ERR_NONE:
+	case ERR_SYS:
+	case ERR_STORE:
+	case ERR_BIRD:
+	case ERR_CODE_COUNT:
+		break;
+	}
+	return 500;
+}
+
+void
+api_reply_err(struct api_request *req, const struct err *err)
+{
+	api_reply_json(req, status_of(err->code),
+	    json_pack("{s:{s:s, s:s}}", "error", "code",
+		err_code_name(err->code), "message", err->msg));
+}
+
+const char *
+api_segment(const struct api_request *req, size_t i)
+{
+	return i < req->n_segments ? req->segments[i] : "";
+}
+
+const char *
+api_param(const struct api_request *req, const char *name)
+{
+	return evhttp_find_header(&req->params, name);
+}
+
+int
+api_param_i64(const struct api_request *req, const char *name,
+    const int64_t range[2], int64_t *out, struct err *err)
+{
+	const char *text = api_param(req, name);
+	uint64_t value;
+
+	if (text == NULL)
+		return 0;
+	if (strcmp(text, "-1") == 0 && range[0] <= -1) {
+		*out = -1;
+		return 0;
+	}
+	if (num_parse_u64(text, range[0] > 0 ? (uint64_t)range[0] : 0,
+		(uint64_t)range[1], &value, err) == -1) {
+		err_wrap(err, "parameter %s", name);
+		return -1;
+	}
+	*out = (int64_t)value;
+	return 0;
+}
+
+const uint8_t *
+api_body(const struct api_request *req, size_t *len)
+{
+	struct evbuffer *in = evhttp_request_get_input_buffer(req->ev);
+
+	*len = evbuffer_get_length(in);
+	return evbuffer_pullup(in, -1);
+}
+
+json_t *
+api_body_json(const struct api_request *req, struct err *err)
+{
+	size_t len;
+	const uint8_t *bytes = api_body(req, &len);
+	json_error_t why;
+	json_t *body;
+
+	if (len == 0)
+		return json_object();
+	body = json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES,
+	    &why);
+	if (!json_is_object(body)) {
+		json_decref(body);
+		err_set(err, ERR_PROTO, "body: expected a JSON object: %s",
+		    body == NULL ? why.text : "it is something else");
+		return NULL;
+	}
+	return body;
+}
+
+const char *
+api_actor(const struct api_request *req)
+{
+	return req->actor;
+}
+
+void
+api_request_defer(struct api_request *req,
+    void (*on_gone)(struct api_request *req, void *arg), void *arg)
+{
+	struct evhttp_connection *conn = evhttp_request_get_connection(req->ev);
+
+	req->on_gone = on_gone;
+	req->arg = arg;
+	evhttp_connection_set_closecb(conn, on_connection_closed, req);
+}
+
+/* ---- what libevent's parser lets through and we do not ---- */
+
+/*
+ * RFC 9112 s.3.2, s.6: exactly one Host, one Content-Length at most, no
+ * Transfer-Encoding but "chunked", never both, no blank in a header's name.
+ */
+static bool
+headers_are_sane(struct evhttp_request *ev)
+{
+	unsigned hosts = 0, lengths = 0, encodings = 0;
+	struct evkeyval *kv;
+
+	TAILQ_FOREACH(kv, evhttp_request_get_input_headers(ev), next)
+	{
+		hosts += strcasecmp(kv->key, "Host") == 0;
+		lengths += strcasecmp(kv->key, "Content-Length") == 0;
+		if (strcasecmp(kv->key, "Transfer-Encoding") == 0) {
+			encodings++;
+			if (strcasecmp(kv->value, "chunked") != 0)
+				return false;
+		}
+		if (strpbrk(kv->key, " \t") != NULL)
+			return false;
+	}
+	return hosts == 1 && lengths <= 1 && encodings <= 1 &&
+	    lengths + encodings <= 1;
+}
+
+static void
+set_actor(struct api_request *req, bool is_local)
+{
+	struct evhttp_connection *conn = evhttp_request_get_connection(req->ev);
+	evutil_socket_t fd =
+	    bufferevent_getfd(evhttp_connection_get_bufferevent(conn));
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	char *peer = NULL;
+	ev_uint16_t port;
+
+	if (is_local &&
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
+		(void)snprintf(req->actor, sizeof(req->actor), "uid %u",
+		    (unsigned)cred.uid);
+		return;
+	}
+	evhttp_connection_get_peer(conn, &peer, &port);
+	(void)text_copy(req->actor, sizeof(req->actor),
+	    peer != NULL ? peer : "unknown");
+}
+
+/* Splits and decodes the path; false when it is not one of ours. */
+static bool
+split_path(struct api_request *req, const char *path)
+{
+	while (*path == '/') {
+		size_t len = strcspn(++path, "/");
+		char *raw;
+
+		if (req->n_segments == API_SEGMENTS_MAX)
+			return false;
+		raw = xasprintf("%.*s", (int)len, path);
+		req->segments[req->n_segments++] =
+		    evhttp_uridecode(raw, 0, NULL);
+		free(raw);
+		if (req->segments[req->n_segments - 1] == NULL)
+			return false;
+		path += len;
+	}
+	return *path == '\0';
+}
+
+static bool
+path_matches(const struct api_request *req, const char *pattern)
+{
+	size_t i = 0;
+
+	while (*pattern == '/') {
+		size_t len = strcspn(++pattern, "/");
+
+		if (i == req->n_segments)
+			return false;
+		if (!(len == 1 && *pattern == '+') &&
+		    (strlen(req->segments[i]) != len ||
+			memcmp(req->segments[i], pattern, len) != 0))
+			return false;
+		i++;
+		pattern += len;
+	}
+	return i == req->n_segments;
+}
+
+static const char *
+method_name(struct evhttp_request *ev)
+{
+	return evhttp_request_get_command(ev) == EVHTTP_REQ_POST ? "POST" :
+								   "GET";
+}
+
+static void
+dispatch(struct listener *l, struct api_request *req)
+{
+	const char *method = method_name(req->ev);
+	bool path_known = false;
+	struct err err;
+
+	for (size_t i = 0; i < l->server->n_tables; i++) {
+		const struct table *t = &l->server->tables[i];
+
+		for (const struct api_route *r = t->routes; r->method != NULL;
+		     r++) {
+			if (!path_matches(req, r->path))
+				continue;
+			if (r->reach == API_LOCAL && !l->is_local)
+				continue;
+			path_known = true;
+			if (strcmp(r->method, method) == 0) {
+				r->handler(req, t->arg);
+				return;
+			}
+		}
+	}
+	err_set(&err, ERR_GONE, "%s: %s",
+	    evhttp_request_get_uri(req->ev),
+	    path_known ? "not with this method" : "nothing here");
+	api_reply_err(req, &err);
+}
+
+static void
+on_request(struct evhttp_request *ev, void *arg)
+{
+	struct listener *l = arg;
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(ev);
+	const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+	const char *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
+	struct api_request *req = xcalloc(1, sizeof(*req));
+
+	req->ev = ev;
+	TAILQ_INIT(&req->params);
+	set_actor(req, l->is_local);
+	if (!headers_are_sane(ev) || path == NULL || !split_path(req, path) ||
+	    (query != NULL &&
+		evhttp_parse_query_str(query, &req->params) == -1)) {
+		(void)evhttp_add_header(evhttp_request_get_output_headers(ev),
+		    "Connection", "close");
+		api_reply_empty(req, 400);
+		return;
+	}
+	dispatch(l, req);
+}
+
+/* ---- listening ---- */
+
+static struct listener *
+listener_new(struct api_server *s, bool is_local)
+{
+	struct listener *l = xcalloc(1, sizeof(*l));
+
+	l->server = s;
+	l->is_local = is_local;
+	l->http = evhttp_new(loop_event_base(s->lp));
+	if (l->http == NULL)
+		abort();
+	evhttp_set_allowed_methods(l->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
+	evhttp_set_max_headers_size(l->http, HEADERS_MAX_BYTES);
+	evhttp_set_max_body_size(l->http, API_BODY_MAX_BYTES);
+	evhttp_set_timeout(l->http, IDLE_TIMEOUT_SEC);
+	evhttp_set_gencb(l->http, on_request, l);
+	return l;
+}
+
+static void
+listener_free(struct listener *l)
+{
+	if (l == NULL)
+		return;
+	evhttp_free(l->http);
+	free(l);
+}
+
+struct api_server *
+api_server_new(struct loop *lp)
+{
+	struct api_server *s = xcalloc(1, sizeof(*s));
+
+	s->lp = lp;
+	return s;
+}
+
+void
+api_server_free(struct api_server *s)
+{
+	if (s == NULL)
+		return;
+	if (s->unix_path != NULL)
+		(void)unlink(s->unix_path);
+	free(s->unix_path);
+	listener_free(s->local);
+	listener_free(s->tcp);
+	free(s);
+}
+
+void
+api_server_add(struct api_server *s, const struct api_route *routes, void *arg)
+{
+	if (s->n_tables == TABLES_MAX)
+		abort();
+	s->tables[s->n_tables++] = (struct table){ routes, arg };
+}
+
+/* Takes the fd in any case. */
+static int
+listener_bind(struct listener *l, int fd, struct err *err)
+{
+	struct evconnlistener *ec = evconnlistener_new(
+	    loop_event_base(l->server->lp), NULL, NULL,
+	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+
+	if (ec == NULL) {
+		(void)close(fd);
+		return err_set(err, ERR_SYS, "cannot listen");
+	}
+	if (evhttp_bind_listener(l->http, ec) == NULL) {
+		evconnlistener_free(ec);
+		return err_set(err, ERR_SYS, "cannot serve");
+	}
+	return 0;
+}
+
+/* Another daemon's socket must not be taken away from it. */
+static int
+remove_dead_socket(const struct sockaddr_un *sa, struct err *err)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int rc;
+
+	if (fd == -1)
+		return err_sys(err, "socket");
+	rc = connect(fd, (const struct sockaddr *)sa, sizeof(*sa));
+	(void)close(fd);
+	if (rc == 0 || errno == EAGAIN)
+		return err_set(err, ERR_REFUSED,
+		    "%s: another daemon answers there", sa->sun_path);
+	if (unlink(sa->sun_path) == -1 && errno != ENOENT)
+		return err_sys(err, "%s", sa->sun_path);
+	return 0;
+}
+
+int
+api_server_listen_unix(struct api_server *s, const char *path, struct err *err)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	mode_t before;
+	int fd, rc;
+
+	if (!text_copy(sa.sun_path, sizeof(sa.sun_path), path))
+		return err_set(err, ERR_CONF, "%s: path too long", path);
+	if (remove_dead_socket(&sa, err) == -1)
+		return -1;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
+		return err_sys(err, "socket");
+	before = umask(0117);
+	rc = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
+	(void)umask(before);
+	if (rc == -1 || listen(fd, BACKLOG) == -1) {
+		err_sys(err, "%s", path);
+		(void)close(fd);
+		return -1;
+	}
+	s->local = listener_new(s, true);
+	if (listener_bind(s->local, fd, err) == -1)
+		return -1;
+	s->unix_path = xstrdup(path);
+	return 0;
+}
+
+int
+api_server_listen_tcp(struct api_server *s, const char *where, struct err *err)
+{
+	struct sockaddr_storage ss;
+	int len = sizeof(ss), fd, one = 1;
+
+	if (evutil_parse_sockaddr_port(where, (struct sockaddr *)&ss, &len) ==
+	    -1)
+		return err_set(err, ERR_CONF,
+		    "%s: expected address:port or [address]:port", where);
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+	if (fd == -1)
+		return err_sys(err, "socket");
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&ss, (socklen_t)len) == -1 ||
+	    listen(fd, BACKLOG) == -1) {
+		err_sys(err, "listen %s", where);
+		(void)close(fd);
+		return -1;
+	}
+	s->tcp = listener_new(s, false);
+	return listener_bind(s->tcp, fd, err);
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The whole file: the roles, what stands beside the services, cross checks. */
+#include "base/conf_check.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/xalloc.h"
+
+#define SEC_MS INT64_C(1000)
+#define MIN_MS (60 * SEC_MS)
+#define HOUR_MS (60 * MIN_MS)
+
+/* With the NUL that the kernel does not need, but every reader wants. */
+#define SOCKET_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+#define FILE_MAX (PATH_MAX - 1)
+
+static int
+check_bird(struct conf_ck *ck, const struct raw_bird *raw,
+    struct conf_bird *out)
+{
+	static const struct raw_bird none = { 0 };
+	static const struct conf_file socket = { "socket", "/run/bird/bird.ctl",
+		SOCKET_MAX };
+	static const struct conf_file include = { "include",
+		"/var/lib/anycastd/bird.conf", FILE_MAX };
+	static const struct conf_duration poll = { "poll", 100, HOUR_MS,
+		2 * SEC_MS };
+	static const struct conf_duration timeout = { "timeout", 100, MIN_MS,
+		2 * SEC_MS };
+	size_t mark = conf_ck_enter(ck, "bird");
+
+	if (raw == NULL)
+		raw = &none;
+	if (conf_ck_file(ck, &socket, raw->socket, &out->socket) == -1 ||
+	    conf_ck_file(ck, &include, raw->include, &out->include) == -1 ||
+	    conf_ck_duration(ck, &poll, raw->poll, &out->poll_ms) == -1 ||
+	    conf_ck_duration(ck, &timeout, raw->timeout, &out->timeout_ms) ==
+		-1)
+		return -1;
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
+static bool
+is_overlap(const struct prefix *a, const struct prefix *b)
+{
+	return prefix_contains(a, &b->addr) || prefix_contains(b, &a->addr);
+}
+
+/* Experiments withdraw the test prefix: users' traffic must not notice. */
+static int
+check_apart(struct conf_ck *ck, const struct conf_agent *a,
+    const struct prefix *test)
+{
+	char test_text[PREFIX_TEXT_BYTES];
+	char text[PREFIX_TEXT_BYTES];
+
+	for (size_t s = 0; s < a->n_services; s++) {
+		const struct conf_service *sv = &a->services[s];
+
+		for (size_t i = 0; i < sv->n_prefixes; i++) {
+			if (!is_overlap(&sv->prefixes[i], test))
+				continue;
+			return conf_ck_refuse(ck,
+			    "%s: overlaps %s of service %s, expected a prefix "
+			    "without users",
+			    prefix_format(test, test_text),
+			    prefix_format(&sv->prefixes[i], text), sv->name);
+		}
+	}
+	return 0;
+}
+
+static int
+check_test_prefixes(struct conf_ck *ck, const struct conf_agent *a)
+{
+	const struct conf_test *t = &a->test;
+	size_t mark = conf_ck_enter(ck, "prefixes");
+
+	for (size_t i = 0; i < t->n_prefixes; i++) {
+		size_t entry = conf_ck_enter_entry(ck, i);
+
+		if (i > 0 && t->prefixes[0].is_ipv4 == t->prefixes[i].is_ipv4) {
+			return conf_ck_refuse(ck,
+			    "a second prefix of the same family, expected at "
+			    "most one IPv4 and one IPv6 prefix");
+		}
+		if (check_apart(ck, a, &t->prefixes[i]) == -1)
+			return -1;
+		conf_ck_leave(ck, entry);
+	}
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
+/* Puts one source behind the prefix of its family; zero is "not yet". */
+static int
+check_source(struct conf_ck *ck, const char *text, struct conf_test *t)
+{
+	static const struct addr none = { { 0 } };
+	char shown[PREFIX_TEXT_BYTES];
+	struct addr a;
+	size_t i = 0;
+
+	if (conf_ck_addr(ck, text, &a) == -1)
+		return -1;
+	while (i < t->n_prefixes && t->prefixes[i].is_ipv4 != addr_is_ipv4(&a))
+		i++;
+	if (i == t->n_prefixes) {
+		return conf_ck_refuse(ck,
+		    "%s: no test prefix of this family, expected a source in "
+		    "each prefix",
+		    text);
+	}
+	if (!addr_equal(&t->sources[i], &none)) {
+		return conf_ck_refuse(ck,
+		    "%s: a second source of this family, expected one in each "
+		    "prefix",
+		    text);
+	}
+	if (!prefix_contains(&t->prefixes[i], &a)) {
+		return conf_ck_refuse(ck,
+		    "%s: not in the test prefix, expected an address in %s",
+		    text, prefix_format(&t->prefixes[i], shown));
+	}
+	t->sources[i] = a;
+	return 0;
+}
+
+static int
+check_sources(struct conf_ck *ck, const struct raw_test *raw,
+    struct conf_test *t)
+{
+	size_t mark = conf_ck_enter(ck, "sources");
+
+	t->sources = xcalloc(t->n_prefixes, sizeof(t->sources[0]));
+	t->n_sources = t->n_prefixes;
+	for (unsigned i = 0; i < raw->sources_count; i++) {
+		size_t entry = conf_ck_enter_entry(ck, i);
+
+		if (check_source(ck, raw->sources[i], t) == -1)
+			return -1;
+		conf_ck_leave(ck, entry);
+	}
+	if (raw->sources_count != t->n_prefixes) {
+		return conf_ck_refuse(ck,
+		    "%u given, expected one in each of the %zu prefixes",
+		    raw->sources_count, t->n_prefixes);
+	}
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
+static int
+check_test(struct conf_ck *ck, const struct raw_test *raw,
+    struct conf_agent *out)
+{
+	static const struct conf_duration confirm = { "confirm", SEC_MS,
+		HOUR_MS, 30 * SEC_MS };
+	struct conf_test *t = &out->test;
+	size_t mark = conf_ck_enter(ck, "test");
+
+	if (conf_ck_duration(ck, &confirm, raw != NULL ? raw->confirm : NULL,
+		&t->confirm_ms) == -1)
+		return -1;
+	if (raw != NULL) {
+		if (conf_ck_prefixes(ck, raw->prefixes, raw->prefixes_count,
+			&t->prefixes) == -1)
+			return -1;
+		t->n_prefixes = raw->prefixes_count;
+		if (check_test_prefixes(ck, out) == -1 ||
+		    check_sources(ck, raw, t) == -1)
+			return -1;
+	}
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
+static int
+check_agent(struct conf_ck *ck, const struct conf_raw *raw,
+    struct conf_agent *out)
+{
+	size_t mark = conf_ck_enter(ck, "site");
+
+	if (conf_ck_name(ck, raw->site, &out->site) == -1)
+		return -1;
+	if (raw->services_count == 0 && raw->test == NULL) {
+		return conf_ck_refuse(ck,
+		    "neither services nor a test prefix, expected at least one "
+		    "of `services` and `test`");
+	}
+	conf_ck_leave(ck, mark);
+	if (check_bird(ck, raw->bird, &out->bird) == -1 ||
+	    conf_check_services(ck, raw, out) == -1 ||
+	    check_test(ck, raw->test, out) == -1)
+		return -1;
+	if (raw->controller != NULL) {
+		mark = conf_ck_enter(ck, "controller");
+		if (conf_ck_url(ck, raw->controller, false, &out->controller) ==
+		    -1)
+			return -1;
+		conf_ck_leave(ck, mark);
+	}
+	return 0;
+}
+
+/* Keys of an agent in a file without a site are a mistake, not a nothing. */
+static int
+check_no_agent(struct conf_ck *ck, const struct conf_raw *raw)
+{
+	const char *key = NULL;
+
+	if (raw->controller != NULL)
+		key = "controller";
+	if (raw->test != NULL)
+		key = "test";
+	if (raw->services != NULL)
+		key = "services";
+	if (raw->bird != NULL)
+		key = "bird";
+	if (raw->fleet == NULL && key == NULL) {
+		return conf_ck_refuse(ck,
+		    "no role, expected `site` (agent) or `fleet` (controller)");
+	}
+	if (key != NULL) {
+		(void)conf_ck_enter(ck, key);
+		return conf_ck_refuse(ck, "only for a site, expected `site`");
+	}
+	return 0;
+}
+
+static int
+check_predict(struct conf_ck *ck, const struct raw_predict *raw,
+    struct conf_predict *out)
+{
+	static const struct raw_predict none = { 0 };
+	static const struct conf_count rate = { "rate", 1, 1000000, 1000 };
+	static const struct conf_duration linger = { "linger", 10, 5 * MIN_MS,
+		2 * SEC_MS };
+	static const struct conf_count sentinels = { "sentinels", 1, 65536,
+		256 };
+	static const struct conf_duration interval = { "sentinel_interval", 100,
+		10 * MIN_MS, 5 * SEC_MS };
+	static const struct conf_duration settle = { "settle_max", SEC_MS,
+		HOUR_MS, 5 * MIN_MS };
+	size_t mark = conf_ck_enter(ck, "predict");
+
+	if (raw == NULL)
+		raw = &none;
+	if (conf_ck_count(ck, &rate, raw->rate, &out->rate_pps) == -1 ||
+	    conf_ck_duration(ck, &linger, raw->linger, &out->linger_ms) == -1 ||
+	    conf_ck_count(ck, &sentinels, raw->sentinels, &out->sentinels) ==
+		-1 ||
+	    conf_ck_duration(ck, &interval, raw->sentinel_interval,
+		&out->sentinel_interval_ms) == -1 ||
+	    conf_ck_duration(ck, &settle, raw->settle_max,
+		&out->settle_max_ms) == -1 ||
+	    conf_ck_bool(ck, "allow_special", raw->allow_special,
+		&out->allow_special) == -1)
+		return -1;
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
+static bool
+has_site(const struct conf_controller *c, size_t n, const char *site)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(c->sites[i], site) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int
+check_sites(struct conf_ck *ck, const struct raw_fleet *raw,
+    struct conf_controller *out)
+{
+	size_t mark = conf_ck_enter(ck, "sites");
+
+	out->sites = xcalloc(raw->sites_count, sizeof(out->sites[0]));
+	out->n_sites = raw->sites_count;
+	for (size_t i = 0; i < out->n_sites; i++) {
+		size_t entry = conf_ck_enter_entry(ck, i);
+
+		if (conf_ck_name(ck, raw->sites[i], &out->sites[i]) == -1)
+			return -1;
+		if (has_site(out, i, out->sites[i])) {
+			return conf_ck_refuse(ck,
+			    "%s: given twice, expected each site once",
+			    out->sites[i]);
+		}
+		conf_ck_leave(ck, entry);
+	}
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
+static int
+check_fleet(struct conf_ck *ck, const struct raw_fleet *raw,
+    struct conf_controller *out)
+{
+	size_t mark = conf_ck_enter(ck, "fleet");
+	size_t listen = conf_ck_enter(ck, "listen");
+
+	if (conf_ck_endpoint(ck, raw->listen, &out->listen) == -1)
+		return -1;
+	conf_ck_leave(ck, listen);
+	if (check_sites(ck, raw, out) == -1 ||
+	    check_predict(ck, raw->predict, &out->predict) == -1)
+		return -1;
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
+/* With both roles and no other controller, the site is the fleet's own. */
+static int
+check_own_site(struct conf_ck *ck, const struct conf *c)
+{
+	if (c->agent == NULL || c->controller == NULL ||
+	    c->agent->controller != NULL ||
+	    has_site(c->controller, c->controller->n_sites, c->agent->site))
+		return 0;
+	(void)conf_ck_enter(ck, "site");
+	return conf_ck_refuse(ck, "%s: expected one of fleet.sites",
+	    c->agent->site);
+}
+
+int
+conf_check(struct conf_ck *ck, const struct conf_raw *raw, struct conf *out)
+{
+	static const struct conf_file store = { "store",
+		"/var/lib/anycastd/anycastd.db", FILE_MAX };
+	static const struct conf_file socket = { "socket",
+		"/run/anycastd/anycastd.sock", SOCKET_MAX };
+
+	if (raw->site == NULL && check_no_agent(ck, raw) == -1)
+		return -1;
+	if (conf_ck_file(ck, &store, raw->store, &out->store) == -1 ||
+	    conf_ck_file(ck, &socket, raw->socket, &out->socket) == -1)
+		return -1;
+	if (raw->site != NULL) {
+		out->agent = xcalloc(1, sizeof(*out->agent));
+		if (check_agent(ck, raw, out->agent) == -1)
+			return -1;
+	}
+	if (raw->fleet != NULL) {
+		out->controller = xcalloc(1, sizeof(*out->controller));
+		if (check_fleet(ck, raw->fleet, out->controller) == -1)
+			return -1;
+	}
+	return check_own_site(ck, out);
+}

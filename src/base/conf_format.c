@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* struct conf back into texts, and libcyaml makes YAML of them. */
+#include "base/conf.h"
+
+#include <stdlib.h>
+
+#include "base/conf_raw.h"
+#include "base/num.h"
+#include "base/xalloc.h"
+
+static char *
+text_or_null(const char *s)
+{
+	return s != NULL ? xstrdup(s) : NULL;
+}
+
+static char *
+duration(int64_t ms)
+{
+	char buf[DURATION_TEXT_BYTES];
+
+	return xstrdup(num_format_duration_ms(ms, buf));
+}
+
+static char *
+truth(bool b)
+{
+	return xstrdup(b ? "true" : "false");
+}
+
+static char **
+texts_of_prefixes(const struct prefix *prefixes, size_t n, unsigned *count)
+{
+	char **texts = xcalloc(n, sizeof(*texts));
+	char buf[PREFIX_TEXT_BYTES];
+
+	for (size_t i = 0; i < n; i++)
+		texts[i] = xstrdup(prefix_format(&prefixes[i], buf));
+	*count = (unsigned)n;
+	return texts;
+}
+
+static void
+fill_http(struct raw_probe *out, const struct conf_probe *p)
+{
+	out->http = xstrdup(p->target);
+	out->status = p->status_min == p->status_max
+	    ? xasprintf("%u", p->status_min)
+	    : xasprintf("%u-%u", p->status_min, p->status_max);
+	out->match = text_or_null(p->match);
+	out->insecure = truth(p->insecure);
+}
+
+static void
+fill_exec(struct raw_probe *out, const struct conf_probe *p)
+{
+	unsigned n = 0;
+
+	while (p->argv[n] != NULL)
+		n++;
+	out->exec = xcalloc(n, sizeof(out->exec[0]));
+	out->exec_count = n;
+	for (unsigned i = 0; i < n; i++)
+		out->exec[i] = xstrdup(p->argv[i]);
+}
+
+static void
+fill_probe(struct raw_probe *out, const struct conf_probe *p)
+{
+	out->name = xstrdup(p->name);
+	switch (p->kind) {
+	case PROBE_HTTP:
+		fill_http(out, p);
+		break;
+	case PROBE_TCP:
+		out->tcp = xstrdup(p->target);
+		break;
+	case PROBE_ICMP:
+		out->icmp = xstrdup(p->target);
+		break;
+	case PROBE_EXEC:
+		fill_exec(out, p);
+		break;
+	case PROBE_KIND_COUNT:
+		break;
+	}
+	out->interval = duration(p->interval_ms);
+	out->timeout = duration(p->timeout_ms);
+	out->down_after = xasprintf("%u", p->down_after);
+	out->up_after = xasprintf("%u", p->up_after);
+}
+
+static void
+fill_service(struct raw_service *out, const struct conf_service *s)
+{
+	out->name = xstrdup(s->name);
+	out->prefixes =
+	    texts_of_prefixes(s->prefixes, s->n_prefixes, &out->prefixes_count);
+	out->need =
+	    s->need == s->n_probes ? xstrdup("all") : xasprintf("%u", s->need);
+	out->probes = xcalloc(s->n_probes, sizeof(out->probes[0]));
+	out->probes_count = (unsigned)s->n_probes;
+	for (size_t i = 0; i < s->n_probes; i++)
+		fill_probe(&out->probes[i], &s->probes[i]);
+}
+
+static struct raw_test *
+new_test(const struct conf_test *t)
+{
+	struct raw_test *out = xcalloc(1, sizeof(*out));
+	char buf[ADDR_TEXT_BYTES];
+
+	out->prefixes =
+	    texts_of_prefixes(t->prefixes, t->n_prefixes, &out->prefixes_count);
+	out->sources = xcalloc(t->n_sources, sizeof(out->sources[0]));
+	out->sources_count = (unsigned)t->n_sources;
+	for (size_t i = 0; i < t->n_sources; i++)
+		out->sources[i] = xstrdup(addr_format(&t->sources[i], buf));
+	out->confirm = duration(t->confirm_ms);
+	return out;
+}
+
+static void
+fill_agent(struct conf_raw *out, const struct conf_agent *a)
+{
+	out->site = xstrdup(a->site);
+	out->bird = xcalloc(1, sizeof(*out->bird));
+	out->bird->socket = xstrdup(a->bird.socket);
+	out->bird->include = xstrdup(a->bird.include);
+	out->bird->poll = duration(a->bird.poll_ms);
+	out->bird->timeout = duration(a->bird.timeout_ms);
+	if (a->n_services > 0) {
+		out->services =
+		    xcalloc(a->n_services, sizeof(out->services[0]));
+	}
+	out->services_count = (unsigned)a->n_services;
+	for (size_t i = 0; i < a->n_services; i++)
+		fill_service(&out->services[i], &a->services[i]);
+	if (a->test.n_prefixes > 0)
+		out->test = new_test(&a->test);
+	out->controller = text_or_null(a->controller);
+}
+
+static void
+fill_controller(struct conf_raw *out, const struct conf_controller *c)
+{
+	struct raw_fleet *fleet = xcalloc(1, sizeof(*fleet));
+	struct raw_predict *predict = xcalloc(1, sizeof(*predict));
+
+	fleet->listen = xstrdup(c->listen);
+	fleet->sites = xcalloc(c->n_sites, sizeof(fleet->sites[0]));
+	fleet->sites_count = (unsigned)c->n_sites;
+	for (size_t i = 0; i < c->n_sites; i++)
+		fleet->sites[i] = xstrdup(c->sites[i]);
+	predict->rate = xasprintf("%u", c->predict.rate_pps);
+	predict->linger = duration(c->predict.linger_ms);
+	predict->sentinels = xasprintf("%u", c->predict.sentinels);
+	predict->sentinel_interval = duration(c->predict.sentinel_interval_ms);
+	predict->settle_max = duration(c->predict.settle_max_ms);
+	predict->allow_special = truth(c->predict.allow_special);
+	fleet->predict = predict;
+	out->fleet = fleet;
+}
+
+char *
+conf_format(const struct conf *c)
+{
+	struct conf_raw *raw = xcalloc(1, sizeof(*raw));
+	char *text;
+
+	raw->store = xstrdup(c->store);
+	raw->socket = xstrdup(c->socket);
+	if (c->agent != NULL)
+		fill_agent(raw, c->agent);
+	if (c->controller != NULL)
+		fill_controller(raw, c->controller);
+	text = conf_raw_save(raw);
+	conf_raw_free(raw);
+	return text;
+}

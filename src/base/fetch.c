@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One CURLM per engine, driven by the loop: libcurl tells which sockets and
+ * which one time-out it waits for, we tell it what happened.  libcurl's own
+ * callbacks only take notes; answers are handed up after it has returned.
+ *
+ * Names are resolved by libcurl's resolver thread, so that a dead resolver
+ * never stops the loop.
+ */
+#include "base/fetch.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "base/log.h"
+#include "base/mono.h"
+#include "base/printable.h"
+#include "base/xalloc.h"
+
+/* All header lines of an answer together. */
+#define HEADERS_MAX_BYTES ((size_t)256 * 1024)
+#define BODY_FIRST_BYTES 4096u
+
+struct fetch_engine {
+	struct loop *lp;
+	CURLM *multi;
+	struct loop_timer *timer;
+	TAILQ_HEAD(, fetch) running;
+	bool delivering;
+};
+
+struct fetch {
+	TAILQ_ENTRY(fetch) entry;
+	struct fetch_engine *fe;
+	CURL *easy;
+	struct loop_timer *failed; /* set up in vain: reports err from here */
+	struct curl_slist *headers;
+	bool has_unix_socket;
+	bool truncate;
+	bool body_too_long;
+	bool headers_too_long;
+	int socket_errno; /* our own socket() failed */
+	int64_t timeout_ms;
+	size_t max_body_bytes;
+	uint8_t *body; /* one byte more than body_size, for the NUL */
+	size_t body_len;
+	size_t body_size;
+	size_t headers_bytes;
+	struct mono started;
+	struct err err;
+	char curl_text[CURL_ERROR_SIZE];
+	fetch_done_cb *on_done;
+	void *arg;
+};
+
+static void
+fetch_free(struct fetch *f)
+{
+	TAILQ_REMOVE(&f->fe->running, f, entry);
+	if (f->easy != NULL) {
+		(void)curl_multi_remove_handle(f->fe->multi, f->easy);
+		curl_easy_cleanup(f->easy);
+	}
+	loop_timer_free(f->failed);
+	curl_slist_free_all(f->headers);
+	free(f->body);
+	free(f);
+}
+
+void
+fetch_cancel(struct fetch *f)
+{
+	if (f != NULL)
+		fetch_free(f);
+}
+
+/*
+ * Results.
+ */
+
+static void
+err_from_timeout(struct fetch *f)
+{
+	curl_off_t resolved_us = 0;
+
+	(void)curl_easy_getinfo(f->easy, CURLINFO_NAMELOOKUP_TIME_T,
+	    &resolved_us);
+	if (resolved_us == 0 && !f->has_unix_socket) {
+		err_set(&f->err, ERR_GONE, "name not resolved in %lld ms",
+		    (long long)f->timeout_ms);
+		return;
+	}
+	err_set(&f->err, ERR_TIMEOUT, "no answer in %lld ms",
+	    (long long)f->timeout_ms);
+}
+
+static void
+err_from_socket(struct fetch *f)
+{
+	long os_errno = f->socket_errno;
+
+	if (os_errno == 0)
+		(void)curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &os_errno);
+	if (os_errno == 0) {
+		err_set(&f->err, ERR_PROTO, "connection broken");
+		return;
+	}
+	errno = (int)os_errno;
+	err_sys(&f->err, "connection");
+}
+
+static bool
+was_connected(const struct fetch *f)
+{
+	curl_off_t connected_us = 0;
+
+	(void)curl_easy_getinfo(f->easy, CURLINFO_CONNECT_TIME_T,
+	    &connected_us);
+	return connected_us != 0;
+}
+
+/* libcurl gives one code to a foreign URL and to an answer without HTTP. */
+static void
+err_from_protocol(struct fetch *f)
+{
+	if (was_connected(f)) {
+		err_set(&f->err, ERR_PROTO, "the answer is not HTTP");
+	} else {
+		err_set(&f->err, ERR_CONF, "URL: neither http nor https");
+	}
+}
+
+/* And one to a lack of memory and to a header line over its own limit. */
+static void
+err_from_memory(struct fetch *f)
+{
+	if (was_connected(f)) {
+		err_set(&f->err, ERR_PROTO, "header line too long");
+		return;
+	}
+	errno = ENOMEM;
+	err_sys(&f->err, "libcurl");
+}
+
+static void
+err_from_other(struct fetch *f, CURLcode code)
+{
+	char text[PRINTABLE_TEXT_BYTES];
+
+	if (f->headers_too_long) {
+		err_set(&f->err, ERR_PROTO, "header of more than %zu bytes",
+		    HEADERS_MAX_BYTES);
+	} else if (f->body_too_long) {
+		err_set(&f->err, ERR_PROTO, "body of more than %zu bytes",
+		    f->max_body_bytes);
+	} else {
+		err_set(&f->err, ERR_PROTO, "%s",
+		    printable(f->curl_text[0] != '\0'
+			    ? f->curl_text
+			    : curl_easy_strerror(code),
+			text));
+	}
+}
+
+static void
+err_from_curl(struct fetch *f, CURLcode code)
+{
+	/* Not an enum switch: libcurl has about a hundred codes. */
+	switch ((int)code) {
+	case CURLE_OPERATION_TIMEDOUT:
+		err_from_timeout(f);
+		return;
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		err_from_socket(f);
+		return;
+	case CURLE_COULDNT_RESOLVE_HOST:
+		err_set(&f->err, ERR_GONE, "name not resolved");
+		return;
+	case CURLE_URL_MALFORMAT:
+		err_set(&f->err, ERR_CONF, "URL: malformed");
+		return;
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		err_from_protocol(f);
+		return;
+	case CURLE_GOT_NOTHING:
+		err_set(&f->err, ERR_PROTO, "closed without an answer");
+		return;
+	case CURLE_PARTIAL_FILE:
+		err_set(&f->err, ERR_PROTO, "the answer ends too early");
+		return;
+	case CURLE_OUT_OF_MEMORY:
+	case CURLE_FAILED_INIT:
+		err_from_memory(f);
+		return;
+	default:
+		err_from_other(f, code);
+		return;
+	}
+}
+
+/* Hands the answer up; f is freed. */
+static void
+fetch_deliver(struct fetch *f)
+{
+	struct fetch_answer answer = { .body = (const uint8_t *)"",
+		.took_us = mono_now().us - f->started.us,
+		.err = f->err };
+	fetch_done_cb *on_done = f->on_done;
+	void *arg = f->arg;
+	uint8_t *body = f->body;
+	long status = 0;
+
+	if (f->err.code == ERR_NONE) {
+		(void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE,
+		    &status);
+		answer.status = (int)status;
+	}
+	if (f->err.code == ERR_NONE && body != NULL) {
+		body[f->body_len] = '\0';
+		answer.body = body;
+		answer.body_len = f->body_len;
+	}
+	f->body = NULL;
+	fetch_free(f);
+	on_done(&answer, arg);
+	free(body);
+}
+
+static void
+fetch_finish(struct fetch *f, CURLcode code)
+{
+	bool enough =
+	    code == CURLE_WRITE_ERROR && f->body_too_long && f->truncate;
+
+	if (code != CURLE_OK && !enough)
+		err_from_curl(f, code);
+	fetch_deliver(f);
+}
+
+/* on_done may start and cancel requests: ask libcurl anew each time. */
+static void
+engine_deliver(struct fetch_engine *fe)
+{
+	CURLMsg *msg;
+	int left;
+
+	fe->delivering = true;
+	while ((msg = curl_multi_info_read(fe->multi, &left)) != NULL) {
+		struct fetch *f = NULL;
+		CURLcode code = msg->data.result;
+
+		if (msg->msg != CURLMSG_DONE)
+			continue;
+		(void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE,
+		    (char **)&f);
+		fetch_finish(f, code);
+	}
+	fe->delivering = false;
+}
+
+/*
+ * Between libcurl and the loop.
+ */
+
+static void
+engine_on_fd(struct loop *lp, int fd, unsigned events, void *arg)
+{
+	struct fetch_engine *fe = arg;
+	int what = 0, running;
+
+	(void)lp;
+	if ((events & LOOP_READ) != 0)
+		what |= CURL_CSELECT_IN;
+	if ((events & LOOP_WRITE) != 0)
+		what |= CURL_CSELECT_OUT;
+	(void)curl_multi_socket_action(fe->multi, fd, what, &running);
+	engine_deliver(fe);
+}
+
+static void
+engine_on_timer(struct loop *lp, void *arg)
+{
+	struct fetch_engine *fe = arg;
+	int running;
+
+	(void)lp;
+	(void)curl_multi_socket_action(fe->multi, CURL_SOCKET_TIMEOUT, 0,
+	    &running);
+	engine_deliver(fe);
+}
+
+static int
+multi_on_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+	struct fetch_engine *fe = arg;
+
+	(void)multi;
+	if (timeout_ms < 0) {
+		loop_timer_cancel(fe->timer);
+	} else {
+		loop_timer_set(fe->timer, timeout_ms);
+	}
+	return 0;
+}
+
+static int
+multi_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
+    void *socket_arg)
+{
+	struct fetch_engine *fe = arg;
+	struct loop_fd *io = socket_arg;
+	unsigned events = 0;
+
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		loop_fd_free(io);
+		(void)curl_multi_assign(fe->multi, fd, NULL);
+		return 0;
+	}
+	if ((what & CURL_POLL_IN) != 0)
+		events |= LOOP_READ;
+	if ((what & CURL_POLL_OUT) != 0)
+		events |= LOOP_WRITE;
+	if (io != NULL) {
+		loop_fd_set(io, events);
+		return 0;
+	}
+	io = loop_fd_new(fe->lp, fd, events, engine_on_fd, fe);
+	(void)curl_multi_assign(fe->multi, fd, io);
+	return 0;
+}
+
+struct fetch_engine *
+fetch_engine_new(struct loop *lp)
+{
+	struct fetch_engine *fe = xcalloc(1, sizeof(*fe));
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
+	    (fe->multi = curl_multi_init()) == NULL) {
+		log_warnx("fetch: libcurl cannot start");
+		abort();
+	}
+	fe->lp = lp;
+	fe->timer = loop_timer_new(lp, engine_on_timer, fe);
+	TAILQ_INIT(&fe->running);
+	(void)curl_multi_setopt(fe->multi, CURLMOPT_SOCKETFUNCTION,
+	    multi_on_socket);
+	(void)curl_multi_setopt(fe->multi, CURLMOPT_SOCKETDATA, fe);
+	(void)curl_multi_setopt(fe->multi, CURLMOPT_TIMERFUNCTION,
+	    multi_on_timer);
+	(void)curl_multi_setopt(fe->multi, CURLMOPT_TIMERDATA, fe);
+	return fe;
+}
+
+void
+fetch_engine_free(struct fetch_engine *fe)
+{
+	struct fetch *f, *next;
+
+	if (fe == NULL)
+		return;
+	assert(!fe->delivering);
+	for (f = TAILQ_FIRST(&fe->running); f != NULL; f = next) {
+		next = TAILQ_NEXT(f, entry);
+		fetch_free(f);
+	}
+	(void)curl_multi_cleanup(fe->multi);
+	loop_timer_free(fe->timer);
+	curl_global_cleanup();
+	free(fe);
+}
+
+/*
+ * One request.
+ */
+
+static size_t
+easy_on_body(char *data, size_t size, size_t count, void *arg)
+{
+	struct fetch *f = arg;
+	size_t n = size * count, room = f->max_body_bytes - f->body_len;
+
+	if (n > room) {
+		f->body_too_long = true;
+		n = f->truncate ? room : 0;
+	}
+	if (f->body_len + n > f->body_size || f->body == NULL) {
+		size_t want = f->body_size * 2;
+
+		if (want < BODY_FIRST_BYTES)
+			want = BODY_FIRST_BYTES;
+		if (want < f->body_len + n)
+			want = f->body_len + n;
+		f->body = xreallocarray(f->body, want + 1, 1);
+		f->body_size = want;
+	}
+	memcpy(f->body + f->body_len, data, n);
+	f->body_len += n;
+	/* Less than given ends the transfer. */
+	return f->body_too_long ? 0 : n;
+}
+
+static size_t
+easy_on_header(const char *data, size_t size, size_t count, void *arg)
+{
+	struct fetch *f = arg;
+	size_t n = size * count;
+
+	(void)data;
+	f->headers_bytes += n;
+	if (f->headers_bytes > HEADERS_MAX_BYTES) {
+		f->headers_too_long = true;
+		return 0;
+	}
+	return n;
+}
+
+/* Ours, to tell a lack of descriptors from a refused connection. */
+static curl_socket_t
+easy_on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *sa)
+{
+	struct fetch *f = arg;
+	int fd = socket(sa->family, sa->socktype | SOCK_CLOEXEC, sa->protocol);
+
+	(void)purpose;
+	if (fd == -1)
+		f->socket_errno = errno;
+	return fd;
+}
+
+/* The setters return 0 when libcurl took everything. */
+static int
+set_callbacks(struct fetch *f)
+{
+	CURL *e = f->easy;
+	int rc = 0;
+
+	rc |= (int)curl_easy_setopt(e, CURLOPT_PRIVATE, f);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, f->curl_text);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, easy_on_body);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_WRITEDATA, f);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, easy_on_header);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_HEADERDATA, f);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION,
+	    easy_on_socket);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, f);
+	return rc;
+}
+
+static int
+set_transport(struct fetch *f, const struct fetch_request *req)
+{
+	CURL *e = f->easy;
+	int rc = 0;
+	long fresh = req->fresh_connection ? 1L : 0L;
+
+	rc |= (int)curl_easy_setopt(e, CURLOPT_URL, req->url);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	rc |= (int)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
+	    (long)CURL_HTTP_VERSION_1_1);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_USERAGENT, "anycastd");
+	/* Empty: whatever http_proxy says in the environment. */
+	rc |= (int)curl_easy_setopt(e, CURLOPT_PROXY, "");
+	rc |= (int)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	/* Without it, giving up on a name waits for the resolver thread. */
+	rc |= (int)curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+	rc |=
+	    (int)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)req->timeout_ms);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
+	    (long)req->timeout_ms);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, fresh);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_FORBID_REUSE, fresh);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 1L - fresh);
+	if (req->unix_socket != NULL) {
+		rc |= (int)curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH,
+		    req->unix_socket);
+	}
+	if (req->insecure) {
+		rc |= (int)curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
+		rc |= (int)curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	return rc;
+}
+
+static void
+add_header(struct fetch *f, const char *line)
+{
+	struct curl_slist *more = curl_slist_append(f->headers, line);
+
+	if (more == NULL) {
+		log_warnx("fetch: out of memory");
+		abort();
+	}
+	f->headers = more;
+}
+
+static int
+set_method(struct fetch *f, const struct fetch_request *req)
+{
+	CURL *e = f->easy;
+	int rc = 0;
+	bool has_body = req->body != NULL || strcmp(req->method, "POST") == 0;
+
+	if (has_body) {
+		rc |= (int)curl_easy_setopt(e, CURLOPT_POST, 1L);
+		rc |= (int)curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
+		    (curl_off_t)(req->body != NULL ? req->body_len : 0));
+		rc |= (int)curl_easy_setopt(e, CURLOPT_COPYPOSTFIELDS,
+		    req->body != NULL ? req->body : "");
+		/* Do not ask a slow peer for leave to send. */
+		add_header(f, "Expect:");
+	}
+	if (strcmp(req->method, has_body ? "POST" : "GET") != 0) {
+		rc |= (int)curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST,
+		    req->method);
+	}
+	if (req->content_type != NULL) {
+		char *line = xasprintf("Content-Type: %s", req->content_type);
+
+		add_header(f, line);
+		free(line);
+	} else if (has_body) {
+		add_header(f, "Content-Type:");
+	}
+	rc |= (int)curl_easy_setopt(e, CURLOPT_HTTPHEADER, f->headers);
+	return rc;
+}
+
+static void
+fetch_on_failed(struct loop *lp, void *arg)
+{
+	(void)lp;
+	fetch_deliver(arg);
+}
+
+struct fetch *
+fetch_start(struct fetch_engine *fe, const struct fetch_request *req,
+    fetch_done_cb *on_done, void *arg)
+{
+	struct fetch *f = xcalloc(1, sizeof(*f));
+
+	assert(req->timeout_ms > 0);
+	f->fe = fe;
+	f->has_unix_socket = req->unix_socket != NULL;
+	f->truncate = req->truncate;
+	f->timeout_ms = req->timeout_ms;
+	f->max_body_bytes = req->max_body_bytes;
+	f->started = mono_now();
+	f->on_done = on_done;
+	f->arg = arg;
+	TAILQ_INSERT_TAIL(&fe->running, f, entry);
+
+	f->easy = curl_easy_init();
+	if (f->easy == NULL || set_callbacks(f) != 0 ||
+	    set_transport(f, req) != 0 || set_method(f, req) != 0 ||
+	    curl_multi_add_handle(fe->multi, f->easy) != CURLM_OK) {
+		err_from_curl(f, CURLE_FAILED_INIT);
+		f->failed = loop_timer_new(fe->lp, fetch_on_failed, f);
+		loop_timer_set(f->failed, 0);
+	}
+	return f;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The keeper's side: forks workers on request, reaps them, holds the will.
+ * Single-threaded, no event loop and no heap state of main's: it is forked
+ * before main opens anything.
+ */
+#include "base/keeper_wire.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/rights.h"
+
+#define WILL_MAX_BYTES (64u << 20)
+
+int
+keeper_record_send(int sock, const struct keeper_record *rec, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct keeper_record copy = *rec;
+	struct iovec iov = { .iov_base = &copy, .iov_len = sizeof(copy) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (fd != -1) {
+		struct cmsghdr *cm;
+
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+		cm = CMSG_FIRSTHDR(&msg);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cm), &fd, sizeof(int));
+	}
+	do {
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+	} while (n == -1 && errno == EINTR);
+	return n == -1 ? -1 : 0;
+}
+
+int
+keeper_record_recv(int sock, struct keeper_record *rec, int *fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = rec, .iov_len = sizeof(*rec) };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *cm;
+	ssize_t n;
+
+	*fd = -1;
+	do {
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	} while (n == -1 && errno == EINTR);
+	if (n <= 0)
+		return (int)n;
+	cm = CMSG_FIRSTHDR(&msg);
+	if (cm != NULL && cm->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(cm), sizeof(int));
+	if ((size_t)n != sizeof(*rec)) {
+		errno = EPROTO;
+		return -1;
+	}
+	return 1;
+}
+
+static void
+signals_reset(void)
+{
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	/* An operator's Ctrl-C goes to the whole group: main ends workers by
+	 * closing their channels, in order. */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
+}
+
+static void __attribute__((noreturn))
+worker_child(const struct worker_kind *kind, int fd)
+{
+	struct err err = { 0 };
+
+	/* Nothing of the parent's may stay open, the channel becomes 3. */
+	if (fd != 3) {
+		if (dup2(fd, 3) == -1)
+			_exit(126);
+	}
+	(void)close_range(4, ~0U, 0);
+	signals_reset();
+	log_init(kind->name, getenv("ANYCASTD_DEBUG") != NULL);
+	(void)prctl(PR_SET_NAME, kind->name, 0, 0, 0);
+	if (rights_drop(kind->needs_net_raw, &err) == -1) {
+		log_warnx("rights: %s", err.msg);
+		_exit(126);
+	}
+	/* exit, not _exit: sanitizers and coverage report at exit. */
+	exit(kind->run(3));
+}
+
+static void
+keeper_on_start(const struct keeper_job *job, const struct keeper_record *req,
+    int fd)
+{
+	struct keeper_record reply = { .op = KEEPER_STARTED, .b = req->b };
+	pid_t pid = -1;
+
+	if (fd != -1 && req->a < job->n_kinds)
+		pid = fork();
+	if (pid == 0)
+		worker_child(&job->kinds[req->a], fd);
+	if (pid == -1)
+		log_warn("keeper: cannot start a worker");
+	reply.a = pid > 0 ? (uint32_t)pid : 0;
+	(void)keeper_record_send(job->sock, &reply, -1);
+}
+
+static void
+keeper_reap(const struct keeper_job *job)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct keeper_record rec = { .op = KEEPER_EXITED,
+			.a = (uint32_t)pid,
+			.b = (uint32_t)status };
+
+		(void)keeper_record_send(job->sock, &rec, -1);
+	}
+}
+
+/* 1: go on; 0: main is gone without a word; -1: dismissed. */
+static int
+keeper_on_request(const struct keeper_job *job, int *will_fd)
+{
+	struct keeper_record rec;
+	int fd, rc = keeper_record_recv(job->sock, &rec, &fd);
+
+	if (rc <= 0)
+		return 0;
+	switch (rec.op) {
+	case KEEPER_START:
+		keeper_on_start(job, &rec, fd);
+		break;
+	case KEEPER_KILL:
+		(void)kill((pid_t)rec.a, SIGKILL);
+		break;
+	case KEEPER_WILL:
+		if (*will_fd != -1)
+			(void)close(*will_fd);
+		*will_fd = fd;
+		return 1;
+	case KEEPER_DISMISS:
+		return -1;
+	default:
+		log_warnx("keeper: request %u: unknown", rec.op);
+	}
+	if (fd != -1)
+		(void)close(fd);
+	return 1;
+}
+
+static void
+keeper_do_will(const struct keeper_job *job, int will_fd)
+{
+	struct stat st;
+	void *text;
+
+	if (will_fd == -1 || job->will == NULL)
+		return;
+	if (fstat(will_fd, &st) == -1 || st.st_size <= 0 ||
+	    st.st_size > (off_t)WILL_MAX_BYTES)
+		return;
+	text =
+	    mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, will_fd, 0);
+	if (text == MAP_FAILED) {
+		log_warn("keeper: will");
+		return;
+	}
+	job->will(text, (size_t)st.st_size);
+	(void)munmap(text, (size_t)st.st_size);
+}
+
+void
+keeper_main(const struct keeper_job *job)
+{
+	struct pollfd fds[2];
+	sigset_t chld;
+	int will_fd = -1, go_on = 1;
+
+	signals_reset();
+	(void)sigemptyset(&chld);
+	(void)sigaddset(&chld, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &chld, NULL);
+	fds[0] = (struct pollfd){ .fd = job->sock, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = signalfd(-1, &chld,
+				      SFD_NONBLOCK | SFD_CLOEXEC),
+		.events = POLLIN };
+
+	while (go_on == 1) {
+		struct signalfd_siginfo info;
+
+		if (poll(fds, 2, -1) == -1 && errno != EINTR)
+			break;
+		while (read(fds[1].fd, &info, sizeof(info)) > 0)
+			;
+		keeper_reap(job);
+		if (fds[0].revents != 0)
+			go_on = keeper_on_request(job, &will_fd);
+	}
+	(void)close(job->sock);
+	if (go_on == 0)
+		keeper_do_will(job, will_fd);
+	/* Workers end by themselves: their channels' other end is closed. */
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/route.h"
+
+#include <assert.h>
+
+static bool
+is_drained(const struct route_inputs *in)
+{
+	return in->drained;
+}
+
+static bool
+is_sick(const struct route_inputs *in)
+{
+	return in->health == HEALTH_SICK;
+}
+
+static bool
+is_healthy(const struct route_inputs *in)
+{
+	return in->health == HEALTH_HEALTHY;
+}
+
+static bool
+is_unknown(const struct route_inputs *in)
+{
+	return in->health == HEALTH_UNKNOWN;
+}
+
+static bool
+is_in_experiment(const struct route_inputs *in)
+{
+	return in->test_withdrawn;
+}
+
+static bool
+is_always(const struct route_inputs *in)
+{
+	(void)in;
+	return true;
+}
+
+enum outcome {
+	WITHDRAW,
+	ANNOUNCE,
+	KEEP,
+};
+
+/* In order of precedence within each kind. */
+static const struct rule {
+	const char *name;
+	enum route_kind kind;
+	bool (*applies)(const struct route_inputs *in);
+	enum outcome outcome;
+	const char *yes;
+	const char *no;
+} rules[ROUTE_RULE_COUNT] = {
+	[ROUTE_RULE_DRAIN] = { "drain", ROUTE_SERVICE, is_drained, WITHDRAW,
+	    "an operator drained it: withdraw",
+	    "no active drain" },
+	[ROUTE_RULE_SICK] = { "sick", ROUTE_SERVICE, is_sick, WITHDRAW,
+	    "the service is sick: withdraw",
+	    "the service is not sick" },
+	[ROUTE_RULE_HEALTHY] = { "healthy", ROUTE_SERVICE, is_healthy,
+	    ANNOUNCE,
+	    "the service is healthy: announce",
+	    "the service is not known to be healthy" },
+	[ROUTE_RULE_KEEP] = { "keep", ROUTE_SERVICE, is_unknown, KEEP,
+	    "health is not known yet: keep what is there",
+	    "health is known" },
+	[ROUTE_RULE_EXPERIMENT] = { "experiment", ROUTE_TEST, is_in_experiment,
+	    WITHDRAW,
+	    "an experiment holds the test prefix withdrawn",
+	    "no experiment holds it withdrawn" },
+	[ROUTE_RULE_TEST] = { "test", ROUTE_TEST, is_always, ANNOUNCE,
+	    "test prefix: announced unless an experiment withdraws it",
+	    "" },
+};
+
+struct route_decision
+route_decide(const struct route_inputs *in)
+{
+	for (enum route_rule i = 0; i < ROUTE_RULE_COUNT; i++) {
+		bool announce = rules[i].outcome == ANNOUNCE ||
+		    (rules[i].outcome == KEEP && in->announced_before);
+
+		if (rules[i].kind == in->kind && rules[i].applies(in))
+			return (struct route_decision){ announce, i };
+	}
+	assert(!"each kind has a rule that always applies");
+	return (struct route_decision){ in->announced_before, ROUTE_RULE_KEEP };
+}
+
+bool
+route_rule_applies(enum route_rule rule, const struct route_inputs *in)
+{
+	assert(rule < ROUTE_RULE_COUNT);
+	return rules[rule].applies(in);
+}
+
+bool
+route_rule_concerns(enum route_rule rule, enum route_kind kind)
+{
+	assert(rule < ROUTE_RULE_COUNT);
+	return rules[rule].kind == kind;
+}
+
+const char *
+route_rule_name(enum route_rule rule)
+{
+	assert(rule < ROUTE_RULE_COUNT);
+	return rules[rule].name;
+}
+
+const char *
+route_rule_text(enum route_rule rule, bool applies)
+{
+	assert(rule < ROUTE_RULE_COUNT);
+	return applies ? rules[rule].yes : rules[rule].no;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What agents call: orders, status, replies, client lists. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/num.h"
+#include "base/text.h"
+#include "base/xalloc.h"
+#include "fleet/controller_state.h"
+#include "fleet/experiment.h"
+#include "store/intent_row.h"
+
+#define WAIT_MAX_MS 60000
+#define ADDR_BYTES 16
+
+static struct fleet_site *
+find_site(struct controller *c, struct api_request *req)
+{
+	size_t i = controller_find_site(c, api_segment(req, 2));
+	struct err err;
+
+	if (i != NO_SITE)
+		return &c->sites[i];
+	err_set(&err, ERR_GONE, "site %s: not in this fleet",
+	    api_segment(req, 2));
+	api_reply_err(req, &err);
+	return NULL;
+}
+
+/* The agent may be another process than the one that reported last. */
+static void
+check_boot(struct controller *c, struct fleet_site *s, const char *boot)
+{
+	bool was_known = s->boot[0] != '\0';
+
+	if (boot == NULL || strcmp(boot, s->boot) == 0)
+		return;
+	(void)text_copy(s->boot, sizeof(s->boot), boot);
+	s->applied_revision = 0;
+	if (was_known && c->experiment != NULL)
+		experiment_on_reboot(c->experiment, (size_t)(s - c->sites));
+}
+
+/* ---- orders ---- */
+
+void
+order_waiter_free(struct order_waiter *w)
+{
+	LIST_REMOVE(w, entry);
+	free(w);
+}
+
+static void
+on_waiter_gone(struct api_request *req, void *arg)
+{
+	(void)req;
+	order_waiter_free(arg);
+}
+
+void
+fleet_site_wake(struct fleet_site *s)
+{
+	struct order_waiter *w, *next;
+
+	for (w = LIST_FIRST(&s->waiters); w != NULL; w = next) {
+		next = LIST_NEXT(w, entry);
+		if (s->revision == w->after)
+			continue;
+		api_reply_json(w->req, 200, json_incref(s->orders));
+		order_waiter_free(w);
+	}
+}
+
+void
+fleet_expire_waiters(struct controller *c)
+{
+	struct mono now = mono_now();
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		struct order_waiter *w, *next;
+
+		for (w = LIST_FIRST(&c->sites[i].waiters); w != NULL;
+		     w = next) {
+			next = LIST_NEXT(w, entry);
+			if (mono_before(now, w->deadline))
+				continue;
+			api_reply_empty(w->req, 204);
+			order_waiter_free(w);
+		}
+	}
+}
+
+static void
+handle_orders(struct api_request *req, void *arg)
+{
+	static const int64_t revisions[] = { 0, INT64_MAX };
+	static const int64_t waits[] = { 0, WAIT_MAX_MS };
+	struct controller *c = arg;
+	struct fleet_site *s = find_site(c, req);
+	int64_t after = 0, wait_ms = 0;
+	struct order_waiter *w;
+	struct err err;
+
+	if (s == NULL)
+		return;
+	if (api_param_i64(req, "after", revisions, &after, &err) == -1 ||
+	    api_param_i64(req, "wait_ms", waits, &wait_ms, &err) == -1) {
+		api_reply_err(req, &err);
+		return;
+	}
+	check_boot(c, s, api_param(req, "boot"));
+	/* It has newer orders than we ever gave: our store was replaced. */
+	if ((uint64_t)after > c->revision) {
+		c->revision = (uint64_t)after;
+		json_decref(s->orders);
+		s->orders = NULL;
+		controller_publish(c, (size_t)(s - c->sites));
+	}
+	if ((uint64_t)after != s->revision) {
+		api_reply_json(req, 200, json_incref(s->orders));
+		return;
+	}
+	w = xcalloc(1, sizeof(*w));
+	*w = (struct order_waiter){ .req = req,
+		.site = s,
+		.after = (uint64_t)after,
+		.deadline = mono_add_ms(mono_now(), wait_ms) };
+	LIST_INSERT_HEAD(&s->waiters, w, entry);
+	api_request_defer(req, on_waiter_gone, w);
+}
+
+/* ---- status ---- */
+
+/* Intents made or ended at the site's own console. */
+static void
+take_intents(struct controller *c, const struct fleet_site *s,
+    const json_t *status)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "intents"), i, row)
+	{
+		struct intent in;
+		struct err err;
+
+		if (intent_from_json(row, &in, &err) == -1) {
+			log_warnx("site %s: %s", s->name, err.msg);
+			return;
+		}
+		/* A site speaks for itself only. */
+		if (strcmp(in.site, s->name) == 0)
+			intent_book_take(&c->intents, &in, NULL, NULL);
+	}
+}
+
+static void
+handle_status(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	struct fleet_site *s = find_site(c, req);
+	const char *boot;
+	json_int_t applied = 0;
+	json_t *body;
+	struct err err;
+
+	if (s == NULL)
+		return;
+	body = api_body_json(req, &err);
+	if (body == NULL) {
+		api_reply_err(req, &err);
+		return;
+	}
+	if (json_unpack(body, "{s:s, s?I}", "boot", &boot, "applied_revision",
+		&applied) == -1) {
+		err_set(&err, ERR_PROTO, "status: boot is missing");
+		api_reply_err(req, &err);
+		json_decref(body);
+		return;
+	}
+	check_boot(c, s, boot);
+	s->applied_revision = applied > 0 ? (uint64_t)applied : 0;
+	s->contact = mono_now();
+	json_decref(s->status);
+	s->status = body;
+	take_intents(c, s, body);
+	if (c->experiment != NULL)
+		experiment_on_status(c->experiment, (size_t)(s - c->sites));
+	api_reply_json(req, 200,
+	    json_pack("{s:I}", "revision", (json_int_t)s->revision));
+}
+
+/* ---- replies ---- */
+
+static void
+take_replies(struct controller *c, struct fleet_site *s, const uint8_t *body,
+    size_t len, struct err *err)
+{
+	static struct sweep_reply replies[SWEEP_REPLY_BATCH_MAX];
+	int n = sweep_decode_replies(body, len, replies, SWEEP_REPLY_BATCH_MAX);
+
+	if (n == -1) {
+		err_set(err, ERR_PROTO, "replies: malformed");
+		return;
+	}
+	if (c->experiment == NULL || !experiment_is_running(c->experiment)) {
+		err_set(err, ERR_REFUSED, "replies: no experiment is running");
+		return;
+	}
+	experiment_on_replies(c->experiment, (size_t)(s - c->sites), replies,
+	    (size_t)n);
+}
+
+static void
+handle_replies(struct api_request *req, void *arg)
+{
+	static const int64_t seqs[] = { 1, INT64_MAX };
+	struct controller *c = arg;
+	struct fleet_site *s = find_site(c, req);
+	const char *boot = api_param(req, "boot");
+	struct err err = { 0 };
+	const uint8_t *body;
+	int64_t seq = 0;
+	size_t len;
+
+	if (s == NULL)
+		return;
+	if (api_param_i64(req, "seq", seqs, &seq, &err) == -1 || seq == 0 ||
+	    boot == NULL) {
+		err_set(&err, ERR_PROTO, "replies: boot and seq are required");
+		api_reply_err(req, &err);
+		return;
+	}
+	if (strcmp(s->replies_boot, boot) != 0) {
+		(void)text_copy(s->replies_boot, sizeof(s->replies_boot), boot);
+		s->replies_seq = 0;
+	}
+	/* Sent again because our answer was lost: taken already. */
+	if ((uint64_t)seq <= s->replies_seq) {
+		api_reply_empty(req, 204);
+		return;
+	}
+	body = api_body(req, &len);
+	take_replies(c, s, body, len, &err);
+	s->replies_seq = (uint64_t)seq;
+	if (err.code != ERR_NONE)
+		api_reply_err(req, &err);
+	else
+		api_reply_empty(req, 204);
+}
+
+/* ---- client lists ---- */
+
+static void
+handle_client_list(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	uint32_t list = 0;
+	struct err err;
+	uint8_t *bytes;
+
+	if (num_parse_u32(api_segment(req, 2), 1, UINT32_MAX, &list, &err) ==
+		-1 ||
+	    list != c->list) {
+		err_set(&err, ERR_GONE, "client list %s: not the current one",
+		    api_segment(req, 2));
+		api_reply_err(req, &err);
+		return;
+	}
+	bytes = xcalloc(c->n_clients, ADDR_BYTES);
+	for (uint32_t i = 0; i < c->n_clients; i++)
+		memcpy(bytes + (size_t)i * ADDR_BYTES, c->clients[i].addr,
+		    ADDR_BYTES);
+	api_reply_bytes(req, 200, "application/octet-stream", bytes,
+	    (size_t)c->n_clients * ADDR_BYTES);
+	free(bytes);
+}
+
+void
+fleet_serve_agents(struct controller *c, struct api_server *server)
+{
+	static const struct api_route routes[] = {
+		{ "GET", "/v1/sites/+/orders", API_AGENT, handle_orders },
+		{ "POST", "/v1/sites/+/status", API_AGENT, handle_status },
+		{ "POST", "/v1/sites/+/replies", API_AGENT, handle_replies },
+		{ "GET", "/v1/client-lists/+", API_AGENT, handle_client_list },
+		{ 0 },
+	};
+
+	api_server_add(server, routes, c);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Loading and showing the client list. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "base/xalloc.h"
+#include "fleet/controller_state.h"
+#include "fleet/experiment.h"
+
+#define TOKEN_BYTES 40
+/* Rows in one message to the store. */
+#define STORE_PART 8192u
+
+/* One list on its way in, in parts. */
+struct client_upload {
+	struct client_list *list;
+	char token[TOKEN_BYTES];
+	int64_t next_part;
+	uint64_t bytes;
+};
+
+/* The last part's answer, which waits until the list is on disk. */
+struct import {
+	struct controller *c;
+	struct api_request *req; /* NULL: the client went away */
+	json_t *answer;
+};
+
+void
+client_upload_free(struct client_upload *up)
+{
+	if (up == NULL)
+		return;
+	client_list_free(up->list);
+	free(up);
+}
+
+static void
+on_client_gone(struct api_request *req, void *arg)
+{
+	struct import *im = arg;
+
+	(void)req;
+	im->req = NULL;
+}
+
+static void
+on_durable(void *arg)
+{
+	struct import *im = arg;
+
+	if (im->req != NULL)
+		api_reply_json(im->req, 200, im->answer);
+	else
+		json_decref(im->answer);
+	free(im);
+}
+
+/* Makes the uploaded list the current one. */
+static void
+adopt(struct controller *c, const struct client_list *list)
+{
+	size_t n;
+	const struct client *clients = client_list_get(list, &n);
+	struct store_client *rows = xcalloc(n, sizeof(*rows));
+
+	for (size_t i = 0; i < n; i++) {
+		memcpy(rows[i].addr, clients[i].addr.b, sizeof(rows[i].addr));
+		rows[i].weight = clients[i].weight;
+		rows[i].last_seen = clients[i].last_seen;
+	}
+	free(c->clients);
+	c->clients = rows;
+	c->n_clients = (uint32_t)n;
+	c->list++;
+}
+
+static void
+store_list(struct controller *c, struct import *im)
+{
+	for (uint32_t i = 0; i < c->n_clients; i += STORE_PART) {
+		uint32_t left = c->n_clients - i;
+		bool last = left <= STORE_PART;
+
+		store_put_clients(c->env.store, c->list, c->clients + i,
+		    last ? left : STORE_PART, last, last ? on_durable : NULL,
+		    im);
+	}
+}
+
+static void
+finish(struct controller *c, struct api_request *req, struct client_upload *up)
+{
+	const struct client_list_counts *counts;
+	struct store_event ev = { .kind = "clients",
+		.subject = "clients",
+		.what = "loaded",
+		.reason = "a new client list",
+		.actor = api_actor(req) };
+	struct import *im;
+	struct err err;
+
+	if (client_list_end(up->list, &err) == -1) {
+		api_reply_err(req, &err);
+		return;
+	}
+	counts = client_list_counts(up->list);
+	adopt(c, up->list);
+	controller_note(c, &ev);
+	im = xcalloc(1, sizeof(*im));
+	im->c = c;
+	im->req = req;
+	im->answer = json_pack("{s:I, s:I, s:I, s:I, s:I}", "list",
+	    (json_int_t)c->list, "count", (json_int_t)c->n_clients, "lines",
+	    (json_int_t)counts->lines, "dropped_special",
+	    (json_int_t)counts->dropped_special, "duplicates",
+	    (json_int_t)counts->duplicates);
+	api_request_defer(req, on_client_gone, im);
+	store_list(c, im);
+}
+
+/* The upload that this part belongs to, or NULL with err. */
+static struct client_upload *
+find_upload(struct controller *c, const char *token, int64_t part,
+    struct err *err)
+{
+	struct client_upload *up = c->upload;
+
+	if (c->experiment != NULL && experiment_is_running(c->experiment)) {
+		err_set(err, ERR_REFUSED,
+		    "an experiment is running over the present list");
+		return NULL;
+	}
+	if (part == 0) {
+		/* A new one takes the place of one that was given up. */
+		client_upload_free(up);
+		up = xcalloc(1, sizeof(*up));
+		up->list = client_list_new(c->conf->predict.allow_special);
+		(void)text_copy(up->token, sizeof(up->token), token);
+		c->upload = up;
+	}
+	if (up == NULL || strcmp(up->token, token) != 0 ||
+	    part != up->next_part) {
+		err_set(err, ERR_REFUSED,
+		    "upload %s: part %lld is out of order: begin again", token,
+		    (long long)part);
+		return NULL;
+	}
+	return up;
+}
+
+static void
+handle_import(struct api_request *req, void *arg)
+{
+	static const int64_t parts[] = { 0, INT64_MAX };
+	static const int64_t flags[] = { 0, 1 };
+	struct controller *c = arg;
+	const char *token = api_param(req, "upload");
+	int64_t part = -1, last = 0;
+	struct client_upload *up;
+	const uint8_t *body;
+	struct err err;
+	size_t len;
+
+	if (api_param_i64(req, "part", parts, &part, &err) == -1 ||
+	    api_param_i64(req, "last", flags, &last, &err) == -1) {
+		api_reply_err(req, &err);
+		return;
+	}
+	up = find_upload(c, token != NULL ? token : "", part, &err);
+	if (up == NULL) {
+		api_reply_err(req, &err);
+		return;
+	}
+	body = api_body(req, &len);
+	if (len > 0)
+		client_list_feed(up->list, (const char *)body, len);
+	up->bytes += len;
+	up->next_part++;
+	if (last == 0) {
+		api_reply_json(req, 200,
+		    json_pack("{s:I}", "received_bytes",
+			(json_int_t)up->bytes));
+		return;
+	}
+	c->upload = NULL;
+	finish(c, req, up);
+	client_upload_free(up);
+}
+
+static void
+handle_stats(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	json_int_t ipv4 = 0;
+	double weight = 0;
+
+	for (uint32_t i = 0; i < c->n_clients; i++) {
+		struct addr a;
+
+		memcpy(a.b, c->clients[i].addr, sizeof(a.b));
+		ipv4 += addr_is_ipv4(&a);
+		weight += c->clients[i].weight;
+	}
+	api_reply_json(req, 200,
+	    json_pack("{s:I, s:I, s:f, s:I, s:I}", "list", (json_int_t)c->list,
+		"count", (json_int_t)c->n_clients, "weight", weight, "ipv4",
+		ipv4, "ipv6", (json_int_t)c->n_clients - ipv4));
+}
+
+void
+fleet_serve_clients(struct controller *c, struct api_server *server)
+{
+	static const struct api_route routes[] = {
+		{ "GET", "/v1/clients", API_READ, handle_stats },
+		{ "POST", "/v1/clients", API_LOCAL, handle_import },
+		{ 0 },
+	};
+
+	api_server_add(server, routes, c);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fleet/controller.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "core/experiment.h"
+#include "fleet/controller_state.h"
+#include "fleet/experiment.h"
+#include "store/intent_row.h"
+
+#define TICK_MS 50
+/* An agent reports every second. */
+#define LIVE_MS 4000
+#define OLD_EXPERIMENTS 1000
+
+size_t
+controller_find_site(const struct controller *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_sites; i++) {
+		if (strcmp(c->sites[i].name, name) == 0)
+			return i;
+	}
+	return NO_SITE;
+}
+
+bool
+fleet_site_is_live(const struct fleet_site *s)
+{
+	return s->status != NULL &&
+	    mono_diff_ms(mono_now(), s->contact) < LIVE_MS;
+}
+
+void
+controller_note(struct controller *c, const struct store_event *ev)
+{
+	log_info("%s %s: %s: %s", ev->kind, ev->subject, ev->what, ev->reason);
+	store_put_event(c->env.store, ev);
+}
+
+/* ---- orders ---- */
+
+static json_t *
+ended_ids(const struct controller *c, const char *site)
+{
+	json_t *ids = json_array();
+
+	for (size_t i = 0; i < c->intents.set.n; i++) {
+		const struct intent *in = &c->intents.set.rows[i];
+
+		if (strcmp(in->site, site) == 0 && !intent_is_active(in))
+			json_array_append_new(ids, json_string(in->id));
+	}
+	return ids;
+}
+
+/* Does the document say something else than the one before? */
+static bool
+is_news(const json_t *before, json_t *doc)
+{
+	bool same;
+
+	if (before == NULL)
+		return true;
+	json_object_set(doc, "revision", json_object_get(before, "revision"));
+	same = json_equal(before, doc);
+	return !same;
+}
+
+void
+controller_publish(struct controller *c, size_t site)
+{
+	struct fleet_site *s = &c->sites[site];
+	json_t *doc = json_pack("{s:i, s:i, s:o, s:o}", "revision", 0, "term",
+	    1, "intents", intents_to_json(&c->intents.set, s->name, true),
+	    "ended", ended_ids(c, s->name));
+	char *text;
+
+	experiment_add_orders(c->experiment, site, doc);
+	if (!is_news(s->orders, doc)) {
+		json_decref(doc);
+		return;
+	}
+	s->revision = ++c->revision;
+	json_object_set_new(doc, "revision",
+	    json_integer((json_int_t)s->revision));
+	json_decref(s->orders);
+	s->orders = doc;
+	text = json_dumps(doc, JSON_COMPACT);
+	store_put_order(c->env.store, s->name, s->revision, text, NULL, NULL);
+	free(text);
+	fleet_site_wake(s);
+}
+
+void
+controller_publish_all(struct controller *c)
+{
+	for (size_t i = 0; i < c->n_sites; i++)
+		controller_publish(c, i);
+}
+
+static void
+on_intent(const struct intent *row, void *arg)
+{
+	struct controller *c = arg;
+	size_t site = controller_find_site(c, row->site);
+
+	if (site != NO_SITE)
+		controller_publish(c, site);
+}
+
+static void
+on_tick(struct loop *lp, void *arg)
+{
+	struct controller *c = arg;
+
+	(void)lp;
+	if (c->experiment != NULL)
+		experiment_on_tick(c->experiment);
+	fleet_expire_waiters(c);
+	loop_timer_set(c->tick, TICK_MS);
+}
+
+/* ---- start ---- */
+
+/*
+ * An experiment that was running when the last controller died is over: the
+ * order documents made now no longer hold its test prefix withdrawn.
+ */
+static int
+bury_old_experiments(struct controller *c, struct err *err)
+{
+	json_t *rows = query_experiments(c->env.query, NULL, OLD_EXPERIMENTS,
+	    err);
+	const json_t *row;
+	size_t i;
+
+	if (rows == NULL)
+		return -1;
+	json_array_foreach(rows, i, row)
+	{
+		const char *site, *state, *reason = NULL;
+		json_int_t id, created_ms, ended_ms, clients, list;
+		struct store_experiment old;
+
+		if (json_unpack((json_t *)(uintptr_t)row,
+			"{s:I, s:s, s:s, s:I, s:I, s:I, s:I}", "id", &id,
+			"site", &site, "state", &state, "created_ms",
+			&created_ms, "ended_ms", &ended_ms, "clients", &clients,
+			"list", &list) == -1 ||
+		    ended_ms != 0)
+			continue;
+		reason = "the controller was restarted";
+		old = (struct store_experiment){ .id = (uint32_t)id,
+			.site = site,
+			.state = experiment_state_name(EXPERIMENT_FAILED),
+			.reason = reason,
+			.created_ms = created_ms,
+			.ended_ms = wall_now_ms(),
+			.clients = (uint32_t)clients,
+			.list = (uint32_t)list };
+		log_warnx("experiment %lld: %s", (long long)id, reason);
+		store_put_experiment(c->env.store, &old, NULL, NULL);
+	}
+	json_decref(rows);
+	return 0;
+}
+
+static int
+load(struct controller *c, struct err *err)
+{
+	int64_t revision = query_max_revision(c->env.query, err);
+	int64_t experiment;
+
+	if (revision == -1)
+		return -1;
+	c->revision = (uint64_t)revision;
+	experiment = query_max_experiment(c->env.query, err);
+	if (experiment == -1)
+		return -1;
+	c->next_experiment = (uint32_t)experiment + 1;
+	if (bury_old_experiments(c, err) == -1)
+		return -1;
+	if (query_clients(c->env.query, &c->list, &c->clients, &c->n_clients,
+		err) == -1)
+		return -1;
+	return intent_book_init(&c->intents, c->env.lp, c->env.store,
+	    c->env.query, err);
+}
+
+struct controller *
+controller_new(const struct controller_env *env, struct err *err)
+{
+	struct controller *c = xcalloc(1, sizeof(*c));
+
+	c->env = *env;
+	c->conf = env->conf->controller;
+	c->started_ms = wall_now_ms();
+	if (load(c, err) == -1) {
+		free(c->clients);
+		free(c);
+		return NULL;
+	}
+	c->intents.on_change = on_intent;
+	c->intents.arg = c;
+	c->n_sites = c->conf->n_sites;
+	c->sites = xcalloc(c->n_sites, sizeof(*c->sites));
+	for (size_t i = 0; i < c->n_sites; i++) {
+		c->sites[i].name = c->conf->sites[i];
+		LIST_INIT(&c->sites[i].waiters);
+	}
+	controller_publish_all(c);
+	c->tick = loop_timer_new(env->lp, on_tick, c);
+	loop_timer_set(c->tick, TICK_MS);
+	return c;
+}
+
+void
+controller_free(struct controller *c)
+{
+	if (c == NULL)
+		return;
+	experiment_free(c->experiment);
+	client_upload_free(c->upload);
+	for (size_t i = 0; i < c->n_sites; i++) {
+		struct fleet_site *s = &c->sites[i];
+
+		while (!LIST_EMPTY(&s->waiters))
+			order_waiter_free(LIST_FIRST(&s->waiters));
+		json_decref(s->status);
+		json_decref(s->orders);
+	}
+	free(c->sites);
+	loop_timer_free(c->tick);
+	intent_book_fini(&c->intents);
+	free(c->clients);
+	free(c);
+}
+
+void
+controller_serve(struct controller *c, struct api_server *server)
+{
+	fleet_serve_agents(c, server);
+	fleet_serve_people(c, server);
+	fleet_serve_clients(c, server);
+}

@@ -1,0 +1,859 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A state either waits for a condition in the sites' reports (withdraw,
+ * restore) or runs rounds (baseline, sweep: one round over all clients; settle,
+ * verify: rounds over the sentinels).  A round has three steps:
+ *
+ *	sending     the sender's job is under way
+ *	lingering   late replies may still come
+ *	collecting  a new revision goes to all sites; who has applied it has
+ *	            delivered all that it captured before
+ */
+#include "fleet/experiment.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "base/xalloc.h"
+#include "core/experiment.h"
+#include "core/failover.h"
+#include "fleet/experiment_map.h"
+
+/*
+ * Silent clients are asked once more: the first packets over a cold link are
+ * easily lost while neighbours are being resolved.
+ */
+#define ATTEMPTS 2
+/* An order document stays small; with more silent clients there is no retry. */
+#define RETRY_MAX 100000u
+/* How long one step may take beyond what it must. */
+#define STEP_MAX_MS 60000
+#define RTT_UNKNOWN UINT32_MAX
+
+enum round_step {
+	ROUND_NONE,
+	ROUND_SENDING,
+	ROUND_LINGERING,
+	ROUND_COLLECTING,
+	ROUND_PAUSE, /* until the next round of sentinels */
+};
+
+struct counters {
+	uint64_t accepted, duplicate, second_site, late, other_source;
+};
+
+struct experiment {
+	struct controller *c;
+	uint32_t id;
+	size_t site;
+	size_t sender;
+	enum experiment_state state;
+	char reason[200];
+	int64_t created_ms, ended_ms;
+	uint8_t key[SWEEP_KEY_BYTES];
+	struct experiment_clients clients;
+	/* Outcomes of the two full sweeps, one byte per client. */
+	uint8_t *before, *after;
+	uint32_t *before_rtt, *after_rtt;
+	/* Sentinels: indices, and outcomes of rounds. */
+	uint32_t *sentinels;
+	uint32_t n_sentinels;
+	uint8_t *baseline, *previous, *current;
+	bool has_previous;
+	struct settle settle;
+	/* The round under way. */
+	enum round_step step;
+	uint8_t round;
+	uint32_t job;
+	uint64_t order_step; /* changes the document: asks for a flush */
+	struct mono step_since, state_since, wait_until;
+	struct experiment_watch *watch; /* per site, as it was at the start */
+	struct counters counters;
+};
+
+static void enter(struct experiment *ex, enum experiment_event ev);
+
+/* ---- small things ---- */
+
+bool
+experiment_is_running(const struct experiment *ex)
+{
+	return !experiment_is_over(ex->state);
+}
+
+uint32_t
+experiment_id(const struct experiment *ex)
+{
+	return ex->id;
+}
+
+static bool
+is_full_sweep(const struct experiment *ex)
+{
+	return ex->state == EXPERIMENT_BASELINE ||
+	    ex->state == EXPERIMENT_SWEEP;
+}
+
+static bool
+has_rounds(const struct experiment *ex)
+{
+	return is_full_sweep(ex) || ex->state == EXPERIMENT_SETTLE ||
+	    ex->state == EXPERIMENT_VERIFY;
+}
+
+static struct store_experiment
+experiment_row(const struct experiment *ex)
+{
+	return (struct store_experiment){ .id = ex->id,
+		.site = ex->c->sites[ex->site].name,
+		.state = experiment_state_name(ex->state),
+		.reason = ex->reason,
+		.created_ms = ex->created_ms,
+		.ended_ms = ex->ended_ms,
+		.clients = ex->clients.n,
+		.list = ex->clients.list };
+}
+
+static void
+note(struct experiment *ex, enum experiment_state before)
+{
+	char subject[CONF_NAME_MAX + 8], what[64], reason[240];
+	struct store_event ev = { .kind = "experiment",
+		.subject = subject,
+		.what = what,
+		.reason = reason,
+		.actor = "controller" };
+
+	(void)snprintf(subject, sizeof(subject), "site/%s",
+	    ex->c->sites[ex->site].name);
+	(void)snprintf(what, sizeof(what), "%s -> %s",
+	    before == EXPERIMENT_STAY ? "new" : experiment_state_name(before),
+	    experiment_state_name(ex->state));
+	(void)snprintf(reason, sizeof(reason), "experiment %" PRIu32 "%s%s",
+	    ex->id, ex->reason[0] != '\0' ? ": " : "", ex->reason);
+	controller_note(ex->c, &ev);
+}
+
+static void
+fail(struct experiment *ex, const char *why)
+{
+	if (!experiment_is_running(ex))
+		return;
+	(void)text_copy(ex->reason, sizeof(ex->reason), why);
+	enter(ex, EXPERIMENT_EV_FAIL);
+}
+
+void
+experiment_abort(struct experiment *ex, const char *why)
+{
+	fail(ex, why);
+}
+
+/* ---- rounds ---- */
+
+static void
+set_step(struct experiment *ex, enum round_step step)
+{
+	ex->step = step;
+	ex->step_since = mono_now();
+}
+
+static void
+start_round(struct experiment *ex)
+{
+	uint8_t *swap = ex->previous;
+
+	ex->job++;
+	ex->round++;
+	if (!is_full_sweep(ex)) {
+		ex->previous = ex->current;
+		ex->current = swap;
+		memset(ex->current, OUTCOME_NONE, ex->n_sentinels);
+	}
+	set_step(ex, ROUND_SENDING);
+	controller_publish_all(ex->c);
+}
+
+static void
+collect(struct experiment *ex)
+{
+	ex->order_step++;
+	set_step(ex, ROUND_COLLECTING);
+	controller_publish_all(ex->c);
+}
+
+static bool
+all_collected(const struct experiment *ex)
+{
+	for (size_t i = 0; i < ex->c->n_sites; i++) {
+		const struct fleet_site *s = &ex->c->sites[i];
+
+		if (s->applied_revision != s->revision)
+			return false;
+	}
+	return true;
+}
+
+static void
+baseline_done(struct experiment *ex)
+{
+	size_t answered = 0;
+
+	for (uint32_t i = 0; i < ex->clients.n; i++)
+		answered += ex->before[i] != OUTCOME_NONE;
+	if (answered == 0) {
+		fail(ex, "no client answered the baseline sweep");
+		return;
+	}
+	ex->n_sentinels = experiment_pick_sentinels(&ex->clients, ex->before,
+	    (uint8_t)(ex->site + 1), ex->c->conf->predict.sentinels,
+	    ex->sentinels);
+	for (uint32_t i = 0; i < ex->n_sentinels; i++)
+		ex->baseline[i] = ex->before[ex->sentinels[i]];
+	enter(ex, EXPERIMENT_EV_COMPLETE);
+}
+
+static void
+sentinels_done(struct experiment *ex)
+{
+	uint8_t withdrawn = (uint8_t)(ex->site + 1);
+	bool is_complete;
+
+	if (ex->state == EXPERIMENT_SETTLE)
+		is_complete = settle_step(&ex->settle,
+		    ex->has_previous ? ex->previous : NULL, ex->current,
+		    ex->n_sentinels, withdrawn);
+	else
+		is_complete = settle_moved_permille(ex->baseline, ex->current,
+				  ex->n_sentinels) <=
+		    SETTLE_MOVED_MAX_PERMILLE;
+	ex->has_previous = true;
+	if (is_complete) {
+		enter(ex, EXPERIMENT_EV_COMPLETE);
+		return;
+	}
+	if (mono_diff_ms(mono_now(), ex->state_since) >
+	    ex->c->conf->predict.settle_max_ms) {
+		fail(ex,
+		    ex->state == EXPERIMENT_SETTLE ?
+			"routing did not settle in time" :
+			"clients did not come back in time");
+		return;
+	}
+	set_step(ex, ROUND_PAUSE);
+	ex->wait_until = mono_add_ms(mono_now(),
+	    ex->c->conf->predict.sentinel_interval_ms);
+}
+
+static uint8_t *
+sweep_outcomes(const struct experiment *ex)
+{
+	return ex->state == EXPERIMENT_BASELINE ? ex->before : ex->after;
+}
+
+static uint32_t
+count_silent(const struct experiment *ex)
+{
+	const uint8_t *outcomes = sweep_outcomes(ex);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < ex->clients.n; i++)
+		n += outcomes[i] == OUTCOME_NONE;
+	return n;
+}
+
+static bool
+wants_retry(const struct experiment *ex)
+{
+	uint32_t silent;
+
+	if (!is_full_sweep(ex) || ex->round >= ATTEMPTS)
+		return false;
+	silent = count_silent(ex);
+	return silent > 0 && silent <= RETRY_MAX;
+}
+
+static void
+round_done(struct experiment *ex)
+{
+	set_step(ex, ROUND_NONE);
+	if (wants_retry(ex)) {
+		start_round(ex);
+		return;
+	}
+	if (ex->state == EXPERIMENT_BASELINE)
+		baseline_done(ex);
+	else if (ex->state == EXPERIMENT_SWEEP)
+		enter(ex, EXPERIMENT_EV_COMPLETE);
+	else
+		sentinels_done(ex);
+}
+
+/* The sender's word on its job: 1 done, 0 not yet, -1 failed. */
+static int
+job_progress(const struct experiment *ex, const char **why)
+{
+	const json_t *sweep = json_object_get(
+	    ex->c->sites[ex->sender].status, "sweep");
+	json_int_t job;
+	int done;
+
+	if (json_unpack((json_t *)(uintptr_t)sweep, "{s:I, s:b, s:s}", "job",
+		&job, "done", &done, "failed", why) == -1 ||
+	    job != ex->job || !done)
+		return 0;
+	return (*why)[0] != '\0' ? -1 : 1;
+}
+
+static void
+step_round(struct experiment *ex)
+{
+	const struct conf_predict *conf = &ex->c->conf->predict;
+	struct mono now = mono_now();
+	const char *why = "";
+	int rc;
+
+	switch (ex->step) {
+	case ROUND_NONE:
+		break;
+	case ROUND_SENDING:
+		rc = job_progress(ex, &why);
+		if (rc == -1) {
+			fail(ex, why);
+		} else if (rc == 1) {
+			set_step(ex, ROUND_LINGERING);
+			ex->wait_until = mono_add_ms(now, conf->linger_ms);
+		}
+		break;
+	case ROUND_LINGERING:
+		if (!mono_before(now, ex->wait_until))
+			collect(ex);
+		break;
+	case ROUND_COLLECTING:
+		if (all_collected(ex))
+			round_done(ex);
+		break;
+	case ROUND_PAUSE:
+		if (!mono_before(now, ex->wait_until))
+			start_round(ex);
+		break;
+	}
+}
+
+/* ---- states ---- */
+
+static void
+store_sweep(struct experiment *ex, uint8_t phase, const uint8_t *outcomes,
+    const uint32_t *rtt)
+{
+	for (uint32_t i = 0; i < ex->clients.n; i += STORE_OUTCOMES_PER_CHUNK) {
+		uint32_t left = ex->clients.n - i;
+		struct store_outcomes part = { .experiment = ex->id,
+			.phase = phase,
+			.first = i,
+			.n = left < STORE_OUTCOMES_PER_CHUNK ?
+			    left :
+			    STORE_OUTCOMES_PER_CHUNK,
+			.sites = outcomes + i,
+			.rtt_us = rtt + i };
+
+		store_put_outcomes(ex->c->env.store, &part);
+	}
+}
+
+static void
+store_map(struct experiment *ex)
+{
+	struct store_experiment row = experiment_row(ex);
+	struct failover_input in = { .n = ex->clients.n,
+		.before = ex->before,
+		.after = ex->after,
+		.weight = ex->clients.weight,
+		.is_ipv4 = ex->clients.is_ipv4,
+		.n_sites = ex->c->n_sites,
+		.site = ex->site };
+
+	experiment_store_map(ex->c, &row, &in);
+}
+
+/* What is done on entering the state that ex is in now. */
+static void
+on_enter(struct experiment *ex)
+{
+	struct store_experiment row = experiment_row(ex);
+
+	switch (ex->state) {
+	case EXPERIMENT_WITHDRAW:
+		store_sweep(ex, EXPERIMENT_BASELINE, ex->before,
+		    ex->before_rtt);
+		break;
+	case EXPERIMENT_RESTORE:
+		store_sweep(ex, EXPERIMENT_SWEEP, ex->after, ex->after_rtt);
+		break;
+	case EXPERIMENT_SETTLE:
+	case EXPERIMENT_VERIFY:
+		ex->settle = (struct settle){ 0 };
+		ex->has_previous = false;
+		break;
+	case EXPERIMENT_DONE:
+		store_map(ex);
+		return;
+	case EXPERIMENT_STAY:
+	case EXPERIMENT_BASELINE:
+	case EXPERIMENT_SWEEP:
+	case EXPERIMENT_FAILED:
+	case EXPERIMENT_STATE_COUNT:
+		break;
+	}
+	store_put_experiment(ex->c->env.store, &row, NULL, NULL);
+}
+
+static void
+enter(struct experiment *ex, enum experiment_event ev)
+{
+	enum experiment_state before = ex->state;
+	enum experiment_state next = experiment_next(before, ev);
+
+	if (next == EXPERIMENT_STAY)
+		return;
+	ex->state = next;
+	ex->round = 0;
+	ex->state_since = mono_now();
+	set_step(ex, ROUND_NONE);
+	if (experiment_is_over(next))
+		ex->ended_ms = wall_now_ms();
+	note(ex, before);
+	on_enter(ex);
+	if (has_rounds(ex))
+		start_round(ex);
+	else
+		controller_publish_all(ex->c);
+}
+
+/* Have all test prefixes of the site become what is ordered? */
+static bool
+test_prefixes_are(const struct experiment *ex, const char *real)
+{
+	const json_t *status = ex->c->sites[ex->site].status, *p;
+	size_t i, n = 0;
+
+	if (ex->c->sites[ex->site].applied_revision !=
+	    ex->c->sites[ex->site].revision)
+		return false;
+	json_array_foreach(json_object_get(status, "prefixes"), i, p)
+	{
+		const char *is = json_string_value(json_object_get(p, "real"));
+
+		if (!json_is_null(json_object_get(p, "service")))
+			continue;
+		if (is == NULL || strcmp(is, real) != 0)
+			return false;
+		n++;
+	}
+	return n > 0;
+}
+
+/* A site whose captured replies may be incomplete spoils the experiment. */
+static void
+watch_sites(struct experiment *ex)
+{
+	char why[128];
+
+	for (size_t i = 0; i < ex->c->n_sites; i++) {
+		if (experiment_watch_ok(&ex->watch[i], &ex->c->sites[i], why,
+			sizeof(why)))
+			continue;
+		fail(ex, why);
+		return;
+	}
+}
+
+static void
+advance(struct experiment *ex)
+{
+	if (!experiment_is_running(ex))
+		return;
+	watch_sites(ex);
+	if (!experiment_is_running(ex))
+		return;
+	if (ex->state == EXPERIMENT_WITHDRAW &&
+	    test_prefixes_are(ex, "withdrawn"))
+		enter(ex, EXPERIMENT_EV_COMPLETE);
+	else if (ex->state == EXPERIMENT_RESTORE &&
+	    test_prefixes_are(ex, "announced"))
+		enter(ex, EXPERIMENT_EV_COMPLETE);
+	else if (has_rounds(ex))
+		step_round(ex);
+}
+
+void
+experiment_on_tick(struct experiment *ex)
+{
+	const struct conf_predict *conf = &ex->c->conf->predict;
+	int64_t limit_ms = STEP_MAX_MS;
+
+	advance(ex);
+	if (!experiment_is_running(ex))
+		return;
+	if (has_rounds(ex) && ex->step == ROUND_SENDING)
+		limit_ms +=
+		    2000LL * ex->clients.n / (int64_t)conf->rate_pps;
+	if (has_rounds(ex))
+		limit_ms += conf->linger_ms + conf->sentinel_interval_ms;
+	if (mono_diff_ms(mono_now(),
+		has_rounds(ex) ? ex->step_since : ex->state_since) > limit_ms)
+		fail(ex, "a step took too long");
+}
+
+void
+experiment_on_status(struct experiment *ex, size_t site)
+{
+	(void)site;
+	advance(ex);
+}
+
+void
+experiment_on_reboot(struct experiment *ex, size_t site)
+{
+	char why[96];
+
+	(void)snprintf(why, sizeof(why), "the agent of %s was restarted",
+	    ex->c->sites[site].name);
+	fail(ex, why);
+}
+
+/* ---- replies ---- */
+
+static void
+take_outcome(struct experiment *ex, uint8_t *outcome, uint8_t site,
+    bool *is_first)
+{
+	*is_first = *outcome == OUTCOME_NONE;
+	if (*is_first) {
+		*outcome = site;
+		ex->counters.accepted++;
+	} else if (*outcome == site) {
+		ex->counters.duplicate++;
+	} else {
+		*outcome = OUTCOME_FLIPPING;
+		ex->counters.second_site++;
+	}
+}
+
+static void
+take_reply(struct experiment *ex, uint8_t site, const struct sweep_reply *r)
+{
+	bool is_sentinel = !is_full_sweep(ex), is_first;
+	uint32_t slot = r->index;
+	uint8_t *outcomes;
+
+	if (r->index >= ex->clients.n ||
+	    (r->flags & SWEEP_REPLY_OTHER_SOURCE) != 0) {
+		ex->counters.other_source++;
+		return;
+	}
+	/* In a full sweep the first attempt's replies are as good as later. */
+	if (r->phase != (uint8_t)ex->state || r->round > ex->round ||
+	    (is_sentinel && r->round != ex->round) || ex->step == ROUND_NONE ||
+	    ex->step == ROUND_PAUSE) {
+		ex->counters.late++;
+		return;
+	}
+	if (is_sentinel) {
+		slot = experiment_sentinel_slot(ex->sentinels, ex->n_sentinels,
+		    r->index);
+		if (slot == ex->n_sentinels)
+			return;
+		outcomes = ex->current;
+	} else {
+		outcomes = sweep_outcomes(ex);
+	}
+	take_outcome(ex, &outcomes[slot], site, &is_first);
+	/* An RTT only where one clock saw both ends. */
+	if (is_first && !is_sentinel && site == ex->sender + 1 &&
+	    r->recv_us >= r->sent_us && r->recv_us - r->sent_us < RTT_UNKNOWN)
+		(ex->state == EXPERIMENT_BASELINE ? ex->before_rtt :
+						    ex->after_rtt)[slot] =
+		    (uint32_t)(r->recv_us - r->sent_us);
+}
+
+void
+experiment_on_replies(struct experiment *ex, size_t site,
+    const struct sweep_reply *replies, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		take_reply(ex, (uint8_t)(site + 1), &replies[i]);
+}
+
+/* ---- orders ---- */
+
+/* Whom the round asks; JSON null for all. */
+static json_t *
+subset_json(const struct experiment *ex)
+{
+	json_t *list;
+
+	if (is_full_sweep(ex) && ex->round <= 1)
+		return json_null();
+	list = json_array();
+	if (is_full_sweep(ex)) {
+		const uint8_t *outcomes = sweep_outcomes(ex);
+
+		for (uint32_t i = 0; i < ex->clients.n; i++) {
+			if (outcomes[i] == OUTCOME_NONE)
+				json_array_append_new(list, json_integer(i));
+		}
+	} else {
+		for (uint32_t i = 0; i < ex->n_sentinels; i++)
+			json_array_append_new(list,
+			    json_integer(ex->sentinels[i]));
+	}
+	return list;
+}
+
+static json_t *
+sweep_json(const struct experiment *ex, size_t site)
+{
+	if (site != ex->sender || ex->step == ROUND_NONE ||
+	    ex->step == ROUND_PAUSE)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:o}", "job",
+	    (json_int_t)ex->job, "experiment", (json_int_t)ex->id, "list",
+	    (json_int_t)ex->clients.list, "phase", (int)ex->state, "round",
+	    (int)ex->round, "rate_pps",
+	    (json_int_t)ex->c->conf->predict.rate_pps, "seed",
+	    (json_int_t)ex->id, "subset",
+	    subset_json(ex));
+}
+
+void
+experiment_add_orders(const struct experiment *ex, size_t site, json_t *doc)
+{
+	bool running = ex != NULL && experiment_is_running(ex);
+	bool withdrawn = running && site == ex->site &&
+	    experiment_holds_withdrawn(ex->state);
+	char hex[2 * SWEEP_KEY_BYTES + 1];
+
+	json_object_set_new(doc, "test",
+	    json_pack("{s:b, s:I}", "withdrawn", withdrawn, "experiment",
+		(json_int_t)(withdrawn ? ex->id : 0)));
+	if (!running) {
+		json_object_set_new(doc, "capture", json_null());
+		json_object_set_new(doc, "sweep", json_null());
+		json_object_set_new(doc, "step", json_integer(0));
+		return;
+	}
+	sodium_bin2hex(hex, sizeof(hex), ex->key, sizeof(ex->key));
+	json_object_set_new(doc, "capture",
+	    json_pack("{s:I, s:s}", "experiment", (json_int_t)ex->id, "key",
+		hex));
+	json_object_set_new(doc, "sweep", sweep_json(ex, site));
+	json_object_set_new(doc, "step",
+	    json_integer((json_int_t)ex->order_step));
+}
+
+/* ---- life ---- */
+
+/* All that must be true before an experiment may begin. */
+static int
+check_fleet(const struct controller *c, size_t site, struct err *err)
+{
+	if (c->n_clients == 0)
+		return err_set(err, ERR_REFUSED,
+		    "no clients: load a list with \"anycastctl clients import\"");
+	if (c->n_sites < 2)
+		return err_set(err, ERR_REFUSED,
+		    "one site has no heirs: an experiment needs two");
+	if (c->experiment != NULL && experiment_is_running(c->experiment))
+		return err_set(err, ERR_REFUSED,
+		    "experiment %" PRIu32 " at %s is running", c->experiment->id,
+		    c->sites[c->experiment->site].name);
+	for (size_t i = 0; i < c->n_sites; i++) {
+		if (experiment_site_is_ready(&c->sites[i], err) == -1)
+			return -1;
+	}
+	(void)site;
+	return 0;
+}
+
+struct experiment *
+experiment_start(struct controller *c, size_t site, struct err *err)
+{
+	struct experiment *ex;
+	uint32_t n = c->n_clients;
+	uint32_t room = c->conf->predict.sentinels;
+
+	if (check_fleet(c, site, err) == -1)
+		return NULL;
+	ex = xcalloc(1, sizeof(*ex));
+	*ex = (struct experiment){ .c = c,
+		.id = c->next_experiment++,
+		.site = site,
+		.sender = site == 0 ? 1 : 0,
+		.state = EXPERIMENT_BASELINE,
+		.created_ms = wall_now_ms(),
+		.state_since = mono_now() };
+	randombytes_buf(ex->key, sizeof(ex->key));
+	experiment_clients_init(&ex->clients, c);
+	ex->before = xcalloc(n, 1);
+	ex->after = xcalloc(n, 1);
+	ex->before_rtt = xcalloc(n, sizeof(uint32_t));
+	ex->after_rtt = xcalloc(n, sizeof(uint32_t));
+	memset(ex->before_rtt, 0xff, n * sizeof(uint32_t));
+	memset(ex->after_rtt, 0xff, n * sizeof(uint32_t));
+	ex->sentinels = xcalloc(room, sizeof(uint32_t));
+	ex->baseline = xcalloc(room, 1);
+	ex->previous = xcalloc(room, 1);
+	ex->current = xcalloc(room, 1);
+	ex->watch = xcalloc(c->n_sites, sizeof(*ex->watch));
+	for (size_t i = 0; i < c->n_sites; i++)
+		experiment_watch_init(&ex->watch[i], &c->sites[i]);
+	experiment_free(c->experiment);
+	c->experiment = ex;
+	/* Jobs are unique over all experiments: agents tell them apart by it. */
+	ex->job = ex->id << 12;
+	note(ex, EXPERIMENT_STAY);
+	on_enter(ex);
+	start_round(ex);
+	return ex;
+}
+
+void
+experiment_free(struct experiment *ex)
+{
+	if (ex == NULL)
+		return;
+	experiment_clients_fini(&ex->clients);
+	free(ex->before);
+	free(ex->after);
+	free(ex->before_rtt);
+	free(ex->after_rtt);
+	free(ex->sentinels);
+	free(ex->baseline);
+	free(ex->previous);
+	free(ex->current);
+	free(ex->watch);
+	free(ex);
+}
+
+/* ---- what is told ---- */
+
+static unsigned
+progress_permille(const struct experiment *ex, uint32_t sent, uint32_t total)
+{
+	/* Rough weights of the states, the sweeps being the long ones. */
+	static const unsigned start[EXPERIMENT_STATE_COUNT] = {
+		[EXPERIMENT_BASELINE] = 0,
+		[EXPERIMENT_WITHDRAW] = 400,
+		[EXPERIMENT_SETTLE] = 420,
+		[EXPERIMENT_SWEEP] = 500,
+		[EXPERIMENT_RESTORE] = 900,
+		[EXPERIMENT_VERIFY] = 920,
+		[EXPERIMENT_DONE] = 1000,
+		[EXPERIMENT_FAILED] = 1000,
+	};
+	unsigned base = start[ex->state];
+
+	if (is_full_sweep(ex) && total > 0)
+		base += (unsigned)(400ULL * sent / total);
+	return base;
+}
+
+static json_t *
+counters_json(const struct experiment *ex)
+{
+	const struct counters *own = &ex->counters;
+	uint64_t late = own->late, forged = 0, cut = 0, drops = 0;
+
+	for (size_t i = 0; i < ex->c->n_sites; i++) {
+		json_int_t l = 0, f = 0, s = 0, t = 0, d = 0;
+
+		if (json_unpack(ex->c->sites[i].status,
+			"{s:{s:{s:I, s:I, s:I, s:I, s:I}}}", "sweep",
+			"counters", "late", &l, "forged", &f, "short", &s,
+			"type", &t, "kernel_drops", &d) == -1)
+			continue;
+		late += (uint64_t)l;
+		forged += (uint64_t)f;
+		cut += (uint64_t)s + (uint64_t)t;
+		drops += (uint64_t)d;
+	}
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	    "accepted", (json_int_t)own->accepted, "duplicate",
+	    (json_int_t)own->duplicate, "second_site",
+	    (json_int_t)own->second_site, "late", (json_int_t)late, "forged",
+	    (json_int_t)forged, "other_source", (json_int_t)own->other_source,
+	    "short", (json_int_t)cut, "kernel_drops", (json_int_t)drops);
+}
+
+json_t *
+experiment_to_json(const struct experiment *ex)
+{
+	json_int_t sent = 0, total = 0, job = 0;
+	char step[96];
+
+	if (ex == NULL)
+		return json_null();
+	(void)json_unpack(ex->c->sites[ex->sender].status,
+	    "{s:{s:I, s:I, s:I}}", "sweep", "job", &job, "sent", &sent,
+	    "total", &total);
+	if (job != ex->job)
+		sent = total = 0;
+	(void)snprintf(step, sizeof(step), "%s",
+	    experiment_state_name(ex->state));
+	if (is_full_sweep(ex) && experiment_is_running(ex))
+		(void)snprintf(step, sizeof(step), "%s: %lld of %" PRIu32,
+		    experiment_state_name(ex->state), (long long)sent,
+		    ex->clients.n);
+	else if (has_rounds(ex))
+		(void)snprintf(step, sizeof(step), "%s: round %u",
+		    experiment_state_name(ex->state), (unsigned)ex->round);
+	return json_pack(
+	    "{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:o}", "id",
+	    (json_int_t)ex->id, "site", ex->c->sites[ex->site].name, "state",
+	    experiment_state_name(ex->state), "reason", ex->reason,
+	    "created_ms", (json_int_t)ex->created_ms, "ended_ms",
+	    (json_int_t)ex->ended_ms, "clients", (json_int_t)ex->clients.n,
+	    "progress_permille",
+	    (int)progress_permille(ex, (uint32_t)sent, (uint32_t)total),
+	    "step", step, "counters", counters_json(ex));
+}
+
+static const char *
+outcome_name(const struct experiment *ex, uint8_t outcome)
+{
+	if (outcome == OUTCOME_NONE || outcome > ex->c->n_sites)
+		return "";
+	return ex->c->sites[outcome - 1].name;
+}
+
+char *
+experiment_outcomes_csv(const struct experiment *ex, size_t *len)
+{
+	char *text = NULL;
+	FILE *out;
+
+	if (ex == NULL || ex->state != EXPERIMENT_DONE)
+		return NULL;
+	out = open_memstream(&text, len);
+	if (out == NULL)
+		abort();
+	fputs("address,before,after\n", out);
+	for (uint32_t i = 0; i < ex->clients.n; i++) {
+		char addr[ADDR_TEXT_BYTES];
+
+		fprintf(out, "%s,%s,%s\n",
+		    addr_format(&ex->clients.addr[i], addr),
+		    outcome_name(ex, ex->before[i]),
+		    outcome_name(ex, ex->after[i]));
+	}
+	if (fclose(out) != 0)
+		abort();
+	return text;
+}

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What people call: status, drain, restore, explain, experiments, maps. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/common.h"
+#include "base/num.h"
+#include "base/xalloc.h"
+#include "bird/include.h"
+#include "fleet/controller_state.h"
+#include "fleet/experiment.h"
+#include "store/intent_row.h"
+
+/* An answer that waits until the intent is on disk. */
+struct pending {
+	struct api_request *req; /* NULL: the client went away */
+	json_t *answer;
+};
+
+static char *
+known_sites(const struct controller *c)
+{
+	char *list = xstrdup("");
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		char *longer = xasprintf("%s%s%s", list, i > 0 ? " " : "",
+		    c->sites[i].name);
+
+		free(list);
+		list = longer;
+	}
+	return list;
+}
+
+static struct fleet_site *
+find_site(struct controller *c, struct api_request *req, const char *name)
+{
+	size_t i = controller_find_site(c, name);
+	struct err err;
+	char *known;
+
+	if (i != NO_SITE)
+		return &c->sites[i];
+	known = known_sites(c);
+	err_set(&err, ERR_GONE, "site %s: not in this fleet, known: %s", name,
+	    known);
+	api_reply_err(req, &err);
+	free(known);
+	return NULL;
+}
+
+/* ---- status ---- */
+
+static const char *
+site_state(const struct controller *c, const struct fleet_site *s)
+{
+	const char *own = json_string_value(json_object_get(s->status, "state"));
+
+	if (!fleet_site_is_live(s))
+		return "lost";
+	if (intent_set_drain(&c->intents.set, s->name) != NULL)
+		return "drained";
+	return own != NULL ? own : "unknown";
+}
+
+static json_t *
+site_json(const struct controller *c, const struct fleet_site *s)
+{
+	json_t *site = s->status != NULL ?
+	    json_copy(s->status) :
+	    json_pack("{s:[], s:[], s:{s:s, s:s, s:i, s:i, s:s}}", "services",
+		"prefixes", "bird", "state", "down", "version", "",
+		"sessions_up", 0, "sessions_all", 0, "last_error", "");
+
+	(void)json_object_del(site, "explain");
+	json_object_set_new(site, "site", json_string(s->name));
+	json_object_set_new(site, "state", json_string(site_state(c, s)));
+	json_object_set_new(site, "agent_age_ms",
+	    s->status != NULL ?
+		json_integer(mono_diff_ms(mono_now(), s->contact)) :
+		json_null());
+	json_object_set_new(site, "applied_revision",
+	    json_integer((json_int_t)s->applied_revision));
+	json_object_set_new(site, "wanted_revision",
+	    json_integer((json_int_t)s->revision));
+	json_object_set_new(site, "intents",
+	    intents_to_json(&c->intents.set, s->name, true));
+	return site;
+}
+
+static void
+handle_status(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	json_t *sites = json_array(), *answer;
+
+	for (size_t i = 0; i < c->n_sites; i++)
+		json_array_append_new(sites, site_json(c, &c->sites[i]));
+	answer = api_status_frame(c->env.conf, c->started_ms, sites);
+	json_object_set_new(answer, "clients",
+	    json_pack("{s:I, s:I}", "list", (json_int_t)c->list, "count",
+		(json_int_t)c->n_clients));
+	json_object_set_new(answer, "experiment",
+	    experiment_to_json(c->experiment));
+	api_reply_json(req, 200, answer);
+}
+
+/* ---- drain and restore ---- */
+
+static void
+on_client_gone(struct api_request *req, void *arg)
+{
+	struct pending *p = arg;
+
+	(void)req;
+	p->req = NULL;
+}
+
+static void
+on_durable(void *arg)
+{
+	struct pending *p = arg;
+
+	if (p->req != NULL)
+		api_reply_json(p->req, 200, p->answer);
+	else
+		json_decref(p->answer);
+	free(p);
+}
+
+static void
+take_and_answer(struct controller *c, struct api_request *req,
+    const struct intent *row, json_t *answer)
+{
+	struct pending *p = xcalloc(1, sizeof(*p));
+
+	*p = (struct pending){ .req = req, .answer = answer };
+	api_request_defer(req, on_client_gone, p);
+	intent_book_take(&c->intents, row, on_durable, p);
+}
+
+/*
+ * What the site will do, as far as its last report tells: a drain withdraws
+ * each service prefix that is announced now; a restore announces those whose
+ * service is healthy.
+ */
+static bool
+will_change(const json_t *prefix, const json_t *services, bool drained)
+{
+	const char *desired =
+	    json_string_value(json_object_get(prefix, "desired"));
+	const char *service =
+	    json_string_value(json_object_get(prefix, "service"));
+	const json_t *sv;
+	size_t i;
+
+	if (desired == NULL || service == NULL ||
+	    (strcmp(desired, "announced") == 0) != drained)
+		return false;
+	if (drained)
+		return true;
+	json_array_foreach(services, i, sv)
+	{
+		const char *name =
+		    json_string_value(json_object_get(sv, "service"));
+		const char *health =
+		    json_string_value(json_object_get(sv, "health"));
+
+		if (name != NULL && health != NULL &&
+		    strcmp(name, service) == 0)
+			return strcmp(health, "healthy") == 0;
+	}
+	return false;
+}
+
+static json_t *
+site_changes(const struct fleet_site *s, bool drained, char **diff)
+{
+	const json_t *services = json_object_get(s->status, "services"), *p;
+	json_t *list = json_array();
+	size_t i;
+
+	*diff = xstrdup("");
+	json_array_foreach(json_object_get(s->status, "prefixes"), i, p)
+	{
+		const char *text =
+		    json_string_value(json_object_get(p, "prefix"));
+		char line[BIRD_ROUTE_LINE_BYTES], *longer;
+		struct prefix prefix;
+
+		if (text == NULL || prefix_parse(text, &prefix, NULL) == -1 ||
+		    !will_change(p, services, drained))
+			continue;
+		json_array_append_new(list,
+		    json_pack("{s:s, s:O?, s:s, s:s}", "prefix", text,
+			"service", json_object_get(p, "service"), "from",
+			drained ? "announced" : "withdrawn", "to",
+			drained ? "withdrawn" : "announced"));
+		longer = xasprintf("%s%s%s\n", *diff, drained ? "- " : "+ ",
+		    bird_include_line(&prefix, line));
+		free(*diff);
+		*diff = longer;
+	}
+	return list;
+}
+
+static void
+handle_drain(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	struct fleet_site *s = find_site(c, req, api_segment(req, 2));
+	struct drain_request want;
+	const struct intent *before;
+	struct intent row;
+	json_t *answer, *changes;
+	struct err err;
+	char *diff;
+
+	if (s == NULL)
+		return;
+	if (drain_request_parse(req, &want, &err) == -1) {
+		api_reply_err(req, &err);
+		return;
+	}
+	before = intent_set_drain(&c->intents.set, s->name);
+	if (before != NULL) {
+		err_set(&err, ERR_REFUSED,
+		    "site %s: drained already by %s: %s (%s)", s->name,
+		    before->actor, before->reason, before->id);
+		api_reply_err(req, &err);
+		return;
+	}
+	row = intent_new_drain(s->name, want.reason, api_actor(req),
+	    wall_now_ms(), want.for_ms);
+	changes = site_changes(s, true, &diff);
+	answer = json_pack("{s:s, s:b, s:o, s:o, s:s, s:o}", "site", s->name,
+	    "dry_run", want.dry_run, "intent",
+	    want.dry_run ? json_null() : intent_to_json(&row), "changes",
+	    changes, "include_diff", diff, "landing",
+	    fleet_landing(c, s->name));
+	free(diff);
+	if (want.dry_run)
+		api_reply_json(req, 200, answer);
+	else
+		take_and_answer(c, req, &row, answer);
+}
+
+static void
+handle_restore(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	struct fleet_site *s = find_site(c, req, api_segment(req, 2));
+	const struct intent *drain;
+	json_t *ended, *changes;
+	struct intent row = { 0 };
+	struct err err;
+	char *diff;
+
+	if (s == NULL)
+		return;
+	if (intent_set_drain(&c->intents.set, s->name) == NULL) {
+		err_set(&err, ERR_REFUSED,
+		    "site %s: nothing to restore, it is not drained", s->name);
+		api_reply_err(req, &err);
+		return;
+	}
+	changes = site_changes(s, false, &diff);
+	free(diff);
+	ended = json_array();
+	while ((drain = intent_set_drain(&c->intents.set, s->name)) != NULL) {
+		row = *drain;
+		(void)intent_end(&row, wall_now_ms(), api_actor(req));
+		json_array_append_new(ended, intent_to_json(&row));
+		intent_book_take(&c->intents, &row, NULL, NULL);
+	}
+	/* The last row again, to hear when all of them are on disk. */
+	take_and_answer(c, req, &row,
+	    json_pack("{s:s, s:o, s:o}", "site", s->name, "ended", ended,
+		"changes", changes));
+}
+
+/* ---- explain ---- */
+
+/*
+ * The agents report every input; the controller adds what only it knows.  The
+ * rules are the agent's own word, so that nobody explains for another.
+ */
+static json_t *
+explain_site(const struct controller *c, const struct fleet_site *s,
+    const struct prefix *only)
+{
+	json_t *list = json_array();
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach(json_object_get(s->status, "explain"), i, p)
+	{
+		const char *text =
+		    json_string_value(json_object_get(p, "prefix"));
+		struct prefix prefix;
+
+		if (text == NULL || prefix_parse(text, &prefix, NULL) == -1 ||
+		    (only != NULL && !prefix_equal(&prefix, only)))
+			continue;
+		json_array_append(list, (json_t *)(uintptr_t)p);
+	}
+	return json_pack("{s:s, s:s, s:o, s:o, s:O?, s:O?}", "site", s->name,
+	    "state", site_state(c, s), "prefixes", list, "intents",
+	    intents_to_json(&c->intents.set, s->name, true), "services",
+	    json_object_get(s->status, "services"), "bird",
+	    json_object_get(s->status, "bird"));
+}
+
+static void
+handle_explain(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	const char *what = api_param(req, "what");
+	size_t only = controller_find_site(c, what != NULL ? what : "");
+	json_t *sites = json_array();
+	struct prefix prefix;
+	struct err err;
+	char *subject;
+
+	if (only == NO_SITE && (what == NULL ||
+				   prefix_parse(what, &prefix, &err) == -1)) {
+		err_set(&err, ERR_GONE,
+		    "%s: neither a site of this fleet nor a prefix",
+		    what != NULL ? what : "");
+		api_reply_err(req, &err);
+		json_decref(sites);
+		return;
+	}
+	for (size_t i = 0; i < c->n_sites; i++) {
+		json_t *site;
+
+		if (only != NO_SITE && i != only)
+			continue;
+		site = explain_site(c, &c->sites[i],
+		    only == NO_SITE ? &prefix : NULL);
+		if (only != NO_SITE ||
+		    json_array_size(json_object_get(site, "prefixes")) > 0)
+			json_array_append(sites, site);
+		json_decref(site);
+	}
+	if (json_array_size(sites) == 0) {
+		err_set(&err, ERR_GONE, "%s: no site has that prefix", what);
+		api_reply_err(req, &err);
+		json_decref(sites);
+		return;
+	}
+	subject = xasprintf("%s/%s", only != NO_SITE ? "site" : "prefix", what);
+	api_reply_json(req, 200,
+	    json_pack("{s:s, s:s, s:o, s:o}", "what", what, "kind",
+		only != NO_SITE ? "site" : "prefix", "sites", sites, "events",
+		api_recent_events(c->env.query, subject)));
+	free(subject);
+}
+
+/* ---- experiments ---- */
+
+static void
+handle_experiment_new(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	const char *name;
+	struct fleet_site *s;
+	struct err err;
+	json_t *body = api_body_json(req, &err);
+
+	if (body == NULL) {
+		api_reply_err(req, &err);
+		return;
+	}
+	if (json_unpack(body, "{s:s}", "site", &name) == -1) {
+		err_set(&err, ERR_CONF, "site: which one?");
+		api_reply_err(req, &err);
+	} else if ((s = find_site(c, req, name)) != NULL) {
+		if (experiment_start(c, (size_t)(s - c->sites), &err) == NULL)
+			api_reply_err(req, &err);
+		else
+			api_reply_json(req, 200,
+			    json_pack("{s:o}", "experiment",
+				experiment_to_json(c->experiment)));
+	}
+	json_decref(body);
+}
+
+/* The experiment of the path, which must be the newest; NULL: answered. */
+static struct experiment *
+find_experiment(struct controller *c, struct api_request *req)
+{
+	uint32_t id = 0;
+	struct err err;
+
+	if (num_parse_u32(api_segment(req, 2), 1, UINT32_MAX, &id, &err) == 0 &&
+	    c->experiment != NULL && experiment_id(c->experiment) == id)
+		return c->experiment;
+	err_set(&err, ERR_GONE,
+	    "experiment %s: not known to this process, \"predict status\" has the newest",
+	    api_segment(req, 2));
+	api_reply_err(req, &err);
+	return NULL;
+}
+
+static void
+handle_experiment(struct api_request *req, void *arg)
+{
+	struct experiment *ex = find_experiment(arg, req);
+
+	if (ex != NULL)
+		api_reply_json(req, 200,
+		    json_pack("{s:o}", "experiment", experiment_to_json(ex)));
+}
+
+static void
+handle_experiment_abort(struct api_request *req, void *arg)
+{
+	struct experiment *ex = find_experiment(arg, req);
+	char why[128];
+	struct err err;
+
+	if (ex == NULL)
+		return;
+	if (!experiment_is_running(ex)) {
+		err_set(&err, ERR_REFUSED, "experiment %s: it is over",
+		    api_segment(req, 2));
+		api_reply_err(req, &err);
+		return;
+	}
+	(void)snprintf(why, sizeof(why), "aborted by %s", api_actor(req));
+	experiment_abort(ex, why);
+	api_reply_json(req, 200,
+	    json_pack("{s:o}", "experiment", experiment_to_json(ex)));
+}
+
+static void
+handle_outcomes(struct api_request *req, void *arg)
+{
+	static const int64_t ids[] = { 1, UINT32_MAX };
+	struct controller *c = arg;
+	int64_t id = 0;
+	char *text = NULL;
+	size_t len = 0;
+	struct err err;
+
+	if (api_param_i64(req, "experiment", ids, &id, &err) == -1) {
+		api_reply_err(req, &err);
+		return;
+	}
+	if (c->experiment != NULL && id == experiment_id(c->experiment))
+		text = experiment_outcomes_csv(c->experiment, &len);
+	if (text == NULL) {
+		err_set(&err, ERR_GONE,
+		    "experiment %lld: its outcomes are not at hand",
+		    (long long)id);
+		api_reply_err(req, &err);
+		return;
+	}
+	api_reply_bytes(req, 200, "text/csv", text, len);
+	free(text);
+}
+
+/* ---- maps ---- */
+
+static void
+handle_failover(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	const char *site = api_param(req, "site");
+	struct err err;
+	json_t *maps;
+
+	if (site != NULL && find_site(c, req, site) == NULL)
+		return;
+	maps = fleet_maps(c, site, &err);
+	if (maps == NULL)
+		api_reply_err(req, &err);
+	else
+		api_reply_json(req, 200, json_pack("{s:o}", "maps", maps));
+}
+
+void
+fleet_serve_people(struct controller *c, struct api_server *server)
+{
+	static const struct api_route routes[] = {
+		{ "GET", "/v1/status", API_READ, handle_status },
+		{ "GET", "/v1/explain", API_READ, handle_explain },
+		{ "POST", "/v1/sites/+/drain", API_LOCAL, handle_drain },
+		{ "POST", "/v1/sites/+/restore", API_LOCAL, handle_restore },
+		{ "POST", "/v1/experiments", API_LOCAL, handle_experiment_new },
+		{ "GET", "/v1/experiments/+", API_READ, handle_experiment },
+		{ "POST", "/v1/experiments/+/abort", API_LOCAL,
+		    handle_experiment_abort },
+		{ "GET", "/v1/outcomes", API_READ, handle_outcomes },
+		{ "GET", "/v1/failover", API_READ, handle_failover },
+		{ 0 },
+	};
+
+	api_server_add(server, routes, c);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/report.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/job.h"
+#include "report/text.h"
+
+/* Enough to give back what the daemon wrote, without 0.1 turning into
+ * 0.10000000000000001. */
+#define JSON_DIGITS 15
+
+static const char *const format_names[] = {
+	[REPORT_TABLE] = "table",
+	[REPORT_JSON] = "json",
+	[REPORT_CSV] = "csv",
+};
+static_assert(sizeof(format_names) / sizeof(format_names[0]) ==
+	REPORT_FORMAT_COUNT,
+    "formats");
+
+int
+report_parse_format(const char *name, enum report_format *out, struct err *err)
+{
+	for (int i = 0; i < REPORT_FORMAT_COUNT; i++) {
+		if (strcmp(name, format_names[i]) == 0) {
+			*out = (enum report_format)i;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_CONF,
+	    "format %s: not known, expected table, json or csv", name);
+}
+
+int
+report_run(report_body_fn *body, const json_t *doc,
+    const struct report_style *style, FILE *out, struct err *err)
+{
+	struct err local = { 0 };
+	struct report_job job = { .style = style };
+	char *text = NULL;
+	size_t len = 0;
+	int rc = 0;
+
+	job.f.err = err != NULL ? err : &local;
+	job.out = open_memstream(&text, &len);
+	if (job.out == NULL)
+		return err_sys(err, "report");
+	body(&job, doc);
+	if (fclose(job.out) != 0) {
+		rc = err_sys(err, "report");
+	} else if (job.f.bad) {
+		rc = err_wrap(err, "the daemon's answer");
+	} else {
+		fwrite(text, 1, len, out);
+	}
+	free(text);
+	return rc;
+}
+
+static int
+dump(const json_t *doc, size_t layout, FILE *out, struct err *err)
+{
+	size_t flags = layout | JSON_ENSURE_ASCII | JSON_ENCODE_ANY |
+	    JSON_REAL_PRECISION(JSON_DIGITS);
+	char *text = json_dumps(doc, flags);
+
+	if (text == NULL) {
+		return err_set(err, ERR_PROTO,
+		    "the daemon's answer: cannot be written as JSON");
+	}
+	fputs(text, out);
+	fputc('\n', out);
+	free(text);
+	return 0;
+}
+
+int
+report_json(const json_t *doc, const struct report_style *style, FILE *out,
+    struct err *err)
+{
+	(void)style;
+	return dump(doc, JSON_INDENT(2), out, err);
+}
+
+int
+report_json_line(const json_t *doc, const struct report_style *style, FILE *out,
+    struct err *err)
+{
+	(void)style;
+	return dump(doc, JSON_COMPACT, out, err);
+}
+
+enum table_ink
+report_state_ink(const char *state)
+{
+	static const struct {
+		const char *state;
+		enum table_ink ink;
+	} inks[] = {
+		{ "announcing", TABLE_GREEN },
+		{ "healthy", TABLE_GREEN },
+		{ "drained", TABLE_BOLD },
+		{ "unknown", TABLE_BOLD },
+		{ "degraded", TABLE_RED },
+		{ "diverged", TABLE_RED },
+		{ "lost", TABLE_RED },
+		{ "sick", TABLE_RED },
+		{ "down", TABLE_RED },
+		{ "silent", TABLE_RED },
+		{ "failed", TABLE_RED },
+	};
+
+	for (size_t i = 0; i < sizeof(inks) / sizeof(inks[0]); i++) {
+		if (strcmp(state, inks[i].state) == 0)
+			return inks[i].ink;
+	}
+	return TABLE_PLAIN;
+}
+
+const char *
+report_clock(const struct report_job *job, int64_t wall_ms, char *buf)
+{
+	return text_clock(wall_ms, job->style->now_ms, buf);
+}
+
+bool
+report_intent_is_active(struct report_job *job, const json_t *intent)
+{
+	return fields_count_or(&job->f, intent, "ended_ms", 0) == 0;
+}
+
+void
+report_put_intent(struct report_job *job, const json_t *intent)
+{
+	const char *kind = fields_text(&job->f, intent, "kind");
+	const char *actor = fields_text_or(&job->f, intent, "actor", "");
+	const char *reason = fields_text_or(&job->f, intent, "reason", "");
+	int64_t since_ms = fields_wall_ms(&job->f, intent, "created_ms");
+	int64_t until_ms = fields_wall_ms_or(&job->f, intent, "until_ms", 0);
+	char buf[TEXT_NUMBER_BYTES];
+
+	text_put(job->out, strcmp(kind, "drain") == 0 ? "drained" : kind);
+	if (actor[0] != '\0') {
+		fputs(" by ", job->out);
+		text_put(job->out, actor);
+	}
+	fprintf(job->out, " since %s", report_clock(job, since_ms, buf));
+	if (until_ms != 0) {
+		fprintf(job->out, " until %s",
+		    report_clock(job, until_ms, buf));
+	}
+	if (reason[0] != '\0') {
+		fputs(": ", job->out);
+		text_put(job->out, reason);
+	}
+}
+
+static void
+put_count(struct report_job *job, const json_t *doc, const char *key,
+    const char *label)
+{
+	fprintf(job->out, "  %-18s %lld\n", label,
+	    (long long)fields_count(&job->f, doc, key));
+}
+
+static void
+clients_body(struct report_job *job, const json_t *doc)
+{
+	char buf[TEXT_NUMBER_BYTES];
+
+	fprintf(job->out, "list %lld\n",
+	    (long long)fields_count_or(&job->f, doc, "list", 0));
+	put_count(job, doc, "count", "clients");
+	fprintf(job->out, "  %-18s %s\n", "weight",
+	    text_weight(fields_real(&job->f, doc, "weight"), buf));
+	put_count(job, doc, "ipv4", "IPv4");
+	put_count(job, doc, "ipv6", "IPv6");
+}
+
+int
+report_clients(const json_t *doc, const struct report_style *style, FILE *out,
+    struct err *err)
+{
+	return report_run(clients_body, doc, style, out, err);
+}
+
+static void
+import_body(struct report_job *job, const json_t *doc)
+{
+	fprintf(job->out, "list %lld imported\n",
+	    (long long)fields_count(&job->f, doc, "list"));
+	put_count(job, doc, "count", "clients");
+	put_count(job, doc, "lines", "lines read");
+	put_count(job, doc, "dropped_special", "special, dropped");
+	put_count(job, doc, "duplicates", "duplicates");
+}
+
+int
+report_import(const json_t *doc, const struct report_style *style, FILE *out,
+    struct err *err)
+{
+	return report_run(import_body, doc, style, out, err);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a drain or a restore changes, or would change. */
+#include "report/report.h"
+
+#include "report/job.h"
+#include "report/text.h"
+
+static void
+put_changes(struct report_job *job, const json_t *changes)
+{
+	const json_t *c;
+	size_t i;
+
+	if (json_array_size(changes) == 0)
+		fputs("  no prefix changes\n", job->out);
+	json_array_foreach (changes, i, c) {
+		fputs("  ", job->out);
+		text_put(job->out, fields_text(&job->f, c, "prefix"));
+		fputs(" (", job->out);
+		text_put(job->out,
+		    fields_text_or(&job->f, c, "service", "test prefix"));
+		fputs("): ", job->out);
+		text_put(job->out, fields_text(&job->f, c, "from"));
+		fputs(" -> ", job->out);
+		text_put(job->out, fields_text(&job->f, c, "to"));
+		fputc('\n', job->out);
+	}
+}
+
+static void
+put_diff(struct report_job *job, const char *diff)
+{
+	if (diff[0] == '\0')
+		return;
+	fputs("in the route file of BIRD:\n    ", job->out);
+	text_put_lines(job->out, diff, "    ");
+	fputc('\n', job->out);
+}
+
+static void
+put_landing(struct report_job *job, const json_t *landing)
+{
+	if (landing == NULL) {
+		fputs("where its clients land is not known: no map of it "
+		      "here, see predict run\n",
+		    job->out);
+		return;
+	}
+	fputs("where its clients land, by the newest map:\n", job->out);
+	report_put_heirs(job, landing, "  ");
+}
+
+static void
+put_site(struct report_job *job, const json_t *doc)
+{
+	fputs("site ", job->out);
+	text_put(job->out, fields_text(&job->f, doc, "site"));
+	fputs(": ", job->out);
+}
+
+static void
+drain_body(struct report_job *job, const json_t *doc)
+{
+	const json_t *intent = fields_object_opt(&job->f, doc, "intent");
+	bool dry_run = fields_bool(&job->f, doc, "dry_run");
+
+	put_site(job, doc);
+	if (dry_run) {
+		fputs("a drain would change", job->out);
+	} else if (intent != NULL) {
+		report_put_intent(job, intent);
+	} else {
+		fputs("drained", job->out);
+	}
+	fputc('\n', job->out);
+	put_changes(job, fields_array(&job->f, doc, "changes"));
+	put_diff(job, fields_text_or(&job->f, doc, "include_diff", ""));
+	put_landing(job, fields_array_opt(&job->f, doc, "landing"));
+	if (dry_run)
+		fputs("nothing was changed\n", job->out);
+}
+
+int
+report_drain(const json_t *doc, const struct report_style *style, FILE *out,
+    struct err *err)
+{
+	return report_run(drain_body, doc, style, out, err);
+}
+
+static void
+restore_body(struct report_job *job, const json_t *doc)
+{
+	const json_t *ended = fields_array(&job->f, doc, "ended");
+	const json_t *intent;
+	size_t i;
+
+	put_site(job, doc);
+	fputs("restored\n", job->out);
+	json_array_foreach (ended, i, intent) {
+		fputs("  no longer ", job->out);
+		report_put_intent(job, intent);
+		fputc('\n', job->out);
+	}
+	put_changes(job, fields_array(&job->f, doc, "changes"));
+}
+
+int
+report_restore(const json_t *doc, const struct report_style *style, FILE *out,
+    struct err *err)
+{
+	return report_run(restore_body, doc, style, out, err);
+}

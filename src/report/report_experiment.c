@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Experiments: how far, and what came of them. */
+#include "report/report.h"
+
+#include <string.h>
+
+#include "base/mono.h"
+#include "report/job.h"
+#include "report/text.h"
+
+#define BAR_COLUMNS 20
+#define PERMILLE 1000
+
+static int64_t
+read_permille(struct report_job *job, const json_t *experiment)
+{
+	int64_t permille =
+	    fields_count_or(&job->f, experiment, "progress_permille", 0);
+
+	return permille > PERMILLE ? PERMILLE : permille;
+}
+
+/* "experiment 7 of site chc: " */
+static void
+put_name(struct report_job *job, const json_t *experiment)
+{
+	fprintf(job->out, "experiment %lld of site ",
+	    (long long)fields_count(&job->f, experiment, "id"));
+	text_put(job->out, fields_text(&job->f, experiment, "site"));
+	fputs(": ", job->out);
+}
+
+void
+report_put_experiment(struct report_job *job, const json_t *experiment)
+{
+	const char *state = fields_text(&job->f, experiment, "state");
+	const char *step = fields_text_or(&job->f, experiment, "step", "");
+	const char *reason = fields_text_or(&job->f, experiment, "reason", "");
+
+	put_name(job, experiment);
+	table_put_ink(job->out, report_state_ink(state), job->style->color,
+	    state);
+	fprintf(job->out, ", %.1f %%",
+	    (double)read_permille(job, experiment) / 10);
+	if (step[0] != '\0') {
+		fputs(", ", job->out);
+		text_put(job->out, step);
+	}
+	if (reason[0] != '\0') {
+		fputs(": ", job->out);
+		text_put(job->out, reason);
+	}
+	fputc('\n', job->out);
+}
+
+static void
+put_counters(struct report_job *job, const json_t *counters)
+{
+	static const struct {
+		const char *key, *label;
+	} rows[] = {
+		{ "accepted", "accepted" },
+		{ "duplicate", "duplicate" },
+		{ "second_site", "at a second site" },
+		{ "late", "late" },
+		{ "forged", "forged" },
+		{ "other_source", "of another source" },
+		{ "short", "too short" },
+		{ "kernel_drops", "dropped by the kernel" },
+	};
+
+	fputs("  replies\n", job->out);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fprintf(job->out, "    %-22s %lld\n", rows[i].label,
+		    (long long)fields_count_or(&job->f, counters, rows[i].key,
+			0));
+	}
+}
+
+static void
+experiment_body(struct report_job *job, const json_t *doc)
+{
+	const json_t *experiment =
+	    fields_object_opt(&job->f, doc, "experiment");
+	const json_t *counters;
+	int64_t created_ms, ended_ms;
+	char wall[WALL_TEXT_BYTES];
+
+	if (experiment == NULL) {
+		fputs("no experiment\n", job->out);
+		return;
+	}
+	counters = fields_object_opt(&job->f, experiment, "counters");
+	created_ms = fields_wall_ms(&job->f, experiment, "created_ms");
+	ended_ms = fields_wall_ms_or(&job->f, experiment, "ended_ms", 0);
+	report_put_experiment(job, experiment);
+	fprintf(job->out, "  started %s\n", wall_format(created_ms, wall));
+	if (ended_ms != 0) {
+		fprintf(job->out, "  ended   %s\n",
+		    wall_format(ended_ms, wall));
+	}
+	if (counters != NULL)
+		put_counters(job, counters);
+}
+
+int
+report_experiment(const json_t *doc, const struct report_style *style,
+    FILE *out, struct err *err)
+{
+	return report_run(experiment_body, doc, style, out, err);
+}
+
+static void
+progress_body(struct report_job *job, const json_t *doc)
+{
+	const json_t *experiment = fields_object(&job->f, doc, "experiment");
+	int64_t permille = read_permille(job, experiment);
+	size_t full = (size_t)permille * BAR_COLUMNS / PERMILLE;
+	char bar[BAR_COLUMNS + 1];
+
+	memset(bar, '.', BAR_COLUMNS);
+	memset(bar, '#', full);
+	bar[BAR_COLUMNS] = '\0';
+	fputs("site ", job->out);
+	text_put(job->out, fields_text(&job->f, experiment, "site"));
+	fputs(": ", job->out);
+	text_put(job->out, fields_text(&job->f, experiment, "state"));
+	fprintf(job->out, " [%s] %.1f %% ", bar, (double)permille / 10);
+	text_put(job->out, fields_text_or(&job->f, experiment, "step", ""));
+}
+
+int
+report_progress(const json_t *doc, const struct report_style *style, FILE *out,
+    struct err *err)
+{
+	return report_run(progress_body, doc, style, out, err);
+}

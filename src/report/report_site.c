@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Every detail of one site: services with their probes, prefixes, BIRD. */
+#include "report/report.h"
+
+#include <string.h>
+
+#include "report/job.h"
+#include "report/text.h"
+
+static void
+add_health(struct table *t, const char *health)
+{
+	table_add(t, report_state_ink(health), "%s", health);
+}
+
+/* 0: not known. */
+static void
+add_since(struct report_job *job, struct table *t, const json_t *obj)
+{
+	int64_t since_ms = fields_wall_ms(&job->f, obj, "since_ms");
+	char buf[TEXT_NUMBER_BYTES];
+
+	if (since_ms == 0) {
+		table_skip(t);
+	} else {
+		table_add(t, TABLE_PLAIN, "%s",
+		    report_clock(job, since_ms, buf));
+	}
+}
+
+static void
+add_probe(struct report_job *job, struct table *t, const json_t *p)
+{
+	double rtt_ms = (double)fields_count_or(&job->f, p, "rtt_us", 0) / 1000;
+
+	table_skip(t);
+	table_add(t, TABLE_PLAIN, "%s", fields_text(&job->f, p, "probe"));
+	table_add(t, TABLE_PLAIN, "%s", fields_text(&job->f, p, "kind"));
+	add_health(t, fields_text(&job->f, p, "health"));
+	add_since(job, t, p);
+	table_add(t, TABLE_PLAIN, "%.1f ms", rtt_ms);
+	table_add(t, TABLE_PLAIN, "%s",
+	    fields_text_or(&job->f, p, "detail", ""));
+}
+
+static void
+add_service(struct report_job *job, struct table *t, const json_t *service)
+{
+	const json_t *probes = fields_array_opt(&job->f, service, "probes");
+	const json_t *p;
+	size_t i;
+
+	table_add(t, TABLE_BOLD, "%s",
+	    fields_text(&job->f, service, "service"));
+	table_skip(t);
+	table_skip(t);
+	add_health(t, fields_text(&job->f, service, "health"));
+	add_since(job, t, service);
+	table_skip(t);
+	table_skip(t);
+	json_array_foreach (probes, i, p)
+		add_probe(job, t, p);
+}
+
+void
+report_put_services(struct report_job *job, const json_t *services,
+    const char *indent)
+{
+	static const struct table_column columns[] = {
+		{ "SERVICE", false },
+		{ "PROBE", false },
+		{ "KIND", false },
+		{ "HEALTH", false },
+		{ "SINCE", false },
+		{ "TOOK", true },
+		{ "DETAIL", false },
+	};
+	struct table *t =
+	    table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach (services, i, s)
+		add_service(job, t, s);
+	table_print(t, indent, job->style->color, job->out);
+	table_free(t);
+}
+
+static void
+add_prefix(struct report_job *job, struct table *t, const json_t *p)
+{
+	const char *desired = fields_text(&job->f, p, "desired");
+	const char *real = fields_text(&job->f, p, "real");
+	int64_t ms = fields_count_or(&job->f, p, "diverged_for_ms", 0);
+	char buf[TEXT_NUMBER_BYTES];
+
+	table_add(t, TABLE_BOLD, "%s", fields_text(&job->f, p, "prefix"));
+	table_add(t, TABLE_PLAIN, "%s",
+	    fields_text_or(&job->f, p, "service", "(test)"));
+	table_add(t, TABLE_PLAIN, "%s", desired);
+	table_add(t, strcmp(desired, real) == 0 ? TABLE_PLAIN : TABLE_RED, "%s",
+	    real);
+	table_add(t, TABLE_PLAIN, "%lld",
+	    (long long)fields_count_or(&job->f, p, "exported_to", 0));
+	table_add(t, ms > 0 ? TABLE_RED : TABLE_PLAIN, "%s",
+	    ms > 0 ? text_age(ms, buf) : "");
+	table_add(t, TABLE_PLAIN, "%s", fields_text_or(&job->f, p, "why", ""));
+}
+
+void
+report_put_prefixes(struct report_job *job, const json_t *prefixes,
+    const char *indent)
+{
+	static const struct table_column columns[] = {
+		{ "PREFIX", false },
+		{ "SERVICE", false },
+		{ "DESIRED", false },
+		{ "REAL", false },
+		{ "PEERS", true },
+		{ "DIVERGED", false },
+		{ "WHY", false },
+	};
+	struct table *t =
+	    table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach (prefixes, i, p)
+		add_prefix(job, t, p);
+	table_print(t, indent, job->style->color, job->out);
+	table_free(t);
+}
+
+static void
+put_agent(struct report_job *job, const json_t *site)
+{
+	int64_t age_ms = fields_count_or(&job->f, site, "agent_age_ms", -1);
+	long long applied =
+	    (long long)fields_count_or(&job->f, site, "applied_revision", 0);
+	long long wanted =
+	    (long long)fields_count_or(&job->f, site, "wanted_revision", 0);
+	char buf[TEXT_NUMBER_BYTES];
+
+	if (json_object_get(site, "agent_age_ms") == NULL) {
+		fputs("  agent  answers itself\n", job->out);
+		return;
+	}
+	if (age_ms == -1) {
+		fputs("  agent  never heard from", job->out);
+	} else {
+		fprintf(job->out, "  agent  heard from %s ago",
+		    text_age(age_ms, buf));
+	}
+	fprintf(job->out, ", has orders %lld, newest is %lld\n", applied,
+	    wanted);
+}
+
+static void
+put_bird(struct report_job *job, const json_t *bird)
+{
+	const char *error = fields_text_or(&job->f, bird, "last_error", "");
+	const char *state = fields_text_or(&job->f, bird, "state", "unknown");
+
+	fputs("  bird   ", job->out);
+	table_put_ink(job->out, report_state_ink(state), job->style->color,
+	    state);
+	fputs(", version ", job->out);
+	text_put(job->out, fields_text_or(&job->f, bird, "version", "unknown"));
+	fprintf(job->out, ", %lld of %lld sessions up\n",
+	    (long long)fields_count_or(&job->f, bird, "sessions_up", 0),
+	    (long long)fields_count_or(&job->f, bird, "sessions_all", 0));
+	if (error[0] == '\0')
+		return;
+	fputs("  bird   last error: ", job->out);
+	text_put(job->out, error);
+	fputc('\n', job->out);
+}
+
+static void
+put_site(struct report_job *job, const json_t *site)
+{
+	const json_t *intents = fields_array_opt(&job->f, site, "intents");
+	const char *state = fields_text(&job->f, site, "state");
+	const json_t *intent;
+	size_t i;
+
+	fputs("site ", job->out);
+	text_put(job->out, fields_text(&job->f, site, "site"));
+	fputs(": ", job->out);
+	table_put_ink(job->out, report_state_ink(state), job->style->color,
+	    state);
+	fputc('\n', job->out);
+	put_agent(job, site);
+	put_bird(job, fields_object_opt(&job->f, site, "bird"));
+	json_array_foreach (intents, i, intent) {
+		if (!report_intent_is_active(job, intent))
+			continue;
+		fputs("  ", job->out);
+		report_put_intent(job, intent);
+		fputc('\n', job->out);
+	}
+	fputc('\n', job->out);
+	report_put_services(job, fields_array_opt(&job->f, site, "services"),
+	    "  ");
+	fputc('\n', job->out);
+	report_put_prefixes(job, fields_array_opt(&job->f, site, "prefixes"),
+	    "  ");
+}
+
+static void
+sites_body(struct report_job *job, const json_t *doc)
+{
+	const json_t *sites = fields_array(&job->f, doc, "sites");
+	const json_t *site;
+	size_t i;
+
+	json_array_foreach (sites, i, site) {
+		if (i > 0)
+			fputc('\n', job->out);
+		put_site(job, site);
+	}
+}
+
+int
+report_sites(const json_t *doc, const struct report_style *style, FILE *out,
+    struct err *err)
+{
+	return report_run(sites_body, doc, style, out, err);
+}

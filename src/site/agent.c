@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "site/agent.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "site/agent_state.h"
+#include "site/sweep_link.h"
+#include "site/uplink.h"
+#include "site/will.h"
+
+void
+agent_note(struct agent *a, const struct store_event *ev)
+{
+	log_info("%s %s: %s: %s", ev->kind, ev->subject, ev->what, ev->reason);
+	store_put_event(a->env.store, ev);
+}
+
+/* ---- decisions ---- */
+
+struct route_inputs
+agent_route_inputs(const struct agent *a, const struct agent_prefix *p)
+{
+	size_t i = (size_t)(p - a->prefixes);
+	bool is_test = p->service == NO_SERVICE;
+
+	return (struct route_inputs){
+		.kind = is_test ? ROUTE_TEST : ROUTE_SERVICE,
+		.health = is_test ? HEALTH_UNKNOWN :
+				    checker_service(a->checker, p->service),
+		.drained = intent_set_drain(&a->intents.set, a->conf->site) != NULL,
+		.test_withdrawn = a->test_experiment != 0,
+		.announced_before = reconcile_wanted(a->reconcile, i),
+	};
+}
+
+static void
+note_decision(struct agent *a, const struct agent_prefix *p,
+    const struct route_decision *before)
+{
+	char text[PREFIX_TEXT_BYTES], subject[PREFIX_TEXT_BYTES + 8];
+	struct store_event ev = { .kind = "route",
+		.subject = subject,
+		.what = p->decision.announce ? "withdrawn -> announced" :
+					       "announced -> withdrawn",
+		.reason = route_rule_text(p->decision.rule, true) };
+
+	if (before->announce == p->decision.announce)
+		return;
+	(void)snprintf(subject, sizeof(subject), "prefix/%s",
+	    prefix_format(&p->prefix, text));
+	agent_note(a, &ev);
+}
+
+/*
+ * While an experiment holds the test prefix withdrawn the keeper has a will:
+ * should this process die and nobody take its place, the keeper announces it.
+ */
+static void
+update_will(struct agent *a)
+{
+	struct prefix *announced;
+	size_t n = 0;
+
+	if (a->test_experiment == 0) {
+		if (a->has_will)
+			will_clear(a->env.keeper);
+		a->has_will = false;
+		return;
+	}
+	announced = xcalloc(a->n_prefixes, sizeof(*announced));
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		if (a->prefixes[i].service == NO_SERVICE ||
+		    reconcile_wanted(a->reconcile, i))
+			announced[n++] = a->prefixes[i].prefix;
+	}
+	will_deposit(a->env.keeper, a->env.conf, announced, n);
+	free(announced);
+	a->has_will = true;
+}
+
+void
+agent_decide(struct agent *a)
+{
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		struct agent_prefix *p = &a->prefixes[i];
+		struct route_inputs in = agent_route_inputs(a, p);
+		struct route_decision before = p->decision;
+
+		p->decision = route_decide(&in);
+		if (p->decision.announce != before.announce ||
+		    p->decision.rule != before.rule || p->decided_ms == 0)
+			p->decided_ms = wall_now_ms();
+		note_decision(a, p, &before);
+		reconcile_want(a->reconcile, i, p->decision.announce);
+	}
+	/* The will first: what is temporary must never be without it. */
+	update_will(a);
+	reconcile_apply(a->reconcile);
+	if (a->uplink != NULL)
+		uplink_touch(a->uplink);
+}
+
+/* ---- health ---- */
+
+static void
+on_service(size_t s, enum health before, enum health now, const char *reason,
+    void *arg)
+{
+	struct agent *a = arg;
+	char subject[CONF_NAME_MAX + 16], what[48];
+	struct store_event ev = { .kind = "health",
+		.subject = subject,
+		.what = what,
+		.reason = reason };
+
+	(void)snprintf(subject, sizeof(subject), "service/%s",
+	    a->conf->services[s].name);
+	(void)snprintf(what, sizeof(what), "%s -> %s", health_name(before),
+	    health_name(now));
+	agent_note(a, &ev);
+	agent_decide(a);
+}
+
+static void
+on_probe(size_t s, size_t p, enum health before, enum health now,
+    const char *detail, void *arg)
+{
+	struct agent *a = arg;
+	char subject[2 * CONF_NAME_MAX + 16], what[48];
+	struct store_event ev = { .kind = "probe",
+		.subject = subject,
+		.what = what,
+		.reason = detail };
+
+	(void)snprintf(subject, sizeof(subject), "probe/%s/%s",
+	    a->conf->services[s].name, a->conf->services[s].probes[p].name);
+	(void)snprintf(what, sizeof(what), "%s -> %s", health_name(before),
+	    health_name(now));
+	agent_note(a, &ev);
+	if (a->uplink != NULL)
+		uplink_touch(a->uplink);
+}
+
+/* ---- BIRD ---- */
+
+static void
+on_real(size_t i, enum route_real before, enum route_real now, void *arg)
+{
+	struct agent *a = arg;
+	char text[PREFIX_TEXT_BYTES], subject[PREFIX_TEXT_BYTES + 8], what[48];
+	struct store_event ev = { .kind = "bird",
+		.subject = subject,
+		.what = what,
+		.reason = "as bird reports" };
+
+	(void)snprintf(subject, sizeof(subject), "prefix/%s",
+	    prefix_format(&a->prefixes[i].prefix, text));
+	(void)snprintf(what, sizeof(what), "%s -> %s", route_real_name(before),
+	    route_real_name(now));
+	agent_note(a, &ev);
+	if (a->uplink != NULL)
+		uplink_touch(a->uplink);
+}
+
+static void
+on_notice(const char *what, const char *reason, void *arg)
+{
+	struct agent *a = arg;
+	struct store_event ev = { .kind = "bird",
+		.subject = "bird",
+		.what = what,
+		.reason = reason };
+
+	agent_note(a, &ev);
+	if (a->uplink != NULL)
+		uplink_touch(a->uplink);
+}
+
+static void
+on_converged(void *arg)
+{
+	struct agent *a = arg;
+
+	if (a->uplink != NULL)
+		uplink_touch(a->uplink);
+}
+
+/* ---- intents ---- */
+
+static void
+on_intent(const struct intent *row, void *arg)
+{
+	(void)row;
+	agent_decide(arg);
+}
+
+/* ---- the test prefix ---- */
+
+void
+agent_hold_test(struct agent *a, uint32_t experiment)
+{
+	char reason[64];
+	struct store_event ev = { .kind = "order",
+		.subject = "test prefix",
+		.what = experiment != 0 ? "withdraw" : "restore",
+		.reason = reason,
+		.actor = "controller" };
+
+	if (experiment == a->test_experiment) {
+		agent_renew_test(a);
+		return;
+	}
+	(void)snprintf(reason, sizeof(reason), "experiment %" PRIu32,
+	    experiment != 0 ? experiment : a->test_experiment);
+	agent_note(a, &ev);
+	a->test_experiment = experiment;
+	agent_renew_test(a);
+	agent_decide(a);
+}
+
+void
+agent_renew_test(struct agent *a)
+{
+	if (a->test_experiment != 0)
+		loop_timer_set(a->test_confirm, a->conf->test.confirm_ms);
+	else
+		loop_timer_cancel(a->test_confirm);
+}
+
+static void
+on_unconfirmed(struct loop *lp, void *arg)
+{
+	struct agent *a = arg;
+	struct store_event ev = { .kind = "order",
+		.subject = "test prefix",
+		.what = "restore",
+		.reason = "the controller is silent" };
+
+	(void)lp;
+	agent_note(a, &ev);
+	a->test_experiment = 0;
+	agent_decide(a);
+}
+
+/* ---- workers ---- */
+
+static void
+on_probe_worker_msg(struct worker *w, const struct chan_msg *msg, void *arg)
+{
+	struct agent *a = arg;
+
+	probe_env_on_worker_msg(a->probes, w, msg);
+}
+
+static void
+on_probe_worker_lost(struct worker *w, void *arg)
+{
+	struct agent *a = arg;
+
+	probe_env_on_worker_lost(a->probes, w);
+}
+
+static bool
+has_probe(const struct conf_agent *conf, enum probe_kind kind)
+{
+	for (size_t s = 0; s < conf->n_services; s++) {
+		for (size_t p = 0; p < conf->services[s].n_probes; p++) {
+			if (conf->services[s].probes[p].kind == kind)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void
+start_probes(struct agent *a)
+{
+	static const struct worker_ops worker_ops = {
+		.on_msg = on_probe_worker_msg, .on_lost = on_probe_worker_lost
+	};
+	static const struct checker_ops checker_ops = { .on_service =
+							    on_service,
+		.on_probe = on_probe };
+
+	a->probes = probe_env_new(a->env.lp);
+	if (has_probe(a->conf, PROBE_ICMP))
+		a->pinger = worker_new(a->env.keeper, a->env.kind_pinger,
+		    &worker_ops, a);
+	if (has_probe(a->conf, PROBE_EXEC))
+		a->runner = worker_new(a->env.keeper, a->env.kind_runner,
+		    &worker_ops, a);
+	probe_env_set_workers(a->probes, a->pinger, a->runner);
+	a->checker = checker_new(a->env.lp, a->probes, a->conf->services,
+	    a->conf->n_services, &checker_ops, a);
+}
+
+/* ---- life ---- */
+
+static int
+agent_prefix_compare(const void *a, const void *b)
+{
+	const struct agent_prefix *pa = a, *pb = b;
+
+	return prefix_compare(&pa->prefix, &pb->prefix);
+}
+
+static void
+collect_prefixes(struct agent *a)
+{
+	const struct conf_agent *conf = a->conf;
+	size_t n = conf->test.n_prefixes;
+
+	for (size_t s = 0; s < conf->n_services; s++)
+		n += conf->services[s].n_prefixes;
+	a->prefixes = xcalloc(n, sizeof(*a->prefixes));
+	for (size_t s = 0; s < conf->n_services; s++) {
+		for (size_t i = 0; i < conf->services[s].n_prefixes; i++)
+			a->prefixes[a->n_prefixes++] = (struct agent_prefix){
+				.prefix = conf->services[s].prefixes[i],
+				.service = s
+			};
+	}
+	for (size_t i = 0; i < conf->test.n_prefixes; i++)
+		a->prefixes[a->n_prefixes++] =
+		    (struct agent_prefix){ .prefix = conf->test.prefixes[i],
+			    .service = NO_SERVICE };
+	qsort(a->prefixes, n, sizeof(*a->prefixes), agent_prefix_compare);
+}
+
+static void
+start_reconcile(struct agent *a)
+{
+	static const struct reconcile_ops ops = { .on_real = on_real,
+		.on_notice = on_notice,
+		.on_converged = on_converged };
+	struct prefix *list = xcalloc(a->n_prefixes, sizeof(*list));
+
+	for (size_t i = 0; i < a->n_prefixes; i++)
+		list[i] = a->prefixes[i].prefix;
+	a->reconcile = reconcile_new(a->env.lp, &a->conf->bird, list,
+	    a->n_prefixes, &ops, a);
+	free(list);
+	/* What is there before the first decision, so that events say what
+	 * really changes. */
+	for (size_t i = 0; i < a->n_prefixes; i++)
+		a->prefixes[i].decision.announce =
+		    reconcile_wanted(a->reconcile, i);
+}
+
+struct agent *
+agent_new(const struct agent_env *env, struct err *err)
+{
+	struct agent *a = xcalloc(1, sizeof(*a));
+	uint64_t boot = 0;
+
+	a->env = *env;
+	a->conf = env->conf->agent;
+	a->started_ms = wall_now_ms();
+	(void)!getrandom(&boot, sizeof(boot), 0);
+	(void)snprintf(a->boot, sizeof(a->boot), "%016" PRIx64, boot);
+	if (intent_book_init(&a->intents, env->lp, env->store, env->query,
+		err) == -1) {
+		free(a);
+		return NULL;
+	}
+	a->intents.on_change = on_intent;
+	a->intents.arg = a;
+	a->test_confirm = loop_timer_new(env->lp, on_unconfirmed, a);
+	collect_prefixes(a);
+	start_reconcile(a);
+	start_probes(a);
+	if (a->conf->test.n_prefixes > 0 && a->conf->controller != NULL)
+		a->sweep = sweep_link_new(a);
+	if (a->conf->controller != NULL)
+		a->uplink = uplink_new(a);
+	agent_decide(a);
+	return a;
+}
+
+void
+agent_free(struct agent *a)
+{
+	if (a == NULL)
+		return;
+	uplink_free(a->uplink);
+	sweep_link_free(a->sweep);
+	checker_free(a->checker);
+	probe_env_free(a->probes);
+	worker_free(a->pinger);
+	worker_free(a->runner);
+	reconcile_free(a->reconcile);
+	loop_timer_free(a->test_confirm);
+	intent_book_fini(&a->intents);
+	free(a->prefixes);
+	free(a);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The agent's people's API: for a site on its own, and for the console of a
+ * site whose controller is out of reach. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/common.h"
+#include "store/intent_row.h"
+#include "base/xalloc.h"
+#include "site/agent_state.h"
+
+/* An answer that waits until the intent is on disk. */
+struct pending {
+	struct api_request *req; /* NULL: the client went away */
+	json_t *answer;
+};
+
+static void
+on_client_gone(struct api_request *req, void *arg)
+{
+	struct pending *p = arg;
+
+	(void)req;
+	p->req = NULL;
+}
+
+static void
+on_durable(void *arg)
+{
+	struct pending *p = arg;
+
+	if (p->req != NULL)
+		api_reply_json(p->req, 200, p->answer);
+	else
+		json_decref(p->answer);
+	free(p);
+}
+
+static bool
+is_our_site(struct agent *a, struct api_request *req)
+{
+	const char *site = api_segment(req, 2);
+	struct err err;
+
+	if (strcmp(site, a->conf->site) == 0)
+		return true;
+	err_set(&err, ERR_GONE, "site %s: not here, this is the agent of %s",
+	    site, a->conf->site);
+	api_reply_err(req, &err);
+	return false;
+}
+
+static void
+take_and_answer(struct agent *a, struct api_request *req,
+    const struct intent *row, json_t *answer)
+{
+	struct pending *p = xcalloc(1, sizeof(*p));
+
+	*p = (struct pending){ .req = req, .answer = answer };
+	api_request_defer(req, on_client_gone, p);
+	intent_book_take(&a->intents, row, on_durable, p);
+}
+
+static void
+handle_drain(struct api_request *req, void *arg)
+{
+	struct agent *a = arg;
+	struct drain_request want;
+	struct intent row;
+	const struct intent *before;
+	json_t *changes, *answer;
+	char *diff;
+	struct err err;
+
+	if (!is_our_site(a, req))
+		return;
+	if (drain_request_parse(req, &want, &err) == -1) {
+		api_reply_err(req, &err);
+		return;
+	}
+	before = intent_set_drain(&a->intents.set, a->conf->site);
+	if (before != NULL) {
+		err_set(&err, ERR_REFUSED,
+		    "site %s: drained already by %s: %s (%s)", a->conf->site,
+		    before->actor, before->reason, before->id);
+		api_reply_err(req, &err);
+		return;
+	}
+	row = intent_new_drain(a->conf->site, want.reason, api_actor(req),
+	    wall_now_ms(), want.for_ms);
+	changes = agent_changes(a, true, &diff);
+	answer = json_pack("{s:s, s:b, s:o?, s:o, s:s, s:n}", "site",
+	    a->conf->site, "dry_run", want.dry_run, "intent",
+	    want.dry_run ? NULL : intent_to_json(&row), "changes", changes,
+	    "include_diff", diff, "landing");
+	free(diff);
+	if (want.dry_run)
+		api_reply_json(req, 200, answer);
+	else
+		take_and_answer(a, req, &row, answer);
+}
+
+static void
+handle_restore(struct api_request *req, void *arg)
+{
+	struct agent *a = arg;
+	const struct intent *drain;
+	json_t *ended = json_array(), *changes;
+	struct intent row = { 0 };
+	struct err err;
+	char *diff;
+
+	if (!is_our_site(a, req)) {
+		json_decref(ended);
+		return;
+	}
+	changes = agent_changes(a, false, &diff);
+	free(diff);
+	while ((drain = intent_set_drain(&a->intents.set, a->conf->site)) != NULL) {
+		row = *drain;
+		(void)intent_end(&row, wall_now_ms(), api_actor(req));
+		json_array_append_new(ended, intent_to_json(&row));
+		intent_book_take(&a->intents, &row, NULL, NULL);
+	}
+	if (json_array_size(ended) == 0) {
+		err_set(&err, ERR_REFUSED,
+		    "site %s: nothing to restore, it is not drained",
+		    a->conf->site);
+		api_reply_err(req, &err);
+		json_decref(ended);
+		json_decref(changes);
+		return;
+	}
+	/* The last row again, to hear when all of them are on disk. */
+	take_and_answer(a, req, &row,
+	    json_pack("{s:s, s:o, s:o}", "site", a->conf->site, "ended", ended,
+		"changes", changes));
+}
+
+static void
+handle_status(struct api_request *req, void *arg)
+{
+	struct agent *a = arg;
+	json_t *sites = json_array();
+
+	json_array_append_new(sites, agent_status(a));
+	api_reply_json(req, 200,
+	    api_status_frame(a->env.conf, a->started_ms, sites));
+}
+
+static void
+handle_explain(struct api_request *req, void *arg)
+{
+	struct agent *a = arg;
+	const char *what = api_param(req, "what");
+	bool is_site;
+	json_t *site, *sites = json_array();
+	char *subject;
+	struct err err;
+
+	site = agent_explain(a, what != NULL ? what : "", &err);
+	if (site == NULL) {
+		json_decref(sites);
+		api_reply_err(req, &err);
+		return;
+	}
+	is_site = strcmp(what, a->conf->site) == 0;
+	json_array_append_new(sites, site);
+	subject = xasprintf("%s/%s", is_site ? "site" : "prefix", what);
+	api_reply_json(req, 200,
+	    json_pack("{s:s, s:s, s:o, s:o}", "what", what, "kind",
+		is_site ? "site" : "prefix", "sites", sites, "events",
+		api_recent_events(a->env.query, is_site ? NULL : subject)));
+	free(subject);
+}
+
+static void
+handle_not_controller(struct api_request *req, void *arg)
+{
+	struct agent *a = arg;
+	struct err err;
+
+	err_set(&err, ERR_REFUSED, "the agent of %s predicts nothing: %s%s",
+	    a->conf->site,
+	    a->conf->controller != NULL ? "ask the controller at " :
+					  "it has no controller",
+	    a->conf->controller != NULL ? a->conf->controller : "");
+	api_reply_err(req, &err);
+}
+
+void
+agent_serve(struct agent *a, struct api_server *server)
+{
+	static const struct api_route routes[] = {
+		{ "GET", "/v1/status", API_READ, handle_status },
+		{ "GET", "/v1/explain", API_READ, handle_explain },
+		{ "POST", "/v1/sites/+/drain", API_LOCAL, handle_drain },
+		{ "POST", "/v1/sites/+/restore", API_LOCAL, handle_restore },
+		{ "GET", "/v1/failover", API_READ, handle_not_controller },
+		{ "GET", "/v1/clients", API_READ, handle_not_controller },
+		{ "POST", "/v1/clients", API_LOCAL, handle_not_controller },
+		{ "POST", "/v1/experiments", API_LOCAL,
+		    handle_not_controller },
+		{ 0 },
+	};
+
+	api_server_add(server, routes, a);
+}

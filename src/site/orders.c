@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "site/orders.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "store/intent_row.h"
+#include "base/xalloc.h"
+
+static int
+get_u64(const json_t *obj, const char *key, uint64_t max, uint64_t *out,
+    struct err *err)
+{
+	const json_t *value = json_object_get(obj, key);
+	json_int_t n;
+
+	if (!json_is_integer(value))
+		return err_set(err, ERR_PROTO, "orders: %s: expected a number",
+		    key);
+	n = json_integer_value(value);
+	if (n < 0 || (uint64_t)n > max)
+		return err_set(err, ERR_PROTO, "orders: %s: out of range", key);
+	*out = (uint64_t)n;
+	return 0;
+}
+
+static int
+get_u32(const json_t *obj, const char *key, uint32_t *out, struct err *err)
+{
+	uint64_t value;
+
+	if (get_u64(obj, key, UINT32_MAX, &value, err) == -1)
+		return -1;
+	*out = (uint32_t)value;
+	return 0;
+}
+
+static int
+parse_intents(const json_t *doc, struct orders *out, struct err *err)
+{
+	const json_t *list = json_object_get(doc, "intents"), *item;
+	const json_t *ended = json_object_get(doc, "ended");
+	size_t i;
+
+	if (!json_is_array(list) || !json_is_array(ended) ||
+	    json_array_size(list) > INTENTS_MAX ||
+	    json_array_size(ended) > INTENTS_MAX)
+		return err_set(err, ERR_PROTO,
+		    "orders: intents, ended: expected arrays");
+	out->intents = xcalloc(json_array_size(list), sizeof(*out->intents));
+	json_array_foreach(list, i, item)
+	{
+		if (intent_from_json(item, &out->intents[i], err) == -1)
+			return -1;
+		out->n_intents++;
+	}
+	out->ended = xcalloc(json_array_size(ended), sizeof(*out->ended));
+	json_array_foreach(ended, i, item)
+	{
+		if (!json_is_string(item))
+			return err_set(err, ERR_PROTO,
+			    "orders: ended: expected ids");
+		out->ended[out->n_ended++] = json_string_value(item);
+	}
+	return 0;
+}
+
+static int
+parse_test(const json_t *doc, struct orders *out, struct err *err)
+{
+	const json_t *test = json_object_get(doc, "test");
+	const json_t *withdrawn = json_object_get(test, "withdrawn");
+
+	if (!json_is_boolean(withdrawn))
+		return err_set(err, ERR_PROTO,
+		    "orders: test.withdrawn: expected true or false");
+	if (!json_is_true(withdrawn))
+		return 0;
+	if (get_u32(test, "experiment", &out->test_experiment, err) == -1)
+		return -1;
+	if (out->test_experiment == 0)
+		return err_set(err, ERR_PROTO,
+		    "orders: test.experiment: expected one");
+	return 0;
+}
+
+static int
+parse_capture(const json_t *doc, struct orders *out, struct err *err)
+{
+	const json_t *capture = json_object_get(doc, "capture");
+	const char *hex;
+	size_t len;
+
+	if (capture == NULL || json_is_null(capture))
+		return 0;
+	if (get_u32(capture, "experiment", &out->capture_experiment, err) == -1)
+		return -1;
+	hex = json_string_value(json_object_get(capture, "key"));
+	if (hex == NULL ||
+	    sodium_hex2bin(out->key, sizeof(out->key), hex, strlen(hex), NULL,
+		&len, NULL) != 0 ||
+	    len != sizeof(out->key))
+		return err_set(err, ERR_PROTO,
+		    "orders: capture.key: expected %d hex digits",
+		    2 * SWEEP_KEY_BYTES);
+	return 0;
+}
+
+static int
+parse_subset(const json_t *list, struct orders *out, struct err *err)
+{
+	const json_t *item;
+	size_t i;
+
+	if (list == NULL || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || json_array_size(list) == 0 ||
+	    json_array_size(list) > ORDER_SUBSET_MAX)
+		return err_set(err, ERR_PROTO,
+		    "orders: sweep.subset: expected 1 to %u indices",
+		    ORDER_SUBSET_MAX);
+	out->subset = xcalloc(json_array_size(list), sizeof(*out->subset));
+	json_array_foreach(list, i, item)
+	{
+		json_int_t n = json_integer_value(item);
+
+		if (!json_is_integer(item) || n < 0 || n > UINT32_MAX)
+			return err_set(err, ERR_PROTO,
+			    "orders: sweep.subset: expected indices");
+		out->subset[i] = (uint32_t)n;
+	}
+	out->job.subset = out->subset;
+	out->job.n_subset = (uint32_t)json_array_size(list);
+	return 0;
+}
+
+static int
+parse_sweep(const json_t *doc, struct orders *out, struct err *err)
+{
+	const json_t *sweep = json_object_get(doc, "sweep");
+	struct sweep_job *job = &out->job;
+	uint64_t phase, round;
+
+	if (sweep == NULL || json_is_null(sweep))
+		return 0;
+	if (get_u32(sweep, "job", &job->job, err) == -1 ||
+	    get_u32(sweep, "experiment", &job->experiment, err) == -1 ||
+	    get_u32(sweep, "list", &job->list, err) == -1 ||
+	    get_u32(sweep, "rate_pps", &job->rate_pps, err) == -1 ||
+	    get_u64(sweep, "phase", UINT8_MAX, &phase, err) == -1 ||
+	    get_u64(sweep, "round", UINT8_MAX, &round, err) == -1 ||
+	    get_u64(sweep, "seed", INT64_MAX, &job->order_seed, err) == -1)
+		return -1;
+	job->phase = (uint8_t)phase;
+	job->round = (uint8_t)round;
+	if (job->job == 0 || job->list == 0 || job->rate_pps == 0 ||
+	    job->experiment == 0 ||
+	    job->experiment != out->capture_experiment)
+		return err_set(err, ERR_PROTO,
+		    "orders: sweep: does not fit the capture");
+	return parse_subset(json_object_get(sweep, "subset"), out, err);
+}
+
+int
+orders_parse(const json_t *doc, struct orders *out, struct err *err)
+{
+	*out = (struct orders){ 0 };
+	if (!json_is_object(doc))
+		return err_set(err, ERR_PROTO, "orders: expected an object");
+	if (get_u64(doc, "revision", INT64_MAX, &out->revision, err) == -1 ||
+	    parse_intents(doc, out, err) == -1 ||
+	    parse_test(doc, out, err) == -1 ||
+	    parse_capture(doc, out, err) == -1 ||
+	    parse_sweep(doc, out, err) == -1) {
+		orders_fini(out);
+		return -1;
+	}
+	return 0;
+}
+
+void
+orders_fini(struct orders *o)
+{
+	free(o->intents);
+	free(o->ended);
+	free(o->subset);
+	*o = (struct orders){ 0 };
+}

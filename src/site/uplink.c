@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "site/uplink.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "store/intent_row.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/xalloc.h"
+#include "site/agent_state.h"
+#include "site/orders.h"
+#include "site/sweep_link.h"
+
+#define POLL_WAIT_MS 20000
+#define POLL_SLACK_MS 5000
+#define POST_TIMEOUT_MS 5000
+#define STATUS_EVERY_MS 1000
+/* Changes within so long go out together. */
+#define STATUS_SOON_MS 20
+#define RETRY_MS 200
+#define ORDERS_MAX_BYTES (4u << 20)
+#define ANSWER_MAX_BYTES 65536
+#define BATCHES_MAX_BYTES (64u << 20)
+
+struct batch {
+	STAILQ_ENTRY(batch) entry;
+	uint64_t seq;
+	size_t len;
+	uint8_t *bytes;
+};
+STAILQ_HEAD(batch_queue, batch);
+
+struct uplink {
+	struct agent *agent;
+	struct fetch *poll, *post, *delivery;
+	struct loop_timer *poll_timer, *post_timer, *delivery_timer;
+	bool touched; /* again, while a status is on its way */
+	uint64_t wanted_revision; /* of the newest document seen */
+	uint64_t applied_revision;
+	/* FLUSHED came for wanted_revision: applied once `barrier` is in. */
+	bool is_flushed;
+	uint64_t barrier;
+	struct batch_queue batches;
+	size_t batches_bytes;
+	uint64_t last_seq, delivered_seq, lost_batches;
+	struct mono contact; /* last answer of the controller */
+	char last_error[160];
+	struct log_limit limit;
+};
+
+static void poll_orders(struct uplink *up);
+static void deliver(struct uplink *up);
+
+/* ---- contact ---- */
+
+/* Any answer counts as contact; trouble is logged when it begins. */
+static bool
+check_answer(struct uplink *up, const struct fetch_answer *answer,
+    const char *what)
+{
+	if (answer->status >= 200 && answer->status < 300) {
+		if (up->last_error[0] != '\0')
+			log_info("controller: in contact again");
+		up->last_error[0] = '\0';
+		up->contact = mono_now();
+		return true;
+	}
+	if (up->last_error[0] == '\0') {
+		if (answer->status != 0)
+			log_limited(&up->limit, "controller: %s: status %d: %s",
+			    what, answer->status, (const char *)answer->body);
+		else
+			log_limited(&up->limit, "controller: %s: %s", what,
+			    answer->err.msg);
+	}
+	(void)text_copy(up->last_error, sizeof(up->last_error),
+	    answer->status != 0 ? (const char *)answer->body :
+				  answer->err.msg);
+	if (up->last_error[0] == '\0')
+		(void)text_copy(up->last_error, sizeof(up->last_error), what);
+	return false;
+}
+
+static char *
+site_url(const struct uplink *up, const char *rest)
+{
+	return xasprintf("%s/v1/sites/%s/%s", up->agent->conf->controller,
+	    up->agent->conf->site, rest);
+}
+
+/* ---- orders ---- */
+
+static void
+become_applied(struct uplink *up)
+{
+	if (!up->is_flushed || up->delivered_seq < up->barrier)
+		return;
+	up->is_flushed = false;
+	up->applied_revision = up->wanted_revision;
+	uplink_touch(up);
+}
+
+static void
+apply_intents(struct agent *a, const struct orders *o)
+{
+	for (size_t i = 0; i < o->n_intents; i++)
+		intent_book_take(&a->intents, &o->intents[i], NULL, NULL);
+	for (size_t i = 0; i < o->n_ended; i++)
+		intent_book_end(&a->intents, o->ended[i], "controller");
+}
+
+static void
+apply(struct uplink *up, const struct orders *o)
+{
+	struct agent *a = up->agent;
+
+	up->wanted_revision = o->revision;
+	up->is_flushed = false;
+	apply_intents(a, o);
+	agent_hold_test(a, o->test_experiment);
+	if (a->sweep == NULL) {
+		up->barrier = 0;
+		up->is_flushed = true;
+		become_applied(up);
+		return;
+	}
+	/* What was captured under the old document comes first. */
+	sweep_link_flush(a->sweep, o->revision);
+	sweep_link_capture(a->sweep, o->capture_experiment, o->key);
+	if (o->job.job != 0)
+		sweep_link_run(a->sweep, &o->job);
+	else
+		sweep_link_stop(a->sweep);
+}
+
+static void
+take_orders(struct uplink *up, const struct fetch_answer *answer)
+{
+	json_error_t why;
+	json_t *doc = json_loadb((const char *)answer->body, answer->body_len,
+	    JSON_REJECT_DUPLICATES, &why);
+	struct orders o;
+	struct err err;
+
+	if (doc == NULL) {
+		log_limited(&up->limit, "controller: orders: %s", why.text);
+		return;
+	}
+	if (orders_parse(doc, &o, &err) == -1) {
+		log_limited(&up->limit, "controller: %s", err.msg);
+	} else {
+		if (o.revision != up->wanted_revision)
+			apply(up, &o);
+		orders_fini(&o);
+	}
+	json_decref(doc);
+}
+
+static void
+on_orders(const struct fetch_answer *answer, void *arg)
+{
+	struct uplink *up = arg;
+
+	up->poll = NULL;
+	if (!check_answer(up, answer, "orders")) {
+		loop_timer_set(up->poll_timer, RETRY_MS);
+		return;
+	}
+	if (answer->status == 200)
+		take_orders(up, answer);
+	agent_renew_test(up->agent);
+	poll_orders(up);
+}
+
+static void
+poll_orders(struct uplink *up)
+{
+	char *rest = xasprintf("orders?after=%" PRIu64 "&wait_ms=%d&boot=%s",
+	    up->wanted_revision, POLL_WAIT_MS, up->agent->boot);
+	char *url = site_url(up, rest);
+	struct fetch_request req = { .method = "GET",
+		.url = url,
+		.timeout_ms = POLL_WAIT_MS + POLL_SLACK_MS,
+		.max_body_bytes = ORDERS_MAX_BYTES };
+
+	up->poll = fetch_start(up->agent->env.fetch, &req, on_orders, up);
+	free(url);
+	free(rest);
+}
+
+static void
+on_poll_timer(struct loop *lp, void *arg)
+{
+	(void)lp;
+	poll_orders(arg);
+}
+
+/* ---- status ---- */
+
+static void
+on_posted(const struct fetch_answer *answer, void *arg)
+{
+	struct uplink *up = arg;
+	json_t *body;
+	json_int_t revision = 0;
+
+	up->post = NULL;
+	loop_timer_set(up->post_timer,
+	    up->touched ? STATUS_SOON_MS : STATUS_EVERY_MS);
+	if (!check_answer(up, answer, "status"))
+		return;
+	body = json_loadb((const char *)answer->body, answer->body_len, 0,
+	    NULL);
+	if (json_unpack(body, "{s:I}", "revision", &revision) == 0 &&
+	    (uint64_t)revision == up->wanted_revision)
+		/* It still wants what we do. */
+		agent_renew_test(up->agent);
+	json_decref(body);
+}
+
+static json_t *
+status_body(const struct uplink *up)
+{
+	json_t *body = agent_status(up->agent);
+
+	/* Ended ones too: the controller must hear of a restore here. */
+	json_object_set_new(body, "intents",
+	    intents_to_json(&up->agent->intents.set, up->agent->conf->site,
+		false));
+	json_object_set_new(body, "explain", agent_explain_all(up->agent));
+	return body;
+}
+
+static void
+on_post_timer(struct loop *lp, void *arg)
+{
+	struct uplink *up = arg;
+	json_t *body;
+	char *text, *url;
+	struct fetch_request req;
+
+	(void)lp;
+	if (up->post != NULL)
+		return;
+	up->touched = false;
+	body = status_body(up);
+	text = json_dumps(body, JSON_COMPACT);
+	json_decref(body);
+	url = site_url(up, "status");
+	req = (struct fetch_request){ .method = "POST",
+		.url = url,
+		.content_type = "application/json",
+		.body = text,
+		.body_len = strlen(text),
+		.timeout_ms = POST_TIMEOUT_MS,
+		.max_body_bytes = ANSWER_MAX_BYTES };
+	up->post = fetch_start(up->agent->env.fetch, &req, on_posted, up);
+	free(url);
+	free(text);
+}
+
+void
+uplink_touch(struct uplink *up)
+{
+	if (up->touched)
+		return;
+	up->touched = true;
+	if (up->post == NULL)
+		loop_timer_set(up->post_timer, STATUS_SOON_MS);
+}
+
+/* ---- replies ---- */
+
+static void
+batch_drop_first(struct uplink *up)
+{
+	struct batch *b = STAILQ_FIRST(&up->batches);
+
+	STAILQ_REMOVE_HEAD(&up->batches, entry);
+	up->batches_bytes -= b->len;
+	up->delivered_seq = b->seq;
+	free(b->bytes);
+	free(b);
+}
+
+static void
+on_delivered(const struct fetch_answer *answer, void *arg)
+{
+	struct uplink *up = arg;
+
+	up->delivery = NULL;
+	/* A refusal is an answer: those replies are of no use to it. */
+	if (answer->status == 409 || answer->status == 400) {
+		up->lost_batches++;
+		batch_drop_first(up);
+	} else if (check_answer(up, answer, "replies")) {
+		batch_drop_first(up);
+	} else {
+		loop_timer_set(up->delivery_timer, RETRY_MS);
+		return;
+	}
+	become_applied(up);
+	deliver(up);
+}
+
+static void
+deliver(struct uplink *up)
+{
+	struct batch *b = STAILQ_FIRST(&up->batches);
+	char *rest, *url;
+	struct fetch_request req;
+
+	if (b == NULL || up->delivery != NULL)
+		return;
+	rest = xasprintf("replies?boot=%s&seq=%" PRIu64, up->agent->boot,
+	    b->seq);
+	url = site_url(up, rest);
+	req = (struct fetch_request){ .method = "POST",
+		.url = url,
+		.content_type = "application/octet-stream",
+		.body = b->bytes,
+		.body_len = b->len,
+		.timeout_ms = POST_TIMEOUT_MS,
+		.max_body_bytes = ANSWER_MAX_BYTES };
+	up->delivery =
+	    fetch_start(up->agent->env.fetch, &req, on_delivered, up);
+	free(url);
+	free(rest);
+}
+
+static void
+on_delivery_timer(struct loop *lp, void *arg)
+{
+	(void)lp;
+	deliver(arg);
+}
+
+void
+uplink_queue_replies(struct uplink *up, const uint8_t *body, size_t len)
+{
+	struct batch *b;
+
+	if (up->batches_bytes + len > BATCHES_MAX_BYTES) {
+		/* Counted: the controller then discards the experiment. */
+		up->lost_batches++;
+		return;
+	}
+	b = xcalloc(1, sizeof(*b));
+	b->bytes = xcalloc(len, 1);
+	memcpy(b->bytes, body, len);
+	b->len = len;
+	b->seq = ++up->last_seq;
+	STAILQ_INSERT_TAIL(&up->batches, b, entry);
+	up->batches_bytes += len;
+	deliver(up);
+}
+
+void
+uplink_on_flushed(struct uplink *up, uint64_t cookie)
+{
+	if (cookie != up->wanted_revision)
+		return;
+	up->is_flushed = true;
+	up->barrier = up->last_seq;
+	become_applied(up);
+}
+
+/* ---- life ---- */
+
+struct uplink *
+uplink_new(struct agent *a)
+{
+	struct uplink *up = xcalloc(1, sizeof(*up));
+
+	up->agent = a;
+	up->contact = mono_now();
+	STAILQ_INIT(&up->batches);
+	up->poll_timer = loop_timer_new(a->env.lp, on_poll_timer, up);
+	up->post_timer = loop_timer_new(a->env.lp, on_post_timer, up);
+	up->delivery_timer = loop_timer_new(a->env.lp, on_delivery_timer, up);
+	loop_timer_set(up->poll_timer, 0);
+	loop_timer_set(up->post_timer, 0);
+	return up;
+}
+
+void
+uplink_free(struct uplink *up)
+{
+	if (up == NULL)
+		return;
+	fetch_cancel(up->poll);
+	fetch_cancel(up->post);
+	fetch_cancel(up->delivery);
+	loop_timer_free(up->poll_timer);
+	loop_timer_free(up->post_timer);
+	loop_timer_free(up->delivery_timer);
+	while (!STAILQ_EMPTY(&up->batches))
+		batch_drop_first(up);
+	free(up);
+}
+
+json_t *
+uplink_status(const struct uplink *up)
+{
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "url",
+	    up->agent->conf->controller, "state",
+	    up->last_error[0] == '\0' ? "connected" : "silent", "last_error",
+	    up->last_error, "silent_for_ms",
+	    (json_int_t)mono_diff_ms(mono_now(), up->contact),
+	    "applied_revision", (json_int_t)up->applied_revision,
+	    "wanted_revision", (json_int_t)up->wanted_revision, "lost_batches",
+	    (json_int_t)up->lost_batches);
+}

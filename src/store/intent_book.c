@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "store/intent_book.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "store/intent_row.h"
+
+/* Ended intents are kept so long, for the other side to hear of it. */
+#define MEMORY_MS (7LL * 24 * 3600 * 1000)
+/* A far due time is looked at again: wall time may be stepped. */
+#define DUE_CHECK_MAX_MS (60 * 1000)
+
+static void
+arm_due(struct intent_book *book)
+{
+	int64_t next = intent_set_next_due(&book->set), wait_ms;
+
+	if (next == 0) {
+		loop_timer_cancel(book->due);
+		return;
+	}
+	wait_ms = next - wall_now_ms();
+	if (wait_ms > DUE_CHECK_MAX_MS)
+		wait_ms = DUE_CHECK_MAX_MS;
+	loop_timer_set(book->due, wait_ms > 0 ? wait_ms : 0);
+}
+
+static void
+note(struct intent_book *book, const struct intent *row)
+{
+	bool active = intent_is_active(row);
+	char subject[CONF_NAME_MAX + 8];
+	struct store_event ev = { .kind = "intent",
+		.subject = subject,
+		.what = active ? "drain" : "restore",
+		.reason = active ? row->reason : row->id,
+		.actor = active ? row->actor : row->ended_by };
+
+	(void)snprintf(subject, sizeof(subject), "site/%s", row->site);
+	log_info("intent %s: %s by %s: %s", subject, ev.what, ev.actor,
+	    ev.reason);
+	store_put_event(book->store, &ev);
+}
+
+static void
+put(struct intent_book *book, const struct intent *row,
+    store_done_cb *on_durable, void *arg)
+{
+	struct store_intent out = intent_to_row(row);
+
+	store_put_intent(book->store, &out, on_durable, arg);
+}
+
+static void
+changed(struct intent_book *book, const struct intent *row)
+{
+	note(book, row);
+	arm_due(book);
+	if (book->on_change != NULL)
+		book->on_change(row, book->arg);
+}
+
+void
+intent_book_take(struct intent_book *book, const struct intent *row,
+    store_done_cb *on_durable, void *arg)
+{
+	const struct intent *kept = intent_set_merge(&book->set, row);
+
+	if (kept != NULL) {
+		put(book, kept, on_durable, arg);
+		changed(book, kept);
+	} else if (on_durable != NULL) {
+		put(book, row, on_durable, arg);
+	}
+}
+
+void
+intent_book_end(struct intent_book *book, const char *id, const char *by)
+{
+	const struct intent *mine = intent_set_find(&book->set, id);
+	struct intent row;
+
+	if (mine == NULL)
+		return;
+	row = *mine;
+	if (intent_end(&row, wall_now_ms(), by))
+		intent_book_take(book, &row, NULL, NULL);
+}
+
+static void
+on_due(struct loop *lp, void *arg)
+{
+	struct intent_book *book = arg;
+	int64_t now_ms = wall_now_ms();
+
+	(void)lp;
+	for (size_t i = 0; i < book->set.n; i++) {
+		struct intent row = book->set.rows[i];
+
+		if (intent_is_due(&row, now_ms))
+			intent_book_end(book, row.id, "its time is over");
+	}
+	intent_set_forget(&book->set, now_ms - MEMORY_MS);
+	arm_due(book);
+}
+
+int
+intent_book_init(struct intent_book *book, struct loop *lp,
+    struct store *store, struct query *query, struct err *err)
+{
+	json_t *rows = query_intents(query, wall_now_ms() - MEMORY_MS, err);
+	int rc;
+
+	*book = (struct intent_book){ .store = store };
+	if (rows == NULL)
+		return -1;
+	rc = intents_load(rows, &book->set, err);
+	json_decref(rows);
+	if (rc == -1) {
+		intent_set_fini(&book->set);
+		return -1;
+	}
+	book->due = loop_timer_new(lp, on_due, book);
+	arm_due(book);
+	return 0;
+}
+
+void
+intent_book_fini(struct intent_book *book)
+{
+	loop_timer_free(book->due);
+	intent_set_fini(&book->set);
+}

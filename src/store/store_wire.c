@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The reading half of store_wire. */
+#include "store/store_wire.h"
+
+#include <string.h>
+
+#include "store/utf8.h"
+
+static int64_t
+get_i64(struct cursor *c)
+{
+	return (int64_t)cursor_be64(c);
+}
+
+static double
+get_double(struct cursor *c)
+{
+	uint64_t bits = cursor_be64(c);
+	double v;
+
+	memcpy(&v, &bits, sizeof(v));
+	return v;
+}
+
+static bool
+get_bool(struct cursor *c)
+{
+	uint8_t v = cursor_u8(c);
+
+	if (v > 1)
+		c->bad = true;
+	return v == 1;
+}
+
+static struct store_text
+get_bytes(struct cursor *c, size_t len)
+{
+	struct store_text t = { .p = (const char *)c->p, .len = len };
+
+	cursor_skip(c, len);
+	if (c->bad || memchr(t.p, '\0', len) != NULL) {
+		c->bad = true;
+		return (struct store_text){ .p = "" };
+	}
+	return t;
+}
+
+static struct store_text
+get_text_or_null(struct cursor *c)
+{
+	uint16_t len = cursor_be16(c);
+	struct store_text t;
+
+	if (len == STORE_TEXT_NULL)
+		return (struct store_text){ .p = NULL };
+	t = get_bytes(c, len);
+	if (t.len > STORE_TEXT_MAX || !utf8_is_text(t.p, t.len))
+		c->bad = true;
+	return t;
+}
+
+static struct store_text
+get_text(struct cursor *c)
+{
+	struct store_text t = get_text_or_null(c);
+
+	if (t.p == NULL)
+		c->bad = true;
+	return t;
+}
+
+static void
+get_init(struct cursor *c, struct store_init_row *r)
+{
+	r->path = get_bytes(c, cursor_be16(c));
+	r->boot = get_text(c);
+	if (r->path.len == 0 || r->path.len > STORE_TEXT_MAX ||
+	    r->boot.len != STORE_BOOT_BYTES)
+		c->bad = true;
+}
+
+static void
+get_event(struct cursor *c, struct store_event_row *r)
+{
+	r->at_ms = get_i64(c);
+	r->kind = get_text(c);
+	r->subject = get_text(c);
+	r->what = get_text(c);
+	r->reason = get_text(c);
+	r->actor = get_text(c);
+}
+
+static void
+get_intent(struct cursor *c, struct store_intent_row *r)
+{
+	r->id = get_text(c);
+	r->kind = get_text(c);
+	r->site = get_text(c);
+	r->reason = get_text(c);
+	r->actor = get_text(c);
+	r->created_ms = get_i64(c);
+	r->until_ms = get_i64(c);
+	r->ended_ms = get_i64(c);
+	r->ended_by = get_text_or_null(c);
+}
+
+static void
+get_order(struct cursor *c, struct store_order_row *r)
+{
+	uint64_t revision;
+
+	r->site = get_text(c);
+	revision = cursor_be64(c);
+	if (revision > INT64_MAX)
+		c->bad = true;
+	r->revision = (int64_t)(revision & INT64_MAX);
+	r->json = get_bytes(c, cursor_be32(c));
+	if (r->json.len > STORE_ORDER_MAX ||
+	    !utf8_is_text(r->json.p, r->json.len))
+		c->bad = true;
+}
+
+static void
+get_experiment(struct cursor *c, struct store_experiment_row *r)
+{
+	r->id = cursor_be32(c);
+	r->site = get_text(c);
+	r->state = get_text(c);
+	r->reason = get_text(c);
+	r->created_ms = get_i64(c);
+	r->ended_ms = get_i64(c);
+	r->clients = cursor_be32(c);
+	r->list = cursor_be32(c);
+	r->answered = cursor_be32(c);
+	r->bystanders = cursor_be32(c);
+}
+
+static void
+get_clients(struct cursor *c, struct store_clients_row *r)
+{
+	size_t n;
+
+	r->list = cursor_be32(c);
+	r->first = cursor_be32(c);
+	r->last = get_bool(c);
+	r->created_ms = get_i64(c);
+	n = c->left / STORE_CLIENT_BYTES;
+	if (n > STORE_CLIENTS_PER_MSG || r->first > STORE_CLIENTS_MAX - n)
+		c->bad = true;
+	r->n = (uint32_t)n;
+	r->clients = *c;
+	cursor_skip(c, n * STORE_CLIENT_BYTES);
+}
+
+static void
+get_outcomes(struct cursor *c, struct store_outcomes_row *r)
+{
+	size_t n;
+
+	r->experiment = cursor_be32(c);
+	r->phase = cursor_u8(c);
+	r->first = cursor_be32(c);
+	n = c->left / STORE_OUTCOME_BYTES;
+	if (n > STORE_OUTCOMES_PER_CHUNK || r->first > STORE_CLIENTS_MAX - n)
+		c->bad = true;
+	r->n = (uint32_t)n;
+	r->data = c->p;
+	cursor_skip(c, n * STORE_OUTCOME_BYTES);
+}
+
+static void
+get_heirs(struct cursor *c, struct store_heirs_row *r)
+{
+	struct store_heir_row heir;
+
+	get_experiment(c, &r->ex);
+	r->first = get_bool(c);
+	r->heirs = *c;
+	while (!c->bad && c->left > 0)
+		(void)store_wire_next_heir(c, &heir);
+}
+
+/* The body of a message of type row->type. */
+static void
+get_row(struct cursor *c, struct store_row *row)
+{
+	switch (row->type) {
+	case STORE_MSG_INIT:
+		get_init(c, &row->u.init);
+		return;
+	case STORE_MSG_EVENT:
+		get_event(c, &row->u.event);
+		return;
+	case STORE_MSG_INTENT:
+		get_intent(c, &row->u.intent);
+		return;
+	case STORE_MSG_ORDER:
+		get_order(c, &row->u.order);
+		return;
+	case STORE_MSG_EXPERIMENT:
+		get_experiment(c, &row->u.experiment);
+		return;
+	case STORE_MSG_CLIENTS:
+		get_clients(c, &row->u.clients);
+		return;
+	case STORE_MSG_OUTCOMES:
+		get_outcomes(c, &row->u.outcomes);
+		return;
+	case STORE_MSG_HEIRS:
+		get_heirs(c, &row->u.heirs);
+		return;
+	case STORE_MSG_ACK:
+	case STORE_MSG_ALARM:
+		break;
+	}
+	c->bad = true;
+}
+
+int
+store_wire_decode(const struct chan_msg *msg, struct store_row *out,
+    struct err *err)
+{
+	struct cursor c = { .p = msg->body, .left = msg->len };
+	struct store_row row = { .seq = 0 };
+	uint8_t flags;
+
+	if (msg->type < STORE_MSG_INIT || msg->type > STORE_MSG_HEIRS) {
+		return err_set(err, ERR_PROTO, "message of type %u: unknown",
+		    msg->type);
+	}
+	row.type = (enum store_msg)msg->type;
+	if (row.type != STORE_MSG_INIT) {
+		row.seq = cursor_be64(&c);
+		flags = cursor_u8(&c);
+		row.more = (flags & STORE_ROW_MORE) != 0;
+		if ((flags & ~STORE_ROW_MORE) != 0 || row.seq == 0)
+			c.bad = true;
+	}
+	get_row(&c, &row);
+	if (c.bad || c.left > 0) {
+		return err_set(err, ERR_PROTO,
+		    "message of type %u, %zu bytes: malformed", msg->type,
+		    msg->len);
+	}
+	*out = row;
+	return 0;
+}
+
+uint64_t
+store_wire_seq(const struct chan_msg *msg)
+{
+	struct cursor c = { .p = msg->body, .left = msg->len };
+
+	return cursor_be64(&c);
+}
+
+bool
+store_wire_has_more(const struct chan_msg *msg)
+{
+	struct cursor c = { .p = msg->body, .left = msg->len };
+
+	(void)cursor_be64(&c);
+	return (cursor_u8(&c) & STORE_ROW_MORE) != 0;
+}
+
+void
+store_wire_next_client(struct cursor *c, struct store_client *out)
+{
+	cursor_bytes(c, out->addr, sizeof(out->addr));
+	out->weight = get_double(c);
+	out->last_seen = get_i64(c);
+}
+
+bool
+store_wire_next_heir(struct cursor *c, struct store_heir_row *out)
+{
+	out->site = get_text(c);
+	out->family = cursor_u8(c);
+	out->heir = get_text(c);
+	out->clients = cursor_be32(c);
+	out->weight = get_double(c);
+	return !c->bad;
+}
+
+int
+store_wire_decode_ack(const struct chan_msg *msg, uint64_t *seq)
+{
+	struct cursor c = { .p = msg->body, .left = msg->len };
+	uint64_t v = cursor_be64(&c);
+
+	if (c.bad || c.left > 0)
+		return -1;
+	*seq = v;
+	return 0;
+}

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds running labs from outside and enters their nodes.
+
+A lab leaves no file behind that says where it runs: its node holders are found in /proc by their names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .node import HOLDER_NAME, SEARCH_PATH, LabError
+
+
+@dataclass
+class RunningLab:
+    name: str
+    namespace: str  # of its processes: tells apart two labs of the same name
+    holders: dict[str, int] = field(default_factory=dict)  # node -> pid, as seen from here
+
+
+def running_labs() -> list[RunningLab]:
+    """Every lab that the caller may enter."""
+    labs: dict[str, RunningLab] = {}
+    for entry in os.listdir("/proc"):
+        with contextlib.suppress(OSError, ValueError):
+            title = Path("/proc", entry, "cmdline").read_bytes().split(b"\0")[0].decode() if entry.isdecimal() else ""
+            if title.startswith(f"{HOLDER_NAME}:"):
+                _, name, node = title.split(":")
+                namespace = os.readlink(f"/proc/{entry}/ns/pid")
+                labs.setdefault(namespace, RunningLab(name, namespace)).holders[node] = int(entry)
+    return sorted(labs.values(), key=lambda lab: min(lab.holders.values()))
+
+
+def find_holder(node: str) -> int:
+    """The holder of a node, in the lab that was started last among those that have such a node."""
+    matches = [lab.holders[node] for lab in running_labs() if node in lab.holders]
+    if not matches:
+        raise LabError(f"no running lab has a node '{node}'")
+    return matches[-1]
+
+
+def enter(node: str, argv: list[str]) -> None:
+    """Replaces this process by a command inside the node; does not return."""
+    holder = find_holder(node)
+    environment = {
+        "PATH": SEARCH_PATH,
+        "HOME": "/root",
+        "TERM": os.environ.get("TERM", "dumb"),
+        "PS1": f"{node}# ",
+        "LANG": "C.UTF-8",
+    }
+    where = ["-t", str(holder), "-U", "--preserve-credentials", "-p", "-m", "-n", "-u", "--wd=/"]
+    command = ["nsenter", *where, "--", *argv]
+    os.execvpe("nsenter", command, environment)

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The real pinger in a process of its own, in a network namespace where only
+ * lo is up: 127.0.0.0/8 answers, 10.0.0.0/8 is routed to lo and silent.
+ */
+#include "probes/ping_round.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/chan.h"
+#include "base/log.h"
+#include "base/mono.h"
+#include "base/rights.h"
+#include "base/xalloc.h"
+#include "probes/probe_wire.h"
+#include "test.h"
+
+#define RESULTS_MAX 512
+#define SILENT "10.9.9.9"
+
+struct fixture {
+	struct loop *lp;
+	struct chan *ch;
+	pid_t pid;
+	struct probe_result_msg results[RESULTS_MAX];
+	size_t n_results;
+	bool closed;
+};
+
+static void
+on_msg(struct chan *ch, const struct chan_msg *msg, void *arg)
+{
+	struct fixture *fx = arg;
+
+	(void)ch;
+	assert_int_equal(msg->type, PROBE_MSG_RESULT);
+	assert_true(fx->n_results < RESULTS_MAX);
+	assert_int_equal(probe_wire_decode_result(msg->body, msg->len,
+			     &fx->results[fx->n_results++]),
+	    0);
+}
+
+static void
+on_close(struct chan *ch, void *arg)
+{
+	struct fixture *fx = arg;
+
+	(void)ch;
+	fx->closed = true;
+}
+
+static struct fixture *
+fixture_new(bool net_raw)
+{
+	struct fixture *fx = xcalloc(1, sizeof(*fx));
+	int sv[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv),
+	    0);
+	fx->pid = fork();
+	assert_int_not_equal(fx->pid, -1);
+	if (fx->pid == 0) {
+		(void)close(sv[0]);
+		log_init("pinger", false);
+		(void)signal(SIGPIPE, SIG_IGN);
+		if (rights_drop(net_raw, NULL) == -1)
+			_exit(126);
+		_exit(pinger_main(sv[1]));
+	}
+	(void)close(sv[1]);
+	fx->lp = loop_new();
+	fx->ch = chan_new(fx->lp, sv[0], on_msg, on_close, fx);
+	return fx;
+}
+
+static int
+setup(void **state)
+{
+	*state = fixture_new(true);
+	return 0;
+}
+
+static int
+wait_exit(pid_t pid)
+{
+	int status = -1;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *fx = *state;
+
+	chan_free(fx->ch);
+	loop_free(fx->lp);
+	if (fx->pid != 0)
+		assert_int_equal(wait_exit(fx->pid), 0);
+	free(fx);
+	return 0;
+}
+
+static struct probe_ping_msg
+ping_to(uint64_t id, uint32_t timeout_ms, const char *addr)
+{
+	struct probe_ping_msg ping = { .id = id, .timeout_ms = timeout_ms };
+
+	assert_int_equal(addr_parse(addr, &ping.addr, NULL), 0);
+	return ping;
+}
+
+static void
+send_ping(struct fixture *fx, uint64_t id, uint32_t timeout_ms,
+    const char *addr)
+{
+	struct probe_ping_msg ping = ping_to(id, timeout_ms, addr);
+	uint8_t body[PROBE_WIRE_PING_BYTES];
+
+	assert_int_equal(probe_wire_encode_pings(&ping, 1, body, sizeof(body)),
+	    sizeof(body));
+	chan_send(fx->ch, PROBE_MSG_PING, body, sizeof(body));
+}
+
+static void
+wait_results(struct fixture *fx, size_t n)
+{
+	struct mono end = mono_add_ms(mono_now(), 20000);
+
+	while (fx->n_results < n && !fx->closed && mono_before(mono_now(), end))
+		loop_step(fx->lp, 100);
+	assert_int_equal(fx->n_results, n);
+}
+
+static void
+step_for(struct fixture *fx, int64_t ms)
+{
+	struct mono end = mono_add_ms(mono_now(), ms);
+
+	while (mono_before(mono_now(), end))
+		loop_step(fx->lp, 20);
+}
+
+static void
+expect(const struct fixture *fx, size_t i, enum probe_verdict verdict,
+    const char *detail)
+{
+	assert_string_equal(fx->results[i].result.detail, detail);
+	assert_int_equal(fx->results[i].result.verdict, verdict);
+}
+
+static void
+test_answering_hosts_pass(void **state)
+{
+	static const char *const addrs[] = { "127.0.0.1", "127.0.0.2",
+		"127.0.0.1", "::1", "127.255.255.254" };
+	struct fixture *fx = *state;
+	uint64_t seen = 0;
+
+	for (size_t i = 0; i < TEST_COUNT(addrs); i++)
+		send_ping(fx, i, 2000, addrs[i]);
+	wait_results(fx, TEST_COUNT(addrs));
+	for (size_t i = 0; i < TEST_COUNT(addrs); i++) {
+		expect(fx, i, PROBE_PASS, "answered");
+		assert_true(fx->results[i].result.rtt_us >= 0);
+		assert_true(fx->results[i].result.rtt_us < 2000000);
+		seen |= 1u << fx->results[i].id;
+	}
+	assert_int_equal(seen, (1u << TEST_COUNT(addrs)) - 1);
+}
+
+static void
+test_silent_host_fails_in_time(void **state)
+{
+	struct fixture *fx = *state;
+	struct mono start = mono_now();
+	int64_t took_ms;
+
+	send_ping(fx, 1, 300, SILENT);
+	wait_results(fx, 1);
+	took_ms = mono_diff_ms(mono_now(), start);
+	expect(fx, 0, PROBE_FAIL, "no answer in 300 ms");
+	assert_true(took_ms >= 298 && took_ms < 2000);
+}
+
+/* In one round, and while another round waits for a silent one. */
+static void
+test_silent_host_delays_nobody(void **state)
+{
+	struct fixture *fx = *state;
+	struct mono start;
+
+	send_ping(fx, 1, 1500, SILENT);
+	step_for(fx, 100);
+	start = mono_now();
+	for (uint64_t id = 2; id < 7; id++) {
+		send_ping(fx, id, 1500, "127.0.0.1");
+		wait_results(fx, id - 1);
+		expect(fx, id - 2, PROBE_PASS, "answered");
+	}
+	assert_true(mono_diff_ms(mono_now(), start) < 1000);
+	wait_results(fx, 6);
+	assert_int_equal(fx->results[5].id, 1);
+	expect(fx, 5, PROBE_FAIL, "no answer in 1500 ms");
+}
+
+static void
+test_mixed_round(void **state)
+{
+	struct fixture *fx = *state;
+
+	send_ping(fx, 1, 400, SILENT);
+	send_ping(fx, 2, 400, "127.0.0.1");
+	send_ping(fx, 3, 400, "10.9.9.10");
+	send_ping(fx, 4, 400, "::1");
+	wait_results(fx, 4);
+	for (size_t i = 0; i < 4; i++) {
+		if (fx->results[i].id % 2 == 1) {
+			expect(fx, i, PROBE_FAIL, "no answer in 400 ms");
+		} else {
+			expect(fx, i, PROBE_PASS, "answered");
+		}
+	}
+}
+
+static void
+test_many_hosts(void **state)
+{
+	struct fixture *fx = *state;
+
+	for (unsigned i = 0; i < 250; i++) {
+		char addr[32];
+
+		(void)snprintf(addr, sizeof(addr), "127.0.%u.1", i);
+		send_ping(fx, i, 5000, addr);
+	}
+	wait_results(fx, 250);
+	for (size_t i = 0; i < 250; i++)
+		expect(fx, i, PROBE_PASS, "answered");
+}
+
+/* The kernel does not know the way: the host cannot be reached from here. */
+static void
+test_no_route(void **state)
+{
+	struct fixture *fx = *state;
+
+	send_ping(fx, 1, 300, "198.51.100.1");
+	wait_results(fx, 1);
+	assert_int_equal(fx->results[0].result.verdict, PROBE_FAIL);
+}
+
+/* Without the capability nothing is said about the host. */
+static void
+test_without_net_raw(void **state)
+{
+	struct fixture *fx = fixture_new(false);
+	void *own = fx;
+
+	(void)state;
+	send_ping(fx, 1, 1000, "127.0.0.1");
+	send_ping(fx, 2, 1000, "::1");
+	wait_results(fx, 2);
+	expect(fx, 0, PROBE_NO_ANSWER_FROM_US,
+	    "cannot ping: Operation not permitted");
+	expect(fx, 1, PROBE_NO_ANSWER_FROM_US,
+	    "cannot ping: Operation not permitted");
+	(void)teardown(&own);
+}
+
+/* More time-outs than lanes: those that wait too long are not failures. */
+static void
+test_overload_is_no_failure(void **state)
+{
+	struct fixture *fx = *state;
+	size_t fail = 0, untried = 0;
+
+	for (uint32_t i = 0; i < 40; i++)
+		send_ping(fx, i, 2000 + i, SILENT);
+	wait_results(fx, 40);
+	for (size_t i = 0; i < 40; i++) {
+		const struct probe_result *r = &fx->results[i].result;
+
+		if (r->verdict == PROBE_FAIL) {
+			fail++;
+		} else if (strcmp(r->detail, "the pinger is overloaded") == 0) {
+			untried++;
+		}
+	}
+	assert_int_equal(fail, 32);
+	assert_int_equal(untried, 8);
+	send_ping(fx, 41, 1000, "127.0.0.1");
+	wait_results(fx, 41);
+	expect(fx, 40, PROBE_PASS, "answered");
+}
+
+/* Any child of process pid; 0: it has none. */
+static pid_t
+child_of(pid_t pid)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *de;
+	pid_t found = 0;
+
+	assert_non_null(dir);
+	while (found == 0 && (de = readdir(dir)) != NULL) {
+		char path[300], line[512], want[32];
+		FILE *f;
+
+		(void)snprintf(path, sizeof(path), "/proc/%s/status",
+		    de->d_name);
+		(void)snprintf(want, sizeof(want), "PPid:\t%d\n", (int)pid);
+		f = de->d_name[0] >= '1' && de->d_name[0] <= '9'
+		    ? fopen(path, "re")
+		    : NULL;
+		while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+			if (strcmp(line, want) == 0)
+				found = (pid_t)strtol(de->d_name, NULL, 10);
+		}
+		if (f != NULL)
+			(void)fclose(f);
+	}
+	(void)closedir(dir);
+	return found;
+}
+
+static void
+test_dead_lane_is_answered_for(void **state)
+{
+	struct fixture *fx = *state;
+	pid_t lane;
+
+	send_ping(fx, 1, 10000, SILENT);
+	step_for(fx, 200);
+	lane = child_of(fx->pid);
+	assert_int_not_equal(lane, 0);
+	assert_int_equal(kill(lane, SIGKILL), 0);
+	wait_results(fx, 1);
+	expect(fx, 0, PROBE_NO_ANSWER_FROM_US, "cannot ping: liboping crashed");
+	send_ping(fx, 2, 1000, "127.0.0.1");
+	wait_results(fx, 2);
+	expect(fx, 1, PROBE_PASS, "answered");
+}
+
+static void
+test_stuck_lane_is_answered_for(void **state)
+{
+	struct fixture *fx = *state;
+	struct mono start = mono_now();
+	pid_t lane;
+
+	send_ping(fx, 1, 500, SILENT);
+	step_for(fx, 200);
+	lane = child_of(fx->pid);
+	assert_int_not_equal(lane, 0);
+	assert_int_equal(kill(lane, SIGSTOP), 0);
+	wait_results(fx, 1);
+	expect(fx, 0, PROBE_NO_ANSWER_FROM_US,
+	    "cannot ping: liboping got stuck");
+	assert_true(mono_diff_ms(mono_now(), start) < 3000);
+	assert_int_equal(child_of(fx->pid), 0);
+}
+
+static void
+test_end_of_main_ends_all(void **state)
+{
+	struct fixture *fx = *state;
+	struct mono start;
+	pid_t lane;
+
+	send_ping(fx, 1, 60000, SILENT);
+	step_for(fx, 200);
+	lane = child_of(fx->pid);
+	assert_int_not_equal(lane, 0);
+	start = mono_now();
+	chan_free(fx->ch);
+	fx->ch = NULL;
+	assert_int_equal(wait_exit(fx->pid), 0);
+	fx->pid = 0;
+	assert_true(mono_diff_ms(mono_now(), start) < 2000);
+	assert_true(kill(lane, 0) == -1 && errno == ESRCH);
+}
+
+static void
+test_malformed_message_ends_the_pinger(void **state)
+{
+	static const struct {
+		uint16_t type;
+		const char *body;
+	} cases[] = {
+		{ PROBE_MSG_PING, "" },
+		{ PROBE_MSG_PING, "short" },
+		{ PROBE_MSG_EXEC, "" },
+	};
+
+	for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+		struct fixture *fx;
+
+		if (i > 0)
+			assert_int_equal(setup(state), 0);
+		fx = *state;
+		chan_send(fx->ch, cases[i].type, cases[i].body,
+		    strlen(cases[i].body));
+		assert_int_equal(wait_exit(fx->pid), 1);
+		fx->pid = 0;
+		if (i + 1 < TEST_COUNT(cases))
+			assert_int_equal(teardown(state), 0);
+	}
+}
+
+static size_t
+idents_of(const struct ping_idents *idents, uint8_t owner)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < TEST_COUNT(idents->owner); i++) {
+		if (idents->owner[i] == owner)
+			n++;
+	}
+	return n;
+}
+
+/* A reply is credited by its ident: none may be used by two at a time. */
+static void
+test_idents_in_use_are_left_alone(void **state)
+{
+	struct ping_idents *idents = ping_idents_new(NULL);
+	struct probe_ping_msg ping = ping_to(1, 1000, "127.0.0.1");
+	struct probe_result result;
+	struct ping_round round = {
+		.pings = &ping, .n = 1, .idents = idents, .owner = 1
+	};
+
+	(void)state;
+	assert_non_null(idents);
+	for (size_t i = 0; i < TEST_COUNT(idents->owner); i++)
+		idents->owner[i] = 2;
+	ping_round_run(&round, &result);
+	assert_string_equal(result.detail, "cannot ping: no free ident");
+	assert_int_equal(result.verdict, PROBE_NO_ANSWER_FROM_US);
+
+	/* A quarter in use: drawn again until another is met. */
+	ping_idents_release(idents, 2);
+	assert_int_equal(idents_of(idents, 0), 65536);
+	for (size_t i = 0; i < TEST_COUNT(idents->owner); i += 4)
+		idents->owner[i] = 2;
+	for (int i = 0; i < 50; i++) {
+		ping_round_run(&round, &result);
+		assert_int_equal(result.verdict, PROBE_PASS);
+	}
+	assert_int_equal(idents_of(idents, 1), 0);
+	assert_int_equal(idents_of(idents, 2), 65536 / 4);
+	ping_idents_free(idents);
+}
+
+/* NULL, or why no namespace could be made. */
+static const char *
+namespace_enter(void)
+{
+	struct ifreq ifr = { .ifr_name = "lo",
+		.ifr_flags = IFF_UP | IFF_RUNNING };
+	struct sockaddr_in dst = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(0x0a000000) };
+	struct sockaddr_in mask = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(0xff000000) };
+	char dev[] = "lo";
+	struct rtentry rt = { .rt_flags = RTF_UP, .rt_dev = dev };
+	int fd, rc;
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) == -1)
+		return "user and network namespaces are not permitted";
+	memcpy(&rt.rt_dst, &dst, sizeof(dst));
+	memcpy(&rt.rt_genmask, &mask, sizeof(mask));
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return "no socket in the namespace";
+	rc = ioctl(fd, SIOCSIFFLAGS, &ifr);
+	if (rc == 0)
+		rc = ioctl(fd, SIOCADDRT, &rt);
+	(void)close(fd);
+	return rc == 0 ? NULL : "lo cannot be set up in the namespace";
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_answering_hosts_pass),
+		CASE(test_silent_host_fails_in_time),
+		CASE(test_silent_host_delays_nobody),
+		CASE(test_mixed_round),
+		CASE(test_many_hosts),
+		CASE(test_no_route),
+		cmocka_unit_test(test_without_net_raw),
+		CASE(test_overload_is_no_failure),
+		CASE(test_dead_lane_is_answered_for),
+		CASE(test_stuck_lane_is_answered_for),
+		CASE(test_end_of_main_ends_all),
+		CASE(test_malformed_message_ends_the_pinger),
+		cmocka_unit_test(test_idents_in_use_are_left_alone),
+	};
+	const char *why = namespace_enter();
+
+	if (why != NULL) {
+		(void)printf("skipped: %s\n", why);
+		return 77;
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

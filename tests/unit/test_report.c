@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/report.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "report/csv.h"
+#include "report/fields.h"
+#include "report/text.h"
+
+#define GOLDEN_DIR "tests/golden/report/"
+#define NOW_MS INT64_C(1772337600123) /* 2026-03-01 04:00 UTC */
+
+static const struct report_style plain = { .now_ms = NOW_MS };
+
+/* Each golden NAME.ok is what render makes of its document. */
+static const struct golden {
+	const char *doc;
+	const char *ok;
+	report_fn *render;
+	bool color;
+} goldens[] = {
+	{ "status", "status", report_status, false },
+	{ "status", "status_color", report_status, true },
+	{ "status", "sites", report_sites, false },
+	{ "status_agent", "status_agent", report_status, false },
+	{ "status_agent", "sites_agent", report_sites, false },
+	{ "explain", "explain", report_explain, false },
+	{ "events", "events", report_events, false },
+	{ "drain", "drain", report_drain, false },
+	{ "drain_done", "drain_done", report_drain, false },
+	{ "restore", "restore", report_restore, false },
+	{ "experiment", "experiment", report_experiment, false },
+	{ "no_experiment", "no_experiment", report_experiment, false },
+	{ "experiment", "progress", report_progress, false },
+	{ "clients", "clients", report_clients, false },
+	{ "import", "import", report_import, false },
+	{ "failover", "failover_table", report_failover_table, false },
+	{ "failover", "failover_csv", report_failover_csv, false },
+	{ "failover", "failover_json", report_json, false },
+	{ "events", "events_line", report_json_line, false },
+};
+
+/* What render writes; the caller frees.  *rc is its result. */
+static char *
+render(report_fn *fn, const json_t *doc, const struct report_style *style,
+    int *rc)
+{
+	struct err err = { 0 };
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	*rc = fn(doc, style, out, &err);
+	assert_int_equal(fclose(out), 0);
+	/* A failure says why, and leaves nothing half written. */
+	if (*rc == -1) {
+		assert_true(strlen(err.msg) > 0);
+		assert_int_equal(len, 0);
+	}
+	return text;
+}
+
+static json_t *
+load_doc(const char *name)
+{
+	char *path = xasprintf(GOLDEN_DIR "%s.json", name);
+	json_error_t why;
+	json_t *doc = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+
+	if (doc == NULL)
+		print_error("%s: %s\n", path, why.text);
+	assert_non_null(doc);
+	free(path);
+	return doc;
+}
+
+static char *
+read_file(const char *path)
+{
+	char *text = NULL;
+	size_t cap = 0;
+	FILE *in = fopen(path, "re");
+
+	assert_non_null(in);
+	if (getdelim(&text, &cap, '\0', in) == -1) {
+		free(text);
+		text = xstrdup("");
+	}
+	(void)fclose(in);
+	return text;
+}
+
+/* GOLDEN_UPDATE=1 writes the files anew: read the difference then. */
+static void
+check_golden(const struct golden *g)
+{
+	struct report_style style = { .color = g->color, .now_ms = NOW_MS };
+	char *path = xasprintf(GOLDEN_DIR "%s.ok", g->ok);
+	json_t *doc = load_doc(g->doc);
+	char *want;
+	int rc;
+	char *got = render(g->render, doc, &style, &rc);
+
+	assert_int_equal(rc, 0);
+	if (getenv("GOLDEN_UPDATE") != NULL) {
+		FILE *out = fopen(path, "we");
+
+		assert_non_null(out);
+		fputs(got, out);
+		assert_int_equal(fclose(out), 0);
+	}
+	want = read_file(path);
+	assert_string_equal(got, want);
+	free(want);
+	free(got);
+	free(path);
+	json_decref(doc);
+}
+
+static void
+test_renderings_are_golden(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(goldens); i++)
+		check_golden(&goldens[i]);
+}
+
+/* Nothing but what colours ask for may reach a terminal as a control. */
+static void
+test_no_control_reaches_the_terminal(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(goldens); i++) {
+		json_t *doc = load_doc(goldens[i].doc);
+		int rc;
+		char *text = render(goldens[i].render, doc, &plain, &rc);
+
+		for (const char *s = text; *s != '\0'; s++)
+			assert_true(*s == '\n' || (*s >= ' ' && *s <= '~'));
+		free(text);
+		json_decref(doc);
+	}
+}
+
+struct walk {
+	const struct golden *g;
+	json_t *doc;
+	size_t refused, accepted;
+};
+
+static void
+try_render(struct walk *w)
+{
+	int rc;
+
+	free(render(w->g->render, w->doc, &plain, &rc));
+	if (rc == -1) {
+		w->refused++;
+	} else {
+		w->accepted++;
+	}
+}
+
+static json_t *
+wrong_value(size_t kind)
+{
+	switch (kind) {
+	case 0:
+		return json_null();
+	case 1:
+		return json_integer(-1);
+	case 2:
+		return json_integer(INT64_MAX);
+	case 3:
+		return json_real(1e308);
+	case 4:
+		return json_string("");
+	case 5:
+		return json_array();
+	case 6:
+		return json_object();
+	default:
+		return json_true();
+	}
+}
+#define WRONG_VALUES 8
+
+static void walk_values(struct walk *w, json_t *node);
+
+static void
+spoil_member(struct walk *w, json_t *object, const char *key)
+{
+	json_t *before = json_incref(json_object_get(object, key));
+
+	for (size_t kind = 0; kind < WRONG_VALUES; kind++) {
+		json_object_set_new(object, key, wrong_value(kind));
+		try_render(w);
+	}
+	json_object_del(object, key);
+	try_render(w);
+	json_object_set_new(object, key, before);
+	walk_values(w, before);
+}
+
+static void
+spoil_element(struct walk *w, json_t *array, size_t i)
+{
+	json_t *before = json_incref(json_array_get(array, i));
+
+	for (size_t kind = 0; kind < WRONG_VALUES; kind++) {
+		json_array_set_new(array, i, wrong_value(kind));
+		try_render(w);
+	}
+	json_array_set_new(array, i, before);
+	walk_values(w, before);
+}
+
+static void
+walk_values(struct walk *w, json_t *node)
+{
+	json_t *copy = json_copy(node); /* keys stay while we change node */
+	const char *key;
+	json_t *v;
+
+	json_object_foreach (copy, key, v)
+		spoil_member(w, node, key);
+	for (size_t i = 0; i < json_array_size(node); i++)
+		spoil_element(w, node, i);
+	json_decref(copy);
+}
+
+/* Whatever one value is turned into: a rendering or an error, no crash. */
+static void
+test_every_value_may_be_wrong(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(goldens); i++) {
+		struct walk w = { .g = &goldens[i] };
+
+		w.doc = load_doc(goldens[i].doc);
+		walk_values(&w, w.doc);
+		assert_true(w.refused + w.accepted > 0);
+		json_decref(w.doc);
+	}
+}
+
+static void
+test_error_names_the_field(void **state)
+{
+	struct err err = { 0 };
+	json_t *doc = json_pack("{s:[{s:s}]}", "sites", "site", "chc");
+
+	(void)state;
+	assert_int_equal(report_status(doc, &plain, stdout, &err), -1);
+	assert_string_equal(err.msg,
+	    "the daemon's answer: \"state\": missing, expected text");
+	json_decref(doc);
+	doc = json_pack("{s:i}", "sites", 3);
+	assert_int_equal(report_status(doc, &plain, stdout, &err), -1);
+	assert_string_equal(err.msg,
+	    "the daemon's answer: \"sites\": expected a list, is a number "
+	    "out of range");
+	assert_int_equal(report_status(doc, &plain, stdout, NULL), -1);
+	json_decref(doc);
+}
+
+static void
+test_format_names(void **state)
+{
+	enum report_format format = REPORT_TABLE;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(report_parse_format("csv", &format, &err), 0);
+	assert_int_equal(format, REPORT_CSV);
+	assert_int_equal(report_parse_format("xml", &format, &err), -1);
+	assert_string_equal(err.msg,
+	    "format xml: not known, expected table, json or csv");
+	assert_int_equal(format, REPORT_CSV);
+}
+
+static char *
+put_line(const char *const fields[])
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	csv_put_line(out, fields);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void
+test_csv_quotes_as_rfc_4180(void **state)
+{
+	static const char *const fields[] = { "a", "", "b,c", "d\"e", "f\ng",
+		" h ", NULL };
+	char *line = put_line(fields);
+
+	(void)state;
+	assert_string_equal(line, "a,,\"b,c\",\"d\"\"e\",\"f\ng\", h \n");
+	free(line);
+}
+
+static void
+test_ages_have_two_units(void **state)
+{
+	static const struct {
+		int64_t ms;
+		const char *want;
+	} cases[] = {
+		{ -5, "0ms" },
+		{ 0, "0ms" },
+		{ 999, "999ms" },
+		{ 1000, "1s" },
+		{ 59999, "59s" },
+		{ 60000, "1m0s" },
+		{ 3599999, "59m59s" },
+		{ 3600000, "1h0m" },
+		{ 86399999, "23h59m" },
+		{ 86400000, "1d0h" },
+		{ INT64_MAX, "106751991167d7h" },
+	};
+	char buf[TEXT_NUMBER_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(cases); i++)
+		assert_string_equal(text_age(cases[i].ms, buf), cases[i].want);
+}
+
+static void
+test_clock_has_a_date_on_other_days(void **state)
+{
+	char buf[TEXT_NUMBER_BYTES];
+
+	(void)state;
+	assert_string_equal(text_clock(NOW_MS, NOW_MS, buf), "04:00Z");
+	assert_string_equal(text_clock(NOW_MS - 86400000, NOW_MS, buf),
+	    "2026-02-28 04:00Z");
+	assert_string_equal(text_clock(TEXT_WALL_MAX_MS, NOW_MS, buf),
+	    "9999-12-31 23:59Z");
+}
+
+/* A field read by name must be of its type and in its range. */
+static void
+test_fields_are_checked(void **state)
+{
+	struct err err = { 0 };
+	struct fields f = { .err = &err };
+	json_t *doc = json_pack("{s:s, s:i, s:f, s:n, s:b, s:I}", "text", "x",
+	    "int", 3, "real", 0.5, "null", "bool", 1, "far",
+	    (json_int_t)TEXT_WALL_MAX_MS);
+
+	(void)state;
+	assert_string_equal(fields_text(&f, doc, "text"), "x");
+	assert_int_equal(fields_count(&f, doc, "int"), 3);
+	assert_true(fields_real(&f, doc, "int") == 3);
+	assert_true(fields_real(&f, doc, "real") == 0.5);
+	assert_true(fields_bool(&f, doc, "bool"));
+	assert_int_equal(fields_count_or(&f, doc, "null", 7), 7);
+	assert_int_equal(fields_wall_ms_or(&f, doc, "none", 8), 8);
+	assert_int_equal(fields_wall_ms(&f, doc, "far"), TEXT_WALL_MAX_MS);
+	assert_null(fields_text_or(&f, doc, "null", NULL));
+	assert_null(fields_array_opt(&f, doc, "null"));
+	assert_null(fields_object_opt(&f, doc, "none"));
+	assert_false(f.bad);
+	assert_int_equal(fields_count(&f, doc, "real"), 0);
+	assert_true(f.bad);
+	assert_string_equal(err.msg,
+	    "\"real\": expected a whole number from 0, is a number out of "
+	    "range");
+	/* The first error stays. */
+	assert_string_equal(fields_text(&f, doc, "int"), "");
+	assert_non_null(strstr(err.msg, "real"));
+	json_object_set_new(doc, "far", json_integer(TEXT_WALL_MAX_MS + 1));
+	f.bad = false;
+	assert_int_equal(fields_wall_ms(&f, doc, "far"), 0);
+	assert_true(f.bad);
+	json_decref(doc);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_renderings_are_golden),
+		cmocka_unit_test(test_no_control_reaches_the_terminal),
+		cmocka_unit_test(test_every_value_may_be_wrong),
+		cmocka_unit_test(test_error_names_the_field),
+		cmocka_unit_test(test_format_names),
+		cmocka_unit_test(test_csv_quotes_as_rfc_4180),
+		cmocka_unit_test(test_ages_have_two_units),
+		cmocka_unit_test(test_clock_has_a_date_on_other_days),
+		cmocka_unit_test(test_fields_are_checked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

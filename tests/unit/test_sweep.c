@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "probes/sweep.h"
+
+#include <stdlib.h>
+
+#include "probes/sweep_wire.h"
+#include "sweep_fixture.h"
+#include "test.h"
+
+#define BODY_MAX (1u << 20)
+
+typedef int decode_fn(const uint8_t *body, size_t len);
+
+/* Room for whatever is decoded; only the result counts here. */
+static struct sweep_capture got_capture;
+static struct sweep_targets got_targets;
+static struct sweep_job got_job;
+static uint32_t got_subset[SWEEP_SUBSET_MAX];
+static struct sweep_reply got_replies[SWEEP_REPLY_BATCH_MAX];
+static struct sweep_progress got_progress;
+static struct sweep_counters got_counters;
+static uint64_t got_cookie;
+
+static int
+decode_capture(const uint8_t *body, size_t len)
+{
+	return sweep_decode_capture(body, len, &got_capture);
+}
+
+static int
+decode_targets(const uint8_t *body, size_t len)
+{
+	return sweep_decode_targets(body, len, &got_targets);
+}
+
+static int
+decode_job(const uint8_t *body, size_t len)
+{
+	return sweep_decode_job(body, len, &got_job, got_subset);
+}
+
+static int
+decode_replies(const uint8_t *body, size_t len)
+{
+	return sweep_decode_replies(body, len, got_replies,
+	    SWEEP_REPLY_BATCH_MAX);
+}
+
+static int
+decode_progress(const uint8_t *body, size_t len)
+{
+	return sweep_decode_progress(body, len, &got_progress);
+}
+
+static int
+decode_flushed(const uint8_t *body, size_t len)
+{
+	return sweep_decode_flushed(body, len, &got_cookie, &got_counters);
+}
+
+static int
+decode_flush(const uint8_t *body, size_t len)
+{
+	return sweep_decode_flush(body, len, &got_cookie);
+}
+
+/* A byte too few, at any length, or too many is malformed. */
+static void
+assert_only_whole(decode_fn *decode, const uint8_t *body, size_t len)
+{
+	for (size_t n = 0; n <= len + 1; n++) {
+		uint8_t *exact = calloc(1, n > 0 ? n : 1);
+
+		assert_non_null(exact);
+		memcpy(exact, body, n < len ? n : len);
+		if (n == len) {
+			assert_true(decode(exact, n) >= 0);
+		} else {
+			assert_int_equal(decode(exact, n), -1);
+		}
+		free(exact);
+	}
+}
+
+static void
+test_capture_round_trip(void **state)
+{
+	struct sweep_capture in = fixture_capture();
+	struct sweep_capture out;
+	uint8_t body[512];
+	size_t len;
+
+	(void)state;
+	while (in.n_prefixes < SWEEP_PREFIX_MAX)
+		in.prefixes[in.n_prefixes++] = in.prefixes[0];
+	len = sweep_encode_capture(&in, body, sizeof(body));
+	assert_int_equal(len, 4 + 16 + 1 + 8 * 18);
+	assert_int_equal(sweep_decode_capture(body, len, &out), 0);
+	assert_int_equal(out.experiment, in.experiment);
+	assert_memory_equal(out.key, in.key, sizeof(in.key));
+	assert_int_equal(out.n_prefixes, in.n_prefixes);
+	for (size_t i = 0; i < SWEEP_PREFIX_MAX; i++)
+		assert_true(prefix_equal(&out.prefixes[i], &in.prefixes[i]));
+	assert_only_whole(decode_capture, body, len);
+	for (size_t room = 0; room < len; room++)
+		assert_int_equal(sweep_encode_capture(&in, body, room), 0);
+}
+
+static void
+test_capture_refuses_what_is_no_prefix(void **state)
+{
+	static const struct {
+		size_t offset;
+		uint8_t value;
+	} bad[] = {
+		{ 20, SWEEP_PREFIX_MAX + 1 }, { 21 + 16, 33 }, /* IPv4 length */
+		{ 21 + 17, 2 },                                /* truth value */
+		{ 21 + 17, 0 }, /* mapped address called IPv6 */
+		{ 21 + 18 + 16, 129 },
+		{ 21 + 18 + 17, 1 }, /* IPv6 address called IPv4 */
+	};
+	struct sweep_capture in = fixture_capture();
+	uint8_t body[512];
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(bad); i++) {
+		size_t len = sweep_encode_capture(&in, body, sizeof(body));
+
+		body[bad[i].offset] = bad[i].value;
+		assert_int_equal(decode_capture(body, len), -1);
+	}
+	in.n_prefixes = SWEEP_PREFIX_MAX + 1;
+	assert_int_equal(sweep_encode_capture(&in, body, sizeof(body)), 0);
+}
+
+static void
+test_targets_round_trip(void **state)
+{
+	struct addr addrs[3] = { fixture_addr("10.77.0.1"),
+		fixture_addr("2001:db8::1"), fixture_addr("10.77.0.2") };
+	struct sweep_targets in = { .list = 7,
+		.total = 0xfffffffe,
+		.first = 0x01020304,
+		.n = 3,
+		.addrs = addrs };
+	struct sweep_targets out;
+	uint8_t body[128];
+	size_t len = sweep_encode_targets(&in, body, sizeof(body));
+
+	(void)state;
+	assert_int_equal(len, 16 + 3 * 16);
+	assert_int_equal(sweep_decode_targets(body, len, &out), 0);
+	assert_int_equal(out.list, in.list);
+	assert_int_equal(out.total, in.total);
+	assert_int_equal(out.first, in.first);
+	assert_int_equal(out.n, in.n);
+	assert_memory_equal(out.addrs, addrs, sizeof(addrs));
+	assert_only_whole(decode_targets, body, len);
+	for (size_t room = 0; room < len; room++)
+		assert_int_equal(sweep_encode_targets(&in, body, room), 0);
+}
+
+static void
+test_targets_are_bounded(void **state)
+{
+	struct addr *addrs = calloc(SWEEP_TARGETS_PER_MSG + 1, sizeof(*addrs));
+	struct sweep_targets in = { .n = SWEEP_TARGETS_PER_MSG,
+		.addrs = addrs };
+	uint8_t *body = malloc(BODY_MAX);
+	size_t len;
+
+	(void)state;
+	assert_non_null(addrs);
+	assert_non_null(body);
+	len = sweep_encode_targets(&in, body, BODY_MAX);
+	assert_int_equal(len, 16 + 16 * SWEEP_TARGETS_PER_MSG);
+	assert_int_equal(decode_targets(body, len), 0);
+	in.n++;
+	assert_int_equal(sweep_encode_targets(&in, body, BODY_MAX), 0);
+	body[15]++; /* n */
+	assert_int_equal(decode_targets(body, len + 16), -1);
+	free(body);
+	free(addrs);
+}
+
+static void
+test_job_round_trip(void **state)
+{
+	static const uint32_t subset[] = { 0, 0xffffffff, 5 };
+	struct sweep_job in = { .job = 1,
+		.list = 2,
+		.experiment = 3,
+		.phase = 4,
+		.round = 5,
+		.rate_pps = 6,
+		.order_seed = 0x0708090a0b0c0d0e,
+		.source4 = fixture_addr("198.51.100.1"),
+		.source6 = fixture_addr("2001:db8:100::1"),
+		.has_source4 = true,
+		.has_source6 = true,
+		.subset = subset,
+		.n_subset = 3 };
+	uint8_t body[128];
+	size_t len = sweep_encode_job(&in, body, sizeof(body));
+
+	(void)state;
+	assert_true(len > 0);
+	assert_int_equal(decode_job(body, len), 0);
+	assert_memory_equal(got_job.subset, subset, sizeof(subset));
+	assert_int_equal(got_job.job, 1);
+	assert_int_equal(got_job.list, 2);
+	assert_int_equal(got_job.experiment, 3);
+	assert_int_equal(got_job.phase, 4);
+	assert_int_equal(got_job.round, 5);
+	assert_int_equal(got_job.rate_pps, 6);
+	assert_true(got_job.order_seed == in.order_seed);
+	assert_true(got_job.has_source4 && got_job.has_source6);
+	assert_true(addr_equal(&got_job.source4, &in.source4));
+	assert_true(addr_equal(&got_job.source6, &in.source6));
+	assert_int_equal(got_job.n_subset, 3);
+	assert_only_whole(decode_job, body, len);
+	for (size_t room = 0; room < len; room++)
+		assert_int_equal(sweep_encode_job(&in, body, room), 0);
+	in.n_subset = 0;
+	len = sweep_encode_job(&in, body, sizeof(body));
+	assert_int_equal(decode_job(body, len), 0);
+	assert_int_equal(got_job.n_subset, 0);
+}
+
+static void
+test_job_subset_is_bounded(void **state)
+{
+	struct sweep_job in = { .subset = got_subset,
+		.n_subset = SWEEP_SUBSET_MAX };
+	uint8_t *body = calloc(1, BODY_MAX);
+	size_t len;
+
+	(void)state;
+	assert_non_null(body);
+	len = sweep_encode_job(&in, body, BODY_MAX);
+	assert_true(len > sizeof(got_subset) && len <= CHAN_BODY_MAX);
+	assert_int_equal(decode_job(body, len), 0);
+	body[len - sizeof(got_subset) - 1]++; /* n_subset */
+	assert_int_equal(decode_job(body, len + 4), -1);
+	in.n_subset++;
+	assert_int_equal(sweep_encode_job(&in, body, BODY_MAX), 0);
+	free(body);
+}
+
+static void
+test_replies_round_trip(void **state)
+{
+	static const struct sweep_reply in[2] = {
+		{ 1, 2, 3, SWEEP_REPLY_OTHER_SOURCE, 5, 6, 7 },
+		{ 0xffffffff, 255, 254, 0, 253, UINT64_MAX, UINT64_MAX - 1 },
+	};
+	struct sweep_reply out[2];
+	uint8_t body[128];
+	size_t len = sweep_encode_replies(in, 2, body, sizeof(body));
+
+	(void)state;
+	assert_int_equal(len, 2 + 2 * SWEEP_REPLY_WIRE_BYTES);
+	assert_int_equal(sweep_decode_replies(body, len, out, 2), 2);
+	assert_memory_equal(out, in, sizeof(in));
+	assert_int_equal(sweep_decode_replies(body, len, out, 1), -1);
+	assert_only_whole(decode_replies, body, len);
+	for (size_t room = 0; room < len; room++)
+		assert_int_equal(sweep_encode_replies(in, 2, body, room), 0);
+	len = sweep_encode_replies(in, 0, body, sizeof(body));
+	assert_int_equal(len, 2);
+	assert_int_equal(sweep_decode_replies(body, len, out, 0), 0);
+	assert_int_equal(sweep_encode_replies(in, UINT16_MAX + 1, body, 2), 0);
+}
+
+static void
+test_progress_round_trip(void **state)
+{
+	struct sweep_progress in = {
+		.job = 1, .sent = 2, .total = 3, .send_errors = 4, .done = true
+	};
+	uint8_t body[32];
+	size_t len = sweep_encode_progress(&in, body, sizeof(body));
+
+	(void)state;
+	assert_int_equal(len, 17);
+	assert_int_equal(decode_progress(body, len), 0);
+	assert_int_equal(got_progress.job, 1);
+	assert_int_equal(got_progress.sent, 2);
+	assert_int_equal(got_progress.total, 3);
+	assert_int_equal(got_progress.send_errors, 4);
+	assert_true(got_progress.done);
+	assert_only_whole(decode_progress, body, len);
+	body[16] = 2;
+	assert_int_equal(decode_progress(body, len), -1);
+}
+
+static void
+test_flush_round_trip(void **state)
+{
+	struct sweep_counters in = { 1, 2, 3, 4, 5, UINT64_MAX };
+	uint8_t body[64];
+	size_t len =
+	    sweep_encode_flushed(0xfedcba9876543210, &in, body, sizeof(body));
+
+	(void)state;
+	assert_int_equal(len, 8 + 6 * 8);
+	assert_int_equal(decode_flushed(body, len), 0);
+	assert_true(got_cookie == 0xfedcba9876543210);
+	assert_memory_equal(&got_counters, &in, sizeof(in));
+	assert_only_whole(decode_flushed, body, len);
+	assert_only_whole(decode_flush, body, 8);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_capture_round_trip),
+		cmocka_unit_test(test_capture_refuses_what_is_no_prefix),
+		cmocka_unit_test(test_targets_round_trip),
+		cmocka_unit_test(test_targets_are_bounded),
+		cmocka_unit_test(test_job_round_trip),
+		cmocka_unit_test(test_job_subset_is_bounded),
+		cmocka_unit_test(test_replies_round_trip),
+		cmocka_unit_test(test_progress_round_trip),
+		cmocka_unit_test(test_flush_round_trip),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
