@@ -7,7 +7,10 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 MODE       ?= release
 PKG_CONFIG ?= pkg-config
-B          := build/$(MODE)
+B          ?= build/$(MODE)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS  += -j$(shell nproc)
+endif
 Q          := $(if $(V),,@)
 SHELL      := /bin/bash
 
@@ -103,7 +106,7 @@ deps:
 	$(Q)contrib/install-deps build test
 
 test: deps
-	$(Q)$(MAKE) --no-print-directory all unit-programs
+	$(Q)+$(MAKE) --no-print-directory all unit-programs
 	$(Q)tests/run-all $(B)
 
 demo: deps

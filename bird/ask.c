@@ -11,12 +11,31 @@
 #include "bird/reply.h"
 #include "bird/session.h"
 
-/* One reply within timeout_ms; its code, or -1 with err. */
+#define CODE_GREETING 1
+#define CODE_RECONFIGURED 3
+#define CODE_QUEUED 5
+
+/* One reply within timeout_ms, whose code must be one of first to last. */
+struct expected {
+	unsigned first, last;
+	int64_t timeout_ms;
+};
+
 static int
-read_reply(int fd, struct bird_reader *reader, int64_t timeout_ms,
+judge(const struct bird_reply *reply, const struct expected *want,
     struct err *err)
 {
-	struct mono end = mono_add_ms(mono_now(), timeout_ms);
+	if (reply->code < want->first || reply->code > want->last)
+		return err_set(err, ERR_BIRD, "bird: %04u %s", reply->code,
+		    bird_reply_text(reply));
+	return 0;
+}
+
+static int
+read_reply(int fd, struct bird_reader *reader, const struct expected *want,
+    struct err *err)
+{
+	struct mono end = mono_add_ms(mono_now(), want->timeout_ms);
 
 	for (;;) {
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
@@ -30,7 +49,7 @@ read_reply(int fd, struct bird_reader *reader, int64_t timeout_ms,
 		if (left <= 0 || poll(&pfd, 1, (int)left) == 0)
 			return err_set(err, ERR_TIMEOUT,
 			    "bird: no answer in %lld ms",
-			    (long long)timeout_ms);
+			    (long long)want->timeout_ms);
 		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			continue;
@@ -41,11 +60,8 @@ read_reply(int fd, struct bird_reader *reader, int64_t timeout_ms,
 		    err);
 		if (rc == -1)
 			return -1;
-		if (rc == 1 && !bird_code_is_ok(reply->code))
-			return err_set(err, ERR_BIRD, "bird: %04u %s",
-			    reply->code, bird_reply_text(reply));
 		if (rc == 1)
-			return (int)reply->code;
+			return judge(reply, want, err);
 	}
 }
 
@@ -53,18 +69,22 @@ int
 bird_ask_configure(const char *path, int64_t timeout_ms, struct err *err)
 {
 	static const char command[] = "configure soft\n";
+	const struct expected greeting = { CODE_GREETING, CODE_GREETING,
+		timeout_ms };
+	const struct expected accepted = { CODE_RECONFIGURED, CODE_QUEUED,
+		timeout_ms };
 	struct bird_reader *reader = bird_reader_new();
 	int fd = bird_session_connect(path, err), rc = -1;
 
 	if (fd == -1)
 		goto out;
-	if (read_reply(fd, reader, timeout_ms, err) == -1)
+	if (read_reply(fd, reader, &greeting, err) == -1)
 		goto out;
 	if (send(fd, command, strlen(command), MSG_NOSIGNAL) == -1) {
 		err_sys(err, "bird: send");
 		goto out;
 	}
-	rc = read_reply(fd, reader, timeout_ms, err) == -1 ? -1 : 0;
+	rc = read_reply(fd, reader, &accepted, err);
 out:
 	if (fd != -1)
 		(void)close(fd);

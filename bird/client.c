@@ -197,7 +197,7 @@ client_take_bytes(struct bird_client *bc, const char *bytes, size_t len)
 			client_down(bc, &err);
 		else if (rc == 1)
 			client_on_reply(bc, reply);
-		else if (bc->state == UP || bc->state == GREETING)
+		else if (bc->first_is_sent)
 			/* A long listing is alive as long as it flows. */
 			loop_timer_set(bc->timeout, bc->timeout_ms);
 	}

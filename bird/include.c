@@ -13,7 +13,7 @@
 #include "base/xalloc.h"
 
 #define FILE_MAX_BYTES (8u << 20)
-#define ROUTE_WORD "\troute "
+#define ROUTE_WORD "route "
 #define ROUTE_END " blackhole;"
 
 static const char head[] =
@@ -39,7 +39,8 @@ put_static(FILE *out, const char *name, const struct prefix *p, size_t n,
 		char line[BIRD_ROUTE_LINE_BYTES];
 
 		if (p[i].is_ipv4 == is_ipv4)
-			fprintf(out, "%s\n", bird_include_line(&p[i], line));
+			fprintf(out, "\t%s\n",
+			    bird_include_line(&p[i], line));
 	}
 	fprintf(out, "}\n");
 }
@@ -66,27 +67,37 @@ bird_include_format(const struct prefix *announced, size_t n)
 	return text;
 }
 
+/* The reverse of bird_include_line, exactly. */
+static bool
+line_parse(const char *line, size_t len, struct prefix *out)
+{
+	const size_t before = strlen(ROUTE_WORD), after = strlen(ROUTE_END);
+	char net[PREFIX_TEXT_BYTES];
+
+	if (len <= before + after || len - before - after >= sizeof(net) ||
+	    memcmp(line, ROUTE_WORD, before) != 0 ||
+	    memcmp(line + len - after, ROUTE_END, after) != 0)
+		return false;
+	memcpy(net, line + before, len - before - after);
+	net[len - before - after] = '\0';
+	return prefix_parse(net, out, NULL) == 0;
+}
+
 size_t
 bird_include_parse(const char *text, struct prefix *out, size_t max)
 {
 	size_t n = 0;
 
 	for (const char *line = text; *line != '\0';) {
-		size_t len = strcspn(line, "\n");
-		char net[PREFIX_TEXT_BYTES];
+		size_t indent = strspn(line, "\t"), len;
 		struct prefix prefix;
 
-		if (len > strlen(ROUTE_WORD ROUTE_END) &&
-		    len - strlen(ROUTE_WORD ROUTE_END) < sizeof(net) &&
-		    strncmp(line, ROUTE_WORD, strlen(ROUTE_WORD)) == 0) {
-			(void)snprintf(net, sizeof(net), "%.*s",
-			    (int)(len - strlen(ROUTE_WORD ROUTE_END)),
-			    line + strlen(ROUTE_WORD));
-			if (prefix_parse(net, &prefix, NULL) == 0) {
-				if (n < max)
-					out[n] = prefix;
-				n++;
-			}
+		line += indent;
+		len = strcspn(line, "\n");
+		if (line_parse(line, len, &prefix)) {
+			if (n < max)
+				out[n] = prefix;
+			n++;
 		}
 		line += len + (line[len] == '\n');
 	}
@@ -96,7 +107,8 @@ bird_include_parse(const char *text, struct prefix *out, size_t max)
 char *
 bird_include_read(const char *path, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Not to wait for a writer, should a FIFO lie there. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	size_t got = 0;
 	struct stat st;
 	char *text;
@@ -115,7 +127,15 @@ bird_include_read(const char *path, struct err *err)
 	while (got < (size_t)st.st_size) {
 		ssize_t n = read(fd, text + got, (size_t)st.st_size - got);
 
-		if (n <= 0)
+		if (n == -1 && errno == EINTR)
+			continue;
+		/* Half a file would read as half of the routes withdrawn. */
+		if (n == -1) {
+			err_sys(err, "%s", path);
+			free(text);
+			goto fail;
+		}
+		if (n == 0)
 			break;
 		got += (size_t)n;
 	}
@@ -164,14 +184,15 @@ int
 bird_include_write(const char *path, const char *text, struct err *err)
 {
 	char *fresh = xasprintf("%s.new", path);
-	/* BIRD runs as another user and must be able to read it. */
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	if (fd == -1) {
 		err_sys(err, "%s", fresh);
 		goto fail;
 	}
-	if (write_and_sync(fd, text, strlen(text)) == -1) {
+	/* BIRD runs as another user and must read it, whatever our umask. */
+	if (fchmod(fd, 0644) == -1 ||
+	    write_and_sync(fd, text, strlen(text)) == -1) {
 		err_sys(err, "%s", fresh);
 		(void)close(fd);
 		goto fail_unlink;

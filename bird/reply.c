@@ -93,14 +93,28 @@ starts_with_code(const char *line, size_t len)
 	    (line[4] == ' ' || line[4] == '-');
 }
 
+/*
+ * BIRD quotes its configuration, whose comments and file names may be in any
+ * encoding; its texts end up in logs and in JSON, which must be UTF-8.
+ */
+static void
+make_printable(char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if ((line[i] < ' ' && line[i] != '\t') || line[i] > '~')
+			line[i] = '?';
+	}
+}
+
 /* 1: it was the last line of the reply. */
 static int
-take_line(struct bird_reader *r, const char *line, size_t len, struct err *err)
+take_line(struct bird_reader *r, char *line, size_t len, struct err *err)
 {
 	if (len > 0 && line[len - 1] == '\r')
 		len--;
 	if (memchr(line, '\0', len) != NULL)
 		return err_set(err, ERR_PROTO, "bird: NUL in a reply");
+	make_printable(line, len);
 	if (len > 0 && line[0] == '+')
 		return 0;
 	if (len > 0 && line[0] == ' ') {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bird/session.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -19,7 +20,12 @@ bird_session_connect(const char *path, struct err *err)
 	if (fd == -1)
 		return err_sys(err, "socket");
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1) {
-		err_sys(err, "bird: connect %s", path);
+		/* Its queue is full: it is there, but it accepts nobody. */
+		if (errno == EAGAIN)
+			err_set(err, ERR_TIMEOUT, "bird: %s: nobody accepts",
+			    path);
+		else
+			err_sys(err, "bird: connect %s", path);
 		(void)close(fd);
 		return -1;
 	}

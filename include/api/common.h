@@ -15,6 +15,15 @@ struct api_events *api_events_new(struct loop *lp, struct query *query);
 void api_events_free(struct api_events *ev);
 void api_events_serve(struct api_events *ev, struct api_server *server);
 
+/*
+ * An answer that waits until a row is on disk: pass api_later_send and the
+ * result as callback and argument to the store.  Nothing is sent if the client
+ * went away meanwhile.  answer: stolen reference.
+ */
+struct api_later;
+struct api_later *api_later_new(struct api_request *req, json_t *answer);
+void api_later_send(void *later);
+
 /* The body of a drain, checked. */
 struct drain_request {
 	char reason[INTENT_REASON_BYTES];

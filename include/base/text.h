@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Copies what fits, always terminated. Returns whether all of it fitted. */
+/* Copies what fits, always terminated, no character of UTF-8 cut in two. Returns whether all of it fitted. */
 bool text_copy(char *dst, size_t size, const char *src);
 
 #endif /* BASE_TEXT_H */

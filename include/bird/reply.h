@@ -9,7 +9,8 @@
  *	"0003 text"  the last line of the reply
  *	"+text"      asynchronous (log echo): skipped
  *
- * Fed in pieces of any size.  Judged by numeric code only.
+ * Fed in pieces of any size.  Judged by numeric code only.  What is not
+ * printable ASCII reads as '?'.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,7 +57,7 @@ int bird_reader_feed(struct bird_reader *r, const char *bytes, size_t len,
 bool bird_reader_is_midway(const struct bird_reader *r);
 void bird_reader_reset(struct bird_reader *r);
 
-/* The first error text in a reply: its last line, else the first 8xxx/9xxx. */
+/* The text of the first 8xxx or 9xxx line, else of the last one. */
 const char *bird_reply_text(const struct bird_reply *reply);
 
 #endif /* BIRD_REPLY_H */

@@ -40,6 +40,8 @@ struct intent_set {
 
 /* All zero is the empty set. */
 void intent_set_fini(struct intent_set *set);
+/* No row with a new id can be taken in. */
+bool intent_set_is_full(const struct intent_set *set);
 /* NULL if there is none. Borrowed until the next change. */
 struct intent *intent_set_find(const struct intent_set *set, const char *id);
 /*

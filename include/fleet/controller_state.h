@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "base/addr.h"
+#include "base/log.h"
 #include "core/client_list.h"
 #include "fleet/controller.h"
 #include "store/intent_book.h"
@@ -38,6 +39,7 @@ struct fleet_site {
 	/* Replies: the last batch taken of this boot. */
 	char replies_boot[40];
 	uint64_t replies_seq;
+	struct log_limit limit;
 };
 
 struct experiment;
@@ -47,6 +49,7 @@ struct controller {
 	const struct conf_controller *conf;
 	struct fleet_site *sites;
 	size_t n_sites;
+	char *site_names; /* all, blank between them */
 	struct intent_book intents;
 	uint64_t revision; /* the highest given out */
 	struct loop_timer *tick;
@@ -80,6 +83,9 @@ void fleet_serve_people(struct controller *c, struct api_server *server);
 /* clients_api.c */
 void fleet_serve_clients(struct controller *c, struct api_server *server);
 void client_upload_free(struct client_upload *up);
+
+/* outcomes_api.c: what each client did, from the store */
+void fleet_serve_outcomes(struct controller *c, struct api_server *server);
 
 /* maps.c: failover maps as JSON, from the store. NULL with err. */
 json_t *fleet_maps(struct controller *c, const char *site, struct err *err);

@@ -36,8 +36,4 @@ void experiment_on_replies(struct experiment *ex, size_t site,
 
 /* EXPERIMENT of docs/api.md; JSON null for NULL. */
 json_t *experiment_to_json(const struct experiment *ex);
-/* "address,before,after" per client; the caller frees it. NULL if there are no
- * outcomes yet. */
-char *experiment_outcomes_csv(const struct experiment *ex, size_t *len);
-
 #endif /* FLEET_EXPERIMENT_H */

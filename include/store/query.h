@@ -35,7 +35,7 @@ json_t *query_events(struct query *q, int64_t after, unsigned limit,
 json_t *query_intents(struct query *q, int64_t ended_after_ms, struct err *err);
 /* The newest experiments first, at most limit; site NULL: of all.
  * {"id","site","state","reason","created_ms","ended_ms","clients","list",
- * "answered","bystanders"} */
+ * "answered","bystanders","sites"} */
 json_t *query_experiments(struct query *q, const char *site, unsigned limit,
     struct err *err);
 /* One experiment, as above; NULL with err when there is none. */
@@ -61,13 +61,15 @@ int query_clients(struct query *q, uint32_t *list, struct store_client **out,
     uint32_t *n, struct err *err);
 
 /*
- * Outcomes of the clients 0 .. n - 1 in one phase of an experiment, into the
- * caller's arrays: site index + 1, 0 no answer or none stored; UINT32_MAX where
- * the time is unknown.  0, or -1 with err.
+ * Outcomes of the clients first .. first + n - 1 in one phase of an experiment,
+ * into the caller's arrays: number of the site in the experiment's `sites`,
+ * counted from 1, 0 no answer or none stored; UINT32_MAX where the time is
+ * unknown.  0, or -1 with err.
  */
 struct query_outcomes {
 	uint32_t experiment;
 	uint8_t phase;
+	uint32_t first;
 	uint32_t n;
 	uint8_t *sites;   /* n bytes */
 	uint32_t *rtt_us; /* n values */

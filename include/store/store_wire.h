@@ -75,7 +75,7 @@ struct store_order_row {
 
 struct store_experiment_row {
 	uint32_t id, clients, list, answered, bystanders;
-	struct store_text site, state, reason;
+	struct store_text site, state, reason, sites;
 	int64_t created_ms, ended_ms;
 };
 

@@ -13,5 +13,7 @@
 size_t utf8_char_bytes(const uint8_t *p, size_t left);
 /* Nothing but characters, and no NUL among them. */
 bool utf8_is_text(const char *s, size_t len);
+/* Replaces each byte that belongs to no character by '?'. */
+void utf8_clean(char *s);
 
 #endif /* STORE_UTF8_H */

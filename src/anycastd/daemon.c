@@ -21,6 +21,9 @@
 #include "store/query.h"
 #include "store/store.h"
 
+/* How long a clean end waits for the last rows to be on disk. */
+#define STORE_WAIT_MS 5000
+#define STORE_STEP_MS 20
 /* The last daemon may still be ending. */
 #define LOCK_WAIT_MS 10000
 
@@ -163,6 +166,21 @@ start(struct daemon *d, struct err *err)
 	return start_serving(d, err);
 }
 
+/* Rows that are still in this process would be lost with it. */
+static void
+drain_store(struct daemon *d)
+{
+	struct mono end = mono_add_ms(mono_now(), STORE_WAIT_MS);
+
+	if (d->store == NULL)
+		return;
+	while (store_backlog(d->store) > 0 && mono_before(mono_now(), end))
+		loop_step(d->lp, STORE_STEP_MS);
+	if (store_backlog(d->store) > 0)
+		log_warnx("store: %zu rows were not written",
+		    (size_t)store_backlog(d->store));
+}
+
 /* In the opposite order; all are NULL-safe. */
 static void
 stop(struct daemon *d)
@@ -173,6 +191,7 @@ stop(struct daemon *d)
 	api_events_free(d->events);
 	if (d->fetch != NULL)
 		fetch_engine_free(d->fetch);
+	drain_store(d);
 	store_free(d->store);
 	query_close(d->query);
 	keeper_dismiss(d->keeper);

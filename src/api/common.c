@@ -17,6 +17,8 @@
 /* How often the store is asked while somebody waits: rows are written by
  * another process, so there is nothing to be told by. */
 #define EVENTS_POLL_MS 100
+/* Each of them asks the store: with more, the others are answered at once. */
+#define WAITERS_MAX 64
 #define DRAIN_MAX_MS (366LL * 24 * 3600 * 1000)
 #define EXPLAIN_EVENTS 10
 
@@ -34,6 +36,7 @@ struct api_events {
 	struct query *query;
 	struct loop_timer *poll;
 	LIST_HEAD(, waiter) waiters;
+	size_t n_waiters;
 };
 
 /* ---- events ---- */
@@ -42,6 +45,7 @@ static void
 waiter_free(struct waiter *w)
 {
 	LIST_REMOVE(w, entry);
+	w->ev->n_waiters--;
 	free(w->subject);
 	free(w);
 }
@@ -129,7 +133,8 @@ handle_events(struct api_request *req, void *arg)
 		.subject = subject != NULL ? xstrdup(subject) : NULL,
 		.deadline = mono_add_ms(mono_now(), wait_ms) };
 	LIST_INSERT_HEAD(&ev->waiters, w, entry);
-	if (try_events(w, wait_ms == 0)) {
+	ev->n_waiters++;
+	if (try_events(w, wait_ms == 0 || ev->n_waiters > WAITERS_MAX)) {
 		waiter_free(w);
 		return;
 	}
@@ -181,6 +186,44 @@ api_recent_events(struct query *query, const char *subject)
 		return json_array();
 	}
 	return events;
+}
+
+/* ---- answers that wait ---- */
+
+struct api_later {
+	struct api_request *req; /* NULL: the client went away */
+	json_t *answer;
+};
+
+static void
+on_later_gone(struct api_request *req, void *arg)
+{
+	struct api_later *later = arg;
+
+	(void)req;
+	later->req = NULL;
+}
+
+struct api_later *
+api_later_new(struct api_request *req, json_t *answer)
+{
+	struct api_later *later = xcalloc(1, sizeof(*later));
+
+	*later = (struct api_later){ .req = req, .answer = answer };
+	api_request_defer(req, on_later_gone, later);
+	return later;
+}
+
+void
+api_later_send(void *arg)
+{
+	struct api_later *later = arg;
+
+	if (later->req != NULL)
+		api_reply_json(later->req, 200, later->answer);
+	else
+		json_decref(later->answer);
+	free(later);
 }
 
 /* ---- drain ---- */

@@ -25,6 +25,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "base/xalloc.h"
+#include "store/utf8.h"
 
 #define HEADERS_MAX_BYTES 16384
 #define IDLE_TIMEOUT_SEC 60
@@ -49,15 +50,18 @@ struct api_server {
 	struct listener *tcp;
 	struct table tables[TABLES_MAX];
 	size_t n_tables;
+	struct log_limit limit;
 	char *unix_path;
 };
 
 struct api_request {
+	struct api_server *server;
 	struct evhttp_request *ev;
 	char *segments[API_SEGMENTS_MAX];
 	size_t n_segments;
 	struct evkeyvalq params;
 	char actor[ACTOR_BYTES];
+	struct event *hangup; /* of the client, while the answer waits */
 	void (*on_gone)(struct api_request *req, void *arg);
 	void *arg;
 };
@@ -69,6 +73,8 @@ request_free(struct api_request *req)
 {
 	for (size_t i = 0; i < req->n_segments; i++)
 		free(req->segments[i]);
+	if (req->hangup != NULL)
+		event_free(req->hangup);
 	evhttp_clear_headers(&req->params);
 	free(req);
 }
@@ -82,6 +88,17 @@ on_connection_closed(struct evhttp_connection *conn, void *arg)
 	if (req->on_gone != NULL)
 		req->on_gone(req, req->arg);
 	request_free(req);
+}
+
+/* The connection takes the request with it: see on_connection_closed. */
+static void
+on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+	const struct api_request *req = arg;
+
+	(void)fd;
+	(void)what;
+	evhttp_connection_free(evhttp_request_get_connection(req->ev));
 }
 
 /* Ends the request: answers it, lets go of the connection. */
@@ -126,7 +143,8 @@ api_reply_json(struct api_request *req, int status, json_t *body)
 
 	json_decref(body);
 	if (text == NULL) {
-		log_warnx("api: answer cannot be written as JSON");
+		log_limited(&req->server->limit,
+		    "api: answer cannot be written as JSON");
 		api_reply_empty(req, 500);
 		return;
 	}
@@ -160,9 +178,14 @@ status_of(enum err_code code)
 void
 api_reply_err(struct api_request *req, const struct err *err)
 {
+	char text[sizeof(err->msg)];
+
+	/* It may quote what the client sent, bytes of any kind. */
+	memcpy(text, err->msg, sizeof(text));
+	utf8_clean(text);
 	api_reply_json(req, status_of(err->code),
 	    json_pack("{s:{s:s, s:s}}", "error", "code",
-		err_code_name(err->code), "message", err->msg));
+		err_code_name(err->code), "message", text));
 }
 
 const char *
@@ -244,27 +267,48 @@ api_request_defer(struct api_request *req,
 	req->on_gone = on_gone;
 	req->arg = arg;
 	evhttp_connection_set_closecb(conn, on_connection_closed, req);
+	/* libevent does not read, and so sees no end, while a request waits. */
+	req->hangup = event_new(evhttp_connection_get_base(conn),
+	    bufferevent_getfd(evhttp_connection_get_bufferevent(conn)),
+	    EV_CLOSED, on_hangup, req);
+	if (req->hangup == NULL || event_add(req->hangup, NULL) == -1)
+		abort();
 }
 
 /* ---- what libevent's parser lets through and we do not ---- */
 
+static bool
+is_number(const char *s)
+{
+	return *s != '\0' && s[strspn(s, "0123456789")] == '\0';
+}
+
 /*
  * RFC 9112 s.3.2, s.6: exactly one Host, one Content-Length at most, no
  * Transfer-Encoding but "chunked", never both, no blank in a header's name.
+ * And no body where libevent reads none: it would be the next request.
  */
 static bool
 headers_are_sane(struct evhttp_request *ev)
 {
+	bool may_have_body =
+	    evhttp_request_get_command(ev) == EVHTTP_REQ_POST;
 	unsigned hosts = 0, lengths = 0, encodings = 0;
 	struct evkeyval *kv;
 
 	TAILQ_FOREACH(kv, evhttp_request_get_input_headers(ev), next)
 	{
 		hosts += strcasecmp(kv->key, "Host") == 0;
-		lengths += strcasecmp(kv->key, "Content-Length") == 0;
+		if (strcasecmp(kv->key, "Content-Length") == 0) {
+			lengths++;
+			if (!is_number(kv->value) ||
+			    (!may_have_body && strcmp(kv->value, "0") != 0))
+				return false;
+		}
 		if (strcasecmp(kv->key, "Transfer-Encoding") == 0) {
 			encodings++;
-			if (strcasecmp(kv->value, "chunked") != 0)
+			if (strcasecmp(kv->value, "chunked") != 0 ||
+			    !may_have_body)
 				return false;
 		}
 		if (strpbrk(kv->key, " \t") != NULL)
@@ -301,16 +345,17 @@ static bool
 split_path(struct api_request *req, const char *path)
 {
 	while (*path == '/') {
-		size_t len = strcspn(++path, "/");
-		char *raw;
+		size_t len = strcspn(++path, "/"), decoded = 0;
+		char *raw, *segment;
 
 		if (req->n_segments == API_SEGMENTS_MAX)
 			return false;
 		raw = xasprintf("%.*s", (int)len, path);
-		req->segments[req->n_segments++] =
-		    evhttp_uridecode(raw, 0, NULL);
+		segment = evhttp_uridecode(raw, 0, &decoded);
 		free(raw);
-		if (req->segments[req->n_segments - 1] == NULL)
+		req->segments[req->n_segments++] = segment;
+		/* A zero byte would hide what follows it. */
+		if (segment == NULL || strlen(segment) != decoded)
 			return false;
 		path += len;
 	}
@@ -382,6 +427,7 @@ on_request(struct evhttp_request *ev, void *arg)
 	const char *query = uri != NULL ? evhttp_uri_get_query(uri) : NULL;
 	struct api_request *req = xcalloc(1, sizeof(*req));
 
+	req->server = l->server;
 	req->ev = ev;
 	TAILQ_INIT(&req->params);
 	set_actor(req, l->is_local);

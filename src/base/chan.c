@@ -25,6 +25,7 @@ struct chan {
 	struct evbuffer *out;
 	int fd;
 	bool in_callback;
+	bool closed; /* on_close was called */
 	bool dead;
 	chan_msg_cb *on_msg;
 	chan_close_cb *on_close;
@@ -117,6 +118,7 @@ chan_leave(struct chan *ch, bool closed)
 	if (closed && !ch->dead) {
 		loop_fd_set(ch->io, 0);
 		loop_timer_cancel(ch->more);
+		ch->closed = true;
 		ch->on_close(ch, ch->arg);
 	}
 	ch->in_callback = false;
@@ -146,8 +148,12 @@ chan_write_out(struct chan *ch)
 static bool
 chan_read_in(struct chan *ch)
 {
-	int n = evbuffer_read(ch->in, ch->fd, READ_BYTES);
+	int n;
 
+	/* What is here comes first: a fast peer must not fill our memory. */
+	if (loop_timer_pending(ch->more))
+		return false;
+	n = evbuffer_read(ch->in, ch->fd, READ_BYTES);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (chan_take_msgs(ch))
@@ -221,6 +227,8 @@ chan_send(struct chan *ch, uint16_t type, const void *body, size_t len)
 		log_warnx("chan: message of %zu bytes: too long", len);
 		abort();
 	}
+	if (ch->closed)
+		return;
 	header_build(header, type, len);
 	(void)evbuffer_add(ch->out, header, sizeof(header));
 	if (len > 0)

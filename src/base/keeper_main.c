@@ -153,6 +153,20 @@ keeper_reap(const struct keeper_job *job)
 	}
 }
 
+/*
+ * Main asks before it has heard of a death: by then the number may be that of
+ * somebody else's process.
+ */
+static void
+keeper_on_kill(pid_t pid)
+{
+	siginfo_t info;
+
+	if (pid > 0 &&
+	    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+		(void)kill(pid, SIGKILL);
+}
+
 /* 1: go on; 0: main is gone without a word; -1: dismissed. */
 static int
 keeper_on_request(const struct keeper_job *job, int *will_fd)
@@ -167,7 +181,7 @@ keeper_on_request(const struct keeper_job *job, int *will_fd)
 		keeper_on_start(job, &rec, fd);
 		break;
 	case KEEPER_KILL:
-		(void)kill((pid_t)rec.a, SIGKILL);
+		keeper_on_kill((pid_t)rec.a);
 		break;
 	case KEEPER_WILL:
 		if (*will_fd != -1)

@@ -24,6 +24,9 @@ log_init(const char *process, bool debug)
 	log_state.journal = getenv("JOURNAL_STREAM") != NULL;
 }
 
+static void log_line(int level, const char *suffix, const char *fmt,
+    va_list ap) __attribute__((format(printf, 3, 0)));
+
 /* One write per line, so that lines of several processes do not mix. */
 static void
 log_line(int level, const char *suffix, const char *fmt, va_list ap)

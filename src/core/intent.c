@@ -24,10 +24,16 @@ intent_set_find(const struct intent_set *set, const char *id)
 	return NULL;
 }
 
+bool
+intent_set_is_full(const struct intent_set *set)
+{
+	return set->n == INTENTS_MAX;
+}
+
 static const struct intent *
 intent_set_add(struct intent_set *set, const struct intent *row)
 {
-	if (set->n == INTENTS_MAX)
+	if (intent_set_is_full(set))
 		return NULL;
 	if (set->n == set->room) {
 		set->room = set->room > 0 ? set->room * 2 : 8;

@@ -12,6 +12,8 @@
 #include "store/intent_row.h"
 
 #define WAIT_MAX_MS 60000
+/* Nobody counts so far: a higher one would leave no room for what follows. */
+#define REVISION_MAX ((uint64_t)1 << 62)
 #define ADDR_BYTES 16
 
 static struct fleet_site *
@@ -26,6 +28,15 @@ find_site(struct controller *c, struct api_request *req)
 	    api_segment(req, 2));
 	api_reply_err(req, &err);
 	return NULL;
+}
+
+/* NULL is for those who need not say it. */
+static bool
+is_boot(const char *boot)
+{
+	struct fleet_site *s;
+
+	return boot == NULL || strlen(boot) < sizeof(s->boot);
 }
 
 /* The agent may be another process than the one that reported last. */
@@ -109,6 +120,12 @@ handle_orders(struct api_request *req, void *arg)
 		api_reply_err(req, &err);
 		return;
 	}
+	if (!is_boot(api_param(req, "boot")) ||
+	    ((uint64_t)after > c->revision && (uint64_t)after > REVISION_MAX)) {
+		err_set(&err, ERR_PROTO, "orders: boot or after: too long");
+		api_reply_err(req, &err);
+		return;
+	}
 	check_boot(c, s, api_param(req, "boot"));
 	/* It has newer orders than we ever gave: our store was replaced. */
 	if ((uint64_t)after > c->revision) {
@@ -134,7 +151,7 @@ handle_orders(struct api_request *req, void *arg)
 
 /* Intents made or ended at the site's own console. */
 static void
-take_intents(struct controller *c, const struct fleet_site *s,
+take_intents(struct controller *c, struct fleet_site *s,
     const json_t *status)
 {
 	const json_t *row;
@@ -146,7 +163,7 @@ take_intents(struct controller *c, const struct fleet_site *s,
 		struct err err;
 
 		if (intent_from_json(row, &in, &err) == -1) {
-			log_warnx("site %s: %s", s->name, err.msg);
+			log_limited(&s->limit, "site %s: %s", s->name, err.msg);
 			return;
 		}
 		/* A site speaks for itself only. */
@@ -173,7 +190,8 @@ handle_status(struct api_request *req, void *arg)
 		return;
 	}
 	if (json_unpack(body, "{s:s, s?I}", "boot", &boot, "applied_revision",
-		&applied) == -1) {
+		&applied) == -1 ||
+	    !is_boot(boot)) {
 		err_set(&err, ERR_PROTO, "status: boot is missing");
 		api_reply_err(req, &err);
 		json_decref(body);
@@ -204,10 +222,10 @@ take_replies(struct controller *c, struct fleet_site *s, const uint8_t *body,
 		err_set(err, ERR_PROTO, "replies: malformed");
 		return;
 	}
-	if (c->experiment == NULL || !experiment_is_running(c->experiment)) {
-		err_set(err, ERR_REFUSED, "replies: no experiment is running");
+	/* Late ones are no error: a refusal counts as loss at the agent, and
+	 * would spoil the experiment that comes next. */
+	if (c->experiment == NULL || !experiment_is_running(c->experiment))
 		return;
-	}
 	experiment_on_replies(c->experiment, (size_t)(s - c->sites), replies,
 	    (size_t)n);
 }
@@ -227,7 +245,7 @@ handle_replies(struct api_request *req, void *arg)
 	if (s == NULL)
 		return;
 	if (api_param_i64(req, "seq", seqs, &seq, &err) == -1 || seq == 0 ||
-	    boot == NULL) {
+	    boot == NULL || !is_boot(boot)) {
 		err_set(&err, ERR_PROTO, "replies: boot and seq are required");
 		api_reply_err(req, &err);
 		return;

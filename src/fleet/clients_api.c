@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/common.h"
 #include "base/text.h"
 #include "base/xalloc.h"
 #include "fleet/controller_state.h"
@@ -20,13 +21,6 @@ struct client_upload {
 	uint64_t bytes;
 };
 
-/* The last part's answer, which waits until the list is on disk. */
-struct import {
-	struct controller *c;
-	struct api_request *req; /* NULL: the client went away */
-	json_t *answer;
-};
-
 void
 client_upload_free(struct client_upload *up)
 {
@@ -34,27 +28,6 @@ client_upload_free(struct client_upload *up)
 		return;
 	client_list_free(up->list);
 	free(up);
-}
-
-static void
-on_client_gone(struct api_request *req, void *arg)
-{
-	struct import *im = arg;
-
-	(void)req;
-	im->req = NULL;
-}
-
-static void
-on_durable(void *arg)
-{
-	struct import *im = arg;
-
-	if (im->req != NULL)
-		api_reply_json(im->req, 200, im->answer);
-	else
-		json_decref(im->answer);
-	free(im);
 }
 
 /* Makes the uploaded list the current one. */
@@ -77,15 +50,15 @@ adopt(struct controller *c, const struct client_list *list)
 }
 
 static void
-store_list(struct controller *c, struct import *im)
+store_list(struct controller *c, struct api_later *answer)
 {
 	for (uint32_t i = 0; i < c->n_clients; i += STORE_PART) {
 		uint32_t left = c->n_clients - i;
 		bool last = left <= STORE_PART;
 
 		store_put_clients(c->env.store, c->list, c->clients + i,
-		    last ? left : STORE_PART, last, last ? on_durable : NULL,
-		    im);
+		    last ? left : STORE_PART, last, last ? api_later_send : NULL,
+		    answer);
 	}
 }
 
@@ -98,7 +71,6 @@ finish(struct controller *c, struct api_request *req, struct client_upload *up)
 		.what = "loaded",
 		.reason = "a new client list",
 		.actor = api_actor(req) };
-	struct import *im;
 	struct err err;
 
 	if (client_list_end(up->list, &err) == -1) {
@@ -108,16 +80,13 @@ finish(struct controller *c, struct api_request *req, struct client_upload *up)
 	counts = client_list_counts(up->list);
 	adopt(c, up->list);
 	controller_note(c, &ev);
-	im = xcalloc(1, sizeof(*im));
-	im->c = c;
-	im->req = req;
-	im->answer = json_pack("{s:I, s:I, s:I, s:I, s:I}", "list",
-	    (json_int_t)c->list, "count", (json_int_t)c->n_clients, "lines",
-	    (json_int_t)counts->lines, "dropped_special",
-	    (json_int_t)counts->dropped_special, "duplicates",
-	    (json_int_t)counts->duplicates);
-	api_request_defer(req, on_client_gone, im);
-	store_list(c, im);
+	store_list(c,
+	    api_later_new(req,
+		json_pack("{s:I, s:I, s:I, s:I, s:I}", "list",
+		    (json_int_t)c->list, "count", (json_int_t)c->n_clients,
+		    "lines", (json_int_t)counts->lines, "dropped_special",
+		    (json_int_t)counts->dropped_special, "duplicates",
+		    (json_int_t)counts->duplicates)));
 }
 
 /* The upload that this part belongs to, or NULL with err. */

@@ -89,7 +89,11 @@ controller_publish(struct controller *c, size_t site)
 	json_decref(s->orders);
 	s->orders = doc;
 	text = json_dumps(doc, JSON_COMPACT);
-	store_put_order(c->env.store, s->name, s->revision, text, NULL, NULL);
+	/* Agents know the newest revision, should we forget it. */
+	if (store_put_order(c->env.store, s->name, s->revision, text, NULL,
+		NULL) == -1)
+		log_warnx("orders of %s: revision %llu is too long to be kept",
+		    s->name, (unsigned long long)s->revision);
 	free(text);
 	fleet_site_wake(s);
 }
@@ -141,27 +145,27 @@ bury_old_experiments(struct controller *c, struct err *err)
 		return -1;
 	json_array_foreach(rows, i, row)
 	{
-		const char *site, *state, *reason = NULL;
+		const char *site, *state, *sites;
 		json_int_t id, created_ms, ended_ms, clients, list;
 		struct store_experiment old;
 
 		if (json_unpack((json_t *)(uintptr_t)row,
-			"{s:I, s:s, s:s, s:I, s:I, s:I, s:I}", "id", &id,
+			"{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "id", &id,
 			"site", &site, "state", &state, "created_ms",
 			&created_ms, "ended_ms", &ended_ms, "clients", &clients,
-			"list", &list) == -1 ||
+			"list", &list, "sites", &sites) == -1 ||
 		    ended_ms != 0)
 			continue;
-		reason = "the controller was restarted";
 		old = (struct store_experiment){ .id = (uint32_t)id,
 			.site = site,
 			.state = experiment_state_name(EXPERIMENT_FAILED),
-			.reason = reason,
+			.reason = "the controller was restarted",
 			.created_ms = created_ms,
 			.ended_ms = wall_now_ms(),
 			.clients = (uint32_t)clients,
-			.list = (uint32_t)list };
-		log_warnx("experiment %lld: %s", (long long)id, reason);
+			.list = (uint32_t)list,
+			.sites = sites };
+		log_warnx("experiment %lld: %s", (long long)id, old.reason);
 		store_put_experiment(c->env.store, &old, NULL, NULL);
 	}
 	json_decref(rows);
@@ -190,6 +194,21 @@ load(struct controller *c, struct err *err)
 	    c->env.query, err);
 }
 
+static char *
+site_names(const struct controller *c)
+{
+	char *list = xstrdup("");
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		char *longer = xasprintf("%s%s%s", list, i > 0 ? " " : "",
+		    c->sites[i].name);
+
+		free(list);
+		list = longer;
+	}
+	return list;
+}
+
 struct controller *
 controller_new(const struct controller_env *env, struct err *err)
 {
@@ -211,6 +230,7 @@ controller_new(const struct controller_env *env, struct err *err)
 		c->sites[i].name = c->conf->sites[i];
 		LIST_INIT(&c->sites[i].waiters);
 	}
+	c->site_names = site_names(c);
 	controller_publish_all(c);
 	c->tick = loop_timer_new(env->lp, on_tick, c);
 	loop_timer_set(c->tick, TICK_MS);
@@ -233,6 +253,7 @@ controller_free(struct controller *c)
 		json_decref(s->orders);
 	}
 	free(c->sites);
+	free(c->site_names);
 	loop_timer_free(c->tick);
 	intent_book_fini(&c->intents);
 	free(c->clients);
@@ -245,4 +266,5 @@ controller_serve(struct controller *c, struct api_server *server)
 	fleet_serve_agents(c, server);
 	fleet_serve_people(c, server);
 	fleet_serve_clients(c, server);
+	fleet_serve_outcomes(c, server);
 }

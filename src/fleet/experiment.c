@@ -21,9 +21,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/xalloc.h"
-#include "core/experiment.h"
-#include "core/failover.h"
-#include "fleet/experiment_map.h"
+#include "fleet/experiment_state.h"
 
 /*
  * Silent clients are asked once more: the first packets over a cold link are
@@ -35,47 +33,6 @@
 /* How long one step may take beyond what it must. */
 #define STEP_MAX_MS 60000
 #define RTT_UNKNOWN UINT32_MAX
-
-enum round_step {
-	ROUND_NONE,
-	ROUND_SENDING,
-	ROUND_LINGERING,
-	ROUND_COLLECTING,
-	ROUND_PAUSE, /* until the next round of sentinels */
-};
-
-struct counters {
-	uint64_t accepted, duplicate, second_site, late, other_source;
-};
-
-struct experiment {
-	struct controller *c;
-	uint32_t id;
-	size_t site;
-	size_t sender;
-	enum experiment_state state;
-	char reason[200];
-	int64_t created_ms, ended_ms;
-	uint8_t key[SWEEP_KEY_BYTES];
-	struct experiment_clients clients;
-	/* Outcomes of the two full sweeps, one byte per client. */
-	uint8_t *before, *after;
-	uint32_t *before_rtt, *after_rtt;
-	/* Sentinels: indices, and outcomes of rounds. */
-	uint32_t *sentinels;
-	uint32_t n_sentinels;
-	uint8_t *baseline, *previous, *current;
-	bool has_previous;
-	struct settle settle;
-	/* The round under way. */
-	enum round_step step;
-	uint8_t round;
-	uint32_t job;
-	uint64_t order_step; /* changes the document: asks for a flush */
-	struct mono step_since, state_since, wait_until;
-	struct experiment_watch *watch; /* per site, as it was at the start */
-	struct counters counters;
-};
 
 static void enter(struct experiment *ex, enum experiment_event ev);
 
@@ -93,17 +50,17 @@ experiment_id(const struct experiment *ex)
 	return ex->id;
 }
 
-static bool
-is_full_sweep(const struct experiment *ex)
+bool
+experiment_is_full_sweep(const struct experiment *ex)
 {
 	return ex->state == EXPERIMENT_BASELINE ||
 	    ex->state == EXPERIMENT_SWEEP;
 }
 
-static bool
-has_rounds(const struct experiment *ex)
+bool
+experiment_has_rounds(const struct experiment *ex)
 {
-	return is_full_sweep(ex) || ex->state == EXPERIMENT_SETTLE ||
+	return experiment_is_full_sweep(ex) || ex->state == EXPERIMENT_SETTLE ||
 	    ex->state == EXPERIMENT_VERIFY;
 }
 
@@ -117,7 +74,8 @@ experiment_row(const struct experiment *ex)
 		.created_ms = ex->created_ms,
 		.ended_ms = ex->ended_ms,
 		.clients = ex->clients.n,
-		.list = ex->clients.list };
+		.list = ex->clients.list,
+		.sites = ex->c->site_names };
 }
 
 static void
@@ -171,7 +129,7 @@ start_round(struct experiment *ex)
 
 	ex->job++;
 	ex->round++;
-	if (!is_full_sweep(ex)) {
+	if (!experiment_is_full_sweep(ex)) {
 		ex->previous = ex->current;
 		ex->current = swap;
 		memset(ex->current, OUTCOME_NONE, ex->n_sentinels);
@@ -251,8 +209,8 @@ sentinels_done(struct experiment *ex)
 	    ex->c->conf->predict.sentinel_interval_ms);
 }
 
-static uint8_t *
-sweep_outcomes(const struct experiment *ex)
+uint8_t *
+experiment_sweep_outcomes(const struct experiment *ex)
 {
 	return ex->state == EXPERIMENT_BASELINE ? ex->before : ex->after;
 }
@@ -260,7 +218,7 @@ sweep_outcomes(const struct experiment *ex)
 static uint32_t
 count_silent(const struct experiment *ex)
 {
-	const uint8_t *outcomes = sweep_outcomes(ex);
+	const uint8_t *outcomes = experiment_sweep_outcomes(ex);
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < ex->clients.n; i++)
@@ -273,7 +231,7 @@ wants_retry(const struct experiment *ex)
 {
 	uint32_t silent;
 
-	if (!is_full_sweep(ex) || ex->round >= ATTEMPTS)
+	if (!experiment_is_full_sweep(ex) || ex->round >= ATTEMPTS)
 		return false;
 	silent = count_silent(ex);
 	return silent > 0 && silent <= RETRY_MAX;
@@ -430,7 +388,7 @@ enter(struct experiment *ex, enum experiment_event ev)
 		ex->ended_ms = wall_now_ms();
 	note(ex, before);
 	on_enter(ex);
-	if (has_rounds(ex))
+	if (experiment_has_rounds(ex))
 		start_round(ex);
 	else
 		controller_publish_all(ex->c);
@@ -488,7 +446,7 @@ advance(struct experiment *ex)
 	else if (ex->state == EXPERIMENT_RESTORE &&
 	    test_prefixes_are(ex, "announced"))
 		enter(ex, EXPERIMENT_EV_COMPLETE);
-	else if (has_rounds(ex))
+	else if (experiment_has_rounds(ex))
 		step_round(ex);
 }
 
@@ -501,13 +459,13 @@ experiment_on_tick(struct experiment *ex)
 	advance(ex);
 	if (!experiment_is_running(ex))
 		return;
-	if (has_rounds(ex) && ex->step == ROUND_SENDING)
+	if (experiment_has_rounds(ex) && ex->step == ROUND_SENDING)
 		limit_ms +=
 		    2000LL * ex->clients.n / (int64_t)conf->rate_pps;
-	if (has_rounds(ex))
+	if (experiment_has_rounds(ex))
 		limit_ms += conf->linger_ms + conf->sentinel_interval_ms;
 	if (mono_diff_ms(mono_now(),
-		has_rounds(ex) ? ex->step_since : ex->state_since) > limit_ms)
+		experiment_has_rounds(ex) ? ex->step_since : ex->state_since) > limit_ms)
 		fail(ex, "a step took too long");
 }
 
@@ -549,7 +507,7 @@ take_outcome(struct experiment *ex, uint8_t *outcome, uint8_t site,
 static void
 take_reply(struct experiment *ex, uint8_t site, const struct sweep_reply *r)
 {
-	bool is_sentinel = !is_full_sweep(ex), is_first;
+	bool is_sentinel = !experiment_is_full_sweep(ex), is_first;
 	uint32_t slot = r->index;
 	uint8_t *outcomes;
 
@@ -572,7 +530,7 @@ take_reply(struct experiment *ex, uint8_t site, const struct sweep_reply *r)
 			return;
 		outcomes = ex->current;
 	} else {
-		outcomes = sweep_outcomes(ex);
+		outcomes = experiment_sweep_outcomes(ex);
 	}
 	take_outcome(ex, &outcomes[slot], site, &is_first);
 	/* An RTT only where one clock saw both ends. */
@@ -591,73 +549,6 @@ experiment_on_replies(struct experiment *ex, size_t site,
 		take_reply(ex, (uint8_t)(site + 1), &replies[i]);
 }
 
-/* ---- orders ---- */
-
-/* Whom the round asks; JSON null for all. */
-static json_t *
-subset_json(const struct experiment *ex)
-{
-	json_t *list;
-
-	if (is_full_sweep(ex) && ex->round <= 1)
-		return json_null();
-	list = json_array();
-	if (is_full_sweep(ex)) {
-		const uint8_t *outcomes = sweep_outcomes(ex);
-
-		for (uint32_t i = 0; i < ex->clients.n; i++) {
-			if (outcomes[i] == OUTCOME_NONE)
-				json_array_append_new(list, json_integer(i));
-		}
-	} else {
-		for (uint32_t i = 0; i < ex->n_sentinels; i++)
-			json_array_append_new(list,
-			    json_integer(ex->sentinels[i]));
-	}
-	return list;
-}
-
-static json_t *
-sweep_json(const struct experiment *ex, size_t site)
-{
-	if (site != ex->sender || ex->step == ROUND_NONE ||
-	    ex->step == ROUND_PAUSE)
-		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:o}", "job",
-	    (json_int_t)ex->job, "experiment", (json_int_t)ex->id, "list",
-	    (json_int_t)ex->clients.list, "phase", (int)ex->state, "round",
-	    (int)ex->round, "rate_pps",
-	    (json_int_t)ex->c->conf->predict.rate_pps, "seed",
-	    (json_int_t)ex->id, "subset",
-	    subset_json(ex));
-}
-
-void
-experiment_add_orders(const struct experiment *ex, size_t site, json_t *doc)
-{
-	bool running = ex != NULL && experiment_is_running(ex);
-	bool withdrawn = running && site == ex->site &&
-	    experiment_holds_withdrawn(ex->state);
-	char hex[2 * SWEEP_KEY_BYTES + 1];
-
-	json_object_set_new(doc, "test",
-	    json_pack("{s:b, s:I}", "withdrawn", withdrawn, "experiment",
-		(json_int_t)(withdrawn ? ex->id : 0)));
-	if (!running) {
-		json_object_set_new(doc, "capture", json_null());
-		json_object_set_new(doc, "sweep", json_null());
-		json_object_set_new(doc, "step", json_integer(0));
-		return;
-	}
-	sodium_bin2hex(hex, sizeof(hex), ex->key, sizeof(ex->key));
-	json_object_set_new(doc, "capture",
-	    json_pack("{s:I, s:s}", "experiment", (json_int_t)ex->id, "key",
-		hex));
-	json_object_set_new(doc, "sweep", sweep_json(ex, site));
-	json_object_set_new(doc, "step",
-	    json_integer((json_int_t)ex->order_step));
-}
-
 /* ---- life ---- */
 
 /* All that must be true before an experiment may begin. */
@@ -670,6 +561,10 @@ check_fleet(const struct controller *c, size_t site, struct err *err)
 	if (c->n_sites < 2)
 		return err_set(err, ERR_REFUSED,
 		    "one site has no heirs: an experiment needs two");
+	if (c->n_sites > FAILOVER_SITES_MAX)
+		return err_set(err, ERR_REFUSED,
+		    "%zu sites: an experiment has at most %u", c->n_sites,
+		    FAILOVER_SITES_MAX);
 	if (c->experiment != NULL && experiment_is_running(c->experiment))
 		return err_set(err, ERR_REFUSED,
 		    "experiment %" PRIu32 " at %s is running", c->experiment->id,
@@ -740,120 +635,4 @@ experiment_free(struct experiment *ex)
 	free(ex->current);
 	free(ex->watch);
 	free(ex);
-}
-
-/* ---- what is told ---- */
-
-static unsigned
-progress_permille(const struct experiment *ex, uint32_t sent, uint32_t total)
-{
-	/* Rough weights of the states, the sweeps being the long ones. */
-	static const unsigned start[EXPERIMENT_STATE_COUNT] = {
-		[EXPERIMENT_BASELINE] = 0,
-		[EXPERIMENT_WITHDRAW] = 400,
-		[EXPERIMENT_SETTLE] = 420,
-		[EXPERIMENT_SWEEP] = 500,
-		[EXPERIMENT_RESTORE] = 900,
-		[EXPERIMENT_VERIFY] = 920,
-		[EXPERIMENT_DONE] = 1000,
-		[EXPERIMENT_FAILED] = 1000,
-	};
-	unsigned base = start[ex->state];
-
-	if (is_full_sweep(ex) && total > 0)
-		base += (unsigned)(400ULL * sent / total);
-	return base;
-}
-
-static json_t *
-counters_json(const struct experiment *ex)
-{
-	const struct counters *own = &ex->counters;
-	uint64_t late = own->late, forged = 0, cut = 0, drops = 0;
-
-	for (size_t i = 0; i < ex->c->n_sites; i++) {
-		json_int_t l = 0, f = 0, s = 0, t = 0, d = 0;
-
-		if (json_unpack(ex->c->sites[i].status,
-			"{s:{s:{s:I, s:I, s:I, s:I, s:I}}}", "sweep",
-			"counters", "late", &l, "forged", &f, "short", &s,
-			"type", &t, "kernel_drops", &d) == -1)
-			continue;
-		late += (uint64_t)l;
-		forged += (uint64_t)f;
-		cut += (uint64_t)s + (uint64_t)t;
-		drops += (uint64_t)d;
-	}
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-	    "accepted", (json_int_t)own->accepted, "duplicate",
-	    (json_int_t)own->duplicate, "second_site",
-	    (json_int_t)own->second_site, "late", (json_int_t)late, "forged",
-	    (json_int_t)forged, "other_source", (json_int_t)own->other_source,
-	    "short", (json_int_t)cut, "kernel_drops", (json_int_t)drops);
-}
-
-json_t *
-experiment_to_json(const struct experiment *ex)
-{
-	json_int_t sent = 0, total = 0, job = 0;
-	char step[96];
-
-	if (ex == NULL)
-		return json_null();
-	(void)json_unpack(ex->c->sites[ex->sender].status,
-	    "{s:{s:I, s:I, s:I}}", "sweep", "job", &job, "sent", &sent,
-	    "total", &total);
-	if (job != ex->job)
-		sent = total = 0;
-	(void)snprintf(step, sizeof(step), "%s",
-	    experiment_state_name(ex->state));
-	if (is_full_sweep(ex) && experiment_is_running(ex))
-		(void)snprintf(step, sizeof(step), "%s: %lld of %" PRIu32,
-		    experiment_state_name(ex->state), (long long)sent,
-		    ex->clients.n);
-	else if (has_rounds(ex))
-		(void)snprintf(step, sizeof(step), "%s: round %u",
-		    experiment_state_name(ex->state), (unsigned)ex->round);
-	return json_pack(
-	    "{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:o}", "id",
-	    (json_int_t)ex->id, "site", ex->c->sites[ex->site].name, "state",
-	    experiment_state_name(ex->state), "reason", ex->reason,
-	    "created_ms", (json_int_t)ex->created_ms, "ended_ms",
-	    (json_int_t)ex->ended_ms, "clients", (json_int_t)ex->clients.n,
-	    "progress_permille",
-	    (int)progress_permille(ex, (uint32_t)sent, (uint32_t)total),
-	    "step", step, "counters", counters_json(ex));
-}
-
-static const char *
-outcome_name(const struct experiment *ex, uint8_t outcome)
-{
-	if (outcome == OUTCOME_NONE || outcome > ex->c->n_sites)
-		return "";
-	return ex->c->sites[outcome - 1].name;
-}
-
-char *
-experiment_outcomes_csv(const struct experiment *ex, size_t *len)
-{
-	char *text = NULL;
-	FILE *out;
-
-	if (ex == NULL || ex->state != EXPERIMENT_DONE)
-		return NULL;
-	out = open_memstream(&text, len);
-	if (out == NULL)
-		abort();
-	fputs("address,before,after\n", out);
-	for (uint32_t i = 0; i < ex->clients.n; i++) {
-		char addr[ADDR_TEXT_BYTES];
-
-		fprintf(out, "%s,%s,%s\n",
-		    addr_format(&ex->clients.addr[i], addr),
-		    outcome_name(ex, ex->before[i]),
-		    outcome_name(ex, ex->after[i]));
-	}
-	if (fclose(out) != 0)
-		abort();
-	return text;
 }

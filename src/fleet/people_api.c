@@ -11,41 +11,17 @@
 #include "fleet/experiment.h"
 #include "store/intent_row.h"
 
-/* An answer that waits until the intent is on disk. */
-struct pending {
-	struct api_request *req; /* NULL: the client went away */
-	json_t *answer;
-};
-
-static char *
-known_sites(const struct controller *c)
-{
-	char *list = xstrdup("");
-
-	for (size_t i = 0; i < c->n_sites; i++) {
-		char *longer = xasprintf("%s%s%s", list, i > 0 ? " " : "",
-		    c->sites[i].name);
-
-		free(list);
-		list = longer;
-	}
-	return list;
-}
-
 static struct fleet_site *
 find_site(struct controller *c, struct api_request *req, const char *name)
 {
 	size_t i = controller_find_site(c, name);
 	struct err err;
-	char *known;
 
 	if (i != NO_SITE)
 		return &c->sites[i];
-	known = known_sites(c);
 	err_set(&err, ERR_GONE, "site %s: not in this fleet, known: %s", name,
-	    known);
+	    c->site_names);
 	api_reply_err(req, &err);
-	free(known);
 	return NULL;
 }
 
@@ -106,38 +82,6 @@ handle_status(struct api_request *req, void *arg)
 }
 
 /* ---- drain and restore ---- */
-
-static void
-on_client_gone(struct api_request *req, void *arg)
-{
-	struct pending *p = arg;
-
-	(void)req;
-	p->req = NULL;
-}
-
-static void
-on_durable(void *arg)
-{
-	struct pending *p = arg;
-
-	if (p->req != NULL)
-		api_reply_json(p->req, 200, p->answer);
-	else
-		json_decref(p->answer);
-	free(p);
-}
-
-static void
-take_and_answer(struct controller *c, struct api_request *req,
-    const struct intent *row, json_t *answer)
-{
-	struct pending *p = xcalloc(1, sizeof(*p));
-
-	*p = (struct pending){ .req = req, .answer = answer };
-	api_request_defer(req, on_client_gone, p);
-	intent_book_take(&c->intents, row, on_durable, p);
-}
 
 /*
  * What the site will do, as far as its last report tells: a drain withdraws
@@ -230,6 +174,12 @@ handle_drain(struct api_request *req, void *arg)
 		api_reply_err(req, &err);
 		return;
 	}
+	if (intent_set_is_full(&c->intents.set)) {
+		err_set(&err, ERR_REFUSED,
+		    "site %s: too many intents of the last days", s->name);
+		api_reply_err(req, &err);
+		return;
+	}
 	row = intent_new_drain(s->name, want.reason, api_actor(req),
 	    wall_now_ms(), want.for_ms);
 	changes = site_changes(s, true, &diff);
@@ -242,7 +192,8 @@ handle_drain(struct api_request *req, void *arg)
 	if (want.dry_run)
 		api_reply_json(req, 200, answer);
 	else
-		take_and_answer(c, req, &row, answer);
+		intent_book_take(&c->intents, &row, api_later_send,
+		    api_later_new(req, answer));
 }
 
 static void
@@ -274,9 +225,10 @@ handle_restore(struct api_request *req, void *arg)
 		intent_book_take(&c->intents, &row, NULL, NULL);
 	}
 	/* The last row again, to hear when all of them are on disk. */
-	take_and_answer(c, req, &row,
-	    json_pack("{s:s, s:o, s:o}", "site", s->name, "ended", ended,
-		"changes", changes));
+	intent_book_take(&c->intents, &row, api_later_send,
+	    api_later_new(req,
+		json_pack("{s:s, s:o, s:o}", "site", s->name, "ended", ended,
+		    "changes", changes)));
 }
 
 /* ---- explain ---- */
@@ -434,33 +386,6 @@ handle_experiment_abort(struct api_request *req, void *arg)
 	    json_pack("{s:o}", "experiment", experiment_to_json(ex)));
 }
 
-static void
-handle_outcomes(struct api_request *req, void *arg)
-{
-	static const int64_t ids[] = { 1, UINT32_MAX };
-	struct controller *c = arg;
-	int64_t id = 0;
-	char *text = NULL;
-	size_t len = 0;
-	struct err err;
-
-	if (api_param_i64(req, "experiment", ids, &id, &err) == -1) {
-		api_reply_err(req, &err);
-		return;
-	}
-	if (c->experiment != NULL && id == experiment_id(c->experiment))
-		text = experiment_outcomes_csv(c->experiment, &len);
-	if (text == NULL) {
-		err_set(&err, ERR_GONE,
-		    "experiment %lld: its outcomes are not at hand",
-		    (long long)id);
-		api_reply_err(req, &err);
-		return;
-	}
-	api_reply_bytes(req, 200, "text/csv", text, len);
-	free(text);
-}
-
 /* ---- maps ---- */
 
 static void
@@ -492,7 +417,6 @@ fleet_serve_people(struct controller *c, struct api_server *server)
 		{ "GET", "/v1/experiments/+", API_READ, handle_experiment },
 		{ "POST", "/v1/experiments/+/abort", API_LOCAL,
 		    handle_experiment_abort },
-		{ "GET", "/v1/outcomes", API_READ, handle_outcomes },
 		{ "GET", "/v1/failover", API_READ, handle_failover },
 		{ 0 },
 	};

@@ -9,33 +9,6 @@
 #include "base/xalloc.h"
 #include "site/agent_state.h"
 
-/* An answer that waits until the intent is on disk. */
-struct pending {
-	struct api_request *req; /* NULL: the client went away */
-	json_t *answer;
-};
-
-static void
-on_client_gone(struct api_request *req, void *arg)
-{
-	struct pending *p = arg;
-
-	(void)req;
-	p->req = NULL;
-}
-
-static void
-on_durable(void *arg)
-{
-	struct pending *p = arg;
-
-	if (p->req != NULL)
-		api_reply_json(p->req, 200, p->answer);
-	else
-		json_decref(p->answer);
-	free(p);
-}
-
 static bool
 is_our_site(struct agent *a, struct api_request *req)
 {
@@ -48,17 +21,6 @@ is_our_site(struct agent *a, struct api_request *req)
 	    site, a->conf->site);
 	api_reply_err(req, &err);
 	return false;
-}
-
-static void
-take_and_answer(struct agent *a, struct api_request *req,
-    const struct intent *row, json_t *answer)
-{
-	struct pending *p = xcalloc(1, sizeof(*p));
-
-	*p = (struct pending){ .req = req, .answer = answer };
-	api_request_defer(req, on_client_gone, p);
-	intent_book_take(&a->intents, row, on_durable, p);
 }
 
 static void
@@ -86,6 +48,12 @@ handle_drain(struct api_request *req, void *arg)
 		api_reply_err(req, &err);
 		return;
 	}
+	if (intent_set_is_full(&a->intents.set)) {
+		err_set(&err, ERR_REFUSED,
+		    "site %s: too many intents of the last days", a->conf->site);
+		api_reply_err(req, &err);
+		return;
+	}
 	row = intent_new_drain(a->conf->site, want.reason, api_actor(req),
 	    wall_now_ms(), want.for_ms);
 	changes = agent_changes(a, true, &diff);
@@ -97,7 +65,8 @@ handle_drain(struct api_request *req, void *arg)
 	if (want.dry_run)
 		api_reply_json(req, 200, answer);
 	else
-		take_and_answer(a, req, &row, answer);
+		intent_book_take(&a->intents, &row, api_later_send,
+		    api_later_new(req, answer));
 }
 
 static void
@@ -132,9 +101,10 @@ handle_restore(struct api_request *req, void *arg)
 		return;
 	}
 	/* The last row again, to hear when all of them are on disk. */
-	take_and_answer(a, req, &row,
-	    json_pack("{s:s, s:o, s:o}", "site", a->conf->site, "ended", ended,
-		"changes", changes));
+	intent_book_take(&a->intents, &row, api_later_send,
+	    api_later_new(req,
+		json_pack("{s:s, s:o, s:o}", "site", a->conf->site, "ended",
+		    ended, "changes", changes)));
 }
 
 static void

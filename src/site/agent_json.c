@@ -10,6 +10,7 @@
 #include "site/agent_state.h"
 #include "site/sweep_link.h"
 #include "site/uplink.h"
+#include "store/utf8.h"
 
 static const char *
 service_name(const struct agent *a, const struct agent_prefix *p)
@@ -92,6 +93,9 @@ bird_json(const struct agent *a)
 	struct reconcile_bird b;
 
 	reconcile_get_bird(a->reconcile, &b);
+	/* As BIRD wrote them: it quotes its configuration. */
+	utf8_clean(b.version);
+	utf8_clean(b.last_error);
 	return json_pack("{s:s, s:s, s:I, s:I, s:s}", "state",
 	    bird_state_name(b.state), "version", b.version, "sessions_up",
 	    (json_int_t)b.sessions_up, "sessions_all",
@@ -235,6 +239,8 @@ inputs_json(const struct agent *a, size_t i)
 			a->test_experiment != 0 ? "ordered by the controller" :
 						  ""));
 	reconcile_get_bird(a->reconcile, &b);
+	utf8_clean(b.version);
+	utf8_clean(b.last_error);
 	(void)snprintf(detail, sizeof(detail),
 	    "bird %s %s, %zu of %zu sessions up, exported to %zu%s%s",
 	    b.version, bird_state_name(b.state), b.sessions_up,

@@ -33,6 +33,7 @@
 #define CODE_IN_PROGRESS 4
 #define CODE_QUEUED 5
 #define CODE_CONFIG_OK 20
+#define CODE_PARSE_ERRORS 9000
 
 struct entry {
 	struct prefix prefix;
@@ -65,6 +66,7 @@ struct reconcile {
 	int64_t pause_ms;
 	struct reconcile_bird bird;
 	bool said_converged;
+	bool file_failed; /* and it was said */
 };
 
 static const char *const real_names[REAL_COUNT] = {
@@ -246,13 +248,14 @@ on_table(const struct bird_reply *reply, const struct err *err, void *arg)
 	struct reconcile *r = arg;
 
 	(void)err;
-	if (reply == NULL)
-		r->read_failed = true;
-	else if (bird_code_is_ok(reply->code))
+	if (reply != NULL && bird_code_is_ok(reply->code))
 		bird_show_routes(reply, on_table_route, r);
-	else
+	else if (reply != NULL && reply->code >= CODE_PARSE_ERRORS)
 		/* BIRD does not know the name: the include is not there. */
 		r->statics_missing = true;
+	else
+		/* Such as 8004, cut off by a reconfiguration. */
+		r->read_failed = true;
 	read_done(r);
 }
 
@@ -262,11 +265,11 @@ on_exports(const struct bird_reply *reply, const struct err *err, void *arg)
 	struct reconcile *r = arg;
 
 	(void)err;
-	/* A session that went down meanwhile exports nothing: no failure. */
-	if (reply == NULL)
-		r->read_failed = true;
-	else if (bird_code_is_ok(reply->code))
+	if (reply != NULL && bird_code_is_ok(reply->code))
 		bird_show_routes(reply, on_export_route, r);
+	else if (reply == NULL || reply->code < CODE_PARSE_ERRORS)
+		r->read_failed = true;
+	/* else: it went down or away meanwhile, and exports nothing */
 	read_done(r);
 }
 
@@ -304,8 +307,9 @@ on_protocols(const struct bird_reply *reply, const struct err *err, void *arg)
 		if (!sessions[i].is_up)
 			continue;
 		r->bird.sessions_up++;
+		/* Quoted: a name such as up-link.1 is none without. */
 		(void)snprintf(command, sizeof(command),
-		    "show route export %.*s where proto = \"" BIRD_STATIC4
+		    "show route export '%.*s' where proto = \"" BIRD_STATIC4
 		    "\" || proto = \"" BIRD_STATIC6 "\"",
 		    BIRD_NAME_MAX, name);
 		read_send(r, command, on_exports);
@@ -451,6 +455,7 @@ write_file(struct reconcile *r, struct err *err)
 static void
 cycle_start(struct reconcile *r)
 {
+	bool was_done = r->said_converged && !r->again;
 	struct err err;
 	int written;
 
@@ -464,6 +469,9 @@ cycle_start(struct reconcile *r)
 		cycle_failed(r, err.msg);
 		return;
 	}
+	if (written == 1 && was_done)
+		r->ops.on_notice("bird: include file put right",
+		    "somebody else changed it", r->arg);
 	if (written == 0 && all_equal(r)) {
 		read_back(r);
 		return;
@@ -516,7 +524,8 @@ on_bird_down(const struct err *err, void *arg)
 	r->busy = false;
 	r->polling_progress = false;
 	r->bird.sessions_up = 0;
-	if (r->bird.state != state)
+	/* Also when it was never found: the first word about it. */
+	if (r->bird.state != state || r->bird.last_error[0] == '\0')
 		r->ops.on_notice("bird: lost", err->msg, r->arg);
 	r->bird.state = state;
 	(void)text_copy(r->bird.last_error, sizeof(r->bird.last_error),
@@ -607,9 +616,17 @@ reconcile_want(struct reconcile *r, size_t i, bool announced)
 void
 reconcile_apply(struct reconcile *r)
 {
-	if (r->again && !r->busy && bird_client_is_up(r->client)) {
+	struct err err;
+
+	if (!r->again || r->busy)
+		return;
+	if (bird_client_is_up(r->client)) {
 		r->pause_ms = PAUSE_MIN_MS;
 		cycle_start(r);
+	} else if (write_file(r, &err) == -1) {
+		/* Written now so that the next BIRD begins with what is wanted,
+		 * not with what was; tried again when it is up. */
+		set_error(r, "bird: change not carried out", err.msg);
 	}
 }
 

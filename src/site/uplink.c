@@ -13,6 +13,7 @@
 #include "site/agent_state.h"
 #include "site/orders.h"
 #include "site/sweep_link.h"
+#include "store/utf8.h"
 
 #define POLL_WAIT_MS 20000
 #define POLL_SLACK_MS 5000
@@ -79,6 +80,7 @@ check_answer(struct uplink *up, const struct fetch_answer *answer,
 	(void)text_copy(up->last_error, sizeof(up->last_error),
 	    answer->status != 0 ? (const char *)answer->body :
 				  answer->err.msg);
+	utf8_clean(up->last_error);
 	if (up->last_error[0] == '\0')
 		(void)text_copy(up->last_error, sizeof(up->last_error), what);
 	return false;
@@ -136,9 +138,11 @@ apply(struct uplink *up, const struct orders *o)
 		sweep_link_stop(a->sweep);
 }
 
-static void
+/* False when it is not the news that was asked for. */
+static bool
 take_orders(struct uplink *up, const struct fetch_answer *answer)
 {
+	bool is_news = false;
 	json_error_t why;
 	json_t *doc = json_loadb((const char *)answer->body, answer->body_len,
 	    JSON_REJECT_DUPLICATES, &why);
@@ -147,16 +151,18 @@ take_orders(struct uplink *up, const struct fetch_answer *answer)
 
 	if (doc == NULL) {
 		log_limited(&up->limit, "controller: orders: %s", why.text);
-		return;
+		return false;
 	}
 	if (orders_parse(doc, &o, &err) == -1) {
 		log_limited(&up->limit, "controller: %s", err.msg);
 	} else {
-		if (o.revision != up->wanted_revision)
+		is_news = o.revision != up->wanted_revision;
+		if (is_news)
 			apply(up, &o);
 		orders_fini(&o);
 	}
 	json_decref(doc);
+	return is_news;
 }
 
 static void
@@ -165,12 +171,12 @@ on_orders(const struct fetch_answer *answer, void *arg)
 	struct uplink *up = arg;
 
 	up->poll = NULL;
-	if (!check_answer(up, answer, "orders")) {
+	/* Orders that we cannot read confirm nothing, and come at once. */
+	if (!check_answer(up, answer, "orders") ||
+	    (answer->status == 200 && !take_orders(up, answer))) {
 		loop_timer_set(up->poll_timer, RETRY_MS);
 		return;
 	}
-	if (answer->status == 200)
-		take_orders(up, answer);
 	agent_renew_test(up->agent);
 	poll_orders(up);
 }
@@ -249,6 +255,11 @@ on_post_timer(struct loop *lp, void *arg)
 	body = status_body(up);
 	text = json_dumps(body, JSON_COMPACT);
 	json_decref(body);
+	if (text == NULL) {
+		log_limited(&up->limit, "status: cannot be written as JSON");
+		loop_timer_set(up->post_timer, STATUS_EVERY_MS);
+		return;
+	}
 	url = site_url(up, "status");
 	req = (struct fetch_request){ .method = "POST",
 		.url = url,

@@ -10,6 +10,8 @@
 #define MEMORY_MS (7LL * 24 * 3600 * 1000)
 /* A far due time is looked at again: wall time may be stepped. */
 #define DUE_CHECK_MAX_MS (60 * 1000)
+/* Ended ones go at some time later than MEMORY_MS. */
+#define FORGET_EVERY_MS (3600LL * 1000)
 
 static void
 arm_due(struct intent_book *book)
@@ -17,7 +19,7 @@ arm_due(struct intent_book *book)
 	int64_t next = intent_set_next_due(&book->set), wait_ms;
 
 	if (next == 0) {
-		loop_timer_cancel(book->due);
+		loop_timer_set(book->due, FORGET_EVERY_MS);
 		return;
 	}
 	wait_ms = next - wall_now_ms();
@@ -61,12 +63,22 @@ changed(struct intent_book *book, const struct intent *row)
 		book->on_change(row, book->arg);
 }
 
+static bool
+is_forgotten(const struct intent *row)
+{
+	return row->ended_ms < wall_now_ms() - MEMORY_MS;
+}
+
 void
 intent_book_take(struct intent_book *book, const struct intent *row,
     store_done_cb *on_durable, void *arg)
 {
-	const struct intent *kept = intent_set_merge(&book->set, row);
+	const struct intent *kept = NULL;
 
+	/* The other side forgets later than we do: not known is not new. */
+	if (intent_is_active(row) || !is_forgotten(row) ||
+	    intent_set_find(&book->set, row->id) != NULL)
+		kept = intent_set_merge(&book->set, row);
 	if (kept != NULL) {
 		put(book, kept, on_durable, arg);
 		changed(book, kept);

@@ -42,7 +42,7 @@ enum stmt {
 #define EVENT_COLS "id, at_ms, kind, subject, what, reason, actor"
 #define EXPERIMENT_COLS                                                        \
 	"id, site, state, reason, created_ms, ended_ms, clients, list,"        \
-	" answered, bystanders"
+	" answered, bystanders, sites"
 
 static const char *const sql[] = {
 	[STMT_BEGIN] = "BEGIN",
@@ -79,10 +79,13 @@ static const char *const sql[] = {
 	[STMT_LIST] = "SELECT id, n FROM client_list WHERE current = 1",
 	[STMT_CLIENTS] = "SELECT idx, addr, weight, last_seen FROM client"
 			 " WHERE list = ?1 ORDER BY idx",
+	/* A chunk has at most STORE_OUTCOMES_PER_CHUNK clients. */
 	[STMT_OUTCOMES] = "SELECT first, n, data FROM outcome_chunk"
 			  " WHERE experiment = ?1 AND phase = ?2"
+			  " AND first < ?3 + ?4 AND first > ?3 - 8192"
 			  " ORDER BY first",
 };
+static_assert(STORE_OUTCOMES_PER_CHUNK == 8192, "as in STMT_OUTCOMES");
 static_assert(sizeof(sql) / sizeof(sql[0]) == STMT_COUNT,
     "every statement has its text");
 
@@ -135,6 +138,7 @@ static const struct rows_col experiment_cols[] = {
 	COL_U32("list"),
 	COL_U32("answered"),
 	COL_U32("bystanders"),
+	{ "sites", ROWS_TEXT, 0, 0 },
 	{ NULL, ROWS_INT, 0, 0 },
 };
 
@@ -463,9 +467,15 @@ read_chunk(sqlite3_stmt *st, const struct query_outcomes *want, struct err *err)
 	    c.left != 1 + (size_t)n * STORE_OUTCOME_BYTES ||
 	    cursor_u8(&c) != SCHEMA_CHUNK_FORMAT)
 		return rows_absurd(st, "outcome chunk", err);
-	for (int64_t i = first; i < first + n && i < want->n; i++) {
-		want->sites[i] = cursor_u8(&c);
-		want->rtt_us[i] = cursor_be32(&c);
+	for (int64_t i = first - want->first; i < first - want->first + n;
+	     i++) {
+		uint8_t site = cursor_u8(&c);
+		uint32_t rtt_us = cursor_be32(&c);
+
+		if (i < 0 || i >= want->n)
+			continue;
+		want->sites[i] = site;
+		want->rtt_us[i] = rtt_us;
 	}
 	return 0;
 }
@@ -483,6 +493,8 @@ query_outcomes(struct query *q, const struct query_outcomes *want,
 	}
 	(void)sqlite3_bind_int64(st, 1, want->experiment);
 	(void)sqlite3_bind_int64(st, 2, want->phase);
+	(void)sqlite3_bind_int64(st, 3, want->first);
+	(void)sqlite3_bind_int64(st, 4, want->n);
 	while ((rc = rows_step(st, err)) == 1) {
 		rc = read_chunk(st, want, err);
 		if (rc == -1)

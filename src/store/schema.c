@@ -69,7 +69,8 @@ static const char *const steps[] = {
 	      " clients INTEGER NOT NULL,"
 	      " list INTEGER NOT NULL,"
 	      " answered INTEGER NOT NULL,"
-	      " bystanders INTEGER NOT NULL"
+	      " bystanders INTEGER NOT NULL,"
+	      " sites TEXT NOT NULL"
 	      ") STRICT;"
 	      "CREATE INDEX experiment_site ON experiment(site, state);"
 

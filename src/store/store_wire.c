@@ -133,6 +133,7 @@ get_experiment(struct cursor *c, struct store_experiment_row *r)
 	r->list = cursor_be32(c);
 	r->answered = cursor_be32(c);
 	r->bystanders = cursor_be32(c);
+	r->sites = get_text(c);
 }
 
 static void

@@ -153,6 +153,7 @@ store_wire_put_experiment(struct wcursor *w, const struct store_experiment *ex)
 	wcursor_be32(w, ex->list);
 	wcursor_be32(w, ex->answered);
 	wcursor_be32(w, ex->bystanders);
+	put_text(w, ex->sites);
 }
 
 void

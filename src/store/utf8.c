@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/utf8.h"
 
+#include <string.h>
+
 size_t
 utf8_char_bytes(const uint8_t *p, size_t left)
 {
@@ -50,4 +52,21 @@ utf8_is_text(const char *s, size_t len)
 		at += n;
 	}
 	return true;
+}
+
+void
+utf8_clean(char *s)
+{
+	size_t left = strlen(s);
+
+	while (left > 0) {
+		size_t n = utf8_char_bytes((const uint8_t *)s, left);
+
+		if (n == 0) {
+			*s = '?';
+			n = 1;
+		}
+		s += n;
+		left -= n;
+	}
 }

@@ -73,13 +73,14 @@ static const char *const sql[] = {
 	    " WHERE excluded.revision >= site_order.revision",
 	[STMT_EXPERIMENT] =
 	    "INSERT INTO experiment(id, site, state, reason, created_ms,"
-	    " ended_ms, clients, list, answered, bystanders)"
-	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+	    " ended_ms, clients, list, answered, bystanders, sites)"
+	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
 	    " ON CONFLICT(id) DO UPDATE SET site = excluded.site,"
 	    " state = excluded.state, reason = excluded.reason,"
 	    " created_ms = excluded.created_ms, ended_ms = excluded.ended_ms,"
 	    " clients = excluded.clients, list = excluded.list,"
-	    " answered = excluded.answered, bystanders = excluded.bystanders"
+	    " answered = excluded.answered, bystanders = excluded.bystanders,"
+	    " sites = excluded.sites"
 	    " WHERE experiment.ended_ms = 0 OR excluded.ended_ms <> 0",
 	[STMT_LIST] = "INSERT INTO client_list(id, created_ms, n, current)"
 		      " VALUES(?1, ?2, 0, 0) ON CONFLICT(id) DO NOTHING",
@@ -252,6 +253,7 @@ put_experiment(struct writer *wr, const struct store_experiment_row *ex)
 	bind_int(st, 8, ex->list);
 	bind_int(st, 9, ex->answered);
 	bind_int(st, 10, ex->bystanders);
+	bind_text(st, 11, &ex->sites);
 	return run(wr, STMT_EXPERIMENT);
 }
 

@@ -59,7 +59,7 @@ dying_main(int chan_fd)
 {
 	uint8_t byte;
 
-	(void)read(chan_fd, &byte, 1);
+	(void)!read(chan_fd, &byte, 1);
 	return 0;
 }
 

@@ -161,7 +161,7 @@ test_experiments(void **state)
 	assert_json(query_experiments(g->q, NULL, 1, &err),
 	    "[{\"id\":8,\"site\":\"akl\",\"state\":\"sweep\",\"reason\":\"\","
 	    "\"created_ms\":1772366000000,\"ended_ms\":0,\"clients\":3,"
-	    "\"list\":3,\"answered\":0,\"bystanders\":0}]");
+	    "\"list\":3,\"answered\":0,\"bystanders\":0,\"sites\":\"akl chc\"}]");
 	assert_ids(query_experiments(g->q, "chc", 9, &err), "[7,6]");
 	assert_int_equal(query_latest_map(g->q, "chc", &err), 6);
 	assert_int_equal(query_latest_map(g->q, "akl", &err), 0);

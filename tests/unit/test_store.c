@@ -285,7 +285,7 @@ test_killed_process_loses_nothing(void **state)
 
 /* Killed after the commit, before main has read the acknowledgement. */
 static void
-test_rows_sent_twice_are_there_once(void **state)
+test_killed_before_main_reads_of_the_commit(void **state)
 {
 	struct rig *r = *state;
 	int starts = 0;
@@ -620,7 +620,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_durable_rows_are_there),
 		TEST(test_killed_process_loses_nothing),
-		TEST(test_rows_sent_twice_are_there_once),
+		TEST(test_killed_before_main_reads_of_the_commit),
 		TEST(test_delayed_event_keeps_its_time),
 		TEST(test_million_outcomes_fit_in_8_mb),
 		TEST(test_large_map),

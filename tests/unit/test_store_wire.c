@@ -62,7 +62,8 @@ static const struct store_experiment experiment = { .id = 7,
 	.clients = 3,
 	.list = 2,
 	.answered = 8,
-	.bystanders = 9 };
+	.bystanders = 9,
+	.sites = "akl chc" };
 
 static struct chan_msg
 make_init(void)
@@ -298,6 +299,7 @@ test_fields_survive(void **state)
 	assert_int_equal(row.u.experiment.list, 2);
 	assert_int_equal(row.u.experiment.answered, 8);
 	assert_int_equal(row.u.experiment.bystanders, 9);
+	assert_text(&row.u.experiment.sites, "akl chc");
 	message_free();
 }
 

@@ -467,6 +467,8 @@ static void
 test_everything_twice_is_as_once(void **state)
 {
 	struct peer *p = *state;
+	unsigned alarms = 0;
+	char text[STORE_ALARM_BYTES_MAX + 1];
 	int64_t once;
 
 	send_everything(p);
@@ -476,6 +478,8 @@ test_everything_twice_is_as_once(void **state)
 	peer_start(p);
 	send_init(p);
 	send_everything(p);
+	wait_ack(p, &alarms, text);
+	assert_int_equal(alarms, 0);
 	assert_int_equal(peer_end(p), 0);
 	assert_int_equal(fingerprint(&p->f), once);
 }

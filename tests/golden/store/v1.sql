@@ -42,7 +42,8 @@ CREATE TABLE experiment(
  clients INTEGER NOT NULL,
  list INTEGER NOT NULL,
  answered INTEGER NOT NULL,
- bystanders INTEGER NOT NULL
+ bystanders INTEGER NOT NULL,
+ sites TEXT NOT NULL
 ) STRICT;
 CREATE INDEX experiment_site ON experiment(site, state);
 CREATE TABLE client_list(
@@ -96,9 +97,9 @@ INSERT INTO intent VALUES
 INSERT INTO site_order VALUES
  ('akl', 11, '{"revision": 11}'), ('chc', 12, '{"revision": 12}');
 INSERT INTO experiment VALUES
- (6, 'chc', 'done', '', 1772360000000, 1772360900000, 3, 2, 3, 0),
- (7, 'chc', 'failed', 'aborted', 1772361000000, 1772361100000, 3, 3, 0, 0),
- (8, 'akl', 'sweep', '', 1772366000000, 0, 3, 3, 0, 0);
+ (6, 'chc', 'done', '', 1772360000000, 1772360900000, 3, 2, 3, 0, 'akl chc'),
+ (7, 'chc', 'failed', 'aborted', 1772361000000, 1772361100000, 3, 3, 0, 0, 'akl chc'),
+ (8, 'akl', 'sweep', '', 1772366000000, 0, 3, 3, 0, 0, 'akl chc');
 INSERT INTO client_list VALUES
  (2, 1772350000000, 1, 0), (3, 1772355000000, 3, 1);
 INSERT INTO client VALUES

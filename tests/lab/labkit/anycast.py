@@ -3,9 +3,16 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import signal
+import socket
+import sqlite3
 import subprocess
+from collections.abc import Iterable
+from contextlib import closing
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +22,48 @@ from .scenario import Lab
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = "/run/lab/anycastd.yml"
 SOCKET = "/run/anycastd.sock"
+STORE = "anycastd.db"  # in the node's directory `state`, which it sees as /run/state
+WORKERS = ("anycastd-sweep", "anycastd-pinger", "anycastd-runner", "anycastd-store")
+SANITIZER_WORDS = ("AddressSanitizer", "LeakSanitizer", "runtime error:")
 
 
 def build_dir(lab: Lab) -> Path:
     """Where the programs are: the first word after `--`, or $ANYCAST_BUILD, or the release build."""
     given = os.environ.get("ANYCAST_BUILD", "build/release")
     return (ROOT / given).resolve()
+
+
+def client_addresses(lab: Lab, per_as: int) -> list[str]:
+    """Addresses of every client AS, per_as of each family."""
+    out = []
+    for node in lab.nodes_with(role="client"):
+        n = int(node.name[1:])
+        out += [f"10.{100 + n}.{i // 250}.{i % 250 + 1}" for i in range(per_as)]
+        out += [str(ip_address(f"2001:db8:c0{n:02d}:{i:x}::{i + 1:x}")) for i in range(per_as)]
+    return out
+
+
+CONTROLLER_QUICK = """
+store: /run/state/anycastd.db
+socket: /run/anycastd.sock
+fleet:
+  listen: 10.255.0.1:8053
+  sites: [{sites}]
+  predict: {{rate: 20000, linger: 150ms, sentinels: 128, sentinel_interval: 100ms, settle_max: 20s, allow_special: true}}
+"""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a UNIX socket."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
 
 
 class Fleet:
@@ -33,18 +76,60 @@ class Fleet:
         self.mgmt = lab.nodes["mgmt"]
         self.procs: dict[str, Proc] = {}
         self.has_controller = controller
+        self.configs: dict[str, str] = {}
 
     # -- life --------------------------------------------------------------
 
+    def configure(self, node: Node, text: str) -> str:
+        """From now on the node's daemon starts with this configuration; returns the file as the node sees it."""
+        (node.dir / "state" / "anycastd.yml").write_text(text, encoding="utf-8")
+        self.configs[node.name] = "/run/state/anycastd.yml"
+        return self.configs[node.name]
+
     def start(self, node: Node) -> Proc:
-        """Starts the node's daemon with the configuration of the topology."""
-        proc = node.start("anycastd", [str(self.build / "anycastd"), "-c", CONFIG])
+        """Starts the node's daemon, with the configuration of the topology unless configure() gave another."""
+        config = self.configs.get(node.name, CONFIG)
+        proc = node.start("anycastd", [str(self.build / "anycastd"), "-c", config])
         self.procs[node.name] = proc
         return proc
+
+    def kill(self, node: Node) -> None:
+        """kill -9 of the node's main process alone; its keeper and workers see it gone."""
+        self.procs[node.name].kill(signal.SIGKILL)
+        self.procs[node.name].wait()
+
+    def kill_all(self, node: Node) -> None:
+        """kill -9 of all processes of the node's daemon at once."""
+        os.killpg(self.procs[node.name].pid, signal.SIGKILL)
+        self.procs[node.name].wait()
+
+    def restart(self, node: Node) -> None:
+        self.kill(node)
+        self.start(node)
+
+    def stop_all(self) -> None:
+        """SIGTERM to every daemon; each must end well, and no sanitizer may have complained in any log."""
+        running = {name: proc for name, proc in self.procs.items() if proc.alive()}
+        for proc in running.values():
+            proc.kill(signal.SIGTERM)
+        for name, proc in running.items():
+            status = proc.wait(15)
+            assert status == 0, f"{name}: anycastd ended with {status}"
+        for node in self.lab.nodes.values():
+            for log in node.dir.glob("*.log"):
+                text = log.read_text(errors="replace")
+                assert not any(word in text for word in SANITIZER_WORDS), f"sanitizer report in {log}"
 
     def start_all(self) -> None:
         for node in ([self.mgmt] if self.has_controller else []) + self.sites:
             self.start(node)
+
+    def stop_all(self) -> None:
+        """Ends all daemons cleanly; routes stay as they are."""
+        for proc in self.procs.values():
+            proc.kill(15)
+        for proc in self.procs.values():
+            proc.wait(10)
 
     def announced(self) -> bool:
         """Every prefix of every site is announced, as its agent reads it back from BIRD."""
@@ -83,7 +168,32 @@ class Fleet:
             todo += [int(kid) for kid in kids]
         raise AssertionError(f"{node.name}: no process {name}")
 
+    def worker_pids(self, node: Node) -> dict[str, int]:
+        """{process name: pid} of those workers of the node's daemon that run."""
+        found = {}
+        for name in WORKERS:
+            try:
+                found[name] = self.worker_pid(node, name)
+            except AssertionError:
+                continue
+        return found
+
     # -- asking ------------------------------------------------------------
+
+    def api(self, node: Node, method: str, path: str, body: Any = None, timeout: float = 5) -> tuple[int, bytes]:
+        """One request on the daemon's socket, from here and so without a process; OSError if nobody answers."""
+        with closing(_UnixConnection(node.path(SOCKET), timeout)) as connection:
+            try:
+                connection.request(method, path, None if body is None else json.dumps(body))
+                response = connection.getresponse()
+                return response.status, response.read()
+            except http.client.HTTPException as error:
+                raise ConnectionError(f"{node.name}: {method} {path}: {error!r}") from error
+
+    def get(self, node: Node, path: str) -> Any:
+        status, body = self.api(node, "GET", path)
+        assert status == 200, (node.name, path, status, body)
+        return json.loads(body)
 
     def ctl(self, node: Node, *words: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         argv = [str(self.build / "anycastctl"), "--socket", SOCKET, *words]
@@ -105,5 +215,51 @@ class Fleet:
         """{prefix: announced|withdrawn|unknown} as the site's agent reads it back."""
         return {p["prefix"]: p["real"] for p in self.site_status(site)["prefixes"]}
 
+    def outcomes(self, experiment: int) -> dict[str, tuple[str, str]]:
+        """{address: (site before, site after)} of an experiment; "" is no answer."""
+        out: dict[str, tuple[str, str]] = {}
+        while True:
+            url = f"http://localhost/v1/outcomes?experiment={experiment}&first={len(out)}"
+            page = self.mgmt.run(["/usr/bin/curl", "-sf", "--unix-socket", SOCKET, url]).stdout.splitlines()[1:]
+            if not page:
+                return out
+            for line in page:
+                address, before, after = line.split(",")
+                out[address] = (before, after)
+
     def events(self, node: Node, limit: int = 1000) -> list[dict[str, Any]]:
         return list(self.ask(node, "events", "--limit", str(limit))["events"])
+
+    def bird(self, site: Node) -> dict[str, Any]:
+        """The site's object about its BIRD: state, last_error ..."""
+        return dict(self.get(site, "/v1/status")["sites"][0]["bird"])
+
+    def health(self, site: Node) -> dict[str, str]:
+        """{service: healthy|sick|unknown}"""
+        services = self.get(site, "/v1/status")["sites"][0]["services"]
+        return {s["service"]: s["health"] for s in services}
+
+    def use_quick_predictor(self) -> None:
+        """The next controller runs its experiments in two seconds."""
+        self.configure(self.mgmt, CONTROLLER_QUICK.format(sites=", ".join(site.name for site in self.sites)))
+
+    def import_clients(self, addresses: Iterable[str]) -> None:
+        file = self.lab.out / "clients.txt"
+        file.write_text("".join(f"{address}\n" for address in addresses), encoding="ascii")
+        self.ctl(self.mgmt, "clients", "import", str(file))
+
+    def experiment(self) -> dict[str, Any]:
+        """The newest experiment as the controller tells it; {} if there is none."""
+        return dict(self.get(self.mgmt, "/v1/status")["experiment"] or {})
+
+    # -- the store ---------------------------------------------------------
+
+    def query(self, node: Node, sql: str, args: Iterable[Any] = ()) -> list[Any]:
+        """Rows of the node's SQLite file."""
+        uri = (node.dir / "state" / STORE).as_uri() + "?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=5)) as db:
+            return db.execute(sql, tuple(args)).fetchall()
+
+    def check_store(self, node: Node) -> None:
+        """The node's SQLite file is whole."""
+        assert self.query(node, "PRAGMA integrity_check") == [("ok",)], node.name

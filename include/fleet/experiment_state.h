@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FLEET_EXPERIMENT_STATE_H
+#define FLEET_EXPERIMENT_STATE_H
+/*
+ * experiment_state -- the inside of a running experiment, shared by
+ * experiment.c (its course) and experiment_orders.c (what it orders and tells).
+ */
+#include "core/experiment.h"
+#include "core/failover.h"
+#include "fleet/experiment.h"
+#include "fleet/experiment_map.h"
+
+enum round_step {
+	ROUND_NONE,
+	ROUND_SENDING,
+	ROUND_LINGERING,
+	ROUND_COLLECTING,
+	ROUND_PAUSE, /* until the next round of sentinels */
+};
+
+struct experiment_counters {
+	uint64_t accepted, duplicate, second_site, late, other_source;
+};
+
+struct experiment {
+	struct controller *c;
+	uint32_t id;
+	size_t site;
+	size_t sender;
+	enum experiment_state state;
+	char reason[200];
+	int64_t created_ms, ended_ms;
+	uint8_t key[SWEEP_KEY_BYTES];
+	struct experiment_clients clients;
+	/* Outcomes of the two full sweeps, one byte per client. */
+	uint8_t *before, *after;
+	uint32_t *before_rtt, *after_rtt;
+	/* Sentinels: indices, and outcomes of rounds. */
+	uint32_t *sentinels;
+	uint32_t n_sentinels;
+	uint8_t *baseline, *previous, *current;
+	bool has_previous;
+	struct settle settle;
+	/* The round under way. */
+	enum round_step step;
+	uint8_t round;
+	uint32_t job;
+	uint64_t order_step; /* changes the document: asks for a flush */
+	struct mono step_since, state_since, wait_until;
+	struct experiment_watch *watch; /* per site, as it was at the start */
+	struct experiment_counters counters;
+};
+
+/* Does the present state ask all clients, once or more? */
+bool experiment_is_full_sweep(const struct experiment *ex);
+/* Does the present state consist of rounds of pings? */
+bool experiment_has_rounds(const struct experiment *ex);
+/* The outcomes that the present full sweep fills. */
+uint8_t *experiment_sweep_outcomes(const struct experiment *ex);
+
+#endif /* FLEET_EXPERIMENT_STATE_H */

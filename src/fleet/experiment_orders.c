@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What an experiment orders of the sites, and what it tells people. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <sodium.h>
+
+#include "fleet/experiment_state.h"
+
+/* ---- orders ---- */
+
+/* Whom the round asks; JSON null for all. */
+static json_t *
+subset_json(const struct experiment *ex)
+{
+	json_t *list;
+
+	if (experiment_is_full_sweep(ex) && ex->round <= 1)
+		return json_null();
+	list = json_array();
+	if (experiment_is_full_sweep(ex)) {
+		const uint8_t *outcomes = experiment_sweep_outcomes(ex);
+
+		for (uint32_t i = 0; i < ex->clients.n; i++) {
+			if (outcomes[i] == OUTCOME_NONE)
+				json_array_append_new(list, json_integer(i));
+		}
+	} else {
+		for (uint32_t i = 0; i < ex->n_sentinels; i++)
+			json_array_append_new(list,
+			    json_integer(ex->sentinels[i]));
+	}
+	return list;
+}
+
+static json_t *
+sweep_json(const struct experiment *ex, size_t site)
+{
+	if (site != ex->sender || ex->step == ROUND_NONE ||
+	    ex->step == ROUND_PAUSE)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:o}", "job",
+	    (json_int_t)ex->job, "experiment", (json_int_t)ex->id, "list",
+	    (json_int_t)ex->clients.list, "phase", (int)ex->state, "round",
+	    (int)ex->round, "rate_pps",
+	    (json_int_t)ex->c->conf->predict.rate_pps, "seed",
+	    (json_int_t)ex->id, "subset",
+	    subset_json(ex));
+}
+
+void
+experiment_add_orders(const struct experiment *ex, size_t site, json_t *doc)
+{
+	bool running = ex != NULL && experiment_is_running(ex);
+	bool withdrawn = running && site == ex->site &&
+	    experiment_holds_withdrawn(ex->state);
+	char hex[2 * SWEEP_KEY_BYTES + 1];
+
+	json_object_set_new(doc, "test",
+	    json_pack("{s:b, s:I}", "withdrawn", withdrawn, "experiment",
+		(json_int_t)(withdrawn ? ex->id : 0)));
+	if (!running) {
+		json_object_set_new(doc, "capture", json_null());
+		json_object_set_new(doc, "sweep", json_null());
+		json_object_set_new(doc, "step", json_integer(0));
+		return;
+	}
+	sodium_bin2hex(hex, sizeof(hex), ex->key, sizeof(ex->key));
+	json_object_set_new(doc, "capture",
+	    json_pack("{s:I, s:s}", "experiment", (json_int_t)ex->id, "key",
+		hex));
+	json_object_set_new(doc, "sweep", sweep_json(ex, site));
+	json_object_set_new(doc, "step",
+	    json_integer((json_int_t)ex->order_step));
+}
+
+/* ---- what is told ---- */
+
+static unsigned
+progress_permille(const struct experiment *ex, uint32_t sent, uint32_t total)
+{
+	/* Rough weights of the states, the sweeps being the long ones. */
+	static const unsigned start[EXPERIMENT_STATE_COUNT] = {
+		[EXPERIMENT_BASELINE] = 0,
+		[EXPERIMENT_WITHDRAW] = 400,
+		[EXPERIMENT_SETTLE] = 420,
+		[EXPERIMENT_SWEEP] = 500,
+		[EXPERIMENT_RESTORE] = 900,
+		[EXPERIMENT_VERIFY] = 920,
+		[EXPERIMENT_DONE] = 1000,
+		[EXPERIMENT_FAILED] = 1000,
+	};
+	unsigned base = start[ex->state];
+
+	if (experiment_is_full_sweep(ex) && total > 0)
+		base += (unsigned)(400ULL * sent / total);
+	return base;
+}
+
+static json_t *
+counters_json(const struct experiment *ex)
+{
+	const struct experiment_counters *own = &ex->counters;
+	uint64_t late = own->late, forged = 0, cut = 0, drops = 0;
+
+	for (size_t i = 0; i < ex->c->n_sites; i++) {
+		json_int_t l = 0, f = 0, s = 0, t = 0, d = 0;
+
+		if (json_unpack(ex->c->sites[i].status,
+			"{s:{s:{s:I, s:I, s:I, s:I, s:I}}}", "sweep",
+			"counters", "late", &l, "forged", &f, "short", &s,
+			"type", &t, "kernel_drops", &d) == -1)
+			continue;
+		late += (uint64_t)l;
+		forged += (uint64_t)f;
+		cut += (uint64_t)s + (uint64_t)t;
+		drops += (uint64_t)d;
+	}
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	    "accepted", (json_int_t)own->accepted, "duplicate",
+	    (json_int_t)own->duplicate, "second_site",
+	    (json_int_t)own->second_site, "late", (json_int_t)late, "forged",
+	    (json_int_t)forged, "other_source", (json_int_t)own->other_source,
+	    "short", (json_int_t)cut, "kernel_drops", (json_int_t)drops);
+}
+
+json_t *
+experiment_to_json(const struct experiment *ex)
+{
+	json_int_t sent = 0, total = 0, job = 0;
+	char step[96];
+
+	if (ex == NULL)
+		return json_null();
+	(void)json_unpack(ex->c->sites[ex->sender].status,
+	    "{s:{s:I, s:I, s:I}}", "sweep", "job", &job, "sent", &sent,
+	    "total", &total);
+	if (job != ex->job)
+		sent = total = 0;
+	(void)snprintf(step, sizeof(step), "%s",
+	    experiment_state_name(ex->state));
+	if (experiment_is_full_sweep(ex) && experiment_is_running(ex))
+		(void)snprintf(step, sizeof(step), "%s: %lld of %" PRIu32,
+		    experiment_state_name(ex->state), (long long)sent,
+		    ex->clients.n);
+	else if (experiment_has_rounds(ex))
+		(void)snprintf(step, sizeof(step), "%s: round %u",
+		    experiment_state_name(ex->state), (unsigned)ex->round);
+	return json_pack(
+	    "{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:o}", "id",
+	    (json_int_t)ex->id, "site", ex->c->sites[ex->site].name, "state",
+	    experiment_state_name(ex->state), "reason", ex->reason,
+	    "created_ms", (json_int_t)ex->created_ms, "ended_ms",
+	    (json_int_t)ex->ended_ms, "clients", (json_int_t)ex->clients.n,
+	    "progress_permille",
+	    (int)progress_permille(ex, (uint32_t)sent, (uint32_t)total),
+	    "step", step, "counters", counters_json(ex));
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What each client of an experiment did, page by page, from the store. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "base/xalloc.h"
+#include "core/experiment.h"
+#include "core/failover.h"
+#include "fleet/controller_state.h"
+
+/* One page takes a few milliseconds of the loop. */
+#define PAGE_MAX 20000
+
+struct page {
+	uint32_t experiment;
+	uint32_t first, n;
+	char sites[FAILOVER_SITES_MAX * (CONF_NAME_MAX + 1)];
+	const char *names[FAILOVER_SITES_MAX]; /* into sites */
+	size_t n_sites;
+};
+
+/* Which sites the outcomes' numbers mean: as it was when they were written. */
+static int
+page_prepare(struct controller *c, struct page *pg, struct err *err)
+{
+	json_t *row = query_experiment(c->env.query, pg->experiment, err);
+	json_int_t list = 0, clients = 0;
+	const char *sites = "";
+	char *name, *save = NULL;
+
+	if (row == NULL)
+		return -1;
+	(void)json_unpack(row, "{s:I, s:I, s:s}", "list", &list, "clients",
+	    &clients, "sites", &sites);
+	(void)text_copy(pg->sites, sizeof(pg->sites), sites);
+	json_decref(row);
+	if (list != c->list)
+		return err_set(err, ERR_GONE,
+		    "experiment %" PRIu32 ": its client list was replaced",
+		    pg->experiment);
+	for (name = strtok_r(pg->sites, " ", &save);
+	     name != NULL && pg->n_sites < FAILOVER_SITES_MAX;
+	     name = strtok_r(NULL, " ", &save))
+		pg->names[pg->n_sites++] = name;
+	if (pg->first >= c->n_clients)
+		pg->n = 0;
+	else if (pg->n > c->n_clients - pg->first)
+		pg->n = c->n_clients - pg->first;
+	return 0;
+}
+
+static const char *
+outcome_name(const struct page *pg, uint8_t outcome)
+{
+	return outcome == OUTCOME_NONE || outcome > pg->n_sites ?
+	    "" :
+	    pg->names[outcome - 1];
+}
+
+static char *
+page_format(const struct controller *c, const struct page *pg,
+    const uint8_t *before, const uint8_t *after, size_t *len)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, len);
+
+	if (out == NULL)
+		abort();
+	fputs("address,before,after\n", out);
+	for (uint32_t i = 0; i < pg->n; i++) {
+		char text_addr[ADDR_TEXT_BYTES];
+		struct addr a;
+
+		memcpy(a.b, c->clients[pg->first + i].addr, sizeof(a.b));
+		fprintf(out, "%s,%s,%s\n", addr_format(&a, text_addr),
+		    outcome_name(pg, before[i]), outcome_name(pg, after[i]));
+	}
+	if (fclose(out) != 0)
+		abort();
+	return text;
+}
+
+static int
+page_read(struct controller *c, const struct page *pg, uint8_t phase,
+    uint8_t *sites, struct err *err)
+{
+	uint32_t *rtt_us = xcalloc(pg->n, sizeof(*rtt_us));
+	struct query_outcomes want = { .experiment = pg->experiment,
+		.phase = phase,
+		.first = pg->first,
+		.n = pg->n,
+		.sites = sites,
+		.rtt_us = rtt_us };
+	int rc = query_outcomes(c->env.query, &want, err);
+
+	free(rtt_us);
+	return rc;
+}
+
+static void
+handle_outcomes(struct api_request *req, void *arg)
+{
+	static const int64_t ids[] = { 1, UINT32_MAX };
+	static const int64_t firsts[] = { 0, UINT32_MAX };
+	static const int64_t limits[] = { 1, PAGE_MAX };
+	struct controller *c = arg;
+	int64_t id = 0, first = 0, limit = PAGE_MAX;
+	struct page pg = { 0 };
+	uint8_t *before, *after;
+	struct err err;
+	char *text;
+	size_t len;
+
+	if (api_param_i64(req, "experiment", ids, &id, &err) == -1 ||
+	    api_param_i64(req, "first", firsts, &first, &err) == -1 ||
+	    api_param_i64(req, "limit", limits, &limit, &err) == -1) {
+		api_reply_err(req, &err);
+		return;
+	}
+	pg.experiment = (uint32_t)id;
+	pg.first = (uint32_t)first;
+	pg.n = (uint32_t)limit;
+	if (page_prepare(c, &pg, &err) == -1) {
+		api_reply_err(req, &err);
+		return;
+	}
+	before = xcalloc(pg.n, 1);
+	after = xcalloc(pg.n, 1);
+	if (page_read(c, &pg, EXPERIMENT_BASELINE, before, &err) == -1 ||
+	    page_read(c, &pg, EXPERIMENT_SWEEP, after, &err) == -1) {
+		api_reply_err(req, &err);
+	} else {
+		text = page_format(c, &pg, before, after, &len);
+		api_reply_bytes(req, 200, "text/csv", text, len);
+		free(text);
+	}
+	free(before);
+	free(after);
+}
+
+void
+fleet_serve_outcomes(struct controller *c, struct api_server *server)
+{
+	static const struct api_route routes[] = {
+		{ "GET", "/v1/outcomes", API_READ, handle_outcomes },
+		{ 0 },
+	};
+
+	api_server_add(server, routes, c);
+}
