@@ -25,9 +25,10 @@ static int
 judge(const struct bird_reply *reply, const struct expected *want,
     struct err *err)
 {
-	if (reply->code < want->first || reply->code > want->last)
+	if (reply->code < want->first || reply->code > want->last) {
 		return err_set(err, ERR_BIRD, "bird: %04u %s", reply->code,
 		    bird_reply_text(reply));
+	}
 	return 0;
 }
 
@@ -46,10 +47,11 @@ read_reply(int fd, struct bird_reader *reader, const struct expected *want,
 		ssize_t n;
 		int rc;
 
-		if (left <= 0 || poll(&pfd, 1, (int)left) == 0)
+		if (left <= 0 || poll(&pfd, 1, (int)left) == 0) {
 			return err_set(err, ERR_TIMEOUT,
 			    "bird: no answer in %lld ms",
 			    (long long)want->timeout_ms);
+		}
 		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			continue;

@@ -115,8 +115,8 @@ client_down(struct bird_client *bc, const struct err *err)
 	loop_timer_cancel(bc->timeout);
 	bird_reader_reset(bc->reader);
 	loop_timer_set(bc->retry, bc->pause_ms);
-	bc->pause_ms = bc->pause_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS :
-							 bc->pause_ms * 2;
+	bc->pause_ms =
+	    bc->pause_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : bc->pause_ms * 2;
 
 	TAILQ_CONCAT(&failed, &bc->queue, entry);
 	while ((cmd = TAILQ_FIRST(&failed)) != NULL) {
@@ -193,13 +193,14 @@ client_take_bytes(struct bird_client *bc, const char *bytes, size_t len)
 
 		bytes += used;
 		len -= used;
-		if (rc == -1)
+		if (rc == -1) {
 			client_down(bc, &err);
-		else if (rc == 1)
+		} else if (rc == 1) {
 			client_on_reply(bc, reply);
-		else if (bc->first_is_sent)
+		} else if (bc->first_is_sent) {
 			/* A long listing is alive as long as it flows. */
 			loop_timer_set(bc->timeout, bc->timeout_ms);
+		}
 	}
 }
 
@@ -224,10 +225,11 @@ client_on_io(struct loop *lp, int fd, unsigned events, void *arg)
 				break;
 			continue;
 		}
-		if (n == 0)
+		if (n == 0) {
 			err_set(&err, ERR_GONE, "bird: session closed");
-		else
+		} else {
 			err_sys(&err, "bird: recv");
+		}
 		client_down(bc, &err);
 	}
 	bc->in_callback = false;
@@ -243,15 +245,16 @@ client_on_timeout(struct loop *lp, void *arg)
 	struct err err;
 
 	(void)lp;
-	if (bc->state == GREETING)
+	if (bc->state == GREETING) {
 		err_set(&err, ERR_TIMEOUT, "bird: no greeting in %lld ms",
 		    (long long)bc->timeout_ms);
-	else
+	} else {
 		err_set(&err, ERR_TIMEOUT,
 		    "bird: no reply in %lld ms to \"%.*s\"",
 		    (long long)bc->timeout_ms,
 		    cmd != NULL ? (int)strcspn(cmd->text, "\n") : 0,
 		    cmd != NULL ? cmd->text : "");
+	}
 	bc->in_callback = true;
 	client_down(bc, &err);
 	bc->in_callback = false;
@@ -330,9 +333,9 @@ bird_client_send(struct bird_client *bc, const char *command, bird_reply_cb *cb,
 	if (bc->state != UP || strlen(command) > COMMAND_MAX_BYTES)
 		return -1;
 	cmd = xcalloc(1, sizeof(*cmd));
-	*cmd = (struct command){ .text = xasprintf("%s\n", command),
-		.cb = cb,
-		.arg = arg };
+	*cmd = (struct command){
+		.text = xasprintf("%s\n", command), .cb = cb, .arg = arg
+	};
 	TAILQ_INSERT_TAIL(&bc->queue, cmd, entry);
 	client_send_next(bc);
 	return 0;

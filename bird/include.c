@@ -39,8 +39,7 @@ put_static(FILE *out, const char *name, const struct prefix *p, size_t n,
 		char line[BIRD_ROUTE_LINE_BYTES];
 
 		if (p[i].is_ipv4 == is_ipv4)
-			fprintf(out, "\t%s\n",
-			    bird_include_line(&p[i], line));
+			fprintf(out, "\t%s\n", bird_include_line(&p[i], line));
 	}
 	fprintf(out, "}\n");
 }

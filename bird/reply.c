@@ -118,14 +118,16 @@ take_line(struct bird_reader *r, char *line, size_t len, struct err *err)
 	if (len > 0 && line[0] == '+')
 		return 0;
 	if (len > 0 && line[0] == ' ') {
-		if (!r->has_code)
+		if (!r->has_code) {
 			return err_set(err, ERR_PROTO,
 			    "bird: reply without a code");
+		}
 		return add_line(r, line + 1, len - 1, err);
 	}
-	if (!starts_with_code(line, len))
+	if (!starts_with_code(line, len)) {
 		return err_set(err, ERR_PROTO, "bird: not a reply: \"%.*s\"",
 		    (int)(len > 40 ? 40 : len), line);
+	}
 	r->code = (unsigned)((line[0] - '0') * 1000 + (line[1] - '0') * 100 +
 	    (line[2] - '0') * 10 + (line[3] - '0'));
 	r->has_code = true;
@@ -139,9 +141,9 @@ finish(struct bird_reader *r, const struct bird_reply **reply)
 {
 	for (size_t i = 0; i < r->n; i++)
 		r->lines[i].text = r->text + r->starts[i];
-	r->reply = (struct bird_reply){ .lines = r->lines,
-		.n = r->n,
-		.code = r->code };
+	r->reply = (struct bird_reply){
+		.lines = r->lines, .n = r->n, .code = r->code
+	};
 	r->complete = true;
 	*reply = &r->reply;
 }
@@ -159,9 +161,10 @@ bird_reader_feed(struct bird_reader *r, const char *bytes, size_t len,
 		size_t n = eol != NULL ? (size_t)(eol - p) : len - *used;
 		int rc;
 
-		if (n > sizeof(r->line) - r->line_len)
+		if (n > sizeof(r->line) - r->line_len) {
 			return err_set(err, ERR_PROTO,
 			    "bird: line longer than %d bytes", BIRD_LINE_MAX);
+		}
 		memcpy(r->line + r->line_len, p, n);
 		r->line_len += n;
 		*used += n;

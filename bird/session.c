@@ -21,11 +21,12 @@ bird_session_connect(const char *path, struct err *err)
 		return err_sys(err, "socket");
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1) {
 		/* Its queue is full: it is there, but it accepts nobody. */
-		if (errno == EAGAIN)
+		if (errno == EAGAIN) {
 			err_set(err, ERR_TIMEOUT, "bird: %s: nobody accepts",
 			    path);
-		else
+		} else {
 			err_sys(err, "bird: connect %s", path);
+		}
 		(void)close(fd);
 		return -1;
 	}

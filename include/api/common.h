@@ -22,7 +22,7 @@ void api_events_serve(struct api_events *ev, struct api_server *server);
  */
 struct api_later;
 struct api_later *api_later_new(struct api_request *req, json_t *answer);
-void api_later_send(void *later);
+void api_later_send(void *arg);
 
 /* The body of a drain, checked. */
 struct drain_request {

@@ -66,7 +66,7 @@ const char *api_actor(const struct api_request *req);
 /* Each request is answered exactly once; it is gone after that. */
 void api_reply_json(struct api_request *req, int status, json_t *body);
 void api_reply_bytes(struct api_request *req, int status, const char *type,
-    const void *body, size_t len);
+    const void *bytes, size_t len);
 void api_reply_empty(struct api_request *req, int status);
 /* Status by the code: 404 for ERR_GONE, 409 for ERR_REFUSED, 400 for
  * ERR_CONF, else 500. */

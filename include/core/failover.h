@@ -37,8 +37,8 @@ struct failover_map {
 	 * for unknown (no answer, or flipping). */
 	struct failover_share heirs[2][FAILOVER_SITES_MAX + 1];
 	struct failover_share all; /* the site's clients at baseline */
-	uint32_t answered;	   /* clients that answered at baseline */
-	uint32_t bystanders; /* clients of other sites that moved */
+	uint32_t answered;         /* clients that answered at baseline */
+	uint32_t bystanders;       /* clients of other sites that moved */
 };
 
 void failover_count(const struct failover_input *in, struct failover_map *out);

@@ -18,7 +18,7 @@ enum health {
 /* All zero: unknown, nothing seen. */
 struct probe_health {
 	enum health state;
-	unsigned passes; /* in a row */
+	unsigned passes;   /* in a row */
 	unsigned failures; /* in a row */
 };
 

@@ -58,7 +58,7 @@ struct controller {
 	uint32_t list;
 	struct store_client *clients;
 	uint32_t n_clients;
-	struct client_upload *upload; /* under way; NULL: none */
+	struct client_upload *upload;  /* under way; NULL: none */
 	struct experiment *experiment; /* the newest; NULL: none yet */
 	uint32_t next_experiment;
 };

@@ -34,7 +34,7 @@ uint32_t experiment_sentinel_slot(const uint32_t *sentinels, uint32_t n,
 
 /* What must not change at a site while an experiment runs. */
 struct experiment_watch {
-	json_int_t starts;	 /* of its sweeper */
+	json_int_t starts;       /* of its sweeper */
 	json_int_t lost_batches; /* replies that could not be delivered */
 	json_int_t kernel_drops;
 };

@@ -41,6 +41,10 @@ struct experiment {
 	uint8_t *baseline, *previous, *current;
 	bool has_previous;
 	struct settle settle;
+	/* Whom a second attempt asks: those silent as it began, whoever answers
+	 * meanwhile, since an order that was given must stay the same. */
+	uint32_t *silent;
+	uint32_t n_silent;
 	/* The round under way. */
 	enum round_step step;
 	uint8_t round;

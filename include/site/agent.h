@@ -27,7 +27,7 @@ struct agent_env {
 	struct query *query;
 	struct fetch_engine *fetch;
 	const struct conf *conf; /* conf->agent is not NULL */
-	size_t kind_pinger;	 /* in the keeper's table */
+	size_t kind_pinger;      /* in the keeper's table */
 	size_t kind_runner;
 	size_t kind_sweeper;
 };

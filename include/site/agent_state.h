@@ -26,7 +26,7 @@ struct agent_prefix {
 struct agent {
 	struct agent_env env;
 	const struct conf_agent *conf;
-	char boot[20]; /* changes with every start */
+	char boot[20];                 /* changes with every start */
 	struct agent_prefix *prefixes; /* in prefix_compare order */
 	size_t n_prefixes;
 	struct worker *pinger, *runner;
@@ -37,9 +37,9 @@ struct agent {
 	/* The experiment that holds the test prefix withdrawn; 0: none. */
 	uint32_t test_experiment;
 	struct loop_timer *test_confirm;
-	bool has_will; /* deposited with the keeper */
+	bool has_will;            /* deposited with the keeper */
 	struct sweep_link *sweep; /* NULL: no test prefix */
-	struct uplink *uplink;	  /* NULL: no controller */
+	struct uplink *uplink;    /* NULL: no controller */
 	int64_t started_ms;
 };
 
@@ -55,8 +55,7 @@ void agent_hold_test(struct agent *a, uint32_t experiment);
 void agent_renew_test(struct agent *a);
 
 /* agent_json.c */
-json_t *agent_explain(const struct agent *a, const char *what,
-    struct err *err);
+json_t *agent_explain(const struct agent *a, const char *what, struct err *err);
 /* All prefixes with their inputs and rules, for the controller. */
 json_t *agent_explain_all(const struct agent *a);
 json_t *agent_changes(const struct agent *a, bool drained, char **diff);

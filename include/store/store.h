@@ -88,7 +88,8 @@ struct store_experiment {
 	uint32_t list;       /* the client list that its indices refer to */
 	uint32_t answered;   /* clients that answered at baseline */
 	uint32_t bystanders; /* clients of other sites that moved */
-	const char *sites; /* names, blank between them: outcome k is the k-th */
+	const char
+	    *sites; /* names, blank between them: outcome k is the k-th */
 };
 void store_put_experiment(struct store *s, const struct store_experiment *ex,
     store_done_cb *on_durable, void *arg);

@@ -63,8 +63,7 @@ static void
 on_stop_signal(struct loop *lp, int signo, void *arg)
 {
 	(void)arg;
-	log_info("daemon: stopping: signal %d, routes stay as they are",
-	    signo);
+	log_info("daemon: stopping: signal %d, routes stay as they are", signo);
 	notify_supervisor("STOPPING=1");
 	loop_stop(lp);
 }
@@ -82,10 +81,11 @@ static void
 on_store_alarm(const char *text, void *arg)
 {
 	(void)arg;
-	if (text != NULL)
+	if (text != NULL) {
 		log_warnx("store: %s", text);
-	else
+	} else {
 		log_info("store: writing again");
+	}
 }
 
 static int
@@ -176,9 +176,10 @@ drain_store(struct daemon *d)
 		return;
 	while (store_backlog(d->store) > 0 && mono_before(mono_now(), end))
 		loop_step(d->lp, STORE_STEP_MS);
-	if (store_backlog(d->store) > 0)
+	if (store_backlog(d->store) > 0) {
 		log_warnx("store: %zu rows were not written",
 		    (size_t)store_backlog(d->store));
+	}
 }
 
 /* In the opposite order; all are NULL-safe. */
@@ -225,9 +226,9 @@ daemon_run(const struct conf *conf, struct err *err)
 		note_start(&d);
 		notify_supervisor("READY=1");
 		loop_run(d.lp);
-		rc = d.keeper_lost ?
-		    err_set(err, ERR_GONE, "the keeper process died") :
-		    0;
+		rc = d.keeper_lost
+		    ? err_set(err, ERR_GONE, "the keeper process died")
+		    : 0;
 	}
 	stop(&d);
 	return rc;

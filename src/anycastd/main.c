@@ -22,19 +22,20 @@ enum {
 static void
 usage(FILE *out)
 {
-	fputs("usage: anycastd [-dhnvV] [-c FILE]\n"
-	      "\n"
-	      "Announces and withdraws anycast prefixes through BIRD by the health of\n"
-	      "their services.\n"
-	      "\n"
-	      "  -c, --config FILE  configuration (default " DEFAULT_FILE ")\n"
-	      "  -n, --check        check the configuration and exit\n"
-	      "  -v, --verbose      with -n: print the configuration with all defaults\n"
-	      "  -d, --debug        log more\n"
-	      "  -V, --version      print the version and exit\n"
-	      "  -h, --help         print this and exit\n"
-	      "\n"
-	      "Example: anycastd -n -c " DEFAULT_FILE "\n",
+	fputs(
+	    "usage: anycastd [-dhnvV] [-c FILE]\n"
+	    "\n"
+	    "Announces and withdraws anycast prefixes through BIRD by the health of\n"
+	    "their services.\n"
+	    "\n"
+	    "  -c, --config FILE  configuration (default " DEFAULT_FILE ")\n"
+	    "  -n, --check        check the configuration and exit\n"
+	    "  -v, --verbose      with -n: print the configuration with all defaults\n"
+	    "  -d, --debug        log more\n"
+	    "  -V, --version      print the version and exit\n"
+	    "  -h, --help         print this and exit\n"
+	    "\n"
+	    "Example: anycastd -n -c " DEFAULT_FILE "\n",
 	    out);
 }
 

@@ -23,8 +23,8 @@ notify_supervisor(const char *state)
 	if (path == NULL || (path[0] != '/' && path[0] != '@') ||
 	    !text_copy(sa.sun_path, sizeof(sa.sun_path), path))
 		return;
-	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-	    strlen(path));
+	len =
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
 	/* An abstract address begins with a zero byte. */
 	if (sa.sun_path[0] == '@')
 		sa.sun_path[0] = '\0';

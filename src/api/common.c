@@ -63,9 +63,11 @@ send_events(struct api_request *req, json_t *events, int64_t after)
 	size_t n = json_array_size(events);
 	json_int_t last = after;
 
-	if (n > 0)
-		last = json_integer_value(
-		    json_object_get(json_array_get(events, n - 1), "id"));
+	if (n > 0) {
+		last = json_integer_value(json_object_get(json_array_get(events,
+							      n - 1),
+		    "id"));
+	}
 	api_reply_json(req, 200,
 	    json_pack("{s:o, s:I}", "events", events, "last", last));
 }
@@ -75,8 +77,8 @@ static bool
 try_events(struct waiter *w, bool is_over)
 {
 	struct err err;
-	json_t *events = query_events(w->ev->query, w->after, w->limit,
-	    w->subject, &err);
+	json_t *events =
+	    query_events(w->ev->query, w->after, w->limit, w->subject, &err);
 
 	if (events == NULL) {
 		api_reply_err(w->req, &err);
@@ -219,10 +221,11 @@ api_later_send(void *arg)
 {
 	struct api_later *later = arg;
 
-	if (later->req != NULL)
+	if (later->req != NULL) {
 		api_reply_json(later->req, 200, later->answer);
-	else
+	} else {
 		json_decref(later->answer);
+	}
 	free(later);
 }
 
@@ -241,17 +244,17 @@ drain_request_parse(const struct api_request *req, struct drain_request *out,
 	*out = (struct drain_request){ 0 };
 	if (body == NULL)
 		return -1;
-	if (json_unpack_ex(body, &why, JSON_STRICT, "{s?s, s?I, s?b}",
-		"reason", &reason, "for_ms", &for_ms, "dry_run",
-		&dry_run) == -1)
+	if (json_unpack_ex(body, &why, JSON_STRICT, "{s?s, s?I, s?b}", "reason",
+		&reason, "for_ms", &for_ms, "dry_run", &dry_run) == -1) {
 		rc = err_set(err, ERR_PROTO, "drain: %s", why.text);
-	else if (for_ms < 0 || for_ms > DRAIN_MAX_MS)
+	} else if (for_ms < 0 || for_ms > DRAIN_MAX_MS) {
 		rc = err_set(err, ERR_CONF,
 		    "drain: for_ms: expected 0 to a year");
-	else if (!text_copy(out->reason, sizeof(out->reason), reason))
+	} else if (!text_copy(out->reason, sizeof(out->reason), reason)) {
 		rc = err_set(err, ERR_CONF,
 		    "drain: reason: longer than %d bytes",
 		    INTENT_REASON_BYTES - 1);
+	}
 	out->for_ms = for_ms;
 	out->dry_run = dry_run != 0;
 	json_decref(body);

@@ -241,8 +241,8 @@ api_body_json(const struct api_request *req, struct err *err)
 
 	if (len == 0)
 		return json_object();
-	body = json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES,
-	    &why);
+	body =
+	    json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, &why);
 	if (!json_is_object(body)) {
 		json_decref(body);
 		err_set(err, ERR_PROTO, "body: expected a JSON object: %s",
@@ -291,13 +291,11 @@ is_number(const char *s)
 static bool
 headers_are_sane(struct evhttp_request *ev)
 {
-	bool may_have_body =
-	    evhttp_request_get_command(ev) == EVHTTP_REQ_POST;
+	bool may_have_body = evhttp_request_get_command(ev) == EVHTTP_REQ_POST;
 	unsigned hosts = 0, lengths = 0, encodings = 0;
 	struct evkeyval *kv;
 
-	TAILQ_FOREACH(kv, evhttp_request_get_input_headers(ev), next)
-	{
+	TAILQ_FOREACH (kv, evhttp_request_get_input_headers(ev), next) {
 		hosts += strcasecmp(kv->key, "Host") == 0;
 		if (strcasecmp(kv->key, "Content-Length") == 0) {
 			lengths++;
@@ -385,35 +383,46 @@ path_matches(const struct api_request *req, const char *pattern)
 static const char *
 method_name(struct evhttp_request *ev)
 {
-	return evhttp_request_get_command(ev) == EVHTTP_REQ_POST ? "POST" :
-								   "GET";
+	return evhttp_request_get_command(ev) == EVHTTP_REQ_POST ? "POST"
+								 : "GET";
+}
+
+/* The route of the table for this request, or NULL; *path_known is set when
+ * only the method is another. */
+static const struct api_route *
+find_route(const struct listener *l, const struct table *t,
+    const struct api_request *req, bool *path_known)
+{
+	const char *method = method_name(req->ev);
+
+	for (const struct api_route *r = t->routes; r->method != NULL; r++) {
+		if ((r->reach == API_LOCAL && !l->is_local) ||
+		    !path_matches(req, r->path))
+			continue;
+		*path_known = true;
+		if (strcmp(r->method, method) == 0)
+			return r;
+	}
+	return NULL;
 }
 
 static void
 dispatch(struct listener *l, struct api_request *req)
 {
-	const char *method = method_name(req->ev);
 	bool path_known = false;
 	struct err err;
 
 	for (size_t i = 0; i < l->server->n_tables; i++) {
 		const struct table *t = &l->server->tables[i];
+		const struct api_route *r =
+		    find_route(l, t, req, &path_known);
 
-		for (const struct api_route *r = t->routes; r->method != NULL;
-		     r++) {
-			if (!path_matches(req, r->path))
-				continue;
-			if (r->reach == API_LOCAL && !l->is_local)
-				continue;
-			path_known = true;
-			if (strcmp(r->method, method) == 0) {
-				r->handler(req, t->arg);
-				return;
-			}
+		if (r != NULL) {
+			r->handler(req, t->arg);
+			return;
 		}
 	}
-	err_set(&err, ERR_GONE, "%s: %s",
-	    evhttp_request_get_uri(req->ev),
+	err_set(&err, ERR_GONE, "%s: %s", evhttp_request_get_uri(req->ev),
 	    path_known ? "not with this method" : "nothing here");
 	api_reply_err(req, &err);
 }
@@ -505,9 +514,9 @@ api_server_add(struct api_server *s, const struct api_route *routes, void *arg)
 static int
 listener_bind(struct listener *l, int fd, struct err *err)
 {
-	struct evconnlistener *ec = evconnlistener_new(
-	    loop_event_base(l->server->lp), NULL, NULL,
-	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	struct evconnlistener *ec =
+	    evconnlistener_new(loop_event_base(l->server->lp), NULL, NULL,
+		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 
 	if (ec == NULL) {
 		(void)close(fd);
@@ -531,9 +540,10 @@ remove_dead_socket(const struct sockaddr_un *sa, struct err *err)
 		return err_sys(err, "socket");
 	rc = connect(fd, (const struct sockaddr *)sa, sizeof(*sa));
 	(void)close(fd);
-	if (rc == 0 || errno == EAGAIN)
+	if (rc == 0 || errno == EAGAIN) {
 		return err_set(err, ERR_REFUSED,
 		    "%s: another daemon answers there", sa->sun_path);
+	}
 	if (unlink(sa->sun_path) == -1 && errno != ENOENT)
 		return err_sys(err, "%s", sa->sun_path);
 	return 0;
@@ -575,11 +585,12 @@ api_server_listen_tcp(struct api_server *s, const char *where, struct err *err)
 	int len = sizeof(ss), fd, one = 1;
 
 	if (evutil_parse_sockaddr_port(where, (struct sockaddr *)&ss, &len) ==
-	    -1)
+	    -1) {
 		return err_set(err, ERR_CONF,
 		    "%s: expected address:port or [address]:port", where);
-	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0);
+	}
+	fd =
+	    socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return err_sys(err, "socket");
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));

@@ -33,7 +33,8 @@ struct chan {
 };
 
 static void
-header_build(uint8_t out[CHAN_HEADER_BYTES], uint16_t type, size_t len)
+header_build(uint8_t out[CHAN_HEADER_BYTES], /* NOLINT(readability-non-const-parameter): written by the cursor */
+    uint16_t type, size_t len)
 {
 	struct wcursor w = { .p = out, .left = CHAN_HEADER_BYTES };
 
@@ -176,10 +177,11 @@ chan_on_io(struct loop *lp, int fd, unsigned events, void *arg)
 		(void)evbuffer_drain(ch->out, evbuffer_get_length(ch->out));
 	if ((events & LOOP_READ) != 0)
 		closed = chan_read_in(ch);
-	if (!ch->dead && !closed)
+	if (!ch->dead && !closed) {
 		loop_fd_set(ch->io,
 		    LOOP_READ |
 			(evbuffer_get_length(ch->out) > 0 ? LOOP_WRITE : 0));
+	}
 	chan_leave(ch, closed);
 }
 
@@ -260,9 +262,10 @@ read_all(int fd, uint8_t *buf, size_t len, struct err *err)
 			return err_sys(err, "read");
 		if (n == 0 && got == 0)
 			return 0;
-		if (n == 0)
+		if (n == 0) {
 			return err_set(err, ERR_GONE,
 			    "peer closed in a message");
+		}
 		got += (size_t)n;
 	}
 	return 1;

@@ -24,8 +24,8 @@ log_init(const char *process, bool debug)
 	log_state.journal = getenv("JOURNAL_STREAM") != NULL;
 }
 
-static void log_line(int level, const char *suffix, const char *fmt,
-    va_list ap) __attribute__((format(printf, 3, 0)));
+static void log_line(int level, const char *suffix, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
 
 /* One write per line, so that lines of several processes do not mix. */
 static void
@@ -112,10 +112,11 @@ log_limited(struct log_limit *limit, const char *fmt, ...)
 
 	if (limit->window_start.us == 0 ||
 	    mono_diff_ms(now, limit->window_start) >= LOG_LIMIT_WINDOW_MS) {
-		if (limit->suppressed > 0)
+		if (limit->suppressed > 0) {
 			log_warnx(
 			    "log: %llu lines like the next one were suppressed",
 			    (unsigned long long)limit->suppressed);
+		}
 		limit->window_start = now;
 		limit->in_window = 0;
 		limit->suppressed = 0;

@@ -87,7 +87,7 @@ void
 loop_step(struct loop *lp, int wait_ms)
 {
 	struct timeval tv = { .tv_sec = wait_ms / 1000,
-		.tv_usec = (wait_ms % 1000) * 1000 };
+		.tv_usec = (suseconds_t)(wait_ms % 1000) * 1000 };
 	struct event *limit = evtimer_new(lp->base, on_step_timeout, NULL);
 
 	if (wait_ms > 0 && limit != NULL)

@@ -19,10 +19,11 @@ rights_drop(bool keep_net_raw, struct err *err)
 		(void)capng_apply(CAPNG_SELECT_BOUNDS);
 	}
 	capng_clear(CAPNG_SELECT_CAPS);
-	if (keep_net_raw)
+	if (keep_net_raw) {
 		(void)capng_update(CAPNG_ADD,
 		    (capng_type_t)(CAPNG_EFFECTIVE | CAPNG_PERMITTED),
 		    CAP_NET_RAW);
+	}
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
 		return err_set(err, ERR_SYS, "capabilities: cannot drop");
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1)

@@ -175,12 +175,13 @@ keeper_on_exited(struct keeper *k, pid_t pid, int status)
 {
 	struct worker *w = worker_by_pid(k, pid);
 
-	if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status)) {
 		log_warnx("worker pid %d: killed by signal %d", (int)pid,
 		    WTERMSIG(status));
-	else if (WEXITSTATUS(status) != 0)
+	} else if (WEXITSTATUS(status) != 0) {
 		log_warnx("worker pid %d: exit status %d", (int)pid,
 		    WEXITSTATUS(status));
+	}
 	/* Its channel still holds what it said last: the close comes there. */
 	if (w != NULL)
 		w->pid = 0;
@@ -204,10 +205,11 @@ keeper_on_io(struct loop *lp, int fd, unsigned events, void *arg)
 		return;
 	}
 	if (rec.op == KEEPER_STARTED && rec.b < WORKERS_MAX &&
-	    k->workers[rec.b] != NULL)
+	    k->workers[rec.b] != NULL) {
 		k->workers[rec.b]->pid = (pid_t)rec.a;
-	else if (rec.op == KEEPER_EXITED)
+	} else if (rec.op == KEEPER_EXITED) {
 		keeper_on_exited(k, (pid_t)rec.a, (int)rec.b);
+	}
 }
 
 void

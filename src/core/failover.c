@@ -70,8 +70,9 @@ settle_step(struct settle *s, const uint8_t *previous, const uint8_t *current,
 	    settle_moved_permille(previous, current, n) <=
 		SETTLE_MOVED_MAX_PERMILLE;
 
-	for (size_t i = 0; i < n && forbidden != OUTCOME_NONE; i++)
-		is_calm = is_calm && current[i] != forbidden;
+	/* Of the previous round too: it is one of those that must be alike. */
+	for (size_t i = 0; i < n && is_calm && forbidden != OUTCOME_NONE; i++)
+		is_calm = current[i] != forbidden && previous[i] != forbidden;
 	s->calm = is_calm ? s->calm + 1 : 0;
 	/* The first round is compared with nothing, hence one less. */
 	return s->calm >= SETTLE_ROUNDS - 1;

@@ -48,33 +48,26 @@ enum outcome {
 
 /* In order of precedence within each kind. */
 static const struct rule {
-	const char *name;
 	enum route_kind kind;
-	bool (*applies)(const struct route_inputs *in);
 	enum outcome outcome;
+	bool (*applies)(const struct route_inputs *in);
+	const char *name;
 	const char *yes;
 	const char *no;
 } rules[ROUTE_RULE_COUNT] = {
-	[ROUTE_RULE_DRAIN] = { "drain", ROUTE_SERVICE, is_drained, WITHDRAW,
-	    "an operator drained it: withdraw",
-	    "no active drain" },
-	[ROUTE_RULE_SICK] = { "sick", ROUTE_SERVICE, is_sick, WITHDRAW,
-	    "the service is sick: withdraw",
-	    "the service is not sick" },
-	[ROUTE_RULE_HEALTHY] = { "healthy", ROUTE_SERVICE, is_healthy,
-	    ANNOUNCE,
+	[ROUTE_RULE_DRAIN] = { ROUTE_SERVICE, WITHDRAW, is_drained, "drain",
+	    "an operator drained it: withdraw", "no active drain" },
+	[ROUTE_RULE_SICK] = { ROUTE_SERVICE, WITHDRAW, is_sick, "sick",
+	    "the service is sick: withdraw", "the service is not sick" },
+	[ROUTE_RULE_HEALTHY] = { ROUTE_SERVICE, ANNOUNCE, is_healthy, "healthy",
 	    "the service is healthy: announce",
 	    "the service is not known to be healthy" },
-	[ROUTE_RULE_KEEP] = { "keep", ROUTE_SERVICE, is_unknown, KEEP,
-	    "health is not known yet: keep what is there",
-	    "health is known" },
-	[ROUTE_RULE_EXPERIMENT] = { "experiment", ROUTE_TEST, is_in_experiment,
-	    WITHDRAW,
-	    "an experiment holds the test prefix withdrawn",
+	[ROUTE_RULE_KEEP] = { ROUTE_SERVICE, KEEP, is_unknown, "keep",
+	    "health is not known yet: keep what is there", "health is known" },
+	[ROUTE_RULE_EXPERIMENT] = { ROUTE_TEST, WITHDRAW, is_in_experiment, "experiment", "an experiment holds the test prefix withdrawn",
 	    "no experiment holds it withdrawn" },
-	[ROUTE_RULE_TEST] = { "test", ROUTE_TEST, is_always, ANNOUNCE,
-	    "test prefix: announced unless an experiment withdraws it",
-	    "" },
+	[ROUTE_RULE_TEST] = { ROUTE_TEST, ANNOUNCE, is_always, "test",
+	    "test prefix: announced unless an experiment withdraws it", "" },
 };
 
 struct route_decision

@@ -151,14 +151,12 @@ handle_orders(struct api_request *req, void *arg)
 
 /* Intents made or ended at the site's own console. */
 static void
-take_intents(struct controller *c, struct fleet_site *s,
-    const json_t *status)
+take_intents(struct controller *c, struct fleet_site *s, const json_t *status)
 {
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "intents"), i, row)
-	{
+	json_array_foreach (json_object_get(status, "intents"), i, row) {
 		struct intent in;
 		struct err err;
 
@@ -262,10 +260,11 @@ handle_replies(struct api_request *req, void *arg)
 	body = api_body(req, &len);
 	take_replies(c, s, body, len, &err);
 	s->replies_seq = (uint64_t)seq;
-	if (err.code != ERR_NONE)
+	if (err.code != ERR_NONE) {
 		api_reply_err(req, &err);
-	else
+	} else {
 		api_reply_empty(req, 204);
+	}
 }
 
 /* ---- client lists ---- */
@@ -287,9 +286,10 @@ handle_client_list(struct api_request *req, void *arg)
 		return;
 	}
 	bytes = xcalloc(c->n_clients, ADDR_BYTES);
-	for (uint32_t i = 0; i < c->n_clients; i++)
+	for (uint32_t i = 0; i < c->n_clients; i++) {
 		memcpy(bytes + (size_t)i * ADDR_BYTES, c->clients[i].addr,
 		    ADDR_BYTES);
+	}
 	api_reply_bytes(req, 200, "application/octet-stream", bytes,
 	    (size_t)c->n_clients * ADDR_BYTES);
 	free(bytes);

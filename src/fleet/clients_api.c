@@ -57,8 +57,8 @@ store_list(struct controller *c, struct api_later *answer)
 		bool last = left <= STORE_PART;
 
 		store_put_clients(c->env.store, c->list, c->clients + i,
-		    last ? left : STORE_PART, last, last ? api_later_send : NULL,
-		    answer);
+		    last ? left : STORE_PART, last,
+		    last ? api_later_send : NULL, answer);
 	}
 }
 

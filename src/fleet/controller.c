@@ -91,9 +91,10 @@ controller_publish(struct controller *c, size_t site)
 	text = json_dumps(doc, JSON_COMPACT);
 	/* Agents know the newest revision, should we forget it. */
 	if (store_put_order(c->env.store, s->name, s->revision, text, NULL,
-		NULL) == -1)
+		NULL) == -1) {
 		log_warnx("orders of %s: revision %llu is too long to be kept",
 		    s->name, (unsigned long long)s->revision);
+	}
 	free(text);
 	fleet_site_wake(s);
 }
@@ -136,20 +137,19 @@ on_tick(struct loop *lp, void *arg)
 static int
 bury_old_experiments(struct controller *c, struct err *err)
 {
-	json_t *rows = query_experiments(c->env.query, NULL, OLD_EXPERIMENTS,
-	    err);
-	const json_t *row;
+	json_t *rows =
+	    query_experiments(c->env.query, NULL, OLD_EXPERIMENTS, err);
+	json_t *row;
 	size_t i;
 
 	if (rows == NULL)
 		return -1;
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach (rows, i, row) {
 		const char *site, *state, *sites;
 		json_int_t id, created_ms, ended_ms, clients, list;
 		struct store_experiment old;
 
-		if (json_unpack((json_t *)(uintptr_t)row,
+		if (json_unpack(row,
 			"{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "id", &id,
 			"site", &site, "state", &state, "created_ms",
 			&created_ms, "ended_ms", &ended_ms, "clients", &clients,

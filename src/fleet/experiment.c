@@ -123,13 +123,27 @@ set_step(struct experiment *ex, enum round_step step)
 }
 
 static void
+pick_silent(struct experiment *ex)
+{
+	const uint8_t *outcomes = experiment_sweep_outcomes(ex);
+
+	ex->n_silent = 0;
+	for (uint32_t i = 0; i < ex->clients.n; i++) {
+		if (outcomes[i] == OUTCOME_NONE && ex->n_silent < RETRY_MAX)
+			ex->silent[ex->n_silent++] = i;
+	}
+}
+
+static void
 start_round(struct experiment *ex)
 {
 	uint8_t *swap = ex->previous;
 
 	ex->job++;
 	ex->round++;
-	if (!experiment_is_full_sweep(ex)) {
+	if (experiment_is_full_sweep(ex)) {
+		pick_silent(ex);
+	} else {
 		ex->previous = ex->current;
 		ex->current = swap;
 		memset(ex->current, OUTCOME_NONE, ex->n_sentinels);
@@ -172,6 +186,10 @@ baseline_done(struct experiment *ex)
 	ex->n_sentinels = experiment_pick_sentinels(&ex->clients, ex->before,
 	    (uint8_t)(ex->site + 1), ex->c->conf->predict.sentinels,
 	    ex->sentinels);
+	if (ex->n_sentinels == 0) {
+		fail(ex, "no client answered to one site only");
+		return;
+	}
 	for (uint32_t i = 0; i < ex->n_sentinels; i++)
 		ex->baseline[i] = ex->before[ex->sentinels[i]];
 	enter(ex, EXPERIMENT_EV_COMPLETE);
@@ -183,14 +201,14 @@ sentinels_done(struct experiment *ex)
 	uint8_t withdrawn = (uint8_t)(ex->site + 1);
 	bool is_complete;
 
-	if (ex->state == EXPERIMENT_SETTLE)
+	if (ex->state == EXPERIMENT_SETTLE) {
 		is_complete = settle_step(&ex->settle,
 		    ex->has_previous ? ex->previous : NULL, ex->current,
 		    ex->n_sentinels, withdrawn);
-	else
+	} else {
 		is_complete = settle_moved_permille(ex->baseline, ex->current,
-				  ex->n_sentinels) <=
-		    SETTLE_MOVED_MAX_PERMILLE;
+				  ex->n_sentinels) <= SETTLE_MOVED_MAX_PERMILLE;
+	}
 	ex->has_previous = true;
 	if (is_complete) {
 		enter(ex, EXPERIMENT_EV_COMPLETE);
@@ -199,14 +217,14 @@ sentinels_done(struct experiment *ex)
 	if (mono_diff_ms(mono_now(), ex->state_since) >
 	    ex->c->conf->predict.settle_max_ms) {
 		fail(ex,
-		    ex->state == EXPERIMENT_SETTLE ?
-			"routing did not settle in time" :
-			"clients did not come back in time");
+		    ex->state == EXPERIMENT_SETTLE
+			? "routing did not settle in time"
+			: "clients did not come back in time");
 		return;
 	}
 	set_step(ex, ROUND_PAUSE);
-	ex->wait_until = mono_add_ms(mono_now(),
-	    ex->c->conf->predict.sentinel_interval_ms);
+	ex->wait_until =
+	    mono_add_ms(mono_now(), ex->c->conf->predict.sentinel_interval_ms);
 }
 
 uint8_t *
@@ -245,24 +263,25 @@ round_done(struct experiment *ex)
 		start_round(ex);
 		return;
 	}
-	if (ex->state == EXPERIMENT_BASELINE)
+	if (ex->state == EXPERIMENT_BASELINE) {
 		baseline_done(ex);
-	else if (ex->state == EXPERIMENT_SWEEP)
+	} else if (ex->state == EXPERIMENT_SWEEP) {
 		enter(ex, EXPERIMENT_EV_COMPLETE);
-	else
+	} else {
 		sentinels_done(ex);
+	}
 }
 
 /* The sender's word on its job: 1 done, 0 not yet, -1 failed. */
 static int
 job_progress(const struct experiment *ex, const char **why)
 {
-	const json_t *sweep = json_object_get(
-	    ex->c->sites[ex->sender].status, "sweep");
+	json_t *sweep =
+	    json_object_get(ex->c->sites[ex->sender].status, "sweep");
 	json_int_t job;
 	int done;
 
-	if (json_unpack((json_t *)(uintptr_t)sweep, "{s:I, s:b, s:s}", "job",
+	if (json_unpack(sweep, "{s:I, s:b, s:s}", "job",
 		&job, "done", &done, "failed", why) == -1 ||
 	    job != ex->job || !done)
 		return 0;
@@ -315,9 +334,9 @@ store_sweep(struct experiment *ex, uint8_t phase, const uint8_t *outcomes,
 		struct store_outcomes part = { .experiment = ex->id,
 			.phase = phase,
 			.first = i,
-			.n = left < STORE_OUTCOMES_PER_CHUNK ?
-			    left :
-			    STORE_OUTCOMES_PER_CHUNK,
+			.n = left < STORE_OUTCOMES_PER_CHUNK
+			    ? left
+			    : STORE_OUTCOMES_PER_CHUNK,
 			.sites = outcomes + i,
 			.rtt_us = rtt + i };
 
@@ -388,10 +407,11 @@ enter(struct experiment *ex, enum experiment_event ev)
 		ex->ended_ms = wall_now_ms();
 	note(ex, before);
 	on_enter(ex);
-	if (experiment_has_rounds(ex))
+	if (experiment_has_rounds(ex)) {
 		start_round(ex);
-	else
+	} else {
 		controller_publish_all(ex->c);
+	}
 }
 
 /* Have all test prefixes of the site become what is ordered? */
@@ -404,8 +424,7 @@ test_prefixes_are(const struct experiment *ex, const char *real)
 	if (ex->c->sites[ex->site].applied_revision !=
 	    ex->c->sites[ex->site].revision)
 		return false;
-	json_array_foreach(json_object_get(status, "prefixes"), i, p)
-	{
+	json_array_foreach (json_object_get(status, "prefixes"), i, p) {
 		const char *is = json_string_value(json_object_get(p, "real"));
 
 		if (!json_is_null(json_object_get(p, "service")))
@@ -440,14 +459,14 @@ advance(struct experiment *ex)
 	watch_sites(ex);
 	if (!experiment_is_running(ex))
 		return;
-	if (ex->state == EXPERIMENT_WITHDRAW &&
-	    test_prefixes_are(ex, "withdrawn"))
-		enter(ex, EXPERIMENT_EV_COMPLETE);
-	else if (ex->state == EXPERIMENT_RESTORE &&
-	    test_prefixes_are(ex, "announced"))
-		enter(ex, EXPERIMENT_EV_COMPLETE);
-	else if (experiment_has_rounds(ex))
+	if (experiment_has_rounds(ex)) {
 		step_round(ex);
+		return;
+	}
+	if (test_prefixes_are(ex,
+		experiment_holds_withdrawn(ex->state) ? "withdrawn"
+						      : "announced"))
+		enter(ex, EXPERIMENT_EV_COMPLETE);
 }
 
 void
@@ -460,12 +479,12 @@ experiment_on_tick(struct experiment *ex)
 	if (!experiment_is_running(ex))
 		return;
 	if (experiment_has_rounds(ex) && ex->step == ROUND_SENDING)
-		limit_ms +=
-		    2000LL * ex->clients.n / (int64_t)conf->rate_pps;
+		limit_ms += 2000LL * ex->clients.n / (int64_t)conf->rate_pps;
 	if (experiment_has_rounds(ex))
 		limit_ms += conf->linger_ms + conf->sentinel_interval_ms;
 	if (mono_diff_ms(mono_now(),
-		experiment_has_rounds(ex) ? ex->step_since : ex->state_since) > limit_ms)
+		experiment_has_rounds(ex) ? ex->step_since : ex->state_since) >
+	    limit_ms)
 		fail(ex, "a step took too long");
 }
 
@@ -535,10 +554,11 @@ take_reply(struct experiment *ex, uint8_t site, const struct sweep_reply *r)
 	take_outcome(ex, &outcomes[slot], site, &is_first);
 	/* An RTT only where one clock saw both ends. */
 	if (is_first && !is_sentinel && site == ex->sender + 1 &&
-	    r->recv_us >= r->sent_us && r->recv_us - r->sent_us < RTT_UNKNOWN)
-		(ex->state == EXPERIMENT_BASELINE ? ex->before_rtt :
-						    ex->after_rtt)[slot] =
+	    r->recv_us >= r->sent_us && r->recv_us - r->sent_us < RTT_UNKNOWN) {
+		(ex->state == EXPERIMENT_BASELINE ? ex->before_rtt
+						  : ex->after_rtt)[slot] =
 		    (uint32_t)(r->recv_us - r->sent_us);
+	}
 }
 
 void
@@ -555,20 +575,24 @@ experiment_on_replies(struct experiment *ex, size_t site,
 static int
 check_fleet(const struct controller *c, size_t site, struct err *err)
 {
-	if (c->n_clients == 0)
+	if (c->n_clients == 0) {
 		return err_set(err, ERR_REFUSED,
 		    "no clients: load a list with \"anycastctl clients import\"");
-	if (c->n_sites < 2)
+	}
+	if (c->n_sites < 2) {
 		return err_set(err, ERR_REFUSED,
 		    "one site has no heirs: an experiment needs two");
-	if (c->n_sites > FAILOVER_SITES_MAX)
+	}
+	if (c->n_sites > FAILOVER_SITES_MAX) {
 		return err_set(err, ERR_REFUSED,
 		    "%zu sites: an experiment has at most %u", c->n_sites,
 		    FAILOVER_SITES_MAX);
-	if (c->experiment != NULL && experiment_is_running(c->experiment))
+	}
+	if (c->experiment != NULL && experiment_is_running(c->experiment)) {
 		return err_set(err, ERR_REFUSED,
-		    "experiment %" PRIu32 " at %s is running", c->experiment->id,
-		    c->sites[c->experiment->site].name);
+		    "experiment %" PRIu32 " at %s is running",
+		    c->experiment->id, c->sites[c->experiment->site].name);
+	}
 	for (size_t i = 0; i < c->n_sites; i++) {
 		if (experiment_site_is_ready(&c->sites[i], err) == -1)
 			return -1;
@@ -602,6 +626,7 @@ experiment_start(struct controller *c, size_t site, struct err *err)
 	ex->after_rtt = xcalloc(n, sizeof(uint32_t));
 	memset(ex->before_rtt, 0xff, n * sizeof(uint32_t));
 	memset(ex->after_rtt, 0xff, n * sizeof(uint32_t));
+	ex->silent = xcalloc(n < RETRY_MAX ? n : RETRY_MAX, sizeof(uint32_t));
 	ex->sentinels = xcalloc(room, sizeof(uint32_t));
 	ex->baseline = xcalloc(room, 1);
 	ex->previous = xcalloc(room, 1);
@@ -629,6 +654,7 @@ experiment_free(struct experiment *ex)
 	free(ex->after);
 	free(ex->before_rtt);
 	free(ex->after_rtt);
+	free(ex->silent);
 	free(ex->sentinels);
 	free(ex->baseline);
 	free(ex->previous);

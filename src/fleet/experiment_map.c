@@ -36,10 +36,11 @@ count_class(const uint8_t *before, uint32_t n, uint8_t site, bool at_site)
 {
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		count += before[i] != OUTCOME_NONE &&
 		    before[i] != OUTCOME_FLIPPING &&
 		    (before[i] == site) == at_site;
+	}
 	return count;
 }
 
@@ -82,8 +83,8 @@ index_compare(const void *a, const void *b)
 uint32_t
 experiment_sentinel_slot(const uint32_t *sentinels, uint32_t n, uint32_t client)
 {
-	const uint32_t *found = bsearch(&client, sentinels, n,
-	    sizeof(*sentinels), index_compare);
+	const uint32_t *found =
+	    bsearch(&client, sentinels, n, sizeof(*sentinels), index_compare);
 
 	return found == NULL ? n : (uint32_t)(found - sentinels);
 }
@@ -136,26 +137,28 @@ experiment_site_is_ready(const struct fleet_site *s, struct err *err)
 	const json_t *p;
 	size_t i, n = 0;
 
-	if (!fleet_site_is_live(s))
+	if (!fleet_site_is_live(s)) {
 		return err_set(err, ERR_REFUSED,
 		    "site %s: its agent is silent, its replies would be lost",
 		    s->name);
-	json_array_foreach(json_object_get(s->status, "prefixes"), i, p)
-	{
+	}
+	json_array_foreach (json_object_get(s->status, "prefixes"), i, p) {
 		const char *real =
 		    json_string_value(json_object_get(p, "real"));
 
 		if (!json_is_null(json_object_get(p, "service")))
 			continue;
 		n++;
-		if (real == NULL || strcmp(real, "announced") != 0)
+		if (real == NULL || strcmp(real, "announced") != 0) {
 			return err_set(err, ERR_REFUSED,
 			    "site %s: its test prefix is not announced",
 			    s->name);
+		}
 	}
-	if (n == 0)
+	if (n == 0) {
 		return err_set(err, ERR_REFUSED,
 		    "site %s: it has no test prefix", s->name);
+	}
 	return 0;
 }
 
@@ -166,8 +169,7 @@ experiment_store_map(struct controller *c, const struct store_experiment *row,
     const struct failover_input *in)
 {
 	struct failover_map *map = xcalloc(1, sizeof(*map));
-	struct store_heir *rows =
-	    xcalloc(2 * (c->n_sites + 1), sizeof(*rows));
+	struct store_heir *rows = xcalloc(2 * (c->n_sites + 1), sizeof(*rows));
 	struct store_experiment end = *row;
 	size_t n = 0;
 
@@ -185,9 +187,9 @@ experiment_store_map(struct controller *c, const struct store_experiment *row,
 			rows[n++] = (struct store_heir){ .experiment = row->id,
 				.site = row->site,
 				.family = family == 0 ? 4 : 6,
-				.heir = heir == c->n_sites ?
-				    "" :
-				    c->sites[heir].name,
+				.heir = heir == c->n_sites
+				    ? ""
+				    : c->sites[heir].name,
 				.clients = share->clients,
 				.weight = share->weight };
 		}

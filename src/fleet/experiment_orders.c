@@ -13,23 +13,16 @@
 static json_t *
 subset_json(const struct experiment *ex)
 {
+	bool is_full = experiment_is_full_sweep(ex);
+	const uint32_t *who = is_full ? ex->silent : ex->sentinels;
+	uint32_t n = is_full ? ex->n_silent : ex->n_sentinels;
 	json_t *list;
 
-	if (experiment_is_full_sweep(ex) && ex->round <= 1)
+	if (is_full && ex->round <= 1)
 		return json_null();
 	list = json_array();
-	if (experiment_is_full_sweep(ex)) {
-		const uint8_t *outcomes = experiment_sweep_outcomes(ex);
-
-		for (uint32_t i = 0; i < ex->clients.n; i++) {
-			if (outcomes[i] == OUTCOME_NONE)
-				json_array_append_new(list, json_integer(i));
-		}
-	} else {
-		for (uint32_t i = 0; i < ex->n_sentinels; i++)
-			json_array_append_new(list,
-			    json_integer(ex->sentinels[i]));
-	}
+	for (uint32_t i = 0; i < n; i++)
+		json_array_append_new(list, json_integer(who[i]));
 	return list;
 }
 
@@ -44,8 +37,7 @@ sweep_json(const struct experiment *ex, size_t site)
 	    (json_int_t)ex->clients.list, "phase", (int)ex->state, "round",
 	    (int)ex->round, "rate_pps",
 	    (json_int_t)ex->c->conf->predict.rate_pps, "seed",
-	    (json_int_t)ex->id, "subset",
-	    subset_json(ex));
+	    (json_int_t)ex->id, "subset", subset_json(ex));
 }
 
 void
@@ -116,12 +108,12 @@ counters_json(const struct experiment *ex)
 		cut += (uint64_t)s + (uint64_t)t;
 		drops += (uint64_t)d;
 	}
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-	    "accepted", (json_int_t)own->accepted, "duplicate",
-	    (json_int_t)own->duplicate, "second_site",
-	    (json_int_t)own->second_site, "late", (json_int_t)late, "forged",
-	    (json_int_t)forged, "other_source", (json_int_t)own->other_source,
-	    "short", (json_int_t)cut, "kernel_drops", (json_int_t)drops);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted",
+	    (json_int_t)own->accepted, "duplicate", (json_int_t)own->duplicate,
+	    "second_site", (json_int_t)own->second_site, "late",
+	    (json_int_t)late, "forged", (json_int_t)forged, "other_source",
+	    (json_int_t)own->other_source, "short", (json_int_t)cut,
+	    "kernel_drops", (json_int_t)drops);
 }
 
 json_t *
@@ -133,26 +125,26 @@ experiment_to_json(const struct experiment *ex)
 	if (ex == NULL)
 		return json_null();
 	(void)json_unpack(ex->c->sites[ex->sender].status,
-	    "{s:{s:I, s:I, s:I}}", "sweep", "job", &job, "sent", &sent,
-	    "total", &total);
-	if (job != ex->job)
+	    "{s:{s:I, s:I, s:I}}", "sweep", "job", &job, "sent", &sent, "total",
+	    &total);
+	if (job != ex->job || sent < 0 || total < sent || total > UINT32_MAX)
 		sent = total = 0;
 	(void)snprintf(step, sizeof(step), "%s",
 	    experiment_state_name(ex->state));
-	if (experiment_is_full_sweep(ex) && experiment_is_running(ex))
+	if (experiment_is_full_sweep(ex) && experiment_is_running(ex)) {
 		(void)snprintf(step, sizeof(step), "%s: %lld of %" PRIu32,
 		    experiment_state_name(ex->state), (long long)sent,
 		    ex->clients.n);
-	else if (experiment_has_rounds(ex))
+	} else if (experiment_has_rounds(ex)) {
 		(void)snprintf(step, sizeof(step), "%s: round %u",
 		    experiment_state_name(ex->state), (unsigned)ex->round);
-	return json_pack(
-	    "{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:o}", "id",
-	    (json_int_t)ex->id, "site", ex->c->sites[ex->site].name, "state",
-	    experiment_state_name(ex->state), "reason", ex->reason,
+	}
+	return json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:o}",
+	    "id", (json_int_t)ex->id, "site", ex->c->sites[ex->site].name,
+	    "state", experiment_state_name(ex->state), "reason", ex->reason,
 	    "created_ms", (json_int_t)ex->created_ms, "ended_ms",
 	    (json_int_t)ex->ended_ms, "clients", (json_int_t)ex->clients.n,
 	    "progress_permille",
-	    (int)progress_permille(ex, (uint32_t)sent, (uint32_t)total),
-	    "step", step, "counters", counters_json(ex));
+	    (int)progress_permille(ex, (uint32_t)sent, (uint32_t)total), "step",
+	    step, "counters", counters_json(ex));
 }

@@ -15,12 +15,11 @@ add_row(json_t *by_heir, const char *heir, int family, json_int_t clients,
 	if (entry == NULL) {
 		entry = json_pack("{s:o, s:I, s:f, s:f, s:f, s:{s:{s:I, s:f}, "
 				  "s:{s:I, s:f}}}",
-		    "heir",
-		    heir[0] != '\0' ? json_string(heir) : json_null(),
+		    "heir", heir[0] != '\0' ? json_string(heir) : json_null(),
 		    "clients", (json_int_t)0, "weight", 0.0, "clients_share",
 		    0.0, "weight_share", 0.0, "families", "4", "clients",
-		    (json_int_t)0, "weight", 0.0, "6", "clients",
-		    (json_int_t)0, "weight", 0.0);
+		    (json_int_t)0, "weight", 0.0, "6", "clients", (json_int_t)0,
+		    "weight", 0.0);
 		json_object_set_new(by_heir, heir, entry);
 	}
 	json_object_set_new(entry, "clients",
@@ -40,10 +39,9 @@ set_shares(json_t *heirs, json_int_t clients, double weight)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(heirs, i, entry)
-	{
-		double c = (double)json_integer_value(
-		    json_object_get(entry, "clients"));
+	json_array_foreach (heirs, i, entry) {
+		double c = (double)json_integer_value(json_object_get(entry,
+		    "clients"));
 		double w = json_real_value(json_object_get(entry, "weight"));
 
 		json_object_set_new(entry, "clients_share",
@@ -61,8 +59,7 @@ take_largest(json_t *by_heir, json_t *out)
 	double most = -1;
 	json_t *entry;
 
-	json_object_foreach(by_heir, heir, entry)
-	{
+	json_object_foreach (by_heir, heir, entry) {
 		double w = json_real_value(json_object_get(entry, "weight"));
 
 		if (heir[0] != '\0' && w > most) {
@@ -87,8 +84,7 @@ heirs_json(json_t *rows, json_int_t *clients, double *weight)
 
 	*clients = 0;
 	*weight = 0;
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach (rows, i, row) {
 		json_t *c = json_object_get(row, "clients");
 		json_t *w = json_object_get(row, "weight");
 		const char *heir =
@@ -160,10 +156,11 @@ fleet_maps(struct controller *c, const char *site, struct err *err)
 			json_decref(maps);
 			return NULL;
 		}
-		if (json_is_null(map))
+		if (json_is_null(map)) {
 			json_decref(map);
-		else
+		} else {
 			json_array_append_new(maps, map);
+		}
 	}
 	return maps;
 }
@@ -178,8 +175,8 @@ fleet_landing(struct controller *c, const char *site)
 		log_warnx("failover map of %s: %s", site, err.msg);
 		return json_null();
 	}
-	heirs = json_is_null(map) ? json_null() :
-				    json_incref(json_object_get(map, "heirs"));
+	heirs = json_is_null(map) ? json_null()
+				  : json_incref(json_object_get(map, "heirs"));
 	json_decref(map);
 	return heirs;
 }

@@ -37,27 +37,29 @@ page_prepare(struct controller *c, struct page *pg, struct err *err)
 	    &clients, "sites", &sites);
 	(void)text_copy(pg->sites, sizeof(pg->sites), sites);
 	json_decref(row);
-	if (list != c->list)
+	if (list != c->list) {
 		return err_set(err, ERR_GONE,
 		    "experiment %" PRIu32 ": its client list was replaced",
 		    pg->experiment);
+	}
 	for (name = strtok_r(pg->sites, " ", &save);
 	     name != NULL && pg->n_sites < FAILOVER_SITES_MAX;
 	     name = strtok_r(NULL, " ", &save))
 		pg->names[pg->n_sites++] = name;
-	if (pg->first >= c->n_clients)
+	if (pg->first >= c->n_clients) {
 		pg->n = 0;
-	else if (pg->n > c->n_clients - pg->first)
+	} else if (pg->n > c->n_clients - pg->first) {
 		pg->n = c->n_clients - pg->first;
+	}
 	return 0;
 }
 
 static const char *
 outcome_name(const struct page *pg, uint8_t outcome)
 {
-	return outcome == OUTCOME_NONE || outcome > pg->n_sites ?
-	    "" :
-	    pg->names[outcome - 1];
+	return outcome == OUTCOME_NONE || outcome > pg->n_sites
+	    ? ""
+	    : pg->names[outcome - 1];
 }
 
 static char *
@@ -85,6 +87,7 @@ page_format(const struct controller *c, const struct page *pg,
 
 static int
 page_read(struct controller *c, const struct page *pg, uint8_t phase,
+    /* NOLINTNEXTLINE(readability-non-const-parameter): the query fills it */
     uint8_t *sites, struct err *err)
 {
 	uint32_t *rtt_us = xcalloc(pg->n, sizeof(*rtt_us));

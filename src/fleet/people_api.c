@@ -30,7 +30,8 @@ find_site(struct controller *c, struct api_request *req, const char *name)
 static const char *
 site_state(const struct controller *c, const struct fleet_site *s)
 {
-	const char *own = json_string_value(json_object_get(s->status, "state"));
+	const char *own =
+	    json_string_value(json_object_get(s->status, "state"));
 
 	if (!fleet_site_is_live(s))
 		return "lost";
@@ -42,19 +43,19 @@ site_state(const struct controller *c, const struct fleet_site *s)
 static json_t *
 site_json(const struct controller *c, const struct fleet_site *s)
 {
-	json_t *site = s->status != NULL ?
-	    json_copy(s->status) :
-	    json_pack("{s:[], s:[], s:{s:s, s:s, s:i, s:i, s:s}}", "services",
-		"prefixes", "bird", "state", "down", "version", "",
-		"sessions_up", 0, "sessions_all", 0, "last_error", "");
+	json_t *site = s->status != NULL
+	    ? json_copy(s->status)
+	    : json_pack("{s:[], s:[], s:{s:s, s:s, s:i, s:i, s:s}}", "services",
+		  "prefixes", "bird", "state", "down", "version", "",
+		  "sessions_up", 0, "sessions_all", 0, "last_error", "");
 
 	(void)json_object_del(site, "explain");
 	json_object_set_new(site, "site", json_string(s->name));
 	json_object_set_new(site, "state", json_string(site_state(c, s)));
 	json_object_set_new(site, "agent_age_ms",
-	    s->status != NULL ?
-		json_integer(mono_diff_ms(mono_now(), s->contact)) :
-		json_null());
+	    s->status != NULL
+		? json_integer(mono_diff_ms(mono_now(), s->contact))
+		: json_null());
 	json_object_set_new(site, "applied_revision",
 	    json_integer((json_int_t)s->applied_revision));
 	json_object_set_new(site, "wanted_revision",
@@ -103,8 +104,7 @@ will_change(const json_t *prefix, const json_t *services, bool drained)
 		return false;
 	if (drained)
 		return true;
-	json_array_foreach(services, i, sv)
-	{
+	json_array_foreach (services, i, sv) {
 		const char *name =
 		    json_string_value(json_object_get(sv, "service"));
 		const char *health =
@@ -125,8 +125,7 @@ site_changes(const struct fleet_site *s, bool drained, char **diff)
 	size_t i;
 
 	*diff = xstrdup("");
-	json_array_foreach(json_object_get(s->status, "prefixes"), i, p)
-	{
+	json_array_foreach (json_object_get(s->status, "prefixes"), i, p) {
 		const char *text =
 		    json_string_value(json_object_get(p, "prefix"));
 		char line[BIRD_ROUTE_LINE_BYTES], *longer;
@@ -189,11 +188,12 @@ handle_drain(struct api_request *req, void *arg)
 	    changes, "include_diff", diff, "landing",
 	    fleet_landing(c, s->name));
 	free(diff);
-	if (want.dry_run)
+	if (want.dry_run) {
 		api_reply_json(req, 200, answer);
-	else
+	} else {
 		intent_book_take(&c->intents, &row, api_later_send,
 		    api_later_new(req, answer));
+	}
 }
 
 static void
@@ -242,11 +242,10 @@ explain_site(const struct controller *c, const struct fleet_site *s,
     const struct prefix *only)
 {
 	json_t *list = json_array();
-	const json_t *p;
+	json_t *p;
 	size_t i;
 
-	json_array_foreach(json_object_get(s->status, "explain"), i, p)
-	{
+	json_array_foreach (json_object_get(s->status, "explain"), i, p) {
 		const char *text =
 		    json_string_value(json_object_get(p, "prefix"));
 		struct prefix prefix;
@@ -254,7 +253,7 @@ explain_site(const struct controller *c, const struct fleet_site *s,
 		if (text == NULL || prefix_parse(text, &prefix, NULL) == -1 ||
 		    (only != NULL && !prefix_equal(&prefix, only)))
 			continue;
-		json_array_append(list, (json_t *)(uintptr_t)p);
+		json_array_append(list, p);
 	}
 	return json_pack("{s:s, s:s, s:o, s:o, s:O?, s:O?}", "site", s->name,
 	    "state", site_state(c, s), "prefixes", list, "intents",
@@ -274,8 +273,8 @@ handle_explain(struct api_request *req, void *arg)
 	struct err err;
 	char *subject;
 
-	if (only == NO_SITE && (what == NULL ||
-				   prefix_parse(what, &prefix, &err) == -1)) {
+	if (only == NO_SITE &&
+	    (what == NULL || prefix_parse(what, &prefix, &err) == -1)) {
 		err_set(&err, ERR_GONE,
 		    "%s: neither a site of this fleet nor a prefix",
 		    what != NULL ? what : "");
@@ -328,12 +327,13 @@ handle_experiment_new(struct api_request *req, void *arg)
 		err_set(&err, ERR_CONF, "site: which one?");
 		api_reply_err(req, &err);
 	} else if ((s = find_site(c, req, name)) != NULL) {
-		if (experiment_start(c, (size_t)(s - c->sites), &err) == NULL)
+		if (experiment_start(c, (size_t)(s - c->sites), &err) == NULL) {
 			api_reply_err(req, &err);
-		else
+		} else {
 			api_reply_json(req, 200,
 			    json_pack("{s:o}", "experiment",
 				experiment_to_json(c->experiment)));
+		}
 	}
 	json_decref(body);
 }
@@ -360,9 +360,10 @@ handle_experiment(struct api_request *req, void *arg)
 {
 	struct experiment *ex = find_experiment(arg, req);
 
-	if (ex != NULL)
+	if (ex != NULL) {
 		api_reply_json(req, 200,
 		    json_pack("{s:o}", "experiment", experiment_to_json(ex)));
+	}
 }
 
 static void
@@ -399,10 +400,11 @@ handle_failover(struct api_request *req, void *arg)
 	if (site != NULL && find_site(c, req, site) == NULL)
 		return;
 	maps = fleet_maps(c, site, &err);
-	if (maps == NULL)
+	if (maps == NULL) {
 		api_reply_err(req, &err);
-	else
+	} else {
 		api_reply_json(req, 200, json_pack("{s:o}", "maps", maps));
+	}
 }
 
 void

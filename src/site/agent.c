@@ -31,9 +31,10 @@ agent_route_inputs(const struct agent *a, const struct agent_prefix *p)
 
 	return (struct route_inputs){
 		.kind = is_test ? ROUTE_TEST : ROUTE_SERVICE,
-		.health = is_test ? HEALTH_UNKNOWN :
-				    checker_service(a->checker, p->service),
-		.drained = intent_set_drain(&a->intents.set, a->conf->site) != NULL,
+		.health = is_test ? HEALTH_UNKNOWN
+				  : checker_service(a->checker, p->service),
+		.drained =
+		    intent_set_drain(&a->intents.set, a->conf->site) != NULL,
 		.test_withdrawn = a->test_experiment != 0,
 		.announced_before = reconcile_wanted(a->reconcile, i),
 	};
@@ -46,8 +47,8 @@ note_decision(struct agent *a, const struct agent_prefix *p,
 	char text[PREFIX_TEXT_BYTES], subject[PREFIX_TEXT_BYTES + 8];
 	struct store_event ev = { .kind = "route",
 		.subject = subject,
-		.what = p->decision.announce ? "withdrawn -> announced" :
-					       "announced -> withdrawn",
+		.what = p->decision.announce ? "withdrawn -> announced"
+					     : "announced -> withdrawn",
 		.reason = route_rule_text(p->decision.rule, true) };
 
 	if (before->announce == p->decision.announce)
@@ -227,10 +228,11 @@ agent_hold_test(struct agent *a, uint32_t experiment)
 void
 agent_renew_test(struct agent *a)
 {
-	if (a->test_experiment != 0)
+	if (a->test_experiment != 0) {
 		loop_timer_set(a->test_confirm, a->conf->test.confirm_ms);
-	else
+	} else {
 		loop_timer_cancel(a->test_confirm);
+	}
 }
 
 static void
@@ -284,17 +286,19 @@ start_probes(struct agent *a)
 	static const struct worker_ops worker_ops = {
 		.on_msg = on_probe_worker_msg, .on_lost = on_probe_worker_lost
 	};
-	static const struct checker_ops checker_ops = { .on_service =
-							    on_service,
-		.on_probe = on_probe };
+	static const struct checker_ops checker_ops = {
+		.on_service = on_service, .on_probe = on_probe
+	};
 
 	a->probes = probe_env_new(a->env.lp);
-	if (has_probe(a->conf, PROBE_ICMP))
+	if (has_probe(a->conf, PROBE_ICMP)) {
 		a->pinger = worker_new(a->env.keeper, a->env.kind_pinger,
 		    &worker_ops, a);
-	if (has_probe(a->conf, PROBE_EXEC))
+	}
+	if (has_probe(a->conf, PROBE_EXEC)) {
 		a->runner = worker_new(a->env.keeper, a->env.kind_runner,
 		    &worker_ops, a);
+	}
 	probe_env_set_workers(a->probes, a->pinger, a->runner);
 	a->checker = checker_new(a->env.lp, a->probes, a->conf->services,
 	    a->conf->n_services, &checker_ops, a);
@@ -320,16 +324,18 @@ collect_prefixes(struct agent *a)
 		n += conf->services[s].n_prefixes;
 	a->prefixes = xcalloc(n, sizeof(*a->prefixes));
 	for (size_t s = 0; s < conf->n_services; s++) {
-		for (size_t i = 0; i < conf->services[s].n_prefixes; i++)
+		for (size_t i = 0; i < conf->services[s].n_prefixes; i++) {
 			a->prefixes[a->n_prefixes++] = (struct agent_prefix){
 				.prefix = conf->services[s].prefixes[i],
 				.service = s
 			};
+		}
 	}
-	for (size_t i = 0; i < conf->test.n_prefixes; i++)
+	for (size_t i = 0; i < conf->test.n_prefixes; i++) {
 		a->prefixes[a->n_prefixes++] =
 		    (struct agent_prefix){ .prefix = conf->test.prefixes[i],
 			    .service = NO_SERVICE };
+	}
 	qsort(a->prefixes, n, sizeof(*a->prefixes), agent_prefix_compare);
 }
 
@@ -348,9 +354,10 @@ start_reconcile(struct agent *a)
 	free(list);
 	/* What is there before the first decision, so that events say what
 	 * really changes. */
-	for (size_t i = 0; i < a->n_prefixes; i++)
+	for (size_t i = 0; i < a->n_prefixes; i++) {
 		a->prefixes[i].decision.announce =
 		    reconcile_wanted(a->reconcile, i);
+	}
 }
 
 struct agent *

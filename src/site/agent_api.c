@@ -50,7 +50,8 @@ handle_drain(struct api_request *req, void *arg)
 	}
 	if (intent_set_is_full(&a->intents.set)) {
 		err_set(&err, ERR_REFUSED,
-		    "site %s: too many intents of the last days", a->conf->site);
+		    "site %s: too many intents of the last days",
+		    a->conf->site);
 		api_reply_err(req, &err);
 		return;
 	}
@@ -62,11 +63,12 @@ handle_drain(struct api_request *req, void *arg)
 	    want.dry_run ? NULL : intent_to_json(&row), "changes", changes,
 	    "include_diff", diff, "landing");
 	free(diff);
-	if (want.dry_run)
+	if (want.dry_run) {
 		api_reply_json(req, 200, answer);
-	else
+	} else {
 		intent_book_take(&a->intents, &row, api_later_send,
 		    api_later_new(req, answer));
+	}
 }
 
 static void
@@ -85,7 +87,8 @@ handle_restore(struct api_request *req, void *arg)
 	}
 	changes = agent_changes(a, false, &diff);
 	free(diff);
-	while ((drain = intent_set_drain(&a->intents.set, a->conf->site)) != NULL) {
+	while ((drain = intent_set_drain(&a->intents.set, a->conf->site)) !=
+	    NULL) {
 		row = *drain;
 		(void)intent_end(&row, wall_now_ms(), api_actor(req));
 		json_array_append_new(ended, intent_to_json(&row));
@@ -122,13 +125,14 @@ static void
 handle_explain(struct api_request *req, void *arg)
 {
 	struct agent *a = arg;
-	const char *what = api_param(req, "what");
+	const char *asked = api_param(req, "what");
+	const char *what = asked != NULL ? asked : "";
 	bool is_site;
 	json_t *site, *sites = json_array();
 	char *subject;
 	struct err err;
 
-	site = agent_explain(a, what != NULL ? what : "", &err);
+	site = agent_explain(a, what, &err);
 	if (site == NULL) {
 		json_decref(sites);
 		api_reply_err(req, &err);
@@ -152,8 +156,8 @@ handle_not_controller(struct api_request *req, void *arg)
 
 	err_set(&err, ERR_REFUSED, "the agent of %s predicts nothing: %s%s",
 	    a->conf->site,
-	    a->conf->controller != NULL ? "ask the controller at " :
-					  "it has no controller",
+	    a->conf->controller != NULL ? "ask the controller at "
+					: "it has no controller",
 	    a->conf->controller != NULL ? a->conf->controller : "");
 	api_reply_err(req, &err);
 }
@@ -169,8 +173,7 @@ agent_serve(struct agent *a, struct api_server *server)
 		{ "GET", "/v1/failover", API_READ, handle_not_controller },
 		{ "GET", "/v1/clients", API_READ, handle_not_controller },
 		{ "POST", "/v1/clients", API_LOCAL, handle_not_controller },
-		{ "POST", "/v1/experiments", API_LOCAL,
-		    handle_not_controller },
+		{ "POST", "/v1/experiments", API_LOCAL, handle_not_controller },
 		{ 0 },
 	};
 

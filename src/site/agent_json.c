@@ -15,8 +15,8 @@
 static const char *
 service_name(const struct agent *a, const struct agent_prefix *p)
 {
-	return p->service == NO_SERVICE ? NULL :
-					  a->conf->services[p->service].name;
+	return p->service == NO_SERVICE ? NULL
+					: a->conf->services[p->service].name;
 }
 
 static const char *
@@ -34,8 +34,8 @@ probe_json(const struct agent *a, size_t s, size_t i)
 	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "probe",
 	    conf->name, "kind", conf_probe_kind_name(conf->kind), "health",
 	    health_name(known->health), "detail", known->detail, "since_ms",
-	    (json_int_t)known->since_ms, "last_ms",
-	    (json_int_t)known->last_ms, "rtt_us", (json_int_t)known->rtt_us);
+	    (json_int_t)known->since_ms, "last_ms", (json_int_t)known->last_ms,
+	    "rtt_us", (json_int_t)known->rtt_us);
 }
 
 static json_t *
@@ -51,8 +51,7 @@ services_json(const struct agent *a)
 		json_array_append_new(list,
 		    json_pack("{s:s, s:s, s:I, s:o}", "service",
 			a->conf->services[s].name, "health",
-			health_name(checker_service(a->checker, s)),
-			"since_ms",
+			health_name(checker_service(a->checker, s)), "since_ms",
 			(json_int_t)checker_service_since_ms(a->checker, s),
 			"probes", probes));
 	}
@@ -67,11 +66,10 @@ prefix_json(const struct agent *a, size_t i)
 
 	return json_pack("{s:s, s:s?, s:s, s:s, s:I, s:s, s:s, s:I, s:I}",
 	    "prefix", prefix_format(&p->prefix, text), "service",
-	    service_name(a, p), "desired",
-	    announced_name(p->decision.announce), "real",
-	    route_real_name(reconcile_real(a->reconcile, i)), "exported_to",
-	    (json_int_t)reconcile_exported_to(a->reconcile, i), "rule",
-	    route_rule_name(p->decision.rule), "why",
+	    service_name(a, p), "desired", announced_name(p->decision.announce),
+	    "real", route_real_name(reconcile_real(a->reconcile, i)),
+	    "exported_to", (json_int_t)reconcile_exported_to(a->reconcile, i),
+	    "rule", route_rule_name(p->decision.rule), "why",
 	    route_rule_text(p->decision.rule, true), "since_ms",
 	    (json_int_t)p->decided_ms, "diverged_for_ms",
 	    (json_int_t)reconcile_diverged_ms(a->reconcile, i));
@@ -130,15 +128,15 @@ site_state(const struct agent *a)
 json_t *
 agent_status(const struct agent *a)
 {
-	json_t *site = json_pack(
-	    "{s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o?, s:o?}", "site",
-	    a->conf->site, "state", site_state(a), "boot", a->boot,
-	    "started_ms", (json_int_t)a->started_ms, "services",
-	    services_json(a), "prefixes", prefixes_json(a), "intents",
-	    intents_to_json(&a->intents.set, a->conf->site, true), "bird",
-	    bird_json(a), "sweep",
-	    a->sweep != NULL ? sweep_link_status(a->sweep) : NULL, "uplink",
-	    a->uplink != NULL ? uplink_status(a->uplink) : NULL);
+	json_t *site =
+	    json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o?, s:o?}",
+		"site", a->conf->site, "state", site_state(a), "boot", a->boot,
+		"started_ms", (json_int_t)a->started_ms, "services",
+		services_json(a), "prefixes", prefixes_json(a), "intents",
+		intents_to_json(&a->intents.set, a->conf->site, true), "bird",
+		bird_json(a), "sweep",
+		a->sweep != NULL ? sweep_link_status(a->sweep) : NULL, "uplink",
+		a->uplink != NULL ? uplink_status(a->uplink) : NULL);
 
 	if (a->uplink != NULL) {
 		json_t *up = json_object_get(site, "uplink");
@@ -175,8 +173,7 @@ rules_json(const struct agent *a, const struct agent_prefix *p)
 }
 
 static json_t *
-input(const char *name, const char *value, int64_t since_ms,
-    const char *detail)
+input(const char *name, const char *value, int64_t since_ms, const char *detail)
 {
 	return json_pack("{s:s, s:s, s:I, s:s}", "input", name, "value", value,
 	    "since_ms", (json_int_t)since_ms, "detail", detail);
@@ -199,15 +196,14 @@ add_service_inputs(const struct agent *a, size_t s, json_t *list)
 	    input(name, health_name(checker_service(a->checker, s)),
 		checker_service_since_ms(a->checker, s), detail));
 	for (size_t p = 0; p < conf->n_probes; p++) {
-		const struct checker_probe *k =
-		    checker_probe(a->checker, s, p);
+		const struct checker_probe *k = checker_probe(a->checker, s, p);
 
 		(void)snprintf(name, sizeof(name), "probe %s",
 		    conf->probes[p].name);
 		(void)snprintf(detail, sizeof(detail), "%s %s: %s",
 		    conf_probe_kind_name(conf->probes[p].kind),
-		    conf->probes[p].target != NULL ? conf->probes[p].target :
-						     conf->probes[p].argv[0],
+		    conf->probes[p].target != NULL ? conf->probes[p].target
+						   : conf->probes[p].argv[0],
 		    k->detail);
 		json_array_append_new(list,
 		    input(name, health_name(k->health), k->since_ms, detail));
@@ -230,21 +226,22 @@ inputs_json(const struct agent *a, size_t i)
 	struct reconcile_bird b;
 	char detail[400];
 
-	if (p->service != NO_SERVICE)
+	if (p->service != NO_SERVICE) {
 		add_service_inputs(a, p->service, list);
-	else
+	} else {
 		json_array_append_new(list,
 		    input("experiment",
 			a->test_experiment != 0 ? "withdrawn" : "none", 0,
-			a->test_experiment != 0 ? "ordered by the controller" :
-						  ""));
+			a->test_experiment != 0 ? "ordered by the controller"
+						: ""));
+	}
 	reconcile_get_bird(a->reconcile, &b);
 	utf8_clean(b.version);
 	utf8_clean(b.last_error);
 	(void)snprintf(detail, sizeof(detail),
 	    "bird %s %s, %zu of %zu sessions up, exported to %zu%s%s",
-	    b.version, bird_state_name(b.state), b.sessions_up,
-	    b.sessions_all, reconcile_exported_to(a->reconcile, i),
+	    b.version, bird_state_name(b.state), b.sessions_up, b.sessions_all,
+	    reconcile_exported_to(a->reconcile, i),
 	    b.last_error[0] != '\0' ? ": " : "", b.last_error);
 	json_array_append_new(list,
 	    input("route in bird",
@@ -265,8 +262,7 @@ explain_prefixes(const struct agent *a, const struct prefix *only)
 			continue;
 		p = prefix_json(a, i);
 		json_object_set_new(p, "inputs", inputs_json(a, i));
-		json_object_set_new(p, "rules",
-		    rules_json(a, &a->prefixes[i]));
+		json_object_set_new(p, "rules", rules_json(a, &a->prefixes[i]));
 		json_array_append_new(list, p);
 	}
 	return list;

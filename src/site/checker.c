@@ -86,10 +86,11 @@ on_result(const struct probe_result *result, void *arg)
 	sl->known.rtt_us = result->rtt_us;
 	(void)text_copy(sl->known.detail, sizeof(sl->known.detail),
 	    result->detail);
-	if (result->verdict != PROBE_NO_ANSWER_FROM_US)
+	if (result->verdict != PROBE_NO_ANSWER_FROM_US) {
 		changed = probe_health_step(&sl->health,
 		    result->verdict == PROBE_PASS, sl->conf->down_after,
 		    sl->conf->up_after);
+	}
 	sl->known.health = sl->health.state;
 	schedule_next(sl);
 	if (!changed)
@@ -107,8 +108,7 @@ on_due(struct loop *lp, void *arg)
 
 	(void)lp;
 	if (sl->running == NULL)
-		sl->running =
-		    probe_start(sl->ck->env, sl->conf, on_result, sl);
+		sl->running = probe_start(sl->ck->env, sl->conf, on_result, sl);
 }
 
 static void

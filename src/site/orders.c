@@ -16,9 +16,10 @@ get_u64(const json_t *obj, const char *key, uint64_t max, uint64_t *out,
 	const json_t *value = json_object_get(obj, key);
 	json_int_t n;
 
-	if (!json_is_integer(value))
+	if (!json_is_integer(value)) {
 		return err_set(err, ERR_PROTO, "orders: %s: expected a number",
 		    key);
+	}
 	n = json_integer_value(value);
 	if (n < 0 || (uint64_t)n > max)
 		return err_set(err, ERR_PROTO, "orders: %s: out of range", key);
@@ -29,7 +30,7 @@ get_u64(const json_t *obj, const char *key, uint64_t max, uint64_t *out,
 static int
 get_u32(const json_t *obj, const char *key, uint32_t *out, struct err *err)
 {
-	uint64_t value;
+	uint64_t value = 0;
 
 	if (get_u64(obj, key, UINT32_MAX, &value, err) == -1)
 		return -1;
@@ -46,22 +47,22 @@ parse_intents(const json_t *doc, struct orders *out, struct err *err)
 
 	if (!json_is_array(list) || !json_is_array(ended) ||
 	    json_array_size(list) > INTENTS_MAX ||
-	    json_array_size(ended) > INTENTS_MAX)
+	    json_array_size(ended) > INTENTS_MAX) {
 		return err_set(err, ERR_PROTO,
 		    "orders: intents, ended: expected arrays");
+	}
 	out->intents = xcalloc(json_array_size(list), sizeof(*out->intents));
-	json_array_foreach(list, i, item)
-	{
+	json_array_foreach (list, i, item) {
 		if (intent_from_json(item, &out->intents[i], err) == -1)
 			return -1;
 		out->n_intents++;
 	}
 	out->ended = xcalloc(json_array_size(ended), sizeof(*out->ended));
-	json_array_foreach(ended, i, item)
-	{
-		if (!json_is_string(item))
+	json_array_foreach (ended, i, item) {
+		if (!json_is_string(item)) {
 			return err_set(err, ERR_PROTO,
 			    "orders: ended: expected ids");
+		}
 		out->ended[out->n_ended++] = json_string_value(item);
 	}
 	return 0;
@@ -73,16 +74,18 @@ parse_test(const json_t *doc, struct orders *out, struct err *err)
 	const json_t *test = json_object_get(doc, "test");
 	const json_t *withdrawn = json_object_get(test, "withdrawn");
 
-	if (!json_is_boolean(withdrawn))
+	if (!json_is_boolean(withdrawn)) {
 		return err_set(err, ERR_PROTO,
 		    "orders: test.withdrawn: expected true or false");
+	}
 	if (!json_is_true(withdrawn))
 		return 0;
 	if (get_u32(test, "experiment", &out->test_experiment, err) == -1)
 		return -1;
-	if (out->test_experiment == 0)
+	if (out->test_experiment == 0) {
 		return err_set(err, ERR_PROTO,
 		    "orders: test.experiment: expected one");
+	}
 	return 0;
 }
 
@@ -101,10 +104,11 @@ parse_capture(const json_t *doc, struct orders *out, struct err *err)
 	if (hex == NULL ||
 	    sodium_hex2bin(out->key, sizeof(out->key), hex, strlen(hex), NULL,
 		&len, NULL) != 0 ||
-	    len != sizeof(out->key))
+	    len != sizeof(out->key)) {
 		return err_set(err, ERR_PROTO,
 		    "orders: capture.key: expected %d hex digits",
 		    2 * SWEEP_KEY_BYTES);
+	}
 	return 0;
 }
 
@@ -117,18 +121,19 @@ parse_subset(const json_t *list, struct orders *out, struct err *err)
 	if (list == NULL || json_is_null(list))
 		return 0;
 	if (!json_is_array(list) || json_array_size(list) == 0 ||
-	    json_array_size(list) > ORDER_SUBSET_MAX)
+	    json_array_size(list) > ORDER_SUBSET_MAX) {
 		return err_set(err, ERR_PROTO,
 		    "orders: sweep.subset: expected 1 to %u indices",
 		    ORDER_SUBSET_MAX);
+	}
 	out->subset = xcalloc(json_array_size(list), sizeof(*out->subset));
-	json_array_foreach(list, i, item)
-	{
+	json_array_foreach (list, i, item) {
 		json_int_t n = json_integer_value(item);
 
-		if (!json_is_integer(item) || n < 0 || n > UINT32_MAX)
+		if (!json_is_integer(item) || n < 0 || n > UINT32_MAX) {
 			return err_set(err, ERR_PROTO,
 			    "orders: sweep.subset: expected indices");
+		}
 		out->subset[i] = (uint32_t)n;
 	}
 	out->job.subset = out->subset;
@@ -141,7 +146,7 @@ parse_sweep(const json_t *doc, struct orders *out, struct err *err)
 {
 	const json_t *sweep = json_object_get(doc, "sweep");
 	struct sweep_job *job = &out->job;
-	uint64_t phase, round;
+	uint64_t phase = 0, round = 0;
 
 	if (sweep == NULL || json_is_null(sweep))
 		return 0;
@@ -157,9 +162,10 @@ parse_sweep(const json_t *doc, struct orders *out, struct err *err)
 	job->round = (uint8_t)round;
 	if (job->job == 0 || job->list == 0 || job->rate_pps == 0 ||
 	    job->experiment == 0 ||
-	    job->experiment != out->capture_experiment)
+	    job->experiment != out->capture_experiment) {
 		return err_set(err, ERR_PROTO,
 		    "orders: sweep: does not fit the capture");
+	}
 	return parse_subset(json_object_get(sweep, "subset"), out, err);
 }
 

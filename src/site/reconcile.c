@@ -35,13 +35,15 @@
 #define CODE_CONFIG_OK 20
 #define CODE_PARSE_ERRORS 9000
 
+#define REASON_BYTES 256
+
 struct entry {
 	struct prefix prefix;
 	bool wanted;
 	enum route_real real;
 	size_t exported_to;
 	struct mono diverged_since; /* .us 0: equal */
-	bool seen; /* in the read-back under way */
+	bool seen;                  /* in the read-back under way */
 	size_t seen_exports;
 };
 
@@ -54,13 +56,13 @@ struct reconcile {
 	struct loop_timer *timer; /* next cycle, or next progress poll */
 	struct entry *entries;
 	size_t n;
-	bool busy;	 /* a cycle is under way */
-	bool again;	 /* what is wanted changed meanwhile */
+	bool busy;  /* a cycle is under way */
+	bool again; /* what is wanted changed meanwhile */
 	bool read_failed;
 	bool was_checked; /* this cycle reconfigured */
 	bool polling_progress;
 	struct mono progress_since;
-	size_t strays;	 /* our routes in BIRD that nobody wants */
+	size_t strays;     /* our routes in BIRD that nobody wants */
 	size_t reads_left; /* replies of the read-back still to come */
 	bool statics_missing;
 	int64_t pause_ms;
@@ -119,10 +121,11 @@ is_equal(const struct entry *e)
 static void
 note_divergence(struct entry *e)
 {
-	if (is_equal(e))
+	if (is_equal(e)) {
 		e->diverged_since = (struct mono){ 0 };
-	else if (e->diverged_since.us == 0)
+	} else if (e->diverged_since.us == 0) {
 		e->diverged_since = mono_now();
+	}
 }
 
 static void
@@ -173,29 +176,43 @@ cycle_failed(struct reconcile *r, const char *reason)
 {
 	set_error(r, "bird: change not carried out", reason);
 	cycle_end(r, r->pause_ms);
-	r->pause_ms = r->pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS :
-						       r->pause_ms * 2;
+	r->pause_ms =
+	    r->pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : r->pause_ms * 2;
+}
+
+static const char *
+missing_text(const struct reconcile *r, char text[REASON_BYTES])
+{
+	(void)snprintf(text, REASON_BYTES, "bird.conf does not include %s",
+	    r->conf->include);
+	return text;
 }
 
 static void
 compare(struct reconcile *r)
 {
+	char text[REASON_BYTES];
 	for (size_t i = 0; i < r->n; i++) {
 		r->entries[i].exported_to = r->entries[i].seen_exports;
 		set_real(r, i,
 		    r->entries[i].seen ? REAL_ANNOUNCED : REAL_WITHDRAWN);
 	}
 	if (r->again || !all_equal(r)) {
-		if (r->was_checked && r->statics_missing)
-			cycle_failed(r,
-			    "bird.conf does not include our file");
-		else if (r->was_checked && !r->again)
+		if (r->was_checked && r->statics_missing) {
+			cycle_failed(r, missing_text(r, text));
+		} else if (r->was_checked && !r->again) {
 			cycle_failed(r, "bird has other routes than wanted");
-		else
+		} else {
 			cycle_end(r, 0);
+		}
 		return;
 	}
-	r->bird.last_error[0] = '\0';
+	/* Nothing is to be announced yet, but then it could not be. */
+	if (r->statics_missing) {
+		set_error(r, "bird: include missing", missing_text(r, text));
+	} else {
+		r->bird.last_error[0] = '\0';
+	}
 	r->pause_ms = PAUSE_MIN_MS;
 	if (!r->said_converged)
 		r->ops.on_converged(r->arg);
@@ -210,10 +227,11 @@ read_done(struct reconcile *r)
 {
 	if (--r->reads_left > 0)
 		return;
-	if (r->read_failed)
+	if (r->read_failed) {
 		cycle_end(r, r->pause_ms);
-	else
+	} else {
 		compare(r);
+	}
 }
 
 static void
@@ -224,10 +242,11 @@ on_table_route(const struct prefix *prefix, const char *protocol, void *arg)
 	    sizeof(r->entries[0]), entry_compare);
 
 	(void)protocol;
-	if (e != NULL)
+	if (e != NULL) {
 		e->seen = true;
-	else
+	} else {
 		r->strays++;
+	}
 }
 
 static void
@@ -248,14 +267,15 @@ on_table(const struct bird_reply *reply, const struct err *err, void *arg)
 	struct reconcile *r = arg;
 
 	(void)err;
-	if (reply != NULL && bird_code_is_ok(reply->code))
+	if (reply != NULL && bird_code_is_ok(reply->code)) {
 		bird_show_routes(reply, on_table_route, r);
-	else if (reply != NULL && reply->code >= CODE_PARSE_ERRORS)
+	} else if (reply != NULL && reply->code >= CODE_PARSE_ERRORS) {
 		/* BIRD does not know the name: the include is not there. */
 		r->statics_missing = true;
-	else
+	} else {
 		/* Such as 8004, cut off by a reconfiguration. */
 		r->read_failed = true;
+	}
 	read_done(r);
 }
 
@@ -265,10 +285,11 @@ on_exports(const struct bird_reply *reply, const struct err *err, void *arg)
 	struct reconcile *r = arg;
 
 	(void)err;
-	if (reply != NULL && bird_code_is_ok(reply->code))
+	if (reply != NULL && bird_code_is_ok(reply->code)) {
 		bird_show_routes(reply, on_export_route, r);
-	else if (reply == NULL || reply->code < CODE_PARSE_ERRORS)
+	} else if (reply == NULL || reply->code < CODE_PARSE_ERRORS) {
 		r->read_failed = true;
+	}
 	/* else: it went down or away meanwhile, and exports nothing */
 	read_done(r);
 }
@@ -444,9 +465,10 @@ write_file(struct reconcile *r, struct err *err)
 	if (have == NULL)
 		return -1;
 	want = wanted_text(r);
-	if (strcmp(have, want) != 0)
-		rc = bird_include_write(r->conf->include, want, err) == -1 ? -1 :
-									     1;
+	if (strcmp(have, want) != 0) {
+		rc = bird_include_write(r->conf->include, want, err) == -1 ? -1
+									   : 1;
+	}
 	free(have);
 	free(want);
 	return rc;
@@ -469,9 +491,10 @@ cycle_start(struct reconcile *r)
 		cycle_failed(r, err.msg);
 		return;
 	}
-	if (written == 1 && was_done)
+	if (written == 1 && was_done) {
 		r->ops.on_notice("bird: include file put right",
 		    "somebody else changed it", r->arg);
+	}
 	if (written == 0 && all_equal(r)) {
 		read_back(r);
 		return;
@@ -487,10 +510,11 @@ on_timer(struct loop *lp, void *arg)
 	struct reconcile *r = arg;
 
 	(void)lp;
-	if (r->polling_progress)
+	if (r->polling_progress) {
 		poll_progress(r);
-	else
+	} else {
 		cycle_start(r);
+	}
 }
 
 /* ---- BIRD's coming and going ---- */
@@ -511,6 +535,22 @@ on_bird_up(const char *version, void *arg)
 	r->again = false;
 	r->was_checked = false;
 	read_back(r);
+}
+
+/*
+ * While BIRD is away: the next one begins with what is wanted, not with what
+ * was, and it would not even start without its include.
+ */
+static void
+keep_file(struct reconcile *r)
+{
+	struct err err;
+	bool failed = write_file(r, &err) == -1;
+
+	if (failed && !r->file_failed)
+		r->ops.on_notice("bird: change not carried out", err.msg,
+		    r->arg);
+	r->file_failed = failed;
 }
 
 static void
@@ -534,6 +574,7 @@ on_bird_down(const struct err *err, void *arg)
 		r->entries[i].exported_to = 0;
 		set_real(r, i, REAL_UNKNOWN);
 	}
+	keep_file(r);
 }
 
 /* ---- the door ---- */
@@ -570,9 +611,8 @@ reconcile_new(struct loop *lp, const struct conf_bird *conf,
     const struct prefix *prefixes, size_t n, const struct reconcile_ops *ops,
     void *arg)
 {
-	static const struct bird_client_ops client_ops = {
-		.on_up = on_bird_up, .on_down = on_bird_down
-	};
+	static const struct bird_client_ops client_ops = { .on_up = on_bird_up,
+		.on_down = on_bird_down };
 	struct reconcile *r = xcalloc(1, sizeof(*r));
 
 	*r = (struct reconcile){ .lp = lp,
@@ -586,8 +626,8 @@ reconcile_new(struct loop *lp, const struct conf_bird *conf,
 		r->entries[i].prefix = prefixes[i];
 	adopt(r);
 	r->timer = loop_timer_new(lp, on_timer, r);
-	r->client = bird_client_new(lp, conf->socket, conf->timeout_ms,
-	    &client_ops, r);
+	r->client =
+	    bird_client_new(lp, conf->socket, conf->timeout_ms, &client_ops, r);
 	return r;
 }
 
@@ -616,17 +656,13 @@ reconcile_want(struct reconcile *r, size_t i, bool announced)
 void
 reconcile_apply(struct reconcile *r)
 {
-	struct err err;
-
 	if (!r->again || r->busy)
 		return;
 	if (bird_client_is_up(r->client)) {
 		r->pause_ms = PAUSE_MIN_MS;
 		cycle_start(r);
-	} else if (write_file(r, &err) == -1) {
-		/* Written now so that the next BIRD begins with what is wanted,
-		 * not with what was; tried again when it is up. */
-		set_error(r, "bird: change not carried out", err.msg);
+	} else {
+		keep_file(r);
 	}
 }
 

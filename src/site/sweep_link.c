@@ -59,9 +59,9 @@ send_list(struct sweep_link *sl)
 		struct sweep_targets part = { .list = sl->list,
 			.total = sl->n_targets,
 			.first = i,
-			.n = left < SWEEP_TARGETS_PER_MSG ?
-			    left :
-			    SWEEP_TARGETS_PER_MSG,
+			.n = left < SWEEP_TARGETS_PER_MSG
+			    ? left
+			    : SWEEP_TARGETS_PER_MSG,
 			.addrs = sl->targets + i };
 		size_t len = sweep_encode_targets(&part, buf, size);
 
@@ -174,9 +174,10 @@ on_msg(struct worker *w, const struct chan_msg *msg, void *arg)
 	(void)w;
 	switch ((enum sweep_msg)msg->type) {
 	case SWEEP_MSG_REPLIES:
-		if (sl->agent->uplink != NULL)
+		if (sl->agent->uplink != NULL) {
 			uplink_queue_replies(sl->agent->uplink, msg->body,
 			    msg->len);
+		}
 		break;
 	case SWEEP_MSG_PROGRESS:
 		on_progress(sl, msg);
@@ -186,8 +187,8 @@ on_msg(struct worker *w, const struct chan_msg *msg, void *arg)
 		break;
 	case SWEEP_MSG_TROUBLE:
 		(void)snprintf(sl->trouble, sizeof(sl->trouble), "%.*s",
-		    (int)(msg->len < sizeof(sl->trouble) ? msg->len :
-							   sizeof(sl->trouble)),
+		    (int)(msg->len < sizeof(sl->trouble) ? msg->len
+							 : sizeof(sl->trouble)),
 		    (const char *)msg->body);
 		log_warnx("sweep: %s", sl->trouble);
 		break;
@@ -239,9 +240,9 @@ on_lost(struct worker *w, void *arg)
 struct sweep_link *
 sweep_link_new(struct agent *a)
 {
-	static const struct worker_ops ops = { .on_start = on_start,
-		.on_msg = on_msg,
-		.on_lost = on_lost };
+	static const struct worker_ops ops = {
+		.on_start = on_start, .on_msg = on_msg, .on_lost = on_lost
+	};
 	struct sweep_link *sl = xcalloc(1, sizeof(*sl));
 	const struct conf_test *test = &a->conf->test;
 
@@ -301,9 +302,10 @@ sweep_link_run(struct sweep_link *sl, const struct sweep_job *job)
 	free(sl->subset);
 	sl->job = *job;
 	sl->subset = xcalloc(job->n_subset, sizeof(*sl->subset));
-	if (job->n_subset > 0)
+	if (job->n_subset > 0) {
 		memcpy(sl->subset, job->subset,
 		    job->n_subset * sizeof(*sl->subset));
+	}
 	sl->job.subset = sl->subset;
 	set_sources(&sl->job, &sl->agent->conf->test);
 	sl->progress = (struct sweep_progress){ .job = job->job };

@@ -38,7 +38,7 @@ struct uplink {
 	struct agent *agent;
 	struct fetch *poll, *post, *delivery;
 	struct loop_timer *poll_timer, *post_timer, *delivery_timer;
-	bool touched; /* again, while a status is on its way */
+	bool touched;             /* again, while a status is on its way */
 	uint64_t wanted_revision; /* of the newest document seen */
 	uint64_t applied_revision;
 	/* FLUSHED came for wanted_revision: applied once `barrier` is in. */
@@ -70,16 +70,16 @@ check_answer(struct uplink *up, const struct fetch_answer *answer,
 		return true;
 	}
 	if (up->last_error[0] == '\0') {
-		if (answer->status != 0)
+		if (answer->status != 0) {
 			log_limited(&up->limit, "controller: %s: status %d: %s",
 			    what, answer->status, (const char *)answer->body);
-		else
+		} else {
 			log_limited(&up->limit, "controller: %s: %s", what,
 			    answer->err.msg);
+		}
 	}
 	(void)text_copy(up->last_error, sizeof(up->last_error),
-	    answer->status != 0 ? (const char *)answer->body :
-				  answer->err.msg);
+	    answer->status != 0 ? (const char *)answer->body : answer->err.msg);
 	utf8_clean(up->last_error);
 	if (up->last_error[0] == '\0')
 		(void)text_copy(up->last_error, sizeof(up->last_error), what);
@@ -132,10 +132,11 @@ apply(struct uplink *up, const struct orders *o)
 	/* What was captured under the old document comes first. */
 	sweep_link_flush(a->sweep, o->revision);
 	sweep_link_capture(a->sweep, o->capture_experiment, o->key);
-	if (o->job.job != 0)
+	if (o->job.job != 0) {
 		sweep_link_run(a->sweep, &o->job);
-	else
+	} else {
 		sweep_link_stop(a->sweep);
+	}
 }
 
 /* False when it is not the news that was asked for. */
@@ -218,12 +219,13 @@ on_posted(const struct fetch_answer *answer, void *arg)
 	    up->touched ? STATUS_SOON_MS : STATUS_EVERY_MS);
 	if (!check_answer(up, answer, "status"))
 		return;
-	body = json_loadb((const char *)answer->body, answer->body_len, 0,
-	    NULL);
+	body =
+	    json_loadb((const char *)answer->body, answer->body_len, 0, NULL);
 	if (json_unpack(body, "{s:I}", "revision", &revision) == 0 &&
-	    (uint64_t)revision == up->wanted_revision)
+	    (uint64_t)revision == up->wanted_revision) {
 		/* It still wants what we do. */
 		agent_renew_test(up->agent);
+	}
 	json_decref(body);
 }
 
@@ -326,8 +328,8 @@ deliver(struct uplink *up)
 
 	if (b == NULL || up->delivery != NULL)
 		return;
-	rest = xasprintf("replies?boot=%s&seq=%" PRIu64, up->agent->boot,
-	    b->seq);
+	rest =
+	    xasprintf("replies?boot=%s&seq=%" PRIu64, up->agent->boot, b->seq);
 	url = site_url(up, rest);
 	req = (struct fetch_request){ .method = "POST",
 		.url = url,

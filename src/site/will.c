@@ -51,10 +51,11 @@ will_deposit(struct keeper *k, const struct conf *conf,
 	    lock, "text", text);
 	char *body = will != NULL ? json_dumps(will, JSON_COMPACT) : NULL;
 
-	if (body != NULL)
+	if (body != NULL) {
 		keeper_set_will(k, body, strlen(body));
-	else
+	} else {
 		log_warnx("will: cannot be written");
+	}
 	free(body);
 	json_decref(will);
 	free(text);
@@ -120,7 +121,8 @@ will_carry_out(const uint8_t *body, size_t len)
 		json_decref(will);
 		return;
 	}
-	log_warnx("will: the daemon died in an experiment: restoring the test prefix in %d s unless it comes back",
+	log_warnx(
+	    "will: the daemon died in an experiment: restoring the test prefix in %d s unless it comes back",
 	    GRACE_MS / 1000);
 	pause_ms(GRACE_MS);
 	for (int i = 0; i < ATTEMPTS && !has_successor(lock); i++) {

@@ -7,9 +7,9 @@
 #include "store/intent_row.h"
 
 /* Ended intents are kept so long, for the other side to hear of it. */
-#define MEMORY_MS (7LL * 24 * 3600 * 1000)
+#define MEMORY_MS INT64_C(604800000) /* a week */
 /* A far due time is looked at again: wall time may be stepped. */
-#define DUE_CHECK_MAX_MS (60 * 1000)
+#define DUE_CHECK_MAX_MS INT64_C(60000)
 /* Ended ones go at some time later than MEMORY_MS. */
 #define FORGET_EVERY_MS (3600LL * 1000)
 
@@ -118,8 +118,8 @@ on_due(struct loop *lp, void *arg)
 }
 
 int
-intent_book_init(struct intent_book *book, struct loop *lp,
-    struct store *store, struct query *query, struct err *err)
+intent_book_init(struct intent_book *book, struct loop *lp, struct store *store,
+    struct query *query, struct err *err)
 {
 	json_t *rows = query_intents(query, wall_now_ms() - MEMORY_MS, err);
 	int rc;

@@ -28,10 +28,11 @@ get_text(const json_t *json, const char *key, char *out, size_t size,
 	if (value == NULL || json_is_null(value))
 		return 0;
 	if (!json_is_string(value) ||
-	    !text_copy(out, size, json_string_value(value)))
+	    !text_copy(out, size, json_string_value(value))) {
 		return err_set(err, ERR_PROTO,
 		    "intent: %s: expected a text of at most %zu bytes", key,
 		    size - 1);
+	}
 	return 0;
 }
 
@@ -43,9 +44,10 @@ get_time(const json_t *json, const char *key, int64_t *out, struct err *err)
 	*out = 0;
 	if (value == NULL || json_is_null(value))
 		return 0;
-	if (!json_is_integer(value) || json_integer_value(value) < 0)
+	if (!json_is_integer(value) || json_integer_value(value) < 0) {
 		return err_set(err, ERR_PROTO, "intent: %s: expected a time",
 		    key);
+	}
 	*out = json_integer_value(value);
 	return 0;
 }
@@ -69,9 +71,10 @@ intent_from_json(const json_t *json, struct intent *out, struct err *err)
 	    get_time(json, "ended_ms", &in.ended_ms, err) == -1)
 		return -1;
 	if (in.id[0] == '\0' || in.site[0] == '\0' ||
-	    strcmp(in.kind, "drain") != 0)
+	    strcmp(in.kind, "drain") != 0) {
 		return err_set(err, ERR_PROTO,
 		    "intent: id, site and kind \"drain\" are required");
+	}
 	*out = in;
 	return 0;
 }
@@ -130,8 +133,7 @@ intents_load(const json_t *rows, struct intent_set *set, struct err *err)
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach (rows, i, row) {
 		struct intent in;
 
 		if (intent_from_json(row, &in, err) == -1)

@@ -7,13 +7,13 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from labkit.anycast import Fleet
+from labkit.anycast import build_dir
 from labkit.node import Node
 from labkit.routefile import PREFIXES
 from labkit.scenario import Lab
 from labkit.services import start_health
 
-INTERVAL_S, TIMEOUT_S, DOWN_AFTER, UP_AFTER = 0.2, 0.15, 3, 2
+INTERVAL_MS, TIMEOUT_MS, DOWN_AFTER, UP_AFTER = 200, 150, 3, 2
 HERE = Path(__file__).resolve().parent
 
 AGENT_CONFIG = """\
@@ -25,7 +25,12 @@ services:
   - name: web
     prefixes: [{v4}, "{v6}"]
     probes:
-      - {{name: page, http: "http://127.0.0.1:8081/health", interval: 200ms, timeout: 150ms, down_after: 3, up_after: 2}}
+      - name: page
+        http: http://127.0.0.1:8081/health
+        interval: {interval_ms}ms
+        timeout: {timeout_ms}ms
+        down_after: {fall}
+        up_after: {rise}
 """
 
 # iBGP within the site, from a second address of its own prefix.  The preference is that of the agent's static routes.
@@ -81,7 +86,7 @@ class Contestant:
         self.prefixes = PREFIXES[self.service]
 
     def noticed_s(self, killed_s: float) -> float:
-        """When the last of the failing probes had failed."""
+        """When the last of the failing probes had failed, to the millisecond as all else."""
         raise NotImplementedError
 
 
@@ -92,9 +97,10 @@ class Agent(Contestant):
     def __init__(self, lab: Lab, site: Node) -> None:
         super().__init__(site)
         v4, v6 = self.prefixes
-        site.path("/run/state/bench.yml").write_text(AGENT_CONFIG.format(site=site.name, v4=v4, v6=v6))
-        program = Fleet(lab, controller=False).build / "anycastd"
-        self._proc = site.start("anycastd", [str(program), "-c", "/run/state/bench.yml"])
+        numbers = {"interval_ms": INTERVAL_MS, "timeout_ms": TIMEOUT_MS, "fall": DOWN_AFTER, "rise": UP_AFTER}
+        config = AGENT_CONFIG.format(site=site.name, v4=v4, v6=v6, **numbers)
+        site.path("/run/state/bench.yml").write_text(config)
+        self._proc = site.start("anycastd", [str(build_dir(lab) / "anycastd"), "-c", "/run/state/bench.yml"])
 
     def noticed_s(self, killed_s: float) -> float:
         times = [datetime.fromisoformat(t).timestamp() for t in self._SICK.findall(self._proc.log.read_text())]
@@ -112,7 +118,7 @@ class ExaBgp(Contestant):
         self._admit()
         options = site.dir / "healthcheck.conf"
         v4, v6 = self.prefixes
-        numbers = {"interval": INTERVAL_S, "timeout": TIMEOUT_S, "fall": DOWN_AFTER, "rise": UP_AFTER}
+        numbers = {"interval": INTERVAL_MS / 1e3, "timeout": TIMEOUT_MS / 1e3, "fall": DOWN_AFTER, "rise": UP_AFTER}
         options.write_text(HEALTHCHECK_OPTIONS.format(v4=v4, v6=v6, **numbers))
         program = HERE / "stamped_healthcheck.py"
         text = EXABGP_CONFIG.format(program=program, stamps=self._stamps, options=options)
@@ -139,5 +145,5 @@ class ExaBgp(Contestant):
         assert replies[-1][0] in (3, 4), replies
 
     def noticed_s(self, killed_s: float) -> float:
-        times = [int(line) / 1e9 for line in self._stamps.read_text().split()]
+        times = [int(line) // 10**6 / 1e3 for line in self._stamps.read_text().split()]
         return [t for t in times if t > killed_s][DOWN_AFTER - 1]

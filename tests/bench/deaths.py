@@ -23,7 +23,7 @@ from labkit.services import start_health
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from contestants import INTERVAL_S, Agent, Contestant, ExaBgp  # noqa: E402 -- needs the path set above
+from contestants import INTERVAL_MS, Agent, Contestant, ExaBgp  # noqa: E402 -- needs the path set above
 from route_trace import Trace  # noqa: E402
 
 SITE = "chc"  # two transits, one of them tier 1
@@ -45,7 +45,7 @@ class Bench:
 
     def die(self, who: Contestant, rng: random.Random) -> dict[str, Any]:
         """Kills the service at any point of its probes' interval; ends when all is as before."""
-        time.sleep(rng.uniform(0, INTERVAL_S))
+        time.sleep(rng.uniform(0, INTERVAL_MS / 1e3))
         self.trace.mark()
         killed_s = time.time()
         who.health.kill()
@@ -55,12 +55,14 @@ class Bench:
         last_s = max(c.at_s for c in self.trace.changes() if c.best and c.prefix in who.prefixes)
         noticed_s = who.noticed_s(killed_s)
         self._revive(who)
-        others = sum(1 for c in self.trace.changes() if not c.best and c.prefix not in who.prefixes)
+        updates = [c.prefix for c in self.trace.changes() if not c.best]
+        others = [prefix for prefix in updates if prefix not in who.prefixes]
+        assert len(others) < len(updates), "the traces are blind"
         return {
             "peer": who.peer,
             "death_to_withdraw_ms": (last_s - killed_s) * 1e3,
             "after_last_probe_ms": (last_s - noticed_s) * 1e3,
-            "neighbour_updates": others,
+            "neighbour_updates": len(others),
         }
 
     def _have_moved(self, who: Contestant) -> bool:
