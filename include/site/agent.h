@@ -34,6 +34,8 @@ struct agent_env {
 
 /* Loads the intents and goes to work. NULL with err. */
 struct agent *agent_new(const struct agent_env *env, struct err *err);
+/* Before agent_free: ends what is temporary, all else stays as it is. */
+void agent_stop(struct agent *a);
 void agent_free(struct agent *a);
 
 /* The people's part of the API, for a daemon without controller role. */

@@ -56,8 +56,6 @@ void agent_renew_test(struct agent *a);
 
 /* agent_json.c */
 json_t *agent_explain(const struct agent *a, const char *what, struct err *err);
-/* All prefixes with their inputs and rules, for the controller. */
-json_t *agent_explain_all(const struct agent *a);
 json_t *agent_changes(const struct agent *a, bool drained, char **diff);
 
 #endif /* SITE_AGENT_STATE_H */

@@ -16,6 +16,9 @@
 void will_deposit(struct keeper *k, const struct conf *conf,
     const struct prefix *announced, size_t n);
 void will_clear(struct keeper *k);
+/* The same at once, by a daemon that ends. Blocks for BIRD's timeout. */
+int will_do_now(const struct conf *conf, const struct prefix *announced,
+    size_t n, struct err *err);
 
 /* For keeper_start. Blocks: waits first whether another daemon takes over. */
 void will_carry_out(const uint8_t *body, size_t len);

@@ -187,6 +187,7 @@ static void
 stop(struct daemon *d)
 {
 	api_server_free(d->server);
+	agent_stop(d->agent);
 	agent_free(d->agent);
 	controller_free(d->controller);
 	api_events_free(d->events);

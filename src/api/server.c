@@ -285,8 +285,8 @@ is_number(const char *s)
 
 /*
  * RFC 9112 s.3.2, s.6: exactly one Host, one Content-Length at most, no
- * Transfer-Encoding but "chunked", never both, no blank in a header's name.
- * And no body where libevent reads none: it would be the next request.
+ * Transfer-Encoding but "chunked", never both, no blank in a header's name,
+ * which is not empty.  And no body where libevent reads none: it would be the next request.
  */
 static bool
 headers_are_sane(struct evhttp_request *ev)
@@ -309,7 +309,7 @@ headers_are_sane(struct evhttp_request *ev)
 			    !may_have_body)
 				return false;
 		}
-		if (strpbrk(kv->key, " \t") != NULL)
+		if (kv->key[0] == '\0' || strpbrk(kv->key, " \t") != NULL)
 			return false;
 	}
 	return hosts == 1 && lengths <= 1 && encodings <= 1 &&

@@ -264,11 +264,18 @@ void
 keeper_dismiss(struct keeper *k)
 {
 	struct keeper_record rec = { .op = KEEPER_DISMISS };
+	int fd;
 
 	if (k == NULL)
 		return;
 	(void)keeper_record_send(k->sock, &rec, -1);
 	loop_fd_free(k->io);
+	/* To the end: closing with unread records would be a reset, and the
+	 * keeper take us for dead before it reads its dismissal. */
+	while (keeper_record_recv(k->sock, &rec, &fd) > 0) {
+		if (fd != -1)
+			(void)close(fd);
+	}
 	(void)close(k->sock);
 	/* It waits for the workers: the store writes its last rows. */
 	(void)waitpid(k->pid, NULL, 0);

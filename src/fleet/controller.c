@@ -15,6 +15,9 @@
 /* An agent reports every second. */
 #define LIVE_MS 4000
 #define OLD_EXPERIMENTS 1000
+/* Agents may have orders that a killed controller gave out but did not get to
+ * write down: their numbers must not come again with other orders. */
+#define REVISION_GAP 1000000
 
 size_t
 controller_find_site(const struct controller *c, const char *name)
@@ -180,7 +183,7 @@ load(struct controller *c, struct err *err)
 
 	if (revision == -1)
 		return -1;
-	c->revision = (uint64_t)revision;
+	c->revision = (uint64_t)revision + REVISION_GAP;
 	experiment = query_max_experiment(c->env.query, err);
 	if (experiment == -1)
 		return -1;

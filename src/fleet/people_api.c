@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "api/common.h"
+#include "api/explain.h"
 #include "base/num.h"
 #include "base/xalloc.h"
-#include "bird/include.h"
 #include "fleet/controller_state.h"
 #include "fleet/experiment.h"
 #include "store/intent_row.h"
@@ -49,7 +49,6 @@ site_json(const struct controller *c, const struct fleet_site *s)
 		  "prefixes", "bird", "state", "down", "version", "",
 		  "sessions_up", 0, "sessions_all", 0, "last_error", "");
 
-	(void)json_object_del(site, "explain");
 	json_object_set_new(site, "site", json_string(s->name));
 	json_object_set_new(site, "state", json_string(site_state(c, s)));
 	json_object_set_new(site, "agent_age_ms",
@@ -85,65 +84,17 @@ handle_status(struct api_request *req, void *arg)
 /* ---- drain and restore ---- */
 
 /*
- * What the site will do, as far as its last report tells: a drain withdraws
- * each service prefix that is announced now; a restore announces those whose
- * service is healthy.
+ * What the site will do, as far as its last report tells.  The intents are the
+ * controller's, which the site may not have heard of yet.
  */
-static bool
-will_change(const json_t *prefix, const json_t *services, bool drained)
-{
-	const char *desired =
-	    json_string_value(json_object_get(prefix, "desired"));
-	const char *service =
-	    json_string_value(json_object_get(prefix, "service"));
-	const json_t *sv;
-	size_t i;
-
-	if (desired == NULL || service == NULL ||
-	    (strcmp(desired, "announced") == 0) != drained)
-		return false;
-	if (drained)
-		return true;
-	json_array_foreach (services, i, sv) {
-		const char *name =
-		    json_string_value(json_object_get(sv, "service"));
-		const char *health =
-		    json_string_value(json_object_get(sv, "health"));
-
-		if (name != NULL && health != NULL &&
-		    strcmp(name, service) == 0)
-			return strcmp(health, "healthy") == 0;
-	}
-	return false;
-}
-
 static json_t *
-site_changes(const struct fleet_site *s, bool drained, char **diff)
+site_changes(const struct controller *c, const struct fleet_site *s,
+    bool drained, char **diff)
 {
-	const json_t *services = json_object_get(s->status, "services"), *p;
-	json_t *list = json_array();
-	size_t i;
+	json_t *site = site_json(c, s);
+	json_t *list = explain_changes(site, drained, diff);
 
-	*diff = xstrdup("");
-	json_array_foreach (json_object_get(s->status, "prefixes"), i, p) {
-		const char *text =
-		    json_string_value(json_object_get(p, "prefix"));
-		char line[BIRD_ROUTE_LINE_BYTES], *longer;
-		struct prefix prefix;
-
-		if (text == NULL || prefix_parse(text, &prefix, NULL) == -1 ||
-		    !will_change(p, services, drained))
-			continue;
-		json_array_append_new(list,
-		    json_pack("{s:s, s:O?, s:s, s:s}", "prefix", text,
-			"service", json_object_get(p, "service"), "from",
-			drained ? "announced" : "withdrawn", "to",
-			drained ? "withdrawn" : "announced"));
-		longer = xasprintf("%s%s%s\n", *diff, drained ? "- " : "+ ",
-		    bird_include_line(&prefix, line));
-		free(*diff);
-		*diff = longer;
-	}
+	json_decref(site);
 	return list;
 }
 
@@ -181,7 +132,7 @@ handle_drain(struct api_request *req, void *arg)
 	}
 	row = intent_new_drain(s->name, want.reason, api_actor(req),
 	    wall_now_ms(), want.for_ms);
-	changes = site_changes(s, true, &diff);
+	changes = site_changes(c, s, true, &diff);
 	answer = json_pack("{s:s, s:b, s:o, s:o, s:s, s:o}", "site", s->name,
 	    "dry_run", want.dry_run, "intent",
 	    want.dry_run ? json_null() : intent_to_json(&row), "changes",
@@ -215,7 +166,7 @@ handle_restore(struct api_request *req, void *arg)
 		api_reply_err(req, &err);
 		return;
 	}
-	changes = site_changes(s, false, &diff);
+	changes = site_changes(c, s, false, &diff);
 	free(diff);
 	ended = json_array();
 	while ((drain = intent_set_drain(&c->intents.set, s->name)) != NULL) {
@@ -233,33 +184,14 @@ handle_restore(struct api_request *req, void *arg)
 
 /* ---- explain ---- */
 
-/*
- * The agents report every input; the controller adds what only it knows.  The
- * rules are the agent's own word, so that nobody explains for another.
- */
 static json_t *
 explain_site(const struct controller *c, const struct fleet_site *s,
     const struct prefix *only)
 {
-	json_t *list = json_array();
-	json_t *p;
-	size_t i;
+	json_t *site = site_json(c, s);
 
-	json_array_foreach (json_object_get(s->status, "explain"), i, p) {
-		const char *text =
-		    json_string_value(json_object_get(p, "prefix"));
-		struct prefix prefix;
-
-		if (text == NULL || prefix_parse(text, &prefix, NULL) == -1 ||
-		    (only != NULL && !prefix_equal(&prefix, only)))
-			continue;
-		json_array_append(list, p);
-	}
-	return json_pack("{s:s, s:s, s:o, s:o, s:O?, s:O?}", "site", s->name,
-	    "state", site_state(c, s), "prefixes", list, "intents",
-	    intents_to_json(&c->intents.set, s->name, true), "services",
-	    json_object_get(s->status, "services"), "bird",
-	    json_object_get(s->status, "bird"));
+	json_object_set_new(site, "prefixes", explain_prefixes(site, only));
+	return site;
 }
 
 static void

@@ -58,6 +58,21 @@ note_decision(struct agent *a, const struct agent_prefix *p,
 	agent_note(a, &ev);
 }
 
+/* All that is announced when no experiment is; the caller frees it. */
+static struct prefix *
+list_without_experiment(const struct agent *a, size_t *n)
+{
+	struct prefix *list = xcalloc(a->n_prefixes, sizeof(*list));
+
+	*n = 0;
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		if (a->prefixes[i].service == NO_SERVICE ||
+		    reconcile_wanted(a->reconcile, i))
+			list[(*n)++] = a->prefixes[i].prefix;
+	}
+	return list;
+}
+
 /*
  * While an experiment holds the test prefix withdrawn the keeper has a will:
  * should this process die and nobody take its place, the keeper announces it.
@@ -66,7 +81,7 @@ static void
 update_will(struct agent *a)
 {
 	struct prefix *announced;
-	size_t n = 0;
+	size_t n;
 
 	if (a->test_experiment == 0) {
 		if (a->has_will)
@@ -74,12 +89,7 @@ update_will(struct agent *a)
 		a->has_will = false;
 		return;
 	}
-	announced = xcalloc(a->n_prefixes, sizeof(*announced));
-	for (size_t i = 0; i < a->n_prefixes; i++) {
-		if (a->prefixes[i].service == NO_SERVICE ||
-		    reconcile_wanted(a->reconcile, i))
-			announced[n++] = a->prefixes[i].prefix;
-	}
+	announced = list_without_experiment(a, &n);
 	will_deposit(a->env.keeper, a->env.conf, announced, n);
 	free(announced);
 	a->has_will = true;
@@ -388,6 +398,27 @@ agent_new(const struct agent_env *env, struct err *err)
 		a->uplink = uplink_new(a);
 	agent_decide(a);
 	return a;
+}
+
+void
+agent_stop(struct agent *a)
+{
+	static const struct store_event ev = { .kind = "order",
+		.subject = "test prefix",
+		.what = "restore",
+		.reason = "the daemon ends" };
+	struct prefix *announced;
+	struct err err;
+	size_t n;
+
+	if (a == NULL || a->test_experiment == 0)
+		return;
+	agent_note(a, &ev);
+	announced = list_without_experiment(a, &n);
+	if (will_do_now(a->env.conf, announced, n, &err) == -1)
+		log_warnx("test prefix: not restored: %s", err.msg);
+	free(announced);
+	a->test_experiment = 0;
 }
 
 void

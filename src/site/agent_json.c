@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "store/intent_row.h"
-#include "base/xalloc.h"
-#include "bird/include.h"
+#include "api/explain.h"
 #include "site/agent_state.h"
 #include "site/sweep_link.h"
 #include "site/uplink.h"
@@ -31,8 +30,9 @@ probe_json(const struct agent *a, size_t s, size_t i)
 	const struct checker_probe *known = checker_probe(a->checker, s, i);
 	const struct conf_probe *conf = &a->conf->services[s].probes[i];
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "probe",
-	    conf->name, "kind", conf_probe_kind_name(conf->kind), "health",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "probe",
+	    conf->name, "kind", conf_probe_kind_name(conf->kind), "target",
+	    conf->target != NULL ? conf->target : conf->argv[0], "health",
 	    health_name(known->health), "detail", known->detail, "since_ms",
 	    (json_int_t)known->since_ms, "last_ms", (json_int_t)known->last_ms,
 	    "rtt_us", (json_int_t)known->rtt_us);
@@ -49,10 +49,11 @@ services_json(const struct agent *a)
 		for (size_t p = 0; p < a->conf->services[s].n_probes; p++)
 			json_array_append_new(probes, probe_json(a, s, p));
 		json_array_append_new(list,
-		    json_pack("{s:s, s:s, s:I, s:o}", "service",
+		    json_pack("{s:s, s:s, s:I, s:I, s:o}", "service",
 			a->conf->services[s].name, "health",
 			health_name(checker_service(a->checker, s)), "since_ms",
 			(json_int_t)checker_service_since_ms(a->checker, s),
+			"need", (json_int_t)a->conf->services[s].need,
 			"probes", probes));
 	}
 	return list;
@@ -129,9 +130,10 @@ json_t *
 agent_status(const struct agent *a)
 {
 	json_t *site =
-	    json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o?, s:o?}",
+	    json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o?, s:o?}",
 		"site", a->conf->site, "state", site_state(a), "boot", a->boot,
-		"started_ms", (json_int_t)a->started_ms, "services",
+		"started_ms", (json_int_t)a->started_ms, "test_experiment",
+		(json_int_t)a->test_experiment, "services",
 		services_json(a), "prefixes", prefixes_json(a), "intents",
 		intents_to_json(&a->intents.set, a->conf->site, true), "bird",
 		bird_json(a), "sweep",
@@ -151,135 +153,12 @@ agent_status(const struct agent *a)
 
 /* ---- explain ---- */
 
-static json_t *
-rules_json(const struct agent *a, const struct agent_prefix *p)
-{
-	struct route_inputs in = agent_route_inputs(a, p);
-	json_t *list = json_array();
-
-	for (enum route_rule r = 0; r < ROUTE_RULE_COUNT; r++) {
-		bool applies;
-
-		if (!route_rule_concerns(r, in.kind))
-			continue;
-		applies = route_rule_applies(r, &in);
-		json_array_append_new(list,
-		    json_pack("{s:s, s:b, s:b, s:s}", "rule",
-			route_rule_name(r), "applies", applies, "decides",
-			r == p->decision.rule, "text",
-			route_rule_text(r, applies)));
-	}
-	return list;
-}
-
-static json_t *
-input(const char *name, const char *value, int64_t since_ms, const char *detail)
-{
-	return json_pack("{s:s, s:s, s:I, s:s}", "input", name, "value", value,
-	    "since_ms", (json_int_t)since_ms, "detail", detail);
-}
-
-static void
-add_service_inputs(const struct agent *a, size_t s, json_t *list)
-{
-	const struct conf_service *conf = &a->conf->services[s];
-	const struct intent *drain =
-	    intent_set_drain(&a->intents.set, a->conf->site);
-	char name[2 * CONF_NAME_MAX + 24], detail[400];
-
-	(void)snprintf(name, sizeof(name), "health of service %s", conf->name);
-	(void)snprintf(detail, sizeof(detail),
-	    "%zu of %zu probes are healthy, needs %u",
-	    checker_count(a->checker, s, HEALTH_HEALTHY), conf->n_probes,
-	    conf->need);
-	json_array_append_new(list,
-	    input(name, health_name(checker_service(a->checker, s)),
-		checker_service_since_ms(a->checker, s), detail));
-	for (size_t p = 0; p < conf->n_probes; p++) {
-		const struct checker_probe *k = checker_probe(a->checker, s, p);
-
-		(void)snprintf(name, sizeof(name), "probe %s",
-		    conf->probes[p].name);
-		(void)snprintf(detail, sizeof(detail), "%s %s: %s",
-		    conf_probe_kind_name(conf->probes[p].kind),
-		    conf->probes[p].target != NULL ? conf->probes[p].target
-						   : conf->probes[p].argv[0],
-		    k->detail);
-		json_array_append_new(list,
-		    input(name, health_name(k->health), k->since_ms, detail));
-	}
-	if (drain == NULL) {
-		json_array_append_new(list, input("drain", "none", 0, ""));
-		return;
-	}
-	(void)snprintf(detail, sizeof(detail), "by %s: %s", drain->actor,
-	    drain->reason);
-	json_array_append_new(list,
-	    input("drain", "active", drain->created_ms, detail));
-}
-
-static json_t *
-inputs_json(const struct agent *a, size_t i)
-{
-	const struct agent_prefix *p = &a->prefixes[i];
-	json_t *list = json_array();
-	struct reconcile_bird b;
-	char detail[400];
-
-	if (p->service != NO_SERVICE) {
-		add_service_inputs(a, p->service, list);
-	} else {
-		json_array_append_new(list,
-		    input("experiment",
-			a->test_experiment != 0 ? "withdrawn" : "none", 0,
-			a->test_experiment != 0 ? "ordered by the controller"
-						: ""));
-	}
-	reconcile_get_bird(a->reconcile, &b);
-	utf8_clean(b.version);
-	utf8_clean(b.last_error);
-	(void)snprintf(detail, sizeof(detail),
-	    "bird %s %s, %zu of %zu sessions up, exported to %zu%s%s",
-	    b.version, bird_state_name(b.state), b.sessions_up, b.sessions_all,
-	    reconcile_exported_to(a->reconcile, i),
-	    b.last_error[0] != '\0' ? ": " : "", b.last_error);
-	json_array_append_new(list,
-	    input("route in bird",
-		route_real_name(reconcile_real(a->reconcile, i)), 0, detail));
-	return list;
-}
-
-/* only NULL: all prefixes. */
-static json_t *
-explain_prefixes(const struct agent *a, const struct prefix *only)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < a->n_prefixes; i++) {
-		json_t *p;
-
-		if (only != NULL && !prefix_equal(&a->prefixes[i].prefix, only))
-			continue;
-		p = prefix_json(a, i);
-		json_object_set_new(p, "inputs", inputs_json(a, i));
-		json_object_set_new(p, "rules", rules_json(a, &a->prefixes[i]));
-		json_array_append_new(list, p);
-	}
-	return list;
-}
-
-json_t *
-agent_explain_all(const struct agent *a)
-{
-	return explain_prefixes(a, NULL);
-}
-
 json_t *
 agent_explain(const struct agent *a, const char *what, struct err *err)
 {
 	bool is_site = strcmp(what, a->conf->site) == 0;
 	struct prefix wanted = { 0 };
-	json_t *list;
+	json_t *site, *list;
 
 	if (!is_site && prefix_parse(what, &wanted, err) == -1) {
 		err_set(err, ERR_GONE,
@@ -287,50 +166,25 @@ agent_explain(const struct agent *a, const char *what, struct err *err)
 		    a->conf->site);
 		return NULL;
 	}
-	list = explain_prefixes(a, is_site ? NULL : &wanted);
+	site = agent_status(a);
+	list = explain_prefixes(site, is_site ? NULL : &wanted);
 	if (json_array_size(list) == 0) {
 		json_decref(list);
+		json_decref(site);
 		err_set(err, ERR_GONE, "%s: not a prefix of site %s", what,
 		    a->conf->site);
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "site",
-	    a->conf->site, "state", site_state(a), "prefixes", list, "intents",
-	    intents_to_json(&a->intents.set, a->conf->site, true), "services",
-	    services_json(a), "bird", bird_json(a));
+	json_object_set_new(site, "prefixes", list);
+	return site;
 }
-
-/* ---- what a drain or a restore would change ---- */
 
 json_t *
 agent_changes(const struct agent *a, bool drained, char **diff)
 {
-	json_t *list = json_array();
-	size_t len;
-	FILE *out = open_memstream(diff, &len);
+	json_t *site = agent_status(a);
+	json_t *list = explain_changes(site, drained, diff);
 
-	if (out == NULL)
-		abort();
-	for (size_t i = 0; i < a->n_prefixes; i++) {
-		const struct agent_prefix *p = &a->prefixes[i];
-		struct route_inputs in = agent_route_inputs(a, p);
-		struct route_decision then;
-		char text[PREFIX_TEXT_BYTES], line[BIRD_ROUTE_LINE_BYTES];
-
-		in.drained = drained;
-		then = route_decide(&in);
-		if (then.announce == p->decision.announce)
-			continue;
-		fprintf(out, "%s%s\n", then.announce ? "+ " : "- ",
-		    bird_include_line(&p->prefix, line));
-		json_array_append_new(list,
-		    json_pack("{s:s, s:s?, s:s, s:s}", "prefix",
-			prefix_format(&p->prefix, text), "service",
-			service_name(a, p), "from",
-			announced_name(p->decision.announce), "to",
-			announced_name(then.announce)));
-	}
-	if (fclose(out) != 0)
-		abort();
+	json_decref(site);
 	return list;
 }

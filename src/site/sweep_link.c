@@ -271,8 +271,11 @@ void
 sweep_link_capture(struct sweep_link *sl, uint32_t experiment,
     const uint8_t key[SWEEP_KEY_BYTES])
 {
-	if (sl->capture.experiment == experiment)
+	/* The number alone may come again after a controller's sudden end. */
+	if (sl->capture.experiment == experiment &&
+	    memcmp(sl->capture.key, key, SWEEP_KEY_BYTES) == 0)
 		return;
+	sweep_link_stop(sl);
 	sl->capture.experiment = experiment;
 	memcpy(sl->capture.key, key, SWEEP_KEY_BYTES);
 	sl->counters = (struct sweep_counters){ 0 };

@@ -238,7 +238,6 @@ status_body(const struct uplink *up)
 	json_object_set_new(body, "intents",
 	    intents_to_json(&up->agent->intents.set, up->agent->conf->site,
 		false));
-	json_object_set_new(body, "explain", agent_explain_all(up->agent));
 	return body;
 }
 

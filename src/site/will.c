@@ -69,6 +69,20 @@ will_clear(struct keeper *k)
 }
 
 int
+will_do_now(const struct conf *conf, const struct prefix *announced, size_t n,
+    struct err *err)
+{
+	const struct conf_bird *bird = &conf->agent->bird;
+	char *text = bird_include_format(announced, n);
+	int rc = bird_include_write(bird->include, text, err);
+
+	free(text);
+	if (rc == 0)
+		rc = bird_ask_configure(bird->socket, bird->timeout_ms, err);
+	return rc;
+}
+
+int
 will_lock(const char *path, int64_t wait_ms, struct err *err)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);

@@ -53,7 +53,8 @@ class Bench:
         self.lab.wait_converged()
         assert all(SITE not in self.lab.truth(prefix).values() for prefix in who.prefixes)
         last_s = max(c.at_s for c in self.trace.changes() if c.best and c.prefix in who.prefixes)
-        noticed_s = who.noticed_s(killed_s)
+        noticed_s = max(when for when in who.noticed_s() if when < last_s + 1e-3)  # they are rounded
+        assert noticed_s > killed_s, f"{who.service} left {SITE} for another reason than its death"
         self._revive(who)
         updates = [c.prefix for c in self.trace.changes() if not c.best]
         others = [prefix for prefix in updates if prefix not in who.prefixes]

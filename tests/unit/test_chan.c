@@ -107,6 +107,19 @@ peer_write(struct line *l, const uint8_t *bytes, size_t len)
 	assert_int_equal(write(l->peer, bytes, len), len);
 }
 
+/* In one piece: the kernel counts small writes as large ones. */
+static void
+peer_repeat(struct line *l, const uint8_t *bytes, size_t len, size_t times)
+{
+	uint8_t *all = malloc(len * times);
+
+	assert_non_null(all);
+	for (size_t i = 0; i < times; i++)
+		memcpy(all + i * len, bytes, len);
+	peer_write(l, all, len * times);
+	free(all);
+}
+
 static const uint8_t three_messages[] = {
 	0, 0, 0, 3, 0, 7, 0, 0, 'a', 'b', 'c', /* type 7 */
 	0, 0, 0, 0, 0, 8, 0, 0,                /* type 8, no body */
@@ -218,8 +231,7 @@ test_last_words_come_before_the_close(void **state)
 {
 	struct line *l = *state;
 
-	for (int i = 0; i < 1000; i++)
-		peer_write(l, three_messages, sizeof(three_messages));
+	peer_repeat(l, three_messages, sizeof(three_messages), 1000);
 	peer_hang_up(l);
 	WAIT_FOR(l->lp, l->closed == 1);
 	assert_int_equal(l->n, 3000);
@@ -245,8 +257,7 @@ test_last_words_while_we_send(void **state)
 {
 	struct line *l = *state;
 
-	for (int i = 0; i < 100; i++)
-		peer_write(l, three_messages, sizeof(three_messages));
+	peer_repeat(l, three_messages, sizeof(three_messages), 100);
 	for (int i = 0; i < 100; i++)
 		chan_send(l->ch, 1, l, sizeof(*l));
 	assert_true(chan_backlog_bytes(l->ch) > 0);
@@ -275,8 +286,7 @@ test_free_in_callback_of_a_message_handed_up_later(void **state)
 	struct line *l = *state;
 
 	l->free_at = 100; /* beyond those of one wake-up */
-	for (int i = 0; i < 100; i++)
-		peer_write(l, three_messages, sizeof(three_messages));
+	peer_repeat(l, three_messages, sizeof(three_messages), 100);
 	WAIT_FOR(l->lp, l->ch == NULL);
 	loop_idle(l->lp, 20);
 	assert_int_equal(l->n, 100);
@@ -303,8 +313,7 @@ test_one_wakeup_takes_a_bounded_number(void **state)
 	static const uint8_t empty[CHAN_HEADER_BYTES] = { 0, 0, 0, 0, 0, 1 };
 	size_t before = 0;
 
-	for (int i = 0; i < 2000; i++)
-		peer_write(l, empty, sizeof(empty));
+	peer_repeat(l, empty, sizeof(empty), 2000);
 	while (l->n < 2000) {
 		loop_step(l->lp, 100);
 		assert_true(l->n - before <= 128);

@@ -43,7 +43,7 @@ class Bench:
             self._broken.write_text("protocol nonsense;\n")
         self.start()
         self.lab.wait(lambda: self._is_in(state), 10, f"the experiment is in state {state}")
-        if state != "withdraw":
+        if state in ("settle", "sweep"):
             assert self.target.name not in self.lab.truth(TEST[0]).values()
 
     def _is_in(self, state: str) -> bool:
@@ -67,6 +67,7 @@ class Bench:
     def row(self) -> tuple[str, str]:
         """(state, reason) of the experiment in the controller's store."""
         rows = self.fleet.query(self.fleet.mgmt, "SELECT state, reason FROM experiment WHERE id = ?", (self._id,))
+        assert rows, f"experiment {self._id} is not in the store"
         return (rows[0][0], rows[0][1])
 
     def expect_failed(self, deadline_s: float, why: str) -> None:

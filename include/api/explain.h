@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef API_EXPLAIN_H
+#define API_EXPLAIN_H
+/*
+ * explain -- every input and rule behind the state of a prefix, and what a
+ * drain or a restore would change: both from a site's status object
+ * (docs/api.md) and the rules of core/route.h.  So agent and controller give
+ * the same answer, and agents need not report it.
+ *
+ * site: an object of a status, from this process or from the network: what is
+ * missing or of the wrong type counts as unknown.
+ */
+#include <jansson.h>
+
+#include "base/addr.h"
+
+/* The site's prefixes with "inputs" and "rules"; only NULL: all. */
+json_t *explain_prefixes(const json_t *site, const struct prefix *only);
+
+/*
+ * The prefixes that would change if the site were drained (or not any more);
+ * *diff: the lines of BIRD's file that would go and come, freed by the caller.
+ */
+json_t *explain_changes(const json_t *site, bool drained, char **diff);
+
+#endif /* API_EXPLAIN_H */

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "api/explain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bird/include.h"
+#include "core/route.h"
+
+static const char *
+text_of(const json_t *obj, const char *key)
+{
+	const char *text = json_string_value(json_object_get(obj, key));
+
+	return text != NULL ? text : "";
+}
+
+static int64_t
+number_of(const json_t *obj, const char *key)
+{
+	return json_integer_value(json_object_get(obj, key));
+}
+
+/* The status object of a service, or NULL. */
+static const json_t *
+find_service(const json_t *site, const char *name)
+{
+	const json_t *service;
+	size_t i;
+
+	json_array_foreach(json_object_get(site, "services"), i, service)
+	{
+		if (strcmp(text_of(service, "service"), name) == 0)
+			return service;
+	}
+	return NULL;
+}
+
+static enum health
+health_of(const json_t *obj)
+{
+	for (enum health h = 0; h < HEALTH_COUNT; h++) {
+		if (strcmp(text_of(obj, "health"), health_name(h)) == 0)
+			return h;
+	}
+	return HEALTH_UNKNOWN;
+}
+
+static const json_t *
+active_drain(const json_t *site)
+{
+	const json_t *intent;
+	size_t i;
+
+	json_array_foreach(json_object_get(site, "intents"), i, intent)
+	{
+		if (strcmp(text_of(intent, "kind"), "drain") == 0 &&
+		    number_of(intent, "ended_ms") == 0)
+			return intent;
+	}
+	return NULL;
+}
+
+static struct route_inputs
+route_inputs_of(const json_t *site, const json_t *prefix)
+{
+	const char *service =
+	    json_string_value(json_object_get(prefix, "service"));
+
+	return (struct route_inputs){
+		.kind = service != NULL ? ROUTE_SERVICE : ROUTE_TEST,
+		.health = service != NULL
+		    ? health_of(find_service(site, service))
+		    : HEALTH_UNKNOWN,
+		.drained = active_drain(site) != NULL,
+		.test_withdrawn = number_of(site, "test_experiment") != 0,
+		.announced_before =
+		    strcmp(text_of(prefix, "desired"), "announced") == 0,
+	};
+}
+
+static json_t *
+rules_json(const struct route_inputs *in)
+{
+	enum route_rule decides = route_decide(in).rule;
+	json_t *list = json_array();
+
+	for (enum route_rule r = 0; r < ROUTE_RULE_COUNT; r++) {
+		bool applies;
+
+		if (!route_rule_concerns(r, in->kind))
+			continue;
+		applies = route_rule_applies(r, in);
+		json_array_append_new(list,
+		    json_pack("{s:s, s:b, s:b, s:s}", "rule",
+			route_rule_name(r), "applies", applies, "decides",
+			r == decides, "text", route_rule_text(r, applies)));
+	}
+	return list;
+}
+
+static void
+add_input(json_t *list, const char *name, const char *value, int64_t since_ms,
+    const char *detail)
+{
+	json_array_append_new(list,
+	    json_pack("{s:s, s:s, s:I, s:s}", "input", name, "value", value,
+		"since_ms", (json_int_t)since_ms, "detail", detail));
+}
+
+static void
+add_service_inputs(json_t *list, const json_t *service)
+{
+	const json_t *probe;
+	char name[128], detail[512];
+	unsigned healthy = 0;
+	size_t i, n = json_array_size(json_object_get(service, "probes"));
+
+	json_array_foreach(json_object_get(service, "probes"), i, probe)
+	{
+		healthy += health_of(probe) == HEALTH_HEALTHY;
+	}
+	(void)snprintf(name, sizeof(name), "health of service %.80s",
+	    text_of(service, "service"));
+	(void)snprintf(detail, sizeof(detail),
+	    "%u of %zu probes are healthy, needs %lld", healthy, n,
+	    (long long)number_of(service, "need"));
+	add_input(list, name, health_name(health_of(service)),
+	    number_of(service, "since_ms"), detail);
+	json_array_foreach(json_object_get(service, "probes"), i, probe)
+	{
+		(void)snprintf(name, sizeof(name), "probe %.80s",
+		    text_of(probe, "probe"));
+		(void)snprintf(detail, sizeof(detail), "%.20s %.200s: %.200s",
+		    text_of(probe, "kind"), text_of(probe, "target"),
+		    text_of(probe, "detail"));
+		add_input(list, name, health_name(health_of(probe)),
+		    number_of(probe, "since_ms"), detail);
+	}
+}
+
+static void
+add_drain_input(json_t *list, const json_t *site)
+{
+	const json_t *drain = active_drain(site);
+	char detail[512];
+
+	if (drain == NULL) {
+		add_input(list, "drain", "none", 0, "");
+		return;
+	}
+	(void)snprintf(detail, sizeof(detail), "by %.100s: %.260s",
+	    text_of(drain, "actor"), text_of(drain, "reason"));
+	add_input(list, "drain", "active", number_of(drain, "created_ms"),
+	    detail);
+}
+
+static void
+add_bird_input(json_t *list, const json_t *site, const json_t *prefix)
+{
+	const json_t *bird = json_object_get(site, "bird");
+	const char *error = text_of(bird, "last_error");
+	char detail[512];
+
+	(void)snprintf(detail, sizeof(detail),
+	    "bird %.32s %.32s, %lld of %lld sessions up, exported to %lld%s%.260s",
+	    text_of(bird, "version"), text_of(bird, "state"),
+	    (long long)number_of(bird, "sessions_up"),
+	    (long long)number_of(bird, "sessions_all"),
+	    (long long)number_of(prefix, "exported_to"),
+	    error[0] != '\0' ? ": " : "", error);
+	add_input(list, "route in bird", text_of(prefix, "real"), 0, detail);
+}
+
+static json_t *
+inputs_json(const json_t *site, const json_t *prefix)
+{
+	const char *service =
+	    json_string_value(json_object_get(prefix, "service"));
+	int64_t experiment = number_of(site, "test_experiment");
+	json_t *list = json_array();
+
+	if (service != NULL) {
+		add_service_inputs(list, find_service(site, service));
+		add_drain_input(list, site);
+	} else {
+		add_input(list, "experiment",
+		    experiment != 0 ? "withdrawn" : "none", 0,
+		    experiment != 0 ? "ordered by the controller" : "");
+	}
+	add_bird_input(list, site, prefix);
+	return list;
+}
+
+/* Is it the prefix that is asked for? Nonsense is never. */
+static bool
+prefix_matches(const json_t *obj, const struct prefix *only,
+    struct prefix *found)
+{
+	return prefix_parse(text_of(obj, "prefix"), found, NULL) == 0 &&
+	    (only == NULL || prefix_equal(found, only));
+}
+
+json_t *
+explain_prefixes(const json_t *site, const struct prefix *only)
+{
+	json_t *list = json_array(), *obj;
+	size_t i;
+
+	json_array_foreach(json_object_get(site, "prefixes"), i, obj)
+	{
+		struct route_inputs in;
+		struct prefix prefix;
+		json_t *copy;
+
+		if (!prefix_matches(obj, only, &prefix))
+			continue;
+		in = route_inputs_of(site, obj);
+		copy = json_copy(obj);
+		json_object_set_new(copy, "inputs", inputs_json(site, obj));
+		json_object_set_new(copy, "rules", rules_json(&in));
+		json_array_append_new(list, copy);
+	}
+	return list;
+}
+
+static const char *
+announced_name(bool announced)
+{
+	return announced ? "announced" : "withdrawn";
+}
+
+json_t *
+explain_changes(const json_t *site, bool drained, char **diff)
+{
+	json_t *list = json_array();
+	const json_t *obj;
+	size_t i, len;
+	FILE *out = open_memstream(diff, &len);
+
+	if (out == NULL)
+		abort();
+	json_array_foreach(json_object_get(site, "prefixes"), i, obj)
+	{
+		struct route_inputs in = route_inputs_of(site, obj);
+		bool before = in.announced_before, after;
+		char line[BIRD_ROUTE_LINE_BYTES];
+		struct prefix prefix;
+
+		in.drained = drained;
+		after = route_decide(&in).announce;
+		if (after == before || !prefix_matches(obj, NULL, &prefix))
+			continue;
+		fprintf(out, "%s%s\n", after ? "+ " : "- ",
+		    bird_include_line(&prefix, line));
+		json_array_append_new(list,
+		    json_pack("{s:O, s:O?, s:s, s:s}", "prefix",
+			json_object_get(obj, "prefix"), "service",
+			json_object_get(obj, "service"), "from",
+			announced_name(before), "to", announced_name(after)));
+	}
+	if (fclose(out) != 0)
+		abort();
+	return list;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/experiment.h"
+
+#include "test.h"
+
+/* All states with all their edges, written a second time. */
+static const struct {
+	enum experiment_state state, complete, fail;
+	bool withdrawn, over;
+	const char *name;
+} table[] = {
+	{ EXPERIMENT_STAY, EXPERIMENT_STAY, EXPERIMENT_STAY, false, false, "" },
+	{ EXPERIMENT_BASELINE, EXPERIMENT_WITHDRAW, EXPERIMENT_FAILED, false,
+	    false, "baseline" },
+	{ EXPERIMENT_WITHDRAW, EXPERIMENT_SETTLE, EXPERIMENT_FAILED, true,
+	    false, "withdraw" },
+	{ EXPERIMENT_SETTLE, EXPERIMENT_SWEEP, EXPERIMENT_FAILED, true, false,
+	    "settle" },
+	{ EXPERIMENT_SWEEP, EXPERIMENT_RESTORE, EXPERIMENT_FAILED, true, false,
+	    "sweep" },
+	{ EXPERIMENT_RESTORE, EXPERIMENT_VERIFY, EXPERIMENT_FAILED, false,
+	    false, "restore" },
+	{ EXPERIMENT_VERIFY, EXPERIMENT_DONE, EXPERIMENT_FAILED, false, false,
+	    "verify" },
+	{ EXPERIMENT_DONE, EXPERIMENT_STAY, EXPERIMENT_STAY, false, true,
+	    "done" },
+	{ EXPERIMENT_FAILED, EXPERIMENT_STAY, EXPERIMENT_STAY, false, true,
+	    "failed" },
+};
+
+static void
+test_every_state_and_event(void **state)
+{
+	(void)state;
+	assert_int_equal(TEST_COUNT(table), EXPERIMENT_STATE_COUNT);
+	for (unsigned i = 0; i < TEST_COUNT(table); i++) {
+		enum experiment_state s = table[i].state;
+
+		assert_int_equal(s, i);
+		assert_int_equal(experiment_next(s, EXPERIMENT_EV_COMPLETE),
+		    table[i].complete);
+		assert_int_equal(experiment_next(s, EXPERIMENT_EV_FAIL),
+		    table[i].fail);
+		assert_int_equal(experiment_holds_withdrawn(s),
+		    table[i].withdrawn);
+		assert_int_equal(experiment_is_over(s), table[i].over);
+		assert_string_equal(experiment_state_name(s), table[i].name);
+	}
+}
+
+/* However it goes, the test prefix comes back. */
+static void
+test_no_end_leaves_the_prefix_withdrawn(void **state)
+{
+	(void)state;
+	for (unsigned events = 0; events < 1u << 8; events++) {
+		enum experiment_state s = EXPERIMENT_BASELINE;
+
+		for (unsigned k = 0; k < 8; k++) {
+			enum experiment_event ev = (events >> k & 1) == 0
+			    ? EXPERIMENT_EV_COMPLETE
+			    : EXPERIMENT_EV_FAIL;
+			enum experiment_state next = experiment_next(s, ev);
+
+			if (next != EXPERIMENT_STAY)
+				s = next;
+		}
+		assert_true(experiment_is_over(s));
+		assert_false(experiment_holds_withdrawn(s));
+		/* Any failure on the way is a failure in the end. */
+		assert_int_equal(s,
+		    (events & 0x3f) == 0 ? EXPERIMENT_DONE : EXPERIMENT_FAILED);
+	}
+}
+
+/* Withdrawn in one stretch: it is withdrawn once and restored once. */
+static void
+test_prefix_is_withdrawn_once(void **state)
+{
+	enum experiment_state s = EXPERIMENT_BASELINE;
+	unsigned changes = 0;
+
+	(void)state;
+	while (!experiment_is_over(s)) {
+		enum experiment_state next =
+		    experiment_next(s, EXPERIMENT_EV_COMPLETE);
+
+		changes += experiment_holds_withdrawn(s) !=
+		    experiment_holds_withdrawn(next);
+		s = next;
+	}
+	assert_int_equal(changes, 2);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_state_and_event),
+		cmocka_unit_test(test_no_end_leaves_the_prefix_withdrawn),
+		cmocka_unit_test(test_prefix_is_withdrawn_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "api/explain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "test.h"
+
+static const char site_text[] =
+    "{\"site\": \"chc\", \"test_experiment\": %s,"
+    " \"services\": [{\"service\": \"web\", \"health\": \"%s\","
+    "  \"need\": 1, \"probes\": [{\"probe\": \"page\","
+    "   \"kind\": \"http\", \"target\": \"http://x/\", \"health\": \"%s\","
+    "   \"detail\": \"status 503\"}]}],"
+    " \"prefixes\": ["
+    "  {\"prefix\": \"192.0.2.0/24\", \"service\": \"web\","
+    "   \"desired\": \"announced\", \"real\": \"announced\"},"
+    "  {\"prefix\": \"198.51.100.0/24\", \"service\": null,"
+    "   \"desired\": \"announced\", \"real\": \"announced\"}],"
+    " \"intents\": [%s], \"bird\": {\"state\": \"connected\"}}";
+
+#define DRAIN                                                                  \
+	"{\"kind\": \"drain\", \"actor\": \"jo\", \"reason\": \"fans\","       \
+	" \"ended_ms\": 0}"
+#define ENDED_DRAIN "{\"kind\": \"drain\", \"ended_ms\": 5}"
+
+static json_t *
+make_site(const char *experiment, const char *health, const char *intents)
+{
+	char text[2048];
+	json_t *site;
+
+	(void)snprintf(text, sizeof(text), site_text, experiment, health,
+	    health, intents);
+	site = json_loads(text, 0, NULL);
+	assert_non_null(site);
+	return site;
+}
+
+static const char *
+deciding_rule(const json_t *prefix)
+{
+	const char *name = NULL;
+	const json_t *rule;
+	unsigned n = 0;
+	size_t i;
+
+	json_array_foreach (json_object_get(prefix, "rules"), i, rule) {
+		if (!json_is_true(json_object_get(rule, "decides")))
+			continue;
+		name = json_string_value(json_object_get(rule, "rule"));
+		n++;
+	}
+	assert_int_equal(n, 1);
+	return name;
+}
+
+/* One rule decides, and it is the one that the agent would apply. */
+static void
+test_the_deciding_rule_is_told(void **state)
+{
+	static const struct {
+		const char *experiment, *health, *intents;
+		const char *service_rule, *test_rule;
+	} rows[] = {
+		{ "0", "healthy", "", "healthy", "test" },
+		{ "0", "sick", "", "sick", "test" },
+		{ "0", "unknown", "", "keep", "test" },
+		{ "0", "nonsense", "", "keep", "test" },
+		{ "0", "healthy", DRAIN, "drain", "test" },
+		{ "0", "sick", DRAIN, "drain", "test" },
+		{ "0", "healthy", ENDED_DRAIN, "healthy", "test" },
+		{ "7", "healthy", "", "healthy", "experiment" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+		json_t *site = make_site(rows[i].experiment, rows[i].health,
+		    rows[i].intents);
+		json_t *list = explain_prefixes(site, NULL);
+
+		assert_int_equal(json_array_size(list), 2);
+		assert_string_equal(deciding_rule(json_array_get(list, 0)),
+		    rows[i].service_rule);
+		assert_string_equal(deciding_rule(json_array_get(list, 1)),
+		    rows[i].test_rule);
+		json_decref(list);
+		json_decref(site);
+	}
+}
+
+static void
+test_one_prefix_is_picked(void **state)
+{
+	json_t *site = make_site("0", "healthy", ""), *list;
+	struct prefix only;
+
+	(void)state;
+	assert_int_equal(prefix_parse("198.51.100.0/24", &only, NULL), 0);
+	list = explain_prefixes(site, &only);
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(list);
+	assert_int_equal(prefix_parse("203.0.113.0/24", &only, NULL), 0);
+	list = explain_prefixes(site, &only);
+	assert_int_equal(json_array_size(list), 0);
+	json_decref(list);
+	json_decref(site);
+}
+
+static void
+expect_changes(const char *health, const char *intents, bool drained,
+    const char *diff)
+{
+	json_t *site = make_site("0", health, intents), *list;
+	char *got;
+
+	list = explain_changes(site, drained, &got);
+	assert_string_equal(got, diff);
+	assert_int_equal(json_array_size(list), diff[0] != '\0');
+	free(got);
+	json_decref(list);
+	json_decref(site);
+}
+
+/* A drain takes the service prefixes only; a restore brings back only what is
+ * healthy. */
+static void
+test_changes_of_drain_and_restore(void **state)
+{
+	(void)state;
+	expect_changes("healthy", "", true,
+	    "- route 192.0.2.0/24 blackhole;\n");
+	expect_changes("unknown", "", true,
+	    "- route 192.0.2.0/24 blackhole;\n");
+	expect_changes("healthy", "", false, "");
+	expect_changes("sick", "", false, "- route 192.0.2.0/24 blackhole;\n");
+}
+
+/* A status comes from the network: any JSON is survived. */
+static void
+test_nonsense_is_survived(void **state)
+{
+	static const char *const texts[] = { "null", "[]", "1", "{}",
+		"{\"prefixes\": 5}", "{\"prefixes\": [1, null, {}]}",
+		"{\"prefixes\": [{\"prefix\": \"192.0.2.0/24\"}]}",
+		"{\"prefixes\": [{\"prefix\": \"192.0.2.0/24\","
+		" \"service\": 9}], \"services\": {}, \"intents\": 4,"
+		" \"bird\": []}",
+		"{\"prefixes\": [{\"prefix\": \"192.0.2.0/24\","
+		" \"service\": \"web\"}], \"services\": [3, {\"service\": 1},"
+		" {\"service\": \"web\", \"probes\": [null, 3]}]}" };
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(texts); i++) {
+		json_t *site = json_loads(texts[i], JSON_DECODE_ANY, NULL);
+		char *diff;
+
+		assert_non_null(site);
+		json_decref(explain_prefixes(site, NULL));
+		json_decref(explain_changes(site, true, &diff));
+		free(diff);
+		json_decref(site);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_deciding_rule_is_told),
+		cmocka_unit_test(test_one_prefix_is_picked),
+		cmocka_unit_test(test_changes_of_drain_and_restore),
+		cmocka_unit_test(test_nonsense_is_survived),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/intent.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test.h"
+
+#define ROWS 40u
+#define ROUNDS 300u
+
+/* Rows of 10 ids: each active or ended, always at the same time by the same
+ * person, as ids are unique and a row is ended but once. */
+static void
+fill_rows(struct intent rows[ROWS], unsigned seed)
+{
+	srandom(seed);
+	for (size_t i = 0; i < ROWS; i++) {
+		unsigned id = (unsigned)random() % 10;
+
+		rows[i] = (struct intent){
+			.kind = "drain", .site = "chc", .created_ms = 100 + id
+		};
+		(void)snprintf(rows[i].id, sizeof(rows[i].id), "drain-%u", id);
+		if (random() % 3 == 0)
+			(void)intent_end(&rows[i], 500 + id, "ruth");
+	}
+}
+
+static void
+shuffle(struct intent rows[ROWS])
+{
+	for (size_t i = ROWS - 1; i > 0; i--) {
+		size_t k = (size_t)random() % (i + 1);
+		struct intent t = rows[i];
+
+		rows[i] = rows[k];
+		rows[k] = t;
+	}
+}
+
+static void
+merge_all(struct intent_set *set, const struct intent *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		(void)intent_set_merge(set, &rows[i]);
+}
+
+static void
+assert_sets_equal(const struct intent_set *a, const struct intent_set *b)
+{
+	assert_int_equal(a->n, b->n);
+	for (size_t i = 0; i < a->n; i++) {
+		const struct intent *other = intent_set_find(b, a->rows[i].id);
+
+		assert_non_null(other);
+		assert_memory_equal(other, &a->rows[i], sizeof(*other));
+	}
+}
+
+/* In any order, and each row twice. */
+static void
+test_merge_is_commutative_and_idempotent(void **state)
+{
+	struct intent rows[ROWS];
+
+	(void)state;
+	for (unsigned seed = 1; seed <= ROUNDS; seed++) {
+		struct intent_set a = { 0 }, b = { 0 };
+
+		fill_rows(rows, seed);
+		merge_all(&a, rows, ROWS);
+		shuffle(rows);
+		merge_all(&b, rows, ROWS);
+		assert_sets_equal(&a, &b);
+		shuffle(rows);
+		for (size_t i = 0; i < ROWS; i++)
+			assert_null(intent_set_merge(&b, &rows[i]));
+		assert_sets_equal(&a, &b);
+		intent_set_fini(&a);
+		intent_set_fini(&b);
+	}
+}
+
+/* Two that exchanged first and then met a third know the same as any others. */
+static void
+test_merge_is_associative(void **state)
+{
+	struct intent rows[ROWS];
+
+	(void)state;
+	for (unsigned seed = 1; seed <= ROUNDS; seed++) {
+		struct intent_set all = { 0 }, left = { 0 }, right = { 0 };
+		size_t cut = (size_t)random() % ROWS;
+
+		fill_rows(rows, seed);
+		merge_all(&all, rows, ROWS);
+		merge_all(&left, rows, cut);
+		merge_all(&right, rows + cut, ROWS - cut);
+		merge_all(&right, left.rows, left.n);
+		assert_sets_equal(&all, &right);
+		merge_all(&left, right.rows, right.n);
+		assert_sets_equal(&all, &left);
+		intent_set_fini(&all);
+		intent_set_fini(&left);
+		intent_set_fini(&right);
+	}
+}
+
+/* Whoever ended it first, and however often it is heard of as active. */
+static void
+test_ended_stays_ended(void **state)
+{
+	const struct intent active = {
+		.id = "a", .kind = "drain", .site = "chc", .created_ms = 1
+	};
+	struct intent ended = active, later = active;
+	struct intent_set set = { 0 };
+	const struct intent *kept;
+
+	(void)state;
+	assert_true(intent_end(&ended, 5, "ruth"));
+	assert_true(intent_end(&later, 9, "omar"));
+	assert_non_null(intent_set_merge(&set, &active));
+	kept = intent_set_merge(&set, &ended);
+	assert_non_null(kept);
+	assert_false(intent_is_active(kept));
+	assert_null(intent_set_merge(&set, &active));
+	assert_null(intent_set_merge(&set, &later));
+	kept = intent_set_find(&set, "a");
+	assert_int_equal(kept->ended_ms, 5);
+	assert_string_equal(kept->ended_by, "ruth");
+	assert_null(intent_set_drain(&set, "chc"));
+	intent_set_fini(&set);
+}
+
+/* Ended before it was ever heard of here: never becomes active. */
+static void
+test_ended_before_heard_of(void **state)
+{
+	const struct intent active = {
+		.id = "a", .kind = "drain", .site = "chc"
+	};
+	struct intent ended = active;
+	struct intent_set set = { 0 };
+
+	(void)state;
+	(void)intent_end(&ended, 5, "ruth");
+	assert_non_null(intent_set_merge(&set, &ended));
+	assert_null(intent_set_merge(&set, &active));
+	assert_null(intent_set_drain(&set, "chc"));
+	intent_set_fini(&set);
+}
+
+static void
+test_end_once_and_at_any_clock(void **state)
+{
+	static const int64_t clocks[] = { -1, 0, 1, 5 };
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(clocks); i++) {
+		struct intent row = { .id = "a" };
+
+		assert_true(intent_is_active(&row));
+		assert_true(intent_end(&row, clocks[i], "ruth"));
+		assert_false(intent_is_active(&row));
+		assert_false(intent_end(&row, 9, "omar"));
+		assert_string_equal(row.ended_by, "ruth");
+	}
+}
+
+/* By site, kind and activity; the oldest of several. */
+static void
+test_drain_of_a_site(void **state)
+{
+	static const struct intent rows[] = {
+		{ .id = "1", .kind = "drain", .site = "chc", .created_ms = 30 },
+		{ .id = "2", .kind = "drain", .site = "chc", .created_ms = 20 },
+		{ .id = "3",
+		    .kind = "drain",
+		    .site = "chc",
+		    .created_ms = 10,
+		    .ended_ms = 11 },
+		{ .id = "4", .kind = "hold", .site = "chc", .created_ms = 5 },
+		{ .id = "5", .kind = "drain", .site = "chcx", .created_ms = 1 },
+	};
+	struct intent_set set = { 0 };
+
+	(void)state;
+	assert_null(intent_set_drain(&set, "chc"));
+	merge_all(&set, rows, TEST_COUNT(rows));
+	assert_string_equal(intent_set_drain(&set, "chc")->id, "2");
+	assert_string_equal(intent_set_drain(&set, "chcx")->id, "5");
+	assert_null(intent_set_drain(&set, "ch"));
+	assert_null(intent_set_drain(&set, ""));
+	intent_set_fini(&set);
+}
+
+static const struct {
+	int64_t until_ms, ended_ms, now_ms;
+	bool due;
+} dues[] = {
+	{ 0, 0, INT64_MAX, false }, /* until restored */
+	{ 10, 0, 9, false },
+	{ 10, 0, 10, true },
+	{ 10, 0, 11, true },
+	{ 10, 5, 11, false },
+};
+
+static void
+test_due_when_its_time_is_over(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(dues); i++) {
+		struct intent row = { .until_ms = dues[i].until_ms,
+			.ended_ms = dues[i].ended_ms };
+
+		assert_int_equal(intent_is_due(&row, dues[i].now_ms),
+		    dues[i].due);
+	}
+}
+
+static void
+test_next_due_is_the_first_of_the_active(void **state)
+{
+	static const struct intent rows[] = {
+		{ .id = "1", .until_ms = 0 },
+		{ .id = "2", .until_ms = 50 },
+		{ .id = "3", .until_ms = 40 },
+		{ .id = "4", .until_ms = 10, .ended_ms = 3 },
+	};
+	static const int64_t next[] = { 0, 50, 40, 40 };
+	struct intent_set set = { 0 };
+
+	(void)state;
+	assert_int_equal(intent_set_next_due(&set), 0);
+	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+		assert_non_null(intent_set_merge(&set, &rows[i]));
+		assert_int_equal(intent_set_next_due(&set), next[i]);
+	}
+	intent_set_fini(&set);
+}
+
+static void
+test_only_what_ended_is_forgotten(void **state)
+{
+	static const struct intent rows[] = {
+		{ .id = "old", .ended_ms = 9 },
+		{ .id = "active", .created_ms = 1 },
+		{ .id = "edge", .ended_ms = 10 },
+		{ .id = "old2", .ended_ms = 1 },
+		{ .id = "due", .created_ms = 1, .until_ms = 2 },
+	};
+	struct intent_set set = { 0 };
+
+	(void)state;
+	intent_set_forget(&set, 10);
+	merge_all(&set, rows, TEST_COUNT(rows));
+	intent_set_forget(&set, 10);
+	assert_int_equal(set.n, 3);
+	assert_null(intent_set_find(&set, "old"));
+	assert_null(intent_set_find(&set, "old2"));
+	assert_non_null(intent_set_find(&set, "active"));
+	assert_non_null(intent_set_find(&set, "edge"));
+	assert_non_null(intent_set_find(&set, "due"));
+	intent_set_fini(&set);
+}
+
+/* A peer cannot make us grow without bound; what is known still changes. */
+static void
+test_full_set_takes_no_new_row(void **state)
+{
+	struct intent row = { .kind = "drain", .site = "chc" };
+	struct intent_set set = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < INTENTS_MAX; i++) {
+		assert_false(intent_set_is_full(&set));
+		(void)snprintf(row.id, sizeof(row.id), "drain-%u", i);
+		assert_non_null(intent_set_merge(&set, &row));
+	}
+	assert_true(intent_set_is_full(&set));
+	(void)snprintf(row.id, sizeof(row.id), "one-more");
+	assert_null(intent_set_merge(&set, &row));
+	assert_int_equal(set.n, INTENTS_MAX);
+	row = *intent_set_find(&set, "drain-7");
+	(void)intent_end(&row, 5, "ruth");
+	assert_non_null(intent_set_merge(&set, &row));
+	intent_set_fini(&set);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_merge_is_commutative_and_idempotent),
+		cmocka_unit_test(test_merge_is_associative),
+		cmocka_unit_test(test_ended_stays_ended),
+		cmocka_unit_test(test_ended_before_heard_of),
+		cmocka_unit_test(test_end_once_and_at_any_clock),
+		cmocka_unit_test(test_drain_of_a_site),
+		cmocka_unit_test(test_due_when_its_time_is_over),
+		cmocka_unit_test(test_next_due_is_the_first_of_the_active),
+		cmocka_unit_test(test_only_what_ended_is_forgotten),
+		cmocka_unit_test(test_full_set_takes_no_new_row),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/route.h"
+
+#include "test.h"
+
+#define INPUTS_COUNT (2u * HEALTH_COUNT * 2u * 2u * 2u)
+
+/* The code-th of all inputs that there are. */
+static struct route_inputs
+inputs_number(unsigned code)
+{
+	struct route_inputs in = { 0 };
+
+	in.kind = code % 2 == 0 ? ROUTE_SERVICE : ROUTE_TEST;
+	code /= 2;
+	in.health = (enum health)(code % HEALTH_COUNT);
+	code /= HEALTH_COUNT;
+	in.drained = (code & 1) != 0;
+	in.test_withdrawn = (code & 2) != 0;
+	in.announced_before = (code & 4) != 0;
+	return in;
+}
+
+/* The rule in words, written a second time. */
+static bool
+should_announce(const struct route_inputs *in)
+{
+	if (in->kind == ROUTE_TEST)
+		return !in->test_withdrawn;
+	if (in->drained || in->health == HEALTH_SICK)
+		return false;
+	return in->health == HEALTH_HEALTHY || in->announced_before;
+}
+
+static void
+test_every_input_is_decided_by_the_rule(void **state)
+{
+	(void)state;
+	for (unsigned code = 0; code < INPUTS_COUNT; code++) {
+		struct route_inputs in = inputs_number(code);
+		struct route_decision d = route_decide(&in);
+
+		assert_int_equal(d.announce, should_announce(&in));
+	}
+}
+
+/* What decided concerns this kind, applies, and nothing before it does. */
+static void
+test_first_rule_that_applies_decides(void **state)
+{
+	(void)state;
+	for (unsigned code = 0; code < INPUTS_COUNT; code++) {
+		struct route_inputs in = inputs_number(code);
+		struct route_decision d = route_decide(&in);
+
+		assert_true(route_rule_concerns(d.rule, in.kind));
+		assert_true(route_rule_applies(d.rule, &in));
+		for (unsigned k = 0; k < d.rule; k++)
+			assert_false(route_rule_concerns((enum route_rule)k,
+					 in.kind) &&
+			    route_rule_applies((enum route_rule)k, &in));
+	}
+}
+
+/* Carrying the decision out changes nothing about it: no flapping. */
+static void
+test_decision_is_stable(void **state)
+{
+	(void)state;
+	for (unsigned code = 0; code < INPUTS_COUNT; code++) {
+		struct route_inputs in = inputs_number(code);
+		struct route_decision d = route_decide(&in);
+		struct route_decision again;
+
+		in.announced_before = d.announce;
+		again = route_decide(&in);
+		assert_int_equal(again.announce, d.announce);
+		assert_int_equal(again.rule, d.rule);
+	}
+}
+
+/* What a service's health is must not touch the test prefix. */
+static void
+test_test_prefix_depends_on_the_experiment_alone(void **state)
+{
+	(void)state;
+	for (unsigned code = 0; code < INPUTS_COUNT; code++) {
+		struct route_inputs in = inputs_number(code);
+
+		in.kind = ROUTE_TEST;
+		assert_int_equal(route_decide(&in).announce,
+		    !in.test_withdrawn);
+	}
+}
+
+/* An experiment must not touch users' traffic. */
+static void
+test_experiment_never_touches_a_service_prefix(void **state)
+{
+	(void)state;
+	for (unsigned code = 0; code < INPUTS_COUNT; code++) {
+		struct route_inputs in = inputs_number(code), other;
+
+		in.kind = ROUTE_SERVICE;
+		other = in;
+		other.test_withdrawn = !in.test_withdrawn;
+		assert_int_equal(route_decide(&in).announce,
+		    route_decide(&other).announce);
+		assert_int_equal(route_decide(&in).rule,
+		    route_decide(&other).rule);
+	}
+}
+
+static void
+test_rules_have_names_and_both_texts(void **state)
+{
+	(void)state;
+	for (unsigned a = 0; a < ROUTE_RULE_COUNT; a++) {
+		enum route_rule rule = (enum route_rule)a;
+
+		assert_true(route_rule_concerns(rule, ROUTE_SERVICE) !=
+		    route_rule_concerns(rule, ROUTE_TEST));
+		assert_true(route_rule_text(rule, true)[0] != '\0');
+		/* The last resort always applies: it has no other form. */
+		if (rule != ROUTE_RULE_TEST)
+			assert_true(route_rule_text(rule, false)[0] != '\0');
+		for (unsigned b = 0; b < a; b++)
+			assert_string_not_equal(route_rule_name(rule),
+			    route_rule_name((enum route_rule)b));
+	}
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_input_is_decided_by_the_rule),
+		cmocka_unit_test(test_first_rule_that_applies_decides),
+		cmocka_unit_test(test_decision_is_stable),
+		cmocka_unit_test(
+		    test_test_prefix_depends_on_the_experiment_alone),
+		cmocka_unit_test(
+		    test_experiment_never_touches_a_service_prefix),
+		cmocka_unit_test(test_rules_have_names_and_both_texts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bird/show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bird_golden.h"
+#include "test.h"
+
+/* What a listing says, as text: one word per session or route. */
+struct told {
+	char text[512];
+	size_t len;
+};
+
+static void
+on_route(const struct prefix *prefix, const char *protocol, void *arg)
+{
+	char text[PREFIX_TEXT_BYTES];
+	struct told *told = arg;
+
+	told->len += (size_t)snprintf(told->text + told->len,
+	    sizeof(told->text) - told->len, "%s@%s ",
+	    prefix_format(prefix, text), protocol);
+	assert_true(told->len < sizeof(told->text));
+}
+
+static void
+tell_sessions(const struct bird_reply *reply, struct told *told)
+{
+	struct bird_session sessions[8];
+	size_t n = bird_show_sessions(reply, sessions, TEST_COUNT(sessions));
+
+	assert_true(n <= TEST_COUNT(sessions));
+	for (size_t i = 0; i < n; i++)
+		told->len += (size_t)snprintf(told->text + told->len,
+		    sizeof(told->text) - told->len, "%s:%d ", sessions[i].name,
+		    sessions[i].is_up);
+}
+
+static const struct {
+	const char *name, *sessions, *routes;
+} goldens[] = {
+	{ "protocols", "up-link.1:1 lost1:0 shut1:0 ", "" },
+	{ "routes4", "", "198.51.100.0/24@anycastd4 192.0.2.0/24@anycastd4 " },
+	{ "routes6", "", "2001:db8:100::/48@anycastd6 " },
+	{ "export", "",
+	    "198.51.100.0/24@anycastd4 192.0.2.0/24@anycastd4 2001:db8:100::/48@anycastd6 " },
+	{ "export-some", "", "2001:db8:100::/48@anycastd6 " },
+	{ "routes-none", "", "" },
+	{ "routes-unknown", "", "" },
+	{ "routes-no-channel", "", "" },
+	{ "export-down", "", "" },
+	{ "not-found", "", "" },
+	{ "status", "", "" },
+	{ "check-bad-prefix", "", "" },
+	{ "greeting", "", "" },
+};
+
+/* Any listing through both readers: each finds its own lines only. */
+static void
+test_real_listings(void **state)
+{
+	struct bird_reader *r = bird_reader_new();
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(goldens); i++) {
+		const struct bird_reply *reply =
+		    reply_of_golden(r, goldens[i].name);
+		struct told sessions = { 0 }, routes = { 0 };
+
+		tell_sessions(reply, &sessions);
+		bird_show_routes(reply, on_route, &routes);
+		assert_string_equal(sessions.text, goldens[i].sessions);
+		assert_string_equal(routes.text, goldens[i].routes);
+	}
+	bird_reader_free(r);
+}
+
+/* One line of `show protocols` -> "name:up " or nothing. */
+static const struct {
+	const char *line, *want;
+} protocol_lines[] = {
+	{ "b BGP --- up 12:00:00.000 Established", "b:1 " },
+	{ "b          BGP        ---        up     2026-03-01    Established   ",
+	    "b:1 " },
+	{ "b BGP --- up 2026-03-01 12:00:00 Established", "b:1 " },
+	{ "b BGP master4 up 12:00 Established extra", "b:1 " },
+	{ "b BGP --- up 12:00 ", "b:0 " },
+	{ "b BGP --- start 12:00 OpenConfirm", "b:0 " },
+	{ "b BGP --- start 12:00 Established", "b:0 " },
+	{ "b BGP --- stop 12:00 Established", "b:0 " },
+	{ "b BGP --- up 12:00 NotEstablished", "b:0 " },
+	{ "b BGP --- up 12:00 Established!", "b:0 " },
+	{ "\tb\tBGP\t---\tup\t12:00\tEstablished", "b:1 " },
+	{ "bgp1 Static master4 up 12:00 Established", "" },
+	{ "b BGPX --- up 12:00 Established", "" },
+	{ "b bgp --- up 12:00 Established", "" },
+	{ "b BGP --- ", "" },
+	{ "b BGP", "" },
+	{ "b", "" },
+	{ "   ", "" },
+	{ "", "" },
+};
+
+static struct bird_reply
+one_line(unsigned code, const char *text, struct bird_line *line)
+{
+	*line = (struct bird_line){ .code = code, .text = text };
+	return (struct bird_reply){ .lines = line, .n = 1, .code = code };
+}
+
+static void
+test_protocol_lines(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(protocol_lines); i++) {
+		struct bird_line line;
+		struct bird_reply reply =
+		    one_line(1002, protocol_lines[i].line, &line);
+		struct told told = { 0 };
+
+		tell_sessions(&reply, &told);
+		if (strcmp(told.text, protocol_lines[i].want) != 0)
+			fail_msg("%s: %s", protocol_lines[i].line, told.text);
+		/* Judged by its code: a heading is no protocol. */
+		reply = one_line(2002, protocol_lines[i].line, &line);
+		assert_int_equal(bird_show_sessions(&reply, NULL, 0), 0);
+	}
+}
+
+/* The longest name that BIRD knows of comes whole; a longer one is cut. */
+static void
+test_longest_names(void **state)
+{
+	(void)state;
+	for (size_t len = 1; len < BIRD_NAME_MAX + 3; len++) {
+		char text[BIRD_NAME_MAX + 64], name[BIRD_NAME_MAX + 4];
+		struct bird_session session;
+		struct bird_line line;
+		struct bird_reply reply;
+
+		memset(name, 'n', len);
+		name[len] = '\0';
+		(void)snprintf(text, sizeof(text),
+		    "%s BGP --- up 12:00 Established", name);
+		reply = one_line(1002, text, &line);
+		assert_int_equal(bird_show_sessions(&reply, &session, 1), 1);
+		assert_true(session.is_up);
+		assert_int_equal(strlen(session.name),
+		    len < BIRD_NAME_MAX ? len : BIRD_NAME_MAX - 1);
+	}
+}
+
+/* All are counted, only max are written. */
+static void
+test_more_sessions_than_room(void **state)
+{
+	struct bird_session sessions[3] = { 0 };
+	struct bird_line lines[5];
+	const struct bird_reply reply = { .lines = lines, .n = 5 };
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++)
+		lines[i] = (struct bird_line){ .code = 1002,
+			.text = "b BGP --- up 12:00 Established" };
+	for (size_t max = 0; max < 3; max++) {
+		memset(sessions, 0, sizeof(sessions));
+		assert_int_equal(bird_show_sessions(&reply, sessions, max), 5);
+		for (size_t i = 0; i < 3; i++)
+			assert_int_equal(sessions[i].is_up, i < max);
+	}
+}
+
+static const struct {
+	const char *line, *want;
+} route_lines[] = {
+	{ "192.0.2.0/24 blackhole [anycastd4 12:00] * (200)",
+	    "192.0.2.0/24@anycastd4 " },
+	{ "192.0.2.0/24 [anycastd4", "192.0.2.0/24@anycastd4 " },
+	{ "0.0.0.0/0 unicast [b 12:00] * (100) [AS65001i]", "0.0.0.0/0@b " },
+	{ "::/0 unicast [b 12:00 from fe80::1] * (100)", "::/0@b " },
+	{ "2001:db8::1/128 unreachable [s 12:00] * (200)",
+	    "2001:db8::1/128@s " },
+	/* The second route of a net has no net. */
+	{ "                     unicast [b 12:00] (100) [AS65001i]", "" },
+	{ "\tvia 10.0.0.2 on eth0", "" },
+	{ "Table master4:", "" },
+	{ "192.0.2.0/24 blackhole", "" },
+	{ "192.0.2.0/24 [", "" },
+	{ "192.0.2.0/24 [ ", "" },
+	{ "192.0.2.1/24 blackhole [s 12:00]", "" },
+	{ "192.0.2.0/33 blackhole [s 12:00]", "" },
+	{ "192.0.2.0 blackhole [s 12:00]", "" },
+	{ "[anycastd4 12:00]", "" },
+	{ "", "" },
+	{ "2001:db8:0000:0000:0000:0000:0000:0000:0000:0000:0000/48 x [s 1]",
+	    "" },
+};
+
+static void
+test_route_lines(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(route_lines); i++) {
+		struct bird_line line;
+		struct bird_reply reply =
+		    one_line(1007, route_lines[i].line, &line);
+		struct told told = { 0 };
+
+		bird_show_routes(&reply, on_route, &told);
+		if (strcmp(told.text, route_lines[i].want) != 0)
+			fail_msg("%s: %s", route_lines[i].line, told.text);
+		reply = one_line(1008, route_lines[i].line, &line);
+		bird_show_routes(&reply, on_route, &told);
+		assert_string_equal(told.text, route_lines[i].want);
+	}
+}
+
+/* A line cut anywhere, in a block of its own size. */
+static void
+test_lines_cut_anywhere(void **state)
+{
+	static const char *const lines[] = {
+		"b BGP --- up 12:00:00.000 Established",
+		"2001:db8:100::/48 blackhole [anycastd6 12:00] * (200)",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * TEST_COUNT(lines); i++) {
+		const char *whole = lines[i / 2];
+
+		for (size_t n = 0; n <= strlen(whole); n++) {
+			char *cut = strndup(whole, n);
+			struct bird_line line;
+			struct bird_reply reply =
+			    one_line(i % 2 == 0 ? 1002 : 1007, cut, &line);
+			struct told told = { 0 };
+
+			tell_sessions(&reply, &told);
+			bird_show_routes(&reply, on_route, &told);
+			free(cut);
+		}
+	}
+}
+
+static void
+test_reconfiguring(void **state)
+{
+	static const struct {
+		const char *name;
+		bool want;
+	} statuses[] = {
+		{ "status", false },
+		{ "status-in-progress", true },
+		/* No status at all proves nothing: not done. */
+		{ "not-found", true },
+		{ "routes-none", true },
+	};
+	struct bird_reader *r = bird_reader_new();
+	const struct bird_reply none = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(statuses); i++)
+		assert_int_equal(bird_show_is_reconfiguring(reply_of_golden(r,
+				     statuses[i].name)),
+		    statuses[i].want);
+	assert_true(bird_show_is_reconfiguring(&none));
+	bird_reader_free(r);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_real_listings),
+		cmocka_unit_test(test_protocol_lines),
+		cmocka_unit_test(test_longest_names),
+		cmocka_unit_test(test_more_sessions_than_room),
+		cmocka_unit_test(test_route_lines),
+		cmocka_unit_test(test_lines_cut_anywhere),
+		cmocka_unit_test(test_reconfiguring),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
