@@ -22,6 +22,7 @@ enum ctl_opt {
 	CTL_OPT_REASON,
 	CTL_OPT_FOR,
 	CTL_OPT_DRY_RUN,
+	CTL_OPT_FORCE,
 	CTL_OPT_FOLLOW,
 	CTL_OPT_LIMIT,
 	CTL_OPT_SUBJECT,
@@ -30,6 +31,7 @@ enum ctl_opt {
 	CTL_OPT_FORMAT,
 	CTL_OPT_OUTPUT,
 	CTL_OPT_NAMES,
+	CTL_OPT_INTERVAL,
 	CTL_OPT_COUNT
 };
 
@@ -49,16 +51,19 @@ extern const struct ctl_option ctl_option_table[CTL_OPT_COUNT];
 
 #define CTL_EVENTS_LIMIT_DEFAULT 20u
 #define CTL_EVENTS_LIMIT_MAX 1000u
+#define CTL_INTERVAL_DEFAULT_MS 1000
 
 struct ctl_options {
 	uint32_t given; /* CTL_BIT of each option that was there */
 	const char *socket;
 	const char *url;
 	const char *reason;
+	const char *force;
 	const char *subject;
 	const char *site;
 	const char *output;
 	int64_t for_ms;
+	int64_t interval_ms;
 	uint32_t limit;
 	enum report_format format;
 	char **args; /* borrowed from argv: what is no option */

@@ -29,6 +29,7 @@ struct drain_request {
 	char reason[INTENT_REASON_BYTES];
 	int64_t for_ms; /* 0: until restored */
 	bool dry_run;
+	bool force_min_sites; /* `force` names that guard */
 };
 int drain_request_parse(const struct api_request *req,
     struct drain_request *out, struct err *err);

@@ -27,7 +27,7 @@ typedef void api_handler(struct api_request *req, void *arg);
 /* Where a route may be reached from. */
 enum api_reach {
 	API_LOCAL, /* control socket only: what changes things */
-	API_READ,  /* anywhere: changes nothing */
+	API_READ,  /* anywhere: tells, and changes nothing */
 	API_AGENT, /* TCP and control socket: the fleet's own traffic */
 };
 
@@ -48,6 +48,9 @@ int api_server_listen_unix(struct api_server *s, const char *path,
     struct err *err);
 /* "addr:port" or "[v6]:port", numeric. */
 int api_server_listen_tcp(struct api_server *s, const char *where,
+    struct err *err);
+/* The same for API_READ routes only. */
+int api_server_listen_read(struct api_server *s, const char *where,
     struct err *err);
 
 /* Segment i of the path, decoded; "" if there is none. */

@@ -104,18 +104,26 @@ struct conf_predict {
 				     addresses as clients; default false */
 };
 
+struct conf_guards {
+	/* Well sites that go on announcing a prefix whatever the others do: sick
+	 * ones are kept, drains refused; 0 (default): no guard. */
+	unsigned min_sites;
+};
+
 /* Controller role: present if `fleet` is a mapping. */
 struct conf_controller {
 	char *listen; /* "addr:port", "[v6]:port": HTTP for agents */
 	char **sites; /* names of the fleet's sites */
 	size_t n_sites;
 	struct conf_predict predict;
+	struct conf_guards guards;
 };
 
 struct conf {
 	char *file;   /* as given, for messages */
 	char *store;  /* SQLite file; default /var/lib/anycastd/anycastd.db */
 	char *socket; /* control socket; default /run/anycastd/anycastd.sock */
+	char *metrics; /* "addr:port": HTTP that only tells; NULL: none */
 	struct conf_agent *agent;           /* NULL: not an agent */
 	struct conf_controller *controller; /* NULL: not a controller */
 };

@@ -50,15 +50,20 @@ struct raw_predict {
 	char *allow_special;
 };
 
+struct raw_guards {
+	char *min_sites;
+};
+
 struct raw_fleet {
 	char *listen;
 	char **sites;
 	unsigned sites_count;
 	struct raw_predict *predict;
+	struct raw_guards *guards;
 };
 
 struct conf_raw {
-	char *site, *store, *socket;
+	char *site, *store, *socket, *metrics;
 	struct raw_bird *bird;
 	struct raw_service *services;
 	unsigned services_count;

@@ -22,11 +22,13 @@ struct route_inputs {
 	enum health health;    /* verdict of the service; unused for TEST */
 	bool drained;          /* an active drain intent covers the prefix */
 	bool test_withdrawn;   /* an experiment holds it withdrawn */
+	bool withdraw_forbidden; /* no permit: too few would be left */
 	bool announced_before; /* what is there: for HEALTH_UNKNOWN */
 };
 
 enum route_rule {
 	ROUTE_RULE_DRAIN,
+	ROUTE_RULE_GUARD,
 	ROUTE_RULE_SICK,
 	ROUTE_RULE_HEALTHY,
 	ROUTE_RULE_KEEP,

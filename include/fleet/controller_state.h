@@ -35,6 +35,10 @@ struct fleet_site {
 	/* The order document: whole, with its revision. */
 	json_t *orders;
 	uint64_t revision;
+	uint64_t first_revision; /* the first one of this process */
+	uint64_t taken_revision; /* the newest that the agent has seen */
+	/* {prefix: -1 permit given, else the revision that took it away} */
+	json_t *permits;
 	LIST_HEAD(, order_waiter) waiters;
 	/* Replies: the last batch taken of this boot. */
 	char replies_boot[40];
@@ -50,6 +54,7 @@ struct controller {
 	struct fleet_site *sites;
 	size_t n_sites;
 	char *site_names; /* all, blank between them */
+	json_t *guard_alarms; /* prefixes with an alarm, as keys */
 	struct intent_book intents;
 	uint64_t revision; /* the highest given out */
 	struct loop_timer *tick;
@@ -79,10 +84,20 @@ void fleet_expire_waiters(struct controller *c);
 
 /* people_api.c: what people call */
 void fleet_serve_people(struct controller *c, struct api_server *server);
+/* /v1/status; new reference. */
+json_t *fleet_status(const struct controller *c);
 
 /* clients_api.c */
 void fleet_serve_clients(struct controller *c, struct api_server *server);
 void client_upload_free(struct client_upload *up);
+
+/* guards.c: permits to withdraw, see core/guard.h */
+void guards_update(struct controller *c);
+/* The "permits" of a site's order document. */
+json_t *guards_permits_json(const struct controller *c, size_t site);
+/* -1 with err when draining the site would leave too few. */
+int guards_check_drain(const struct controller *c, size_t site,
+    struct err *err);
 
 /* outcomes_api.c: what each client did, from the store */
 void fleet_serve_outcomes(struct controller *c, struct api_server *server);

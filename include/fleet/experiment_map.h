@@ -37,12 +37,15 @@ struct experiment_watch {
 	json_int_t starts;       /* of its sweeper */
 	json_int_t lost_batches; /* replies that could not be delivered */
 	json_int_t kernel_drops;
+	json_int_t given_up; /* test prefix restored without an order */
 };
 void experiment_watch_init(struct experiment_watch *w,
     const struct fleet_site *s);
 /* False with the reason when the site's replies may be incomplete. */
 bool experiment_watch_ok(const struct experiment_watch *w,
     const struct fleet_site *s, char *why, size_t size);
+/* Are all test prefixes of the site "announced", or "withdrawn", in BIRD? */
+bool experiment_test_is(const struct fleet_site *s, const char *real);
 /* May an experiment begin as far as this site goes? -1 with err if not. */
 int experiment_site_is_ready(const struct fleet_site *s, struct err *err);
 

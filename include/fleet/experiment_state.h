@@ -53,12 +53,15 @@ struct experiment {
 	struct mono step_since, state_since, wait_until;
 	struct experiment_watch *watch; /* per site, as it was at the start */
 	struct experiment_counters counters;
+	json_t *counted; /* what is told of the counters once it is over */
 };
 
 /* Does the present state ask all clients, once or more? */
 bool experiment_is_full_sweep(const struct experiment *ex);
 /* Does the present state consist of rounds of pings? */
 bool experiment_has_rounds(const struct experiment *ex);
+/* Its own counters and those of the sites, as they are now; new reference. */
+json_t *experiment_count(const struct experiment *ex);
 /* The outcomes that the present full sweep fills. */
 uint8_t *experiment_sweep_outcomes(const struct experiment *ex);
 

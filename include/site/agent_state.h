@@ -21,6 +21,7 @@ struct agent_prefix {
 	size_t service; /* index, or NO_SERVICE: a test prefix */
 	struct route_decision decision;
 	int64_t decided_ms; /* wall: since when */
+	bool withdraw_forbidden; /* the controller gave no permit */
 };
 
 struct agent {
@@ -37,6 +38,8 @@ struct agent {
 	/* The experiment that holds the test prefix withdrawn; 0: none. */
 	uint32_t test_experiment;
 	struct loop_timer *test_confirm;
+	/* How often we restored it since nobody confirmed. */
+	uint64_t test_given_up;
 	bool has_will;            /* deposited with the keeper */
 	struct sweep_link *sweep; /* NULL: no test prefix */
 	struct uplink *uplink;    /* NULL: no controller */
@@ -53,6 +56,10 @@ struct route_inputs agent_route_inputs(const struct agent *a,
  * holds it for another confirm time. */
 void agent_hold_test(struct agent *a, uint32_t experiment);
 void agent_renew_test(struct agent *a);
+
+/* Which prefixes may be withdrawn when sick; has_permits false: all. */
+void agent_take_permits(struct agent *a, bool has_permits,
+    const struct prefix *permits, size_t n);
 
 /* agent_json.c */
 json_t *agent_explain(const struct agent *a, const char *what, struct err *err);

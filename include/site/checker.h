@@ -30,6 +30,7 @@ struct checker_probe {
 	int64_t last_ms;  /* wall: of the last result; 0 none yet */
 	int64_t rtt_us;
 	char detail[160]; /* of the last result */
+	uint64_t results[PROBE_VERDICT_COUNT]; /* so far, by verdict */
 };
 
 /* services: borrowed, n. Probes begin at once, a little apart. */

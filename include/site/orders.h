@@ -15,6 +15,7 @@
 #include "probes/sweep.h"
 
 #define ORDER_SUBSET_MAX 100000u
+#define ORDER_PERMITS_MAX 65536u
 
 struct orders {
 	uint64_t revision;
@@ -22,6 +23,10 @@ struct orders {
 	size_t n_intents;
 	const char **ended; /* ids; point into the JSON document */
 	size_t n_ended;
+	/* Prefixes that may be withdrawn when sick; has_permits false: all. */
+	bool has_permits;
+	struct prefix *permits;
+	size_t n_permits;
 	uint32_t test_experiment; /* that holds the test prefix; 0: announced */
 	uint32_t capture_experiment; /* 0: none */
 	uint8_t key[SWEEP_KEY_BYTES];

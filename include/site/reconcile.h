@@ -49,6 +49,8 @@ struct reconcile_bird {
 	size_t sessions_up;
 	size_t sessions_all;
 	char last_error[256]; /* "" when all is well */
+	uint64_t reconfigurations; /* that BIRD took from us */
+	uint64_t failures;         /* changes that have to be tried again */
 };
 
 /*

@@ -11,9 +11,11 @@ cmd_drain(struct ctl *c)
 	char *site = ctl_escape(c->args[0]);
 	char *path = xasprintf("/v1/sites/%s/drain", site);
 	const char *reason = c->opt.reason;
-	json_t *body = json_pack("{s:s, s:I, s:b}", "reason",
+	const char *force = c->opt.force;
+	json_t *body = json_pack("{s:s, s:I, s:b, s:s}", "reason",
 	    reason == NULL ? "" : reason, "for_ms", (json_int_t)c->opt.for_ms,
-	    "dry_run", ctl_options_has(&c->opt, CTL_OPT_DRY_RUN));
+	    "dry_run", ctl_options_has(&c->opt, CTL_OPT_DRY_RUN), "force",
+	    force == NULL ? "" : force);
 	enum ctl_exit rc = CTL_USAGE;
 	json_t *doc = NULL;
 

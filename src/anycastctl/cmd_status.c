@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "anycastctl/commands.h"
+#include "anycastctl/status.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "anycastctl/commands.h"
 #include "base/xalloc.h"
 
 /* "akl chc syd": what may have been meant.  The caller frees. */
@@ -47,35 +48,42 @@ keep_site(json_t *doc, const char *name)
 	return i > 0;
 }
 
-static enum ctl_exit
-show_site(struct ctl *c, json_t *doc, const char *name)
+report_fn *
+status_pick(json_t *doc, const char *site, char **why)
 {
-	char *known = list_sites(json_object_get(doc, "sites"));
-	enum ctl_exit rc = CTL_FAILED;
+	char *known;
 
-	if (keep_site(doc, name)) {
-		rc = ctl_show(c, report_sites, doc);
-	} else {
-		ctl_error(c, "site %s: not in this fleet, known:%s", name,
+	if (site == NULL)
+		return report_status;
+	known = list_sites(json_object_get(doc, "sites"));
+	if (!keep_site(doc, site)) {
+		*why = xasprintf("site %s: not in this fleet, known:%s", site,
 		    known);
+		free(known);
+		return NULL;
 	}
 	free(known);
-	return rc;
+	return report_sites;
 }
 
 enum ctl_exit
 cmd_status(struct ctl *c)
 {
+	report_fn *render;
 	enum ctl_exit rc;
 	json_t *doc;
+	char *why;
 
 	rc = ctl_get(c, "/v1/status", &doc);
 	if (rc != CTL_DONE)
 		return rc;
-	if (c->n_args == 0) {
-		rc = ctl_show(c, report_status, doc);
+	render = status_pick(doc, c->n_args == 0 ? NULL : c->args[0], &why);
+	if (render != NULL) {
+		rc = ctl_show(c, render, doc);
 	} else {
-		rc = show_site(c, doc, c->args[0]);
+		ctl_error(c, "%s", why);
+		free(why);
+		rc = CTL_FAILED;
 	}
 	json_decref(doc);
 	return rc;

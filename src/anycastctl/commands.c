@@ -22,13 +22,22 @@ const struct ctl_command ctl_command_table[] = {
 	    .example = "anycastctl status chc",
 	},
 	{
+	    .name = "watch",
+	    .run = cmd_watch,
+	    .max_args = 1,
+	    .args = "[SITE]",
+	    .options = CTL_BIT(CTL_OPT_INTERVAL),
+	    .help = "show the status again and again, in place",
+	    .example = "anycastctl watch chc --interval 5s",
+	},
+	{
 	    .name = "drain",
 	    .run = cmd_drain,
 	    .min_args = 1,
 	    .max_args = 1,
 	    .args = "SITE",
 	    .options = CTL_BIT(CTL_OPT_REASON) | CTL_BIT(CTL_OPT_FOR) |
-		CTL_BIT(CTL_OPT_DRY_RUN),
+		CTL_BIT(CTL_OPT_DRY_RUN) | CTL_BIT(CTL_OPT_FORCE),
 	    .help = "withdraw a site's service prefixes",
 	    .example = "anycastctl drain chc --reason 'router swap' --for 1h",
 	},

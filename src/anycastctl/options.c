@@ -9,6 +9,8 @@
 
 #define FOR_MIN_MS 1000
 #define FOR_MAX_MS (INT64_C(365) * 24 * 60 * 60 * 1000)
+#define INTERVAL_MIN_MS 100
+#define INTERVAL_MAX_MS (INT64_C(60) * 60 * 1000)
 /* Values that getopt_long gives for long options: apart from characters. */
 #define LONG_BASE 256
 
@@ -25,6 +27,8 @@ const struct ctl_option ctl_option_table[CTL_OPT_COUNT] = {
 	    "end by itself after so long, e.g. 45m, 1h" },
 	[CTL_OPT_DRY_RUN] = { "dry-run", NULL,
 	    "show what would change, change nothing" },
+	[CTL_OPT_FORCE] = { "force", "GUARD",
+	    "override this guard; needs --reason and --for" },
 	[CTL_OPT_FOLLOW] = { "follow", NULL, "go on until interrupted" },
 	[CTL_OPT_LIMIT] = { "limit", "N", "the newest N, default 20" },
 	[CTL_OPT_SUBJECT] = { "subject", "NAME",
@@ -36,6 +40,8 @@ const struct ctl_option ctl_option_table[CTL_OPT_COUNT] = {
 	[CTL_OPT_OUTPUT] = { "output", "FILE", "write to a file" },
 	[CTL_OPT_NAMES] = { "names", NULL,
 	    "only names, one on a line, for completion" },
+	[CTL_OPT_INTERVAL] = { "interval", "DURATION",
+	    "between two looks, default 1s" },
 };
 
 bool
@@ -72,6 +78,8 @@ set_text(struct ctl_options *o, enum ctl_opt opt, const char *arg)
 		o->url = arg;
 	} else if (opt == CTL_OPT_REASON) {
 		o->reason = arg;
+	} else if (opt == CTL_OPT_FORCE) {
+		o->force = arg;
 	} else if (opt == CTL_OPT_SUBJECT) {
 		o->subject = arg;
 	} else if (opt == CTL_OPT_OUTPUT) {
@@ -88,6 +96,10 @@ set_option(struct ctl_options *o, enum ctl_opt opt, const char *arg,
 	if (opt == CTL_OPT_FOR) {
 		return num_parse_duration_ms(arg, FOR_MIN_MS, FOR_MAX_MS,
 		    &o->for_ms, err);
+	}
+	if (opt == CTL_OPT_INTERVAL) {
+		return num_parse_duration_ms(arg, INTERVAL_MIN_MS,
+		    INTERVAL_MAX_MS, &o->interval_ms, err);
 	}
 	if (opt == CTL_OPT_LIMIT) {
 		return num_parse_u32(arg, 1, CTL_EVENTS_LIMIT_MAX, &o->limit,
@@ -162,7 +174,8 @@ ctl_options_parse(int argc, char **argv, struct ctl_options *out,
 	int rc = 0;
 	int got;
 
-	*out = (struct ctl_options){ .limit = CTL_EVENTS_LIMIT_DEFAULT };
+	*out = (struct ctl_options){ .limit = CTL_EVENTS_LIMIT_DEFAULT,
+		.interval_ms = CTL_INTERVAL_DEFAULT_MS };
 	fill_long_options(longs);
 	optind = 0; /* glibc: start afresh */
 	opterr = 0;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "api/common.h"
+#include "api/metrics.h"
 #include "base/fetch.h"
 #include "base/log.h"
 #include "base/rights.h"
@@ -14,9 +15,11 @@
 #include "base/worker.h"
 #include "base/xalloc.h"
 #include "fleet/controller.h"
+#include "fleet/fleet_metrics.h"
 #include "probes/probe.h"
 #include "probes/sweep.h"
 #include "site/agent.h"
+#include "site/agent_metrics.h"
 #include "site/will.h"
 #include "store/query.h"
 #include "store/store.h"
@@ -52,6 +55,8 @@ struct daemon {
 	struct fetch_engine *fetch;
 	struct api_server *server;
 	struct api_events *events;
+	struct metrics_page *metrics;
+	int64_t started_ms; /* wall */
 	struct agent *agent;
 	struct controller *controller;
 	struct loop_signal *sigterm, *sigint;
@@ -123,16 +128,43 @@ start_roles(struct daemon *d, struct err *err)
 	return 0;
 }
 
+static void
+own_metrics(struct metrics *m, void *arg)
+{
+	const struct daemon *d = arg;
+
+	metrics_add(m, METRIC_BUILD_INFO, 1, METRIC_LABELS(anycastd_version()));
+	metrics_add(m, METRIC_START_TIME, d->started_ms, METRIC_NO_LABELS);
+	metrics_add(m, METRIC_STORE_BACKLOG, (int64_t)store_backlog(d->store),
+	    METRIC_NO_LABELS);
+}
+
+static void
+serve_metrics(struct daemon *d)
+{
+	d->metrics = metrics_page_new();
+	metrics_page_add(d->metrics, own_metrics, d);
+	if (d->agent != NULL)
+		metrics_page_add(d->metrics, agent_metrics, d->agent);
+	if (d->controller != NULL)
+		metrics_page_add(d->metrics, fleet_metrics, d->controller);
+	metrics_page_serve(d->metrics, d->server);
+}
+
 static int
 start_serving(struct daemon *d, struct err *err)
 {
 	d->events = api_events_new(d->lp, d->query);
 	api_events_serve(d->events, d->server);
+	serve_metrics(d);
 	if (api_server_listen_unix(d->server, d->conf->socket, err) == -1)
 		return -1;
 	if (d->conf->controller != NULL &&
 	    api_server_listen_tcp(d->server, d->conf->controller->listen,
 		err) == -1)
+		return -1;
+	if (d->conf->metrics != NULL &&
+	    api_server_listen_read(d->server, d->conf->metrics, err) == -1)
 		return -1;
 	return 0;
 }
@@ -190,6 +222,7 @@ stop(struct daemon *d)
 	agent_stop(d->agent);
 	agent_free(d->agent);
 	controller_free(d->controller);
+	metrics_page_free(d->metrics);
 	api_events_free(d->events);
 	if (d->fetch != NULL)
 		fetch_engine_free(d->fetch);
@@ -219,7 +252,9 @@ note_start(struct daemon *d)
 int
 daemon_run(const struct conf *conf, struct err *err)
 {
-	struct daemon d = { .conf = conf, .lock = -1 };
+	struct daemon d = { .conf = conf,
+		.lock = -1,
+		.started_ms = wall_now_ms() };
 	int rc = -1;
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -75,6 +75,8 @@ route_inputs_of(const json_t *site, const json_t *prefix)
 		    : HEALTH_UNKNOWN,
 		.drained = active_drain(site) != NULL,
 		.test_withdrawn = number_of(site, "test_experiment") != 0,
+		.withdraw_forbidden =
+		    json_is_false(json_object_get(prefix, "permit")),
 		.announced_before =
 		    strcmp(text_of(prefix, "desired"), "announced") == 0,
 	};
@@ -156,6 +158,15 @@ add_drain_input(json_t *list, const json_t *site)
 	    detail);
 }
 
+/* Only where there is a guard. */
+static void
+add_permit_input(json_t *list, const json_t *prefix)
+{
+	if (json_is_false(json_object_get(prefix, "permit")))
+		add_input(list, "permit", "none", 0,
+		    "the controller needs this site to go on announcing");
+}
+
 static void
 add_bird_input(json_t *list, const json_t *site, const json_t *prefix)
 {
@@ -184,6 +195,7 @@ inputs_json(const json_t *site, const json_t *prefix)
 	if (service != NULL) {
 		add_service_inputs(list, find_service(site, service));
 		add_drain_input(list, site);
+		add_permit_input(list, prefix);
 	} else {
 		add_input(list, "experiment",
 		    experiment != 0 ? "withdrawn" : "none", 0,

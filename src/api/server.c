@@ -30,13 +30,14 @@
 #define HEADERS_MAX_BYTES 16384
 #define IDLE_TIMEOUT_SEC 60
 #define BACKLOG 64
-#define TABLES_MAX 8
+#define TABLES_MAX 12
 #define ACTOR_BYTES 96
 
 struct listener {
 	struct api_server *server;
 	struct evhttp *http;
 	bool is_local;
+	bool is_read_only; /* serves API_READ routes, no others */
 };
 
 struct table {
@@ -48,6 +49,7 @@ struct api_server {
 	struct loop *lp;
 	struct listener *local; /* control socket; NULL: not listening */
 	struct listener *tcp;
+	struct listener *read; /* for who only looks */
 	struct table tables[TABLES_MAX];
 	size_t n_tables;
 	struct log_limit limit;
@@ -387,6 +389,14 @@ method_name(struct evhttp_request *ev)
 								 : "GET";
 }
 
+static bool
+may_reach(const struct listener *l, enum api_reach reach)
+{
+	if (reach == API_READ || l->is_local)
+		return true;
+	return reach == API_AGENT && !l->is_read_only;
+}
+
 /* The route of the table for this request, or NULL; *path_known is set when
  * only the method is another. */
 static const struct api_route *
@@ -396,8 +406,7 @@ find_route(const struct listener *l, const struct table *t,
 	const char *method = method_name(req->ev);
 
 	for (const struct api_route *r = t->routes; r->method != NULL; r++) {
-		if ((r->reach == API_LOCAL && !l->is_local) ||
-		    !path_matches(req, r->path))
+		if (!may_reach(l, r->reach) || !path_matches(req, r->path))
 			continue;
 		*path_known = true;
 		if (strcmp(r->method, method) == 0)
@@ -499,6 +508,7 @@ api_server_free(struct api_server *s)
 	free(s->unix_path);
 	listener_free(s->local);
 	listener_free(s->tcp);
+	listener_free(s->read);
 	free(s);
 }
 
@@ -578,8 +588,9 @@ api_server_listen_unix(struct api_server *s, const char *path, struct err *err)
 	return 0;
 }
 
-int
-api_server_listen_tcp(struct api_server *s, const char *where, struct err *err)
+/* A listening socket, or -1 with err. */
+static int
+open_tcp(const char *where, struct err *err)
 {
 	struct sockaddr_storage ss;
 	int len = sizeof(ss), fd, one = 1;
@@ -600,6 +611,28 @@ api_server_listen_tcp(struct api_server *s, const char *where, struct err *err)
 		(void)close(fd);
 		return -1;
 	}
+	return fd;
+}
+
+int
+api_server_listen_tcp(struct api_server *s, const char *where, struct err *err)
+{
+	int fd = open_tcp(where, err);
+
+	if (fd == -1)
+		return -1;
 	s->tcp = listener_new(s, false);
 	return listener_bind(s->tcp, fd, err);
+}
+
+int
+api_server_listen_read(struct api_server *s, const char *where, struct err *err)
+{
+	int fd = open_tcp(where, err);
+
+	if (fd == -1)
+		return -1;
+	s->read = listener_new(s, false);
+	s->read->is_read_only = true;
+	return listener_bind(s->read, fd, err);
 }

@@ -264,6 +264,22 @@ check_predict(struct conf_ck *ck, const struct raw_predict *raw,
 	return 0;
 }
 
+static int
+check_guards(struct conf_ck *ck, const struct raw_guards *raw, size_t n_sites,
+    struct conf_guards *out)
+{
+	static const struct raw_guards none = { 0 };
+	const struct conf_count min_sites = { "min_sites", 0,
+		n_sites > 0 ? (uint32_t)n_sites - 1 : 0, 0 };
+	size_t mark = conf_ck_enter(ck, "guards");
+
+	if (conf_ck_count(ck, &min_sites, (raw != NULL ? raw : &none)->min_sites,
+		&out->min_sites) == -1)
+		return -1;
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
 static bool
 has_site(const struct conf_controller *c, size_t n, const char *site)
 {
@@ -309,7 +325,8 @@ check_fleet(struct conf_ck *ck, const struct raw_fleet *raw,
 		return -1;
 	conf_ck_leave(ck, listen);
 	if (check_sites(ck, raw, out) == -1 ||
-	    check_predict(ck, raw->predict, &out->predict) == -1)
+	    check_predict(ck, raw->predict, &out->predict) == -1 ||
+	    check_guards(ck, raw->guards, out->n_sites, &out->guards) == -1)
 		return -1;
 	conf_ck_leave(ck, mark);
 	return 0;
@@ -328,6 +345,17 @@ check_own_site(struct conf_ck *ck, const struct conf *c)
 	    c->agent->site);
 }
 
+static int
+check_metrics(struct conf_ck *ck, const char *raw, char **out)
+{
+	size_t mark = conf_ck_enter(ck, "metrics");
+
+	if (raw != NULL && conf_ck_endpoint(ck, raw, out) == -1)
+		return -1;
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
 int
 conf_check(struct conf_ck *ck, const struct conf_raw *raw, struct conf *out)
 {
@@ -339,7 +367,8 @@ conf_check(struct conf_ck *ck, const struct conf_raw *raw, struct conf *out)
 	if (raw->site == NULL && check_no_agent(ck, raw) == -1)
 		return -1;
 	if (conf_ck_file(ck, &store, raw->store, &out->store) == -1 ||
-	    conf_ck_file(ck, &socket, raw->socket, &out->socket) == -1)
+	    conf_ck_file(ck, &socket, raw->socket, &out->socket) == -1 ||
+	    check_metrics(ck, raw->metrics, &out->metrics) == -1)
 		return -1;
 	if (raw->site != NULL) {
 		out->agent = xcalloc(1, sizeof(*out->agent));

@@ -146,6 +146,7 @@ fill_controller(struct conf_raw *out, const struct conf_controller *c)
 {
 	struct raw_fleet *fleet = xcalloc(1, sizeof(*fleet));
 	struct raw_predict *predict = xcalloc(1, sizeof(*predict));
+	struct raw_guards *guards = xcalloc(1, sizeof(*guards));
 
 	fleet->listen = xstrdup(c->listen);
 	fleet->sites = xcalloc(c->n_sites, sizeof(fleet->sites[0]));
@@ -159,6 +160,8 @@ fill_controller(struct conf_raw *out, const struct conf_controller *c)
 	predict->settle_max = duration(c->predict.settle_max_ms);
 	predict->allow_special = truth(c->predict.allow_special);
 	fleet->predict = predict;
+	guards->min_sites = xasprintf("%u", c->guards.min_sites);
+	fleet->guards = guards;
 	out->fleet = fleet;
 }
 
@@ -170,6 +173,7 @@ conf_format(const struct conf *c)
 
 	raw->store = xstrdup(c->store);
 	raw->socket = xstrdup(c->socket);
+	raw->metrics = text_or_null(c->metrics);
 	if (c->agent != NULL)
 		fill_agent(raw, c->agent);
 	if (c->controller != NULL)

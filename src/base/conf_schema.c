@@ -105,11 +105,17 @@ static const cyaml_schema_field_t predict_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t guards_fields[] = {
+	TEXT(struct raw_guards, min_sites),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t fleet_fields[] = {
 	NEEDED_TEXT(struct raw_fleet, listen),
 	LIST(struct raw_fleet, sites, CYAML_FLAG_DEFAULT, &text_entry, 1,
 	    CONF_SITES_MAX),
 	MAPPING(struct raw_fleet, predict, predict_fields),
+	MAPPING(struct raw_fleet, guards, guards_fields),
 	CYAML_FIELD_END,
 };
 
@@ -117,6 +123,7 @@ static const cyaml_schema_field_t conf_fields[] = {
 	TEXT(struct conf_raw, site),
 	TEXT(struct conf_raw, store),
 	TEXT(struct conf_raw, socket),
+	TEXT(struct conf_raw, metrics),
 	MAPPING(struct conf_raw, bird, bird_fields),
 	LIST(struct conf_raw, services, CYAML_FLAG_OPTIONAL, &service_entry, 0,
 	    CONF_SERVICES_MAX),

@@ -15,6 +15,13 @@ is_sick(const struct route_inputs *in)
 	return in->health == HEALTH_SICK;
 }
 
+/* Sick, but one of the last: see core/guard.h. */
+static bool
+is_kept_by_guard(const struct route_inputs *in)
+{
+	return in->withdraw_forbidden && in->health == HEALTH_SICK;
+}
+
 static bool
 is_healthy(const struct route_inputs *in)
 {
@@ -57,6 +64,9 @@ static const struct rule {
 } rules[ROUTE_RULE_COUNT] = {
 	[ROUTE_RULE_DRAIN] = { ROUTE_SERVICE, WITHDRAW, is_drained, "drain",
 	    "an operator drained it: withdraw", "no active drain" },
+	[ROUTE_RULE_GUARD] = { ROUTE_SERVICE, KEEP, is_kept_by_guard, "guard",
+	    "the service is sick, but too few other sites announce: keep what is there",
+	    "no guard stands in the way" },
 	[ROUTE_RULE_SICK] = { ROUTE_SERVICE, WITHDRAW, is_sick, "sick",
 	    "the service is sick: withdraw", "the service is not sick" },
 	[ROUTE_RULE_HEALTHY] = { ROUTE_SERVICE, ANNOUNCE, is_healthy, "healthy",

@@ -49,6 +49,7 @@ check_boot(struct controller *c, struct fleet_site *s, const char *boot)
 		return;
 	(void)text_copy(s->boot, sizeof(s->boot), boot);
 	s->applied_revision = 0;
+	s->taken_revision = 0;
 	if (was_known && c->experiment != NULL)
 		experiment_on_reboot(c->experiment, (size_t)(s - c->sites));
 }
@@ -176,7 +177,7 @@ handle_status(struct api_request *req, void *arg)
 	struct controller *c = arg;
 	struct fleet_site *s = find_site(c, req);
 	const char *boot;
-	json_int_t applied = 0;
+	json_int_t applied = 0, taken = 0;
 	json_t *body;
 	struct err err;
 
@@ -187,8 +188,9 @@ handle_status(struct api_request *req, void *arg)
 		api_reply_err(req, &err);
 		return;
 	}
-	if (json_unpack(body, "{s:s, s?I}", "boot", &boot, "applied_revision",
-		&applied) == -1 ||
+	if (json_unpack(body, "{s:s, s?I, s?I}", "boot", &boot,
+		"applied_revision", &applied, "wanted_revision",
+		&taken) == -1 ||
 	    !is_boot(boot)) {
 		err_set(&err, ERR_PROTO, "status: boot is missing");
 		api_reply_err(req, &err);
@@ -197,10 +199,12 @@ handle_status(struct api_request *req, void *arg)
 	}
 	check_boot(c, s, boot);
 	s->applied_revision = applied > 0 ? (uint64_t)applied : 0;
+	s->taken_revision = taken > 0 ? (uint64_t)taken : 0;
 	s->contact = mono_now();
 	json_decref(s->status);
 	s->status = body;
 	take_intents(c, s, body);
+	guards_update(c);
 	if (c->experiment != NULL)
 		experiment_on_status(c->experiment, (size_t)(s - c->sites));
 	api_reply_json(req, 200,

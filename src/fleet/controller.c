@@ -81,12 +81,15 @@ controller_publish(struct controller *c, size_t site)
 	    "ended", ended_ids(c, s->name));
 	char *text;
 
+	json_object_set_new(doc, "permits", guards_permits_json(c, site));
 	experiment_add_orders(c->experiment, site, doc);
 	if (!is_news(s->orders, doc)) {
 		json_decref(doc);
 		return;
 	}
 	s->revision = ++c->revision;
+	if (s->first_revision == 0)
+		s->first_revision = s->revision;
 	json_object_set_new(doc, "revision",
 	    json_integer((json_int_t)s->revision));
 	json_decref(s->orders);
@@ -127,6 +130,7 @@ on_tick(struct loop *lp, void *arg)
 	(void)lp;
 	if (c->experiment != NULL)
 		experiment_on_tick(c->experiment);
+	guards_update(c);
 	fleet_expire_waiters(c);
 	loop_timer_set(c->tick, TICK_MS);
 }
@@ -232,8 +236,10 @@ controller_new(const struct controller_env *env, struct err *err)
 	for (size_t i = 0; i < c->n_sites; i++) {
 		c->sites[i].name = c->conf->sites[i];
 		LIST_INIT(&c->sites[i].waiters);
+		c->sites[i].permits = json_object();
 	}
 	c->site_names = site_names(c);
+	c->guard_alarms = json_object();
 	controller_publish_all(c);
 	c->tick = loop_timer_new(env->lp, on_tick, c);
 	loop_timer_set(c->tick, TICK_MS);
@@ -254,9 +260,11 @@ controller_free(struct controller *c)
 			order_waiter_free(LIST_FIRST(&s->waiters));
 		json_decref(s->status);
 		json_decref(s->orders);
+		json_decref(s->permits);
 	}
 	free(c->sites);
 	free(c->site_names);
+	json_decref(c->guard_alarms);
 	loop_timer_free(c->tick);
 	intent_book_fini(&c->intents);
 	free(c->clients);

@@ -403,8 +403,11 @@ enter(struct experiment *ex, enum experiment_event ev)
 	ex->round = 0;
 	ex->state_since = mono_now();
 	set_step(ex, ROUND_NONE);
-	if (experiment_is_over(next))
+	if (experiment_is_over(next)) {
 		ex->ended_ms = wall_now_ms();
+		/* The sites count anew with the next one. */
+		ex->counted = experiment_count(ex);
+	}
 	note(ex, before);
 	on_enter(ex);
 	if (experiment_has_rounds(ex)) {
@@ -418,33 +421,45 @@ enter(struct experiment *ex, enum experiment_event ev)
 static bool
 test_prefixes_are(const struct experiment *ex, const char *real)
 {
-	const json_t *status = ex->c->sites[ex->site].status, *p;
-	size_t i, n = 0;
+	const struct fleet_site *s = &ex->c->sites[ex->site];
 
-	if (ex->c->sites[ex->site].applied_revision !=
-	    ex->c->sites[ex->site].revision)
-		return false;
-	json_array_foreach (json_object_get(status, "prefixes"), i, p) {
-		const char *is = json_string_value(json_object_get(p, "real"));
-
-		if (!json_is_null(json_object_get(p, "service")))
-			continue;
-		if (is == NULL || strcmp(is, real) != 0)
-			return false;
-		n++;
-	}
-	return n > 0;
+	return s->applied_revision == s->revision &&
+	    experiment_test_is(s, real);
 }
 
-/* A site whose captured replies may be incomplete spoils the experiment. */
+/* What a site's test prefix must be; NULL while it is on its way. */
+static const char *
+test_expected(const struct experiment *ex, size_t site)
+{
+	if (site != ex->site)
+		return "announced";
+	if (ex->state == EXPERIMENT_WITHDRAW || ex->state == EXPERIMENT_RESTORE)
+		return NULL;
+	return experiment_holds_withdrawn(ex->state) ? "withdrawn"
+						     : "announced";
+}
+
+/*
+ * A site whose captured replies may be incomplete spoils the experiment, and
+ * so does a test prefix that is not as it should be: BIRD may have died.
+ */
 static void
 watch_sites(struct experiment *ex)
 {
 	char why[128];
 
 	for (size_t i = 0; i < ex->c->n_sites; i++) {
-		if (experiment_watch_ok(&ex->watch[i], &ex->c->sites[i], why,
-			sizeof(why)))
+		const struct fleet_site *s = &ex->c->sites[i];
+		const char *real = test_expected(ex, i);
+		bool is_good =
+		    experiment_watch_ok(&ex->watch[i], s, why, sizeof(why));
+
+		if (is_good && real != NULL && !experiment_test_is(s, real)) {
+			is_good = false;
+			(void)snprintf(why, sizeof(why),
+			    "the test prefix of %s is not %s", s->name, real);
+		}
+		if (is_good)
 			continue;
 		fail(ex, why);
 		return;
@@ -654,6 +669,7 @@ experiment_free(struct experiment *ex)
 	free(ex->after);
 	free(ex->before_rtt);
 	free(ex->after_rtt);
+	json_decref(ex->counted);
 	free(ex->silent);
 	free(ex->sentinels);
 	free(ex->baseline);

@@ -95,9 +95,10 @@ static void
 watch_read(struct experiment_watch *w, const struct fleet_site *s)
 {
 	*w = (struct experiment_watch){ 0 };
-	(void)json_unpack(s->status, "{s:{s:I, s:{s:I}}, s:{s:I}}", "sweep",
-	    "starts", &w->starts, "counters", "kernel_drops", &w->kernel_drops,
-	    "uplink", "lost_batches", &w->lost_batches);
+	(void)json_unpack(s->status, "{s:I, s:{s:I, s:{s:I}}, s:{s:I}}",
+	    "test_given_up", &w->given_up, "sweep", "starts", &w->starts,
+	    "counters", "kernel_drops", &w->kernel_drops, "uplink",
+	    "lost_batches", &w->lost_batches);
 }
 
 void
@@ -128,36 +129,45 @@ experiment_watch_ok(const struct experiment_watch *w,
 		    s->name);
 		return false;
 	}
+	if (now.given_up != w->given_up) {
+		(void)snprintf(why, size,
+		    "%s restored its test prefix, the controller was silent",
+		    s->name);
+		return false;
+	}
 	return true;
+}
+
+bool
+experiment_test_is(const struct fleet_site *s, const char *real)
+{
+	const json_t *p;
+	size_t i, n = 0;
+
+	json_array_foreach (json_object_get(s->status, "prefixes"), i, p) {
+		const char *is = json_string_value(json_object_get(p, "real"));
+
+		if (!json_is_null(json_object_get(p, "service")))
+			continue;
+		if (is == NULL || strcmp(is, real) != 0)
+			return false;
+		n++;
+	}
+	return n > 0;
 }
 
 int
 experiment_site_is_ready(const struct fleet_site *s, struct err *err)
 {
-	const json_t *p;
-	size_t i, n = 0;
-
 	if (!fleet_site_is_live(s)) {
 		return err_set(err, ERR_REFUSED,
 		    "site %s: its agent is silent, its replies would be lost",
 		    s->name);
 	}
-	json_array_foreach (json_object_get(s->status, "prefixes"), i, p) {
-		const char *real =
-		    json_string_value(json_object_get(p, "real"));
-
-		if (!json_is_null(json_object_get(p, "service")))
-			continue;
-		n++;
-		if (real == NULL || strcmp(real, "announced") != 0) {
-			return err_set(err, ERR_REFUSED,
-			    "site %s: its test prefix is not announced",
-			    s->name);
-		}
-	}
-	if (n == 0) {
+	if (!experiment_test_is(s, "announced")) {
 		return err_set(err, ERR_REFUSED,
-		    "site %s: it has no test prefix", s->name);
+		    "site %s: it has no test prefix that is announced",
+		    s->name);
 	}
 	return 0;
 }

@@ -89,8 +89,8 @@ progress_permille(const struct experiment *ex, uint32_t sent, uint32_t total)
 	return base;
 }
 
-static json_t *
-counters_json(const struct experiment *ex)
+json_t *
+experiment_count(const struct experiment *ex)
 {
 	const struct experiment_counters *own = &ex->counters;
 	uint64_t late = own->late, forged = 0, cut = 0, drops = 0;
@@ -146,5 +146,7 @@ experiment_to_json(const struct experiment *ex)
 	    (json_int_t)ex->ended_ms, "clients", (json_int_t)ex->clients.n,
 	    "progress_permille",
 	    (int)progress_permille(ex, (uint32_t)sent, (uint32_t)total), "step",
-	    step, "counters", counters_json(ex));
+	    step, "counters",
+	    ex->counted != NULL ? json_incref(ex->counted)
+				: experiment_count(ex));
 }

@@ -61,13 +61,14 @@ site_json(const struct controller *c, const struct fleet_site *s)
 	    json_integer((json_int_t)s->revision));
 	json_object_set_new(site, "intents",
 	    intents_to_json(&c->intents.set, s->name, true));
+	json_object_set_new(site, "permits",
+	    guards_permits_json(c, (size_t)(s - c->sites)));
 	return site;
 }
 
-static void
-handle_status(struct api_request *req, void *arg)
+json_t *
+fleet_status(const struct controller *c)
 {
-	struct controller *c = arg;
 	json_t *sites = json_array(), *answer;
 
 	for (size_t i = 0; i < c->n_sites; i++)
@@ -78,7 +79,13 @@ handle_status(struct api_request *req, void *arg)
 		(json_int_t)c->n_clients));
 	json_object_set_new(answer, "experiment",
 	    experiment_to_json(c->experiment));
-	api_reply_json(req, 200, answer);
+	return answer;
+}
+
+static void
+handle_status(struct api_request *req, void *arg)
+{
+	api_reply_json(req, 200, fleet_status(arg));
 }
 
 /* ---- drain and restore ---- */
@@ -127,6 +134,11 @@ handle_drain(struct api_request *req, void *arg)
 	if (intent_set_is_full(&c->intents.set)) {
 		err_set(&err, ERR_REFUSED,
 		    "site %s: too many intents of the last days", s->name);
+		api_reply_err(req, &err);
+		return;
+	}
+	if (!want.force_min_sites &&
+	    guards_check_drain(c, (size_t)(s - c->sites), &err) == -1) {
 		api_reply_err(req, &err);
 		return;
 	}

@@ -36,6 +36,7 @@ agent_route_inputs(const struct agent *a, const struct agent_prefix *p)
 		.drained =
 		    intent_set_drain(&a->intents.set, a->conf->site) != NULL,
 		.test_withdrawn = a->test_experiment != 0,
+		.withdraw_forbidden = p->withdraw_forbidden,
 		.announced_before = reconcile_wanted(a->reconcile, i),
 	};
 }
@@ -51,8 +52,15 @@ note_decision(struct agent *a, const struct agent_prefix *p,
 					     : "announced -> withdrawn",
 		.reason = route_rule_text(p->decision.rule, true) };
 
-	if (before->announce == p->decision.announce)
+	bool is_kept = p->decision.rule == ROUTE_RULE_GUARD &&
+	    before->rule != ROUTE_RULE_GUARD;
+
+	if (is_kept) {
+		ev.kind = "guard";
+		ev.what = "kept as it is";
+	} else if (before->announce == p->decision.announce) {
 		return;
+	}
 	(void)snprintf(subject, sizeof(subject), "prefix/%s",
 	    prefix_format(&p->prefix, text));
 	agent_note(a, &ev);
@@ -211,6 +219,28 @@ on_intent(const struct intent *row, void *arg)
 	agent_decide(arg);
 }
 
+/* ---- permits ---- */
+
+void
+agent_take_permits(struct agent *a, bool has_permits,
+    const struct prefix *permits, size_t n)
+{
+	struct prefix *sorted = xcalloc(n, sizeof(*sorted));
+
+	if (n > 0)
+		memcpy(sorted, permits, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), prefix_compare);
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		struct agent_prefix *p = &a->prefixes[i];
+
+		p->withdraw_forbidden = has_permits &&
+		    bsearch(&p->prefix, sorted, n, sizeof(*sorted),
+			prefix_compare) == NULL;
+	}
+	free(sorted);
+	agent_decide(a);
+}
+
 /* ---- the test prefix ---- */
 
 void
@@ -257,6 +287,7 @@ on_unconfirmed(struct loop *lp, void *arg)
 	(void)lp;
 	agent_note(a, &ev);
 	a->test_experiment = 0;
+	a->test_given_up++;
 	agent_decide(a);
 }
 

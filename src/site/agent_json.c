@@ -30,12 +30,17 @@ probe_json(const struct agent *a, size_t s, size_t i)
 	const struct checker_probe *known = checker_probe(a->checker, s, i);
 	const struct conf_probe *conf = &a->conf->services[s].probes[i];
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "probe",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, "
+			 "s:{s:I, s:I, s:I}}",
+	    "probe",
 	    conf->name, "kind", conf_probe_kind_name(conf->kind), "target",
 	    conf->target != NULL ? conf->target : conf->argv[0], "health",
 	    health_name(known->health), "detail", known->detail, "since_ms",
 	    (json_int_t)known->since_ms, "last_ms", (json_int_t)known->last_ms,
-	    "rtt_us", (json_int_t)known->rtt_us);
+	    "rtt_us", (json_int_t)known->rtt_us, "results", "pass",
+	    (json_int_t)known->results[PROBE_PASS], "fail",
+	    (json_int_t)known->results[PROBE_FAIL], "untried",
+	    (json_int_t)known->results[PROBE_NO_ANSWER_FROM_US]);
 }
 
 static json_t *
@@ -65,7 +70,7 @@ prefix_json(const struct agent *a, size_t i)
 	const struct agent_prefix *p = &a->prefixes[i];
 	char text[PREFIX_TEXT_BYTES];
 
-	return json_pack("{s:s, s:s?, s:s, s:s, s:I, s:s, s:s, s:I, s:I}",
+	return json_pack("{s:s, s:s?, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:b}",
 	    "prefix", prefix_format(&p->prefix, text), "service",
 	    service_name(a, p), "desired", announced_name(p->decision.announce),
 	    "real", route_real_name(reconcile_real(a->reconcile, i)),
@@ -73,7 +78,8 @@ prefix_json(const struct agent *a, size_t i)
 	    "rule", route_rule_name(p->decision.rule), "why",
 	    route_rule_text(p->decision.rule, true), "since_ms",
 	    (json_int_t)p->decided_ms, "diverged_for_ms",
-	    (json_int_t)reconcile_diverged_ms(a->reconcile, i));
+	    (json_int_t)reconcile_diverged_ms(a->reconcile, i), "permit",
+	    !p->withdraw_forbidden);
 }
 
 static json_t *
@@ -95,10 +101,12 @@ bird_json(const struct agent *a)
 	/* As BIRD wrote them: it quotes its configuration. */
 	utf8_clean(b.version);
 	utf8_clean(b.last_error);
-	return json_pack("{s:s, s:s, s:I, s:I, s:s}", "state",
+	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:I, s:I}", "state",
 	    bird_state_name(b.state), "version", b.version, "sessions_up",
 	    (json_int_t)b.sessions_up, "sessions_all",
-	    (json_int_t)b.sessions_all, "last_error", b.last_error);
+	    (json_int_t)b.sessions_all, "last_error", b.last_error,
+	    "reconfigurations", (json_int_t)b.reconfigurations, "failures",
+	    (json_int_t)b.failures);
 }
 
 /* One word for the whole site, the worst first. */
@@ -130,10 +138,12 @@ json_t *
 agent_status(const struct agent *a)
 {
 	json_t *site =
-	    json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o?, s:o?}",
+	    json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o?, "
+		"s:o?}",
 		"site", a->conf->site, "state", site_state(a), "boot", a->boot,
 		"started_ms", (json_int_t)a->started_ms, "test_experiment",
-		(json_int_t)a->test_experiment, "services",
+		(json_int_t)a->test_experiment, "test_given_up",
+		(json_int_t)a->test_given_up, "services",
 		services_json(a), "prefixes", prefixes_json(a), "intents",
 		intents_to_json(&a->intents.set, a->conf->site, true), "bird",
 		bird_json(a), "sweep",

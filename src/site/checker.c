@@ -84,6 +84,7 @@ on_result(const struct probe_result *result, void *arg)
 	sl->running = NULL;
 	sl->known.last_ms = wall_now_ms();
 	sl->known.rtt_us = result->rtt_us;
+	sl->known.results[result->verdict]++;
 	(void)text_copy(sl->known.detail, sizeof(sl->known.detail),
 	    result->detail);
 	if (result->verdict != PROBE_NO_ANSWER_FROM_US) {

@@ -69,6 +69,32 @@ parse_intents(const json_t *doc, struct orders *out, struct err *err)
 }
 
 static int
+parse_permits(const json_t *doc, struct orders *out, struct err *err)
+{
+	const json_t *list = json_object_get(doc, "permits"), *item;
+	size_t i;
+
+	if (list == NULL || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || json_array_size(list) > ORDER_PERMITS_MAX)
+		return err_set(err, ERR_PROTO,
+		    "orders: permits: expected prefixes");
+	out->has_permits = true;
+	out->permits = xcalloc(json_array_size(list), sizeof(*out->permits));
+	json_array_foreach(list, i, item)
+	{
+		const char *text = json_string_value(item);
+
+		if (text == NULL ||
+		    prefix_parse(text, &out->permits[i], err) == -1)
+			return err_set(err, ERR_PROTO,
+			    "orders: permits: expected prefixes");
+		out->n_permits++;
+	}
+	return 0;
+}
+
+static int
 parse_test(const json_t *doc, struct orders *out, struct err *err)
 {
 	const json_t *test = json_object_get(doc, "test");
@@ -177,6 +203,7 @@ orders_parse(const json_t *doc, struct orders *out, struct err *err)
 		return err_set(err, ERR_PROTO, "orders: expected an object");
 	if (get_u64(doc, "revision", INT64_MAX, &out->revision, err) == -1 ||
 	    parse_intents(doc, out, err) == -1 ||
+	    parse_permits(doc, out, err) == -1 ||
 	    parse_test(doc, out, err) == -1 ||
 	    parse_capture(doc, out, err) == -1 ||
 	    parse_sweep(doc, out, err) == -1) {
@@ -191,6 +218,7 @@ orders_fini(struct orders *o)
 {
 	free(o->intents);
 	free(o->ended);
+	free(o->permits);
 	free(o->subset);
 	*o = (struct orders){ 0 };
 }

@@ -174,6 +174,7 @@ cycle_end(struct reconcile *r, int64_t pause_ms)
 static void
 cycle_failed(struct reconcile *r, const char *reason)
 {
+	r->bird.failures++;
 	set_error(r, "bird: change not carried out", reason);
 	cycle_end(r, r->pause_ms);
 	r->pause_ms =
@@ -192,6 +193,7 @@ static void
 compare(struct reconcile *r)
 {
 	char text[REASON_BYTES];
+
 	for (size_t i = 0; i < r->n; i++) {
 		r->entries[i].exported_to = r->entries[i].seen_exports;
 		set_real(r, i,
@@ -401,10 +403,12 @@ on_configured(const struct bird_reply *reply, const struct err *err, void *arg)
 	}
 	switch (reply->code) {
 	case CODE_RECONFIGURED:
+		r->bird.reconfigurations++;
 		read_back(r);
 		break;
 	case CODE_IN_PROGRESS:
 	case CODE_QUEUED:
+		r->bird.reconfigurations++;
 		r->progress_since = mono_now();
 		poll_progress(r);
 		break;

@@ -122,6 +122,7 @@ apply(struct uplink *up, const struct orders *o)
 	up->wanted_revision = o->revision;
 	up->is_flushed = false;
 	apply_intents(a, o);
+	agent_take_permits(a, o->has_permits, o->permits, o->n_permits);
 	agent_hold_test(a, o->test_experiment);
 	if (a->sweep == NULL) {
 		up->barrier = 0;
@@ -137,6 +138,40 @@ apply(struct uplink *up, const struct orders *o)
 	} else {
 		sweep_link_stop(a->sweep);
 	}
+}
+
+/* For the next start: permits hold until the controller says otherwise. */
+static void
+keep_orders(struct uplink *up, const struct orders *o,
+    const struct fetch_answer *answer)
+{
+	const struct agent *a = up->agent;
+
+	if (store_put_order(a->env.store, a->conf->site, o->revision,
+		(const char *)answer->body, NULL, NULL) == -1)
+		log_limited(&up->limit, "orders: too long to be kept");
+}
+
+/* What the last orders permitted; all if there never were any. */
+static void
+load_permits(struct agent *a)
+{
+	uint64_t revision;
+	struct err err = { 0 };
+	char *text = NULL;
+	int rc = query_order(a->env.query, a->conf->site, &revision, &text,
+	    &err);
+	json_t *doc = rc == 1 ? json_loads(text, 0, NULL) : NULL;
+	struct orders o;
+
+	free(text);
+	if (doc != NULL && orders_parse(doc, &o, &err) == 0) {
+		agent_take_permits(a, o.has_permits, o.permits, o.n_permits);
+		orders_fini(&o);
+	} else if (rc != 0) {
+		log_warnx("orders: the last ones cannot be read: %s", err.msg);
+	}
+	json_decref(doc);
 }
 
 /* False when it is not the news that was asked for. */
@@ -158,8 +193,10 @@ take_orders(struct uplink *up, const struct fetch_answer *answer)
 		log_limited(&up->limit, "controller: %s", err.msg);
 	} else {
 		is_news = o.revision != up->wanted_revision;
-		if (is_news)
+		if (is_news) {
+			keep_orders(up, &o, answer);
 			apply(up, &o);
+		}
 		orders_fini(&o);
 	}
 	json_decref(doc);
@@ -393,6 +430,7 @@ uplink_new(struct agent *a)
 	up->poll_timer = loop_timer_new(a->env.lp, on_poll_timer, up);
 	up->post_timer = loop_timer_new(a->env.lp, on_post_timer, up);
 	up->delivery_timer = loop_timer_new(a->env.lp, on_delivery_timer, up);
+	load_permits(a);
 	loop_timer_set(up->poll_timer, 0);
 	loop_timer_set(up->post_timer, 0);
 	return up;

@@ -12,6 +12,7 @@
 /* Arguments that each command accepts, without options. */
 static const char *const accepted[][4] = {
 	{ "status" },
+	{ "watch", "chc" },
 	{ "drain", "chc" },
 	{ "restore", "chc" },
 	{ "events" },
@@ -27,6 +28,15 @@ static const char *const accepted[][4] = {
 	{ "version" },
 };
 
+/* What a command without a daemon ends in; watch looks for a terminal first. */
+static enum ctl_exit
+end_without_daemon(const struct ctl_command *cmd)
+{
+	if (cmd->is_local)
+		return CTL_DONE;
+	return strcmp(cmd->name, "watch") == 0 ? CTL_USAGE : CTL_UNREACHABLE;
+}
+
 static void
 test_unreachable(void **state)
 {
@@ -38,8 +48,8 @@ test_unreachable(void **state)
 		    "--socket", "/nonexistent/sock", a[0], a[1], a[2], NULL });
 
 		assert_int_equal(r.rc,
-		    ctl_command_table[i].is_local ? CTL_DONE : CTL_UNREACHABLE);
-		if (!ctl_command_table[i].is_local) {
+		    end_without_daemon(&ctl_command_table[i]));
+		if (r.rc == CTL_UNREACHABLE) {
 			assert_non_null(strstr(r.err,
 			    "socket /nonexistent/sock: No such file or "
 			    "directory: is anycastd running?"));
@@ -105,6 +115,12 @@ test_usage(void **state)
 	check(RUN("drain", "chc", "--reason"), CTL_USAGE, "", "needs TEXT");
 	check(RUN("status", "-x"), CTL_USAGE, "", "option -x: not known");
 	check(RUN("help", "drain", "chc"), CTL_USAGE, "", "too many");
+	check(RUN("watch"), CTL_USAGE, "", "is no terminal, see status");
+	check(RUN("watch", "--json"), CTL_USAGE, "", "see status --json");
+	check(RUN("watch", "--interval", "99ms"), CTL_USAGE, "",
+	    "option --interval: 99ms: expected a duration");
+	check(RUN("status", "--interval", "1s"), CTL_USAGE, "",
+	    "option --interval: not for this command");
 	check(RUN("help", "nothing"), CTL_USAGE, "", "not a command");
 }
 

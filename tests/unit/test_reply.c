@@ -304,6 +304,7 @@ test_longest_line(void **state)
 	for (size_t over = 0; over < 2; over++) {
 		size_t len = BIRD_LINE_MAX + over;
 
+		memset(line + BIRD_LINE_MAX, 'x', 2);
 		line[len] = '\n';
 		for (size_t piece = 1; piece < 2 * len; piece *= 7) {
 			struct bird_reader *r = bird_reader_new();

@@ -76,7 +76,7 @@ class Fleet:
         self.mgmt = lab.nodes["mgmt"]
         self.procs: dict[str, Proc] = {}
         self.has_controller = controller
-        self.configs: dict[str, str] = {}
+        self.configs: dict[str, str] = {}  # node: configuration, where it is not the topology's
 
     # -- life --------------------------------------------------------------
 

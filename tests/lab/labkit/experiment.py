@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from .anycast import Fleet
+from .anycast import Fleet, client_addresses
 from .node import Node
 from .routefile import PREFIXES
 from .scenario import Lab
+from .services import start_all_health
 
 TEST = PREFIXES["test"]
 STATES = ("withdraw", "settle", "sweep")  # those in which the target's test prefix is withdrawn
+
+
+# From a site's configuration, and what the daemon is made of.
+CONFIRM_S = 3
+GRACE_S = 5  # the keeper's, before it carries out the will
+LIVE_S = 4  # silence after which an agent counts as lost
+SLACK_S = 3
 
 
 class Bench:
@@ -111,3 +120,44 @@ class Bench:
     @staticmethod
     def _essence(found: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in found.items() if key not in ("experiment", "measured_ms")}
+
+
+Fault = Callable[[Lab, Fleet, Bench], None]
+
+
+def prepare(lab: Lab) -> tuple[Fleet, Bench]:
+    """A whole fleet with a client list and a quick predictor; nrt is the target, and has a map."""
+    fleet = Fleet(lab)
+    start_all_health(fleet.sites)
+    lab.wait_converged()
+    fleet.use_quick_predictor()
+    fleet.start_all()
+    fleet.wait_announced()
+    fleet.wait_fleet()
+    lab.wait_converged()
+    fleet.import_clients(client_addresses(lab, 20))
+    bench = Bench(lab, fleet, lab.nodes["nrt"])
+    with lab.check("an undisturbed experiment gives a map"):
+        bench.succeed()
+    return fleet, bench
+
+
+def finish(lab: Lab, fleet: Fleet, bench: Bench) -> None:
+    with lab.check("the next experiment gives the same map; no store is damaged and every daemon ends well"):
+        bench.succeed()
+        fleet.stop_all()
+        for node in [fleet.mgmt, *fleet.sites]:
+            fleet.check_store(node)
+
+
+def judge(lab: Lab, faults: list[tuple[str, str, Fault]]) -> None:
+    """Lets each fault (state, what, fault) strike in its state, or in all states if the scenario is run with `-- all`."""
+    fleet, bench = prepare(lab)
+    for state, what, fault in faults:
+        for where in STATES if "all" in lab.args else (state,):
+            with lab.check(f"{what} in state {where}"):
+                bench.reach(where)
+                fault(lab, fleet, bench)
+                fleet.wait_announced()
+                fleet.wait_fleet()
+    finish(lab, fleet, bench)

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fleet/fleet_metrics.h"
+
+#include <string.h>
+
+#include "core/experiment.h"
+#include "fleet/controller_state.h"
+
+static const char *const site_states[] = { "announcing", "degraded", "diverged",
+	"drained", "lost", "sick", "unknown", NULL };
+
+/* What an agent of another version says counts as unknown. */
+static const char *
+known_state(const char *state)
+{
+	for (size_t i = 0; state != NULL && site_states[i] != NULL; i++) {
+		if (strcmp(site_states[i], state) == 0)
+			return site_states[i];
+	}
+	return "unknown";
+}
+
+static void
+add_site(struct metrics *m, const json_t *site)
+{
+	const char *name = json_string_value(json_object_get(site, "site"));
+	const char *const *labels = METRIC_LABELS(name != NULL ? name : "");
+	const json_t *intents = json_object_get(site, "intents");
+	struct metric_states state = { .names = site_states };
+
+	state.current =
+	    known_state(json_string_value(json_object_get(site, "state")));
+	metrics_add_states(m, METRIC_FLEET_SITE_STATE, &state, labels);
+	metrics_add_field(m, METRIC_FLEET_AGENT_AGE, site, "agent_age_ms",
+	    labels);
+	metrics_add_field(m, METRIC_FLEET_APPLIED_REVISION, site,
+	    "applied_revision", labels);
+	metrics_add_field(m, METRIC_FLEET_WANTED_REVISION, site,
+	    "wanted_revision", labels);
+	metrics_add(m, METRIC_FLEET_INTENTS_ACTIVE,
+	    (int64_t)json_array_size(intents), labels);
+}
+
+static void
+add_experiment(struct metrics *m, const json_t *experiment)
+{
+	const char *names[EXPERIMENT_STATE_COUNT] = { NULL };
+	const char *site =
+	    json_string_value(json_object_get(experiment, "site"));
+	struct metric_states state = { .names = names };
+	size_t n = 0;
+
+	if (site == NULL)
+		return;
+	for (enum experiment_state s = EXPERIMENT_STAY + 1;
+	     s < EXPERIMENT_STATE_COUNT; s++)
+		names[n++] = experiment_state_name(s);
+	state.current = json_string_value(json_object_get(experiment, "state"));
+	metrics_add_states(m, METRIC_FLEET_EXPERIMENT_STATE, &state,
+	    METRIC_LABELS(site));
+	metrics_add_field(m, METRIC_FLEET_EXPERIMENT_PROGRESS, experiment,
+	    "progress_permille", METRIC_LABELS(site));
+}
+
+void
+fleet_metrics_add(struct metrics *m, const json_t *status)
+{
+	const json_t *site;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, "sites"), i, site)
+		add_site(m, site);
+	metrics_add_field(m, METRIC_FLEET_CLIENTS,
+	    json_object_get(status, "clients"), "count", METRIC_NO_LABELS);
+	add_experiment(m, json_object_get(status, "experiment"));
+}
+
+void
+fleet_metrics(struct metrics *m, void *arg)
+{
+	json_t *status = fleet_status(arg);
+
+	fleet_metrics_add(m, status);
+	json_decref(status);
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FLEET_HOUSE_H
+#define FLEET_HOUSE_H
+/*
+ * fleet_house -- a real controller with store and HTTP server, and agents that
+ * are the test's own: they poll orders, sweep a made-up world, report.
+ *
+ * The world: client i is caught at site i % 3; while akl's test prefix is
+ * withdrawn, its clients go to chc (those with i % 2 == 0) or wlg, the last
+ * of them nowhere.
+ */
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <curl/curl.h>
+#include <jansson.h>
+#include <sodium.h>
+
+#include "api/common.h"
+#include "api/server.h"
+#include "base/fetch.h"
+#include "base/worker.h"
+#include "base/xalloc.h"
+#include "fleet/controller.h"
+#include "loop_wait.h"
+#include "probes/sweep.h"
+#include "site/orders.h"
+#include "store/query.h"
+#include "store/store.h"
+#include "store_file.h"
+#include "test.h"
+
+#define SITES 3
+#define CLIENTS 12
+#define NOWHERE SITES
+
+struct house;
+
+/* One agent of ours. */
+struct fake {
+	struct house *h;
+	size_t site;
+	char boot[20];
+	uint64_t wanted, applied;
+	bool is_withdrawn;
+	uint32_t job;
+	bool is_done;
+	char failed[1024];
+	json_int_t starts, lost_batches;
+	uint64_t seq;
+	json_t *intents; /* to report; NULL: none */
+	bool is_silent;  /* does nothing at all */
+};
+
+struct house {
+	struct store_file f;
+	char path[128];
+	char name_bytes[SITES][8];
+	char *names[SITES];
+	struct conf_controller fleet;
+	struct conf conf;
+	struct keeper *k;
+	struct loop *lp;
+	struct store *store;
+	struct query *query;
+	struct fetch_engine *fetch;
+	struct api_server *server;
+	struct api_events *events;
+	struct controller *c;
+	struct fake agents[SITES];
+	/* The last answer. */
+	bool is_done;
+	int status;
+	char *body;
+	/* How the world is: what a sweep sees of a client, or NULL. */
+	void (*twist)(struct house *h, size_t at, const struct sweep_job *job,
+	    uint32_t client);
+	unsigned sweeps;
+};
+
+/* ---- asking ---- */
+
+static inline void
+house_on_done(const struct fetch_answer *answer, void *arg)
+{
+	struct house *h = arg;
+
+	h->is_done = true;
+	h->status = answer->status;
+	free(h->body);
+	h->body = xstrdup(
+	    answer->body != NULL ? (const char *)answer->body : "");
+}
+
+static inline int
+ask_bytes(struct house *h, const char *path, const void *body, size_t len)
+{
+	char *url = xasprintf("http://localhost%s", path);
+	struct fetch_request req = { .method = body != NULL ? "POST" : "GET",
+		.url = url,
+		.unix_socket = h->path,
+		.body = body,
+		.body_len = len,
+		.timeout_ms = 8000,
+		.max_body_bytes = 8u << 20 };
+
+	h->is_done = false;
+	(void)fetch_start(h->fetch, &req, house_on_done, h);
+	free(url);
+	WAIT_FOR(h->lp, h->is_done);
+	return h->status;
+}
+
+static inline int
+get(struct house *h, const char *path)
+{
+	return ask_bytes(h, path, NULL, 0);
+}
+
+static inline int
+post(struct house *h, const char *path, const char *body)
+{
+	return ask_bytes(h, path, body, strlen(body));
+}
+
+/* The last answer as JSON; new reference. */
+static inline json_t *
+answer_json(const struct house *h)
+{
+	json_t *doc = json_loads(h->body, 0, NULL);
+
+	if (doc == NULL)
+		fail_msg("not JSON: %s", h->body);
+	return doc;
+}
+
+static inline void
+assert_answer_has(const struct house *h, const char *text)
+{
+	if (strstr(h->body, text) == NULL)
+		fail_msg("no %s in %s", text, h->body);
+}
+
+/* ---- agents ---- */
+
+static inline const char *
+fake_name(const struct fake *a)
+{
+	return a->h->names[a->site];
+}
+
+static inline json_t *
+fake_status(const struct fake *a)
+{
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:O?, "
+			 "s:[{s:s, s:n, s:s, s:s}, {s:s, s:s, s:s, s:s}], "
+			 "s:[{s:s, s:s}], "
+			 "s:{s:I, s:b, s:s, s:I, s:I, s:I, s:{s:I}}, s:{s:I}}",
+	    "boot", a->boot, "state", "announcing", "applied_revision",
+	    (json_int_t)a->applied, "wanted_revision", (json_int_t)a->wanted,
+	    "test_given_up", (json_int_t)0, "intents", a->intents, "prefixes",
+	    "prefix", "198.51.100.0/24", "service", "desired",
+	    a->is_withdrawn ? "withdrawn" : "announced", "real",
+	    a->is_withdrawn ? "withdrawn" : "announced", "prefix",
+	    "192.0.2.0/24", "service", "web", "desired", "announced", "real",
+	    "announced", "services", "service", "web", "health", "healthy",
+	    "sweep", "job", (json_int_t)a->job, "done", a->is_done, "failed",
+	    a->failed, "sent", (json_int_t)CLIENTS, "total",
+	    (json_int_t)CLIENTS, "starts", a->starts, "counters",
+	    "kernel_drops", (json_int_t)0, "uplink", "lost_batches",
+	    a->lost_batches);
+}
+
+static inline int
+fake_post_status(struct fake *a)
+{
+	json_t *status = fake_status(a);
+	char *text = json_dumps(status, JSON_COMPACT), *path;
+	int rc;
+
+	assert_non_null(text);
+	json_decref(status);
+	path = xasprintf("/v1/sites/%s/status", fake_name(a));
+	rc = post(a->h, path, text);
+	free(path);
+	free(text);
+	return rc;
+}
+
+static inline int
+fake_post_batch(struct fake *a, uint64_t seq, const struct sweep_reply *r,
+    size_t n)
+{
+	static uint8_t buf[2 + SWEEP_REPLY_BATCH_MAX * SWEEP_REPLY_WIRE_BYTES];
+	size_t len = sweep_encode_replies(r, n, buf, sizeof(buf));
+	char *path = xasprintf("/v1/sites/%s/replies?boot=%s&seq=%llu",
+	    fake_name(a), a->boot, (unsigned long long)seq);
+	int rc;
+
+	assert_true(len > 0);
+	rc = ask_bytes(a->h, path, buf, len);
+	free(path);
+	return rc;
+}
+
+/* A reply to that job's probe, caught at the site. */
+static inline void
+fake_reply(struct house *h, size_t site, const struct sweep_job *job,
+    uint32_t client, uint8_t flags)
+{
+	struct fake *a = &h->agents[site];
+	struct sweep_reply r = { .index = client,
+		.phase = job->phase,
+		.round = job->round,
+		.flags = flags,
+		.ttl = 60,
+		.sent_us = 1000000,
+		.recv_us = 1000000 + 100u * client };
+
+	assert_int_equal(fake_post_batch(a, ++a->seq, &r, 1), 204);
+}
+
+static inline size_t
+world(const struct house *h, uint32_t client)
+{
+	if (client % SITES != 0 || !h->agents[0].is_withdrawn)
+		return client % SITES;
+	if (client == CLIENTS - SITES)
+		return NOWHERE;
+	return client % 2 == 0 ? 1 : 2;
+}
+
+static inline void
+fake_sweep(struct fake *a, const struct sweep_job *job)
+{
+	struct house *h = a->h;
+	uint32_t n = job->n_subset > 0 ? job->n_subset : CLIENTS;
+
+	h->sweeps++;
+	for (uint32_t k = 0; k < n; k++) {
+		uint32_t client = job->n_subset > 0 ? job->subset[k] : k;
+		size_t at = world(h, client);
+
+		if (h->twist != NULL)
+			h->twist(h, at, job, client);
+		else if (at != NOWHERE)
+			fake_reply(h, at, job, client, 0);
+	}
+	a->job = job->job;
+	a->is_done = true;
+}
+
+/* Polls once; true if there were news. */
+static inline bool
+fake_poll(struct fake *a)
+{
+	char *path = xasprintf("/v1/sites/%s/orders?after=%llu&wait_ms=0&boot=%s",
+	    fake_name(a), (unsigned long long)a->wanted, a->boot);
+	int status = get(a->h, path);
+	struct orders o;
+	json_t *doc;
+
+	free(path);
+	if (status == 204)
+		return false;
+	assert_int_equal(status, 200);
+	doc = answer_json(a->h);
+	assert_int_equal(orders_parse(doc, &o, NULL), 0);
+	a->wanted = o.revision;
+	a->is_withdrawn = o.test_experiment != 0;
+	if (o.job.job == 0) {
+		a->job = 0;
+	} else if (o.job.job != a->job) {
+		a->is_done = false;
+		fake_sweep(a, &o.job);
+	}
+	a->applied = o.revision;
+	orders_fini(&o);
+	json_decref(doc);
+	return true;
+}
+
+/* By the answer to its status: are there orders that it has not? */
+static inline bool
+fake_has_news(const struct fake *a)
+{
+	json_t *doc = answer_json(a->h);
+	json_int_t revision = 0;
+
+	assert_int_equal(json_unpack(doc, "{s:I}", "revision", &revision), 0);
+	json_decref(doc);
+	return (uint64_t)revision != a->wanted;
+}
+
+/* One round of all: what they have to say, and new orders. */
+static inline void
+fakes_turn(struct house *h)
+{
+	for (size_t i = 0; i < SITES; i++) {
+		struct fake *a = &h->agents[i];
+
+		if (a->is_silent)
+			continue;
+		assert_int_equal(fake_post_status(a), 200);
+		if (fake_has_news(a) && fake_poll(a))
+			assert_int_equal(fake_post_status(a), 200);
+	}
+}
+
+/* ---- the house ---- */
+
+/* Workers run under a keeper as root of nothing: the store only. */
+static const struct worker_kind house_kinds[] = {
+	{ "test-store", store_main, false },
+};
+
+static inline void
+house_start_controller(struct house *h)
+{
+	struct controller_env env = { .lp = h->lp,
+		.store = h->store,
+		.query = h->query,
+		.conf = &h->conf };
+	struct err err = { 0 };
+
+	h->c = controller_new(&env, &err);
+	if (h->c == NULL)
+		fail_msg("%s", err.msg);
+	h->server = api_server_new(h->lp);
+	controller_serve(h->c, h->server);
+	h->events = api_events_new(h->lp, h->query);
+	api_events_serve(h->events, h->server);
+	assert_int_equal(api_server_listen_unix(h->server, h->path, &err), 0);
+}
+
+static inline void
+house_stop_controller(struct house *h)
+{
+	api_server_free(h->server);
+	controller_free(h->c);
+	api_events_free(h->events);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+}
+
+static inline void
+house_restart_controller(struct house *h)
+{
+	house_stop_controller(h);
+	house_start_controller(h);
+}
+
+static inline void
+house_conf(struct house *h)
+{
+	static const char *const names[SITES] = { "akl", "chc", "wlg" };
+
+	for (size_t i = 0; i < SITES; i++) {
+		memcpy(h->name_bytes[i], names[i], strlen(names[i]) + 1);
+		h->names[i] = h->name_bytes[i];
+		h->agents[i] = (struct fake){ .h = h, .site = i, .starts = 1 };
+		(void)snprintf(h->agents[i].boot, sizeof(h->agents[i].boot),
+		    "boot%zu", i);
+	}
+	h->fleet = (struct conf_controller){ .sites = h->names,
+		.n_sites = SITES,
+		.predict = { .rate_pps = 1000,
+		    .linger_ms = 20,
+		    .sentinels = 8,
+		    .sentinel_interval_ms = 20,
+		    .settle_max_ms = 5000,
+		    .allow_special = true } };
+	h->conf = (struct conf){ .controller = &h->fleet };
+}
+
+static inline int
+house_setup(void **state)
+{
+	struct house *h = calloc(1, sizeof(*h));
+	struct err err = { 0 };
+
+	assert_non_null(h);
+	(void)signal(SIGPIPE, SIG_IGN);
+	file_make(&h->f);
+	(void)snprintf(h->path, sizeof(h->path), "%s/sock", h->f.dir);
+	house_conf(h);
+	h->k = keeper_start(house_kinds, TEST_COUNT(house_kinds), NULL, &err);
+	assert_non_null(h->k);
+	assert_int_equal(store_prepare(h->f.path, &err), 0);
+	h->query = query_open(h->f.path, &err);
+	assert_non_null(h->query);
+	h->lp = loop_new();
+	keeper_attach(h->k, h->lp, NULL, NULL);
+	h->store = store_new(h->k, 0, h->f.path, NULL, NULL);
+	h->fetch = fetch_engine_new(h->lp);
+	house_start_controller(h);
+	*state = h;
+	return 0;
+}
+
+static inline int
+house_teardown(void **state)
+{
+	struct house *h = *state;
+
+	fetch_engine_free(h->fetch);
+	house_stop_controller(h);
+	store_free(h->store);
+	query_close(h->query);
+	keeper_dismiss(h->k);
+	loop_free(h->lp);
+	for (size_t i = 0; i < SITES; i++)
+		json_decref(h->agents[i].intents);
+	free(h->body);
+	file_remove(&h->f);
+	free(h);
+	return 0;
+}
+
+/* 12 clients: 6 of IPv4 with weight 1, 6 of IPv6 with weight 10. */
+static inline void
+house_load_clients(struct house *h)
+{
+	char *text = xstrdup("");
+
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		char *more = i < CLIENTS / 2 ?
+		    xasprintf("%s203.0.113.%u\n", text, i + 1) :
+		    xasprintf("%s2001:db8:1::%x,10\n", text, i + 1);
+
+		free(text);
+		text = more;
+	}
+	assert_int_equal(
+	    post(h, "/v1/clients?upload=t&part=0&last=1", text), 200);
+	free(text);
+	assert_answer_has(h, "\"count\":12");
+}
+
+/* All agents in contact, the list loaded. */
+static inline void
+house_get_ready(struct house *h)
+{
+	house_load_clients(h);
+	fakes_turn(h);
+}
+
+static inline int
+house_main(const struct CMUnitTest *tests, size_t n)
+{
+	if (sodium_init() == -1 ||
+	    curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return 1;
+	return _cmocka_run_group_tests("tests", tests, n, NULL, NULL);
+}
+
+#define WITH_HOUSE(f)                                                          \
+	cmocka_unit_test_setup_teardown(f, house_setup, house_teardown)
+
+#endif /* FLEET_HOUSE_H */

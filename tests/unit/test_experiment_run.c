@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Whole experiments over a made-up world, and each way to spoil one. */
+#include "fleet/experiment.h"
+
+#include "fleet_house.h"
+#include "test.h"
+
+static void
+start(struct house *h)
+{
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 200);
+}
+
+/* The state of the newest experiment; borrowed until the next call. */
+static const char *
+state_of(struct house *h, unsigned id)
+{
+	static char state[32];
+	char path[64];
+	const char *text = NULL;
+	json_t *doc;
+
+	(void)snprintf(path, sizeof(path), "/v1/experiments/%u", id);
+	assert_int_equal(get(h, path), 200);
+	doc = answer_json(h);
+	assert_int_equal(
+	    json_unpack(doc, "{s:{s:s}}", "experiment", "state", &text), 0);
+	(void)snprintf(state, sizeof(state), "%s", text);
+	json_decref(doc);
+	return state;
+}
+
+/* Turns until the experiment is in that state. */
+static void
+run_until(struct house *h, unsigned id, const char *wanted)
+{
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
+
+	while (mono_before(mono_now(), end)) {
+		if (strcmp(state_of(h, id), wanted) == 0)
+			return;
+		if (strcmp(state_of(h, id), "failed") == 0)
+			break;
+		fakes_turn(h);
+	}
+	fail_msg("never %s: %s", wanted, h->body);
+}
+
+/* Failed for that reason, and the test prefix is ordered back. */
+static void
+check_failed(struct house *h, unsigned id, const char *why)
+{
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
+
+	while (mono_before(mono_now(), end)) {
+		if (strcmp(state_of(h, id), "failed") == 0)
+			break;
+		fakes_turn(h);
+	}
+	assert_string_equal(state_of(h, id), "failed");
+	assert_answer_has(h, why);
+	for (size_t i = 0; i < SITES; i++) {
+		char path[96];
+
+		(void)snprintf(path, sizeof(path),
+		    "/v1/sites/%s/orders?after=0&boot=%s", h->names[i],
+		    h->agents[i].boot);
+		assert_int_equal(get(h, path), 200);
+		assert_answer_has(h, "\"withdrawn\":false");
+		assert_answer_has(h, "\"capture\":null");
+		assert_answer_has(h, "\"sweep\":null");
+	}
+}
+
+/* The counter of the experiment. */
+static json_int_t
+counter(struct house *h, unsigned id, const char *name)
+{
+	json_int_t value = -1;
+	json_t *doc;
+
+	(void)state_of(h, id);
+	doc = answer_json(h);
+	assert_int_equal(json_unpack(doc, "{s:{s:{s:I}}}", "experiment",
+			     "counters", name, &value),
+	    0);
+	json_decref(doc);
+	return value;
+}
+
+static void
+check_heir(struct house *h, const char *heir, json_int_t clients,
+    double weight)
+{
+	json_t *doc, *entry;
+	size_t i;
+
+	assert_int_equal(get(h, "/v1/failover?site=akl"), 200);
+	doc = answer_json(h);
+	json_array_foreach (
+	    json_object_get(json_array_get(json_object_get(doc, "maps"), 0),
+		"heirs"),
+	    i, entry) {
+		const char *name =
+		    json_string_value(json_object_get(entry, "heir"));
+
+		if (strcmp(name != NULL ? name : "", heir) != 0)
+			continue;
+		assert_int_equal(json_integer_value(
+				     json_object_get(entry, "clients")),
+		    clients);
+		assert_true(json_real_value(json_object_get(entry, "weight")) ==
+		    weight);
+		json_decref(doc);
+		return;
+	}
+	fail_msg("no heir %s: %s", heir, h->body);
+}
+
+/* ---- runs that end well ---- */
+
+/* The clients of akl are 0, 3, 6 and 9; 9 goes nowhere. */
+static void
+check_known_map(struct house *h, unsigned id)
+{
+	char path[64];
+
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	check_heir(h, "chc", 2, 11.0);
+	check_heir(h, "wlg", 1, 1.0);
+	check_heir(h, "", 1, 10.0);
+	assert_answer_has(h, "\"clients\":4");
+	assert_answer_has(h, "\"answered\":12");
+	assert_answer_has(h, "\"bystanders\":0");
+	(void)snprintf(path, sizeof(path), "/v1/outcomes?experiment=%u", id);
+	assert_int_equal(get(h, path), 200);
+	assert_string_equal(h->body,
+	    "address,before,after\n"
+	    "203.0.113.1,akl,chc\n203.0.113.2,chc,chc\n203.0.113.3,wlg,wlg\n"
+	    "203.0.113.4,akl,wlg\n203.0.113.5,chc,chc\n203.0.113.6,wlg,wlg\n"
+	    "2001:db8:1::7,akl,chc\n2001:db8:1::8,chc,chc\n"
+	    "2001:db8:1::9,wlg,wlg\n2001:db8:1::a,akl,\n"
+	    "2001:db8:1::b,chc,chc\n2001:db8:1::c,wlg,wlg\n");
+}
+
+static void
+test_whole_run_gives_the_known_map(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "withdraw");
+	run_until(h, 1, "done");
+	check_known_map(h, 1);
+	assert_false(h->agents[0].is_withdrawn);
+	/* And once more, right after it. */
+	start(h);
+	run_until(h, 2, "done");
+	check_known_map(h, 2);
+}
+
+/* Asked again in round 2, those that were silent in round 1 answer. */
+static void
+silent_at_first(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	bool is_full = job->phase == 1 || job->phase == 4;
+
+	if (is_full && job->round == 1 && client < 6)
+		return;
+	/* The rest need not be asked twice. */
+	if (is_full && job->round == 2)
+		assert_true(client < 6 || at == NOWHERE);
+	if (at != NOWHERE)
+		fake_reply(h, at, job, client, 0);
+}
+
+static void
+test_silent_clients_are_asked_again(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = silent_at_first;
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "done");
+	check_known_map(h, 1);
+}
+
+/* What networks do: twice, forged sources, of rounds long gone. */
+static void
+noisy(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
+{
+	struct sweep_job old = *job;
+
+	if (at == NOWHERE)
+		return;
+	fake_reply(h, (at + 1) % SITES, job, client, SWEEP_REPLY_OTHER_SOURCE);
+	fake_reply(h, at, job, client, 0);
+	fake_reply(h, at, job, client, 0);
+	old.phase = (uint8_t)(job->phase + 1);
+	fake_reply(h, (at + 1) % SITES, &old, client, 0);
+	old = *job;
+	old.round = (uint8_t)(job->round + 1);
+	fake_reply(h, (at + 1) % SITES, &old, client, 0);
+	if (client == 0)
+		fake_reply(h, at, job, CLIENTS, 0); /* no such client */
+}
+
+static void
+test_noise_changes_nothing_but_counters(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = noisy;
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "done");
+	check_known_map(h, 1);
+	assert_true(counter(h, 1, "duplicate") >= 23);
+	assert_true(counter(h, 1, "late") >= 46);
+	assert_true(counter(h, 1, "other_source") >= 23);
+	assert_int_equal(counter(h, 1, "second_site"), 0);
+}
+
+/* Caught at two sites in one sweep: says nothing about where it goes. */
+static void
+flipping(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	if (at == NOWHERE)
+		return;
+	fake_reply(h, at, job, client, 0);
+	if (job->phase == 4 && client == 0) {
+		fake_reply(h, (at + 1) % SITES, job, client, 0);
+		fake_reply(h, at, job, client, 0);
+	}
+}
+
+static void
+test_flipping_client_is_unknown(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = flipping;
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "done");
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	check_heir(h, "chc", 1, 10.0);
+	check_heir(h, "", 2, 11.0);
+	assert_int_equal(counter(h, 1, "second_site"), 2);
+}
+
+/* A client of chc that moves when akl is withdrawn. */
+static void
+bystander(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	if (client == 1 && h->agents[0].is_withdrawn)
+		at = 2;
+	if (at != NOWHERE)
+		fake_reply(h, at, job, client, 0);
+}
+
+static void
+test_bystanders_are_counted(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = bystander;
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "done");
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	check_heir(h, "chc", 2, 11.0);
+	assert_answer_has(h, "\"bystanders\":1");
+}
+
+/* Sent again since our answer was lost: a batch counts once. */
+static void
+test_batch_sent_again_counts_once(void **state)
+{
+	struct house *h = *state;
+	struct fake *a = &h->agents[2];
+	struct sweep_reply r = { .index = 2, .phase = 1, .round = 1 };
+
+	house_get_ready(h);
+	start(h);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fake_post_batch(a, 7, &r, 1), 204);
+	assert_int_equal(counter(h, 1, "accepted"), 1);
+	assert_int_equal(counter(h, 1, "duplicate"), 0);
+	/* Another process counts from the beginning. */
+	memcpy(a->boot, "other", 6);
+	assert_int_equal(fake_post_batch(a, 1, &r, 1), 204);
+	assert_int_equal(counter(h, 1, "duplicate"), 1);
+}
+
+/* What comes late must not count as lost: it would spoil the next one. */
+static void
+test_replies_after_the_end_are_taken_silently(void **state)
+{
+	struct house *h = *state;
+	struct sweep_reply r = { .index = 2, .phase = 1, .round = 1 };
+
+	house_get_ready(h);
+	assert_int_equal(fake_post_batch(&h->agents[2], 1, &r, 1), 204);
+	start(h);
+	assert_int_equal(post(h, "/v1/experiments/1/abort", ""), 200);
+	assert_int_equal(fake_post_batch(&h->agents[2], 2, &r, 1), 204);
+	assert_int_equal(counter(h, 1, "accepted"), 0);
+}
+
+static void
+test_malformed_batches_are_refused(void **state)
+{
+	static const char *const paths[] = {
+		"/v1/sites/akl/replies",
+		"/v1/sites/akl/replies?boot=b",
+		"/v1/sites/akl/replies?seq=1",
+		"/v1/sites/akl/replies?boot=b&seq=0",
+		"/v1/sites/akl/replies?boot=b&seq=x",
+		"/v1/sites/akl/replies?boot=b&seq=9223372036854775808",
+		/* Longer than what is compared: every batch would be new. */
+		"/v1/sites/akl/replies?seq=1&boot="
+		"0123456789012345678901234567890123456789",
+	};
+	struct house *h = *state;
+
+	house_get_ready(h);
+	start(h);
+	for (size_t i = 0; i < TEST_COUNT(paths); i++)
+		assert_int_equal(ask_bytes(h, paths[i], "\0\0", 2), 400);
+	assert_int_equal(
+	    post(h, "/v1/sites/xyz/replies?boot=b&seq=1", ""), 404);
+	for (size_t len = 0; len < 2 + SWEEP_REPLY_WIRE_BYTES; len++) {
+		static const char bytes[32] = { 0, 1 };
+		char path[64];
+
+		(void)snprintf(path, sizeof(path),
+		    "/v1/sites/akl/replies?boot=b&seq=%zu", len + 1);
+		assert_int_equal(ask_bytes(h, path, bytes, len), 400);
+	}
+	assert_int_equal(counter(h, 1, "accepted"), 0);
+}
+
+/* ---- runs that fail ---- */
+
+static void
+nobody(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
+{
+	(void)h;
+	(void)at;
+	(void)job;
+	(void)client;
+}
+
+static void
+test_no_answers_at_all(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = nobody;
+	house_get_ready(h);
+	start(h);
+	check_failed(h, 1, "no client answered");
+}
+
+static void
+test_sweeper_restarted(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "settle");
+	h->agents[2].starts++;
+	check_failed(h, 1, "the prober of wlg was restarted");
+	assert_false(h->agents[0].is_withdrawn && h->agents[0].is_silent);
+}
+
+static void
+test_batches_lost(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "withdraw");
+	h->agents[1].lost_batches++;
+	check_failed(h, 1, "replies captured at chc were lost");
+}
+
+static void
+test_agent_rebooted(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "sweep");
+	memcpy(h->agents[0].boot, "again", 6);
+	check_failed(h, 1, "the agent of akl was restarted");
+}
+
+static void
+test_agent_silent(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "settle");
+	h->agents[2].is_silent = true;
+	check_failed(h, 1, "the agent of wlg is silent");
+}
+
+static void
+test_job_failed_at_the_sender(void **state)
+{
+	struct house *h = *state;
+	struct fake *sender = &h->agents[1];
+
+	house_get_ready(h);
+	start(h);
+	sender->job = (1u << 12) + 1;
+	sender->is_done = true;
+	memcpy(sender->failed, "the list cannot be had", 23);
+	assert_int_equal(fake_post_status(sender), 200);
+	check_failed(h, 1, "the list cannot be had");
+}
+
+/* A word of the agent's is cut where it must be, and stays JSON. */
+static void
+test_long_reason_of_an_agent(void **state)
+{
+	struct house *h = *state;
+	struct fake *sender = &h->agents[1];
+
+	house_get_ready(h);
+	start(h);
+	sender->job = (1u << 12) + 1;
+	sender->is_done = true;
+	sender->failed[0] = 'x';
+	for (size_t i = 1; i + 2 < sizeof(sender->failed); i += 2)
+		memcpy(sender->failed + i, "\xc3\xbc", 2);
+	assert_int_equal(fake_post_status(sender), 200);
+	check_failed(h, 1, "x\xc3\xbc");
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "\"state\":\"failed\"");
+}
+
+static void
+test_aborted(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "settle");
+	assert_true(h->agents[0].is_withdrawn);
+	assert_int_equal(post(h, "/v1/experiments/1/abort", ""), 200);
+	check_failed(h, 1, "aborted by uid");
+	fakes_turn(h);
+	assert_false(h->agents[0].is_withdrawn);
+	assert_int_equal(post(h, "/v1/experiments/1/abort", ""), 409);
+	assert_int_equal(post(h, "/v1/experiments/2/abort", ""), 404);
+	assert_int_equal(get(h, "/v1/experiments/x"), 404);
+	assert_int_equal(get(h, "/v1/failover?site=akl"), 200);
+	assert_string_equal(h->body, "{\"maps\":[]}");
+}
+
+static void
+test_second_experiment_is_refused(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	start(h);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
+	assert_answer_has(h, "experiment 1 at akl is running");
+	assert_int_equal(
+	    post(h, "/v1/clients?upload=u&part=0&last=1", "203.0.113.9\n"),
+	    409);
+	assert_answer_has(h, "an experiment is running");
+}
+
+static void
+test_what_an_experiment_needs(void **state)
+{
+	struct house *h = *state;
+
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
+	assert_answer_has(h, "no clients");
+	house_load_clients(h);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
+	assert_answer_has(h, "agent is silent");
+	fakes_turn(h);
+	h->agents[2].is_withdrawn = true;
+	(void)fake_post_status(&h->agents[2]);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
+	assert_answer_has(h, "announced");
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"xyz\"}"), 404);
+	assert_int_equal(post(h, "/v1/experiments", "{}"), 400);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":1}"), 400);
+}
+
+/* The new controller knows nothing of where it was: over, and put back. */
+static void
+test_controller_restarted_in_an_experiment(void **state)
+{
+	struct house *h = *state;
+	uint64_t before;
+
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "settle");
+	assert_true(h->agents[0].is_withdrawn);
+	before = h->agents[0].wanted;
+	house_restart_controller(h);
+	fakes_turn(h);
+	assert_false(h->agents[0].is_withdrawn);
+	assert_true(h->agents[0].wanted > before);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM experiment WHERE id = 1 "
+			     "AND state = 'failed' AND ended_ms > 0 "
+			     "AND reason LIKE '%restarted%'"),
+	    1);
+	/* Its number is not given again. */
+	start(h);
+	run_until(h, 2, "done");
+	check_known_map(h, 2);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_HOUSE(test_whole_run_gives_the_known_map),
+		WITH_HOUSE(test_silent_clients_are_asked_again),
+		WITH_HOUSE(test_noise_changes_nothing_but_counters),
+		WITH_HOUSE(test_flipping_client_is_unknown),
+		WITH_HOUSE(test_bystanders_are_counted),
+		WITH_HOUSE(test_batch_sent_again_counts_once),
+		WITH_HOUSE(test_replies_after_the_end_are_taken_silently),
+		WITH_HOUSE(test_malformed_batches_are_refused),
+		WITH_HOUSE(test_no_answers_at_all),
+		WITH_HOUSE(test_sweeper_restarted),
+		WITH_HOUSE(test_batches_lost),
+		WITH_HOUSE(test_agent_rebooted),
+		WITH_HOUSE(test_agent_silent),
+		WITH_HOUSE(test_job_failed_at_the_sender),
+		WITH_HOUSE(test_long_reason_of_an_agent),
+		WITH_HOUSE(test_aborted),
+		WITH_HOUSE(test_second_experiment_is_refused),
+		WITH_HOUSE(test_what_an_experiment_needs),
+		WITH_HOUSE(test_controller_restarted_in_an_experiment),
+	};
+
+	return house_main(tests, TEST_COUNT(tests));
+}

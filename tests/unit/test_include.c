@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "bird/include.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define MANY 300u
+
+struct place {
+	char dir[64];
+	char file[96];
+	char fresh[128]; /* what is written before the rename */
+};
+
+static int
+place_make(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	(void)snprintf(p->dir, sizeof(p->dir), "/tmp/test_include.XXXXXX");
+	assert_non_null(mkdtemp(p->dir));
+	(void)snprintf(p->file, sizeof(p->file), "%s/bird.conf", p->dir);
+	(void)snprintf(p->fresh, sizeof(p->fresh), "%s.new", p->file);
+	*state = p;
+	return 0;
+}
+
+static int
+place_remove(void **state)
+{
+	struct place *p = *state;
+
+	(void)unlink(p->file);
+	(void)unlink(p->fresh);
+	assert_int_equal(rmdir(p->dir), 0);
+	free(p);
+	return 0;
+}
+
+static struct prefix
+prefix_of(const char *text)
+{
+	struct prefix p;
+
+	assert_int_equal(prefix_parse(text, &p, NULL), 0);
+	return p;
+}
+
+/* The text for prefixes given as one text each, until NULL. */
+static char *
+format_of(const char *const *texts)
+{
+	struct prefix p[8];
+	size_t n = 0;
+
+	while (texts[n] != NULL) {
+		p[n] = prefix_of(texts[n]);
+		n++;
+	}
+	return bird_include_format(p, n);
+}
+
+/* What BIRD is given, to the byte: it must accept it, and so must we. */
+static void
+test_text_of_both_families(void **state)
+{
+	static const char *const announced[] = { "2001:db8::/48",
+		"198.51.100.0/24", "192.0.2.0/24", NULL };
+	static const char *const none[] = { NULL };
+	char *text = format_of(announced);
+
+	(void)state;
+	assert_string_equal(text,
+	    "# written by anycastd: do not edit, changes are overwritten\n"
+	    "protocol static anycastd4 {\n\tipv4;\n"
+	    "\troute 192.0.2.0/24 blackhole;\n"
+	    "\troute 198.51.100.0/24 blackhole;\n}\n"
+	    "protocol static anycastd6 {\n\tipv6;\n"
+	    "\troute 2001:db8::/48 blackhole;\n}\n");
+	free(text);
+	text = format_of(none);
+	assert_string_equal(text,
+	    "# written by anycastd: do not edit, changes are overwritten\n"
+	    "protocol static anycastd4 {\n\tipv4;\n}\n"
+	    "protocol static anycastd6 {\n\tipv6;\n}\n");
+	free(text);
+}
+
+static struct prefix
+random_prefix(void)
+{
+	struct prefix p;
+	char text[64];
+
+	if (random() % 2 == 0)
+		(void)snprintf(text, sizeof(text), "10.%ld.%ld.0/24",
+		    random() % 256, random() % 256);
+	else
+		(void)snprintf(text, sizeof(text), "2001:db8:%lx:%lx::/64",
+		    1 + random() % 0xfffe, 1 + random() % 0xfffe);
+	assert_int_equal(prefix_parse(text, &p, NULL), 0);
+	return p;
+}
+
+/* The same set in any order is the same text, and reads back as the set. */
+static void
+test_text_is_unique_and_reads_back(void **state)
+{
+	static struct prefix p[MANY], back[MANY];
+
+	(void)state;
+	srandom(1);
+	for (unsigned round = 0; round < 50; round++) {
+		size_t n = round * 6;
+		char *one, *other;
+
+		for (size_t i = 0; i < n; i++)
+			p[i] = random_prefix();
+		one = bird_include_format(p, n);
+		for (size_t i = n; i > 1; i--) {
+			size_t k = (size_t)random() % i;
+			struct prefix t = p[i - 1];
+
+			p[i - 1] = p[k];
+			p[k] = t;
+		}
+		other = bird_include_format(p, n);
+		assert_string_equal(one, other);
+		assert_int_equal(bird_include_parse(one, back, MANY), n);
+		free(other);
+		other = bird_include_format(back, n);
+		assert_string_equal(one, other);
+		free(one);
+		free(other);
+	}
+}
+
+/* Longest and shortest prefix, each family. */
+static void
+test_any_length_reads_back(void **state)
+{
+	static const char *const texts[] = { "0.0.0.0/0", "255.255.255.255/32",
+		"::/0", "2001:db8:1111:2222:3333:4444:5555:6666/128", NULL };
+	struct prefix back[4];
+	char *text = format_of(texts), line[BIRD_ROUTE_LINE_BYTES];
+
+	(void)state;
+	assert_int_equal(bird_include_parse(text, back, 4), 4);
+	for (size_t i = 0; texts[i] != NULL; i++) {
+		struct prefix p = prefix_of(texts[i]);
+
+		assert_non_null(strstr(text, bird_include_line(&p, line)));
+	}
+	free(text);
+}
+
+/* A file by somebody else's hand -> how many prefixes are ours in it. */
+static const struct {
+	const char *text;
+	size_t n;
+} hands[] = {
+	{ "", 0 },
+	{ "\n\n\n", 0 },
+	{ "route 192.0.2.0/24 blackhole;", 1 },
+	{ "\troute 192.0.2.0/24 blackhole;\n", 1 },
+	{ "\troute 192.0.2.0/24 blackhole;\n\troute 192.0.2.0/24 blackhole;",
+	    2 },
+	/* What is not announced by us must not be taken for it. */
+	{ "\t#route 192.0.2.0/24 blackhole;\n", 0 },
+	{ "# \troute 192.0.2.0/24 blackhole;\n", 0 },
+	{ "\troute 192.0.2.0/24 prohibited;\n", 0 },
+	{ "\troute 192.0.2.0/24 blackholX;\n", 0 },
+	{ "\troute 192.0.2.0/24 via 10.0.0.1;\n", 0 },
+	{ "\troute 192.0.2.0/24 blackhole; # x\n", 0 },
+	{ "\troute 192.0.2.1/24 blackhole;\n", 0 },
+	{ "\troute 192.0.2.0/33 blackhole;\n", 0 },
+	{ "\troute  blackhole;\n", 0 },
+	{ "\troute x blackhole;\n", 0 },
+	{ "\troute 192.0.2.0/24 blackhole;\r\n", 0 },
+	{ "\troute 192.0.2.0/24\n blackhole;\n", 0 },
+	{ "\troute "
+	  "1111111111111111111111111111111111111111111111111111111111111111/24 blackhole;\n",
+	    0 },
+};
+
+static void
+test_foreign_lines_are_passed_over(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(hands); i++) {
+		struct prefix p[4];
+
+		if (bird_include_parse(hands[i].text, p, 4) != hands[i].n)
+			fail_msg("%s", hands[i].text);
+	}
+}
+
+/* Cut at every byte, in a block of its own size; never more than max. */
+static void
+test_cut_text_and_little_room(void **state)
+{
+	static const char *const texts[] = { "192.0.2.0/24", "198.51.100.0/24",
+		"2001:db8::/48", NULL };
+	char *text = format_of(texts);
+
+	(void)state;
+	for (size_t n = 0; n <= strlen(text); n++) {
+		char *cut = strndup(text, n);
+
+		for (size_t max = 0; max < 3; max++) {
+			struct prefix *p = malloc(max * sizeof(*p) + 1);
+
+			assert_true(bird_include_parse(cut, p, max) <= 3);
+			free(p);
+		}
+		free(cut);
+	}
+	free(text);
+}
+
+static void
+assert_file_is(const struct place *p, const char *want)
+{
+	struct err err = { 0 };
+	char *text = bird_include_read(p->file, &err);
+
+	if (text == NULL)
+		fail_msg("%s", err.msg);
+	assert_string_equal(text, want);
+	free(text);
+	assert_int_equal(access(p->fresh, F_OK), -1);
+}
+
+static void
+test_write_and_read(void **state)
+{
+	const struct place *p = *state;
+	const mode_t before = umask(0077);
+	struct stat st;
+
+	assert_file_is(p, "");
+	assert_int_equal(bird_include_write(p->file, "one\n", NULL), 0);
+	assert_file_is(p, "one\n");
+	assert_int_equal(bird_include_write(p->file, "", NULL), 0);
+	assert_file_is(p, "");
+	/* BIRD is another user: it reads the file whatever our umask is. */
+	assert_int_equal(stat(p->file, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0644);
+	(void)umask(before);
+}
+
+/* What a crash left behind is in nobody's way. */
+static void
+test_left_over_of_a_crash(void **state)
+{
+	const struct place *p = *state;
+
+	assert_int_equal(bird_include_write(p->file, "old\n", NULL), 0);
+	assert_int_equal(rename(p->file, p->fresh), 0);
+	assert_int_equal(bird_include_write(p->file, "new\n", NULL), 0);
+	assert_file_is(p, "new\n");
+}
+
+/* Runs in a child, so that limits and identity are its own. */
+static int
+in_child(const struct place *p, void (*prepare)(const struct place *p),
+    const char *text)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_int_not_equal(pid, -1);
+	if (pid == 0) {
+		struct err err = { 0 };
+		int rc;
+
+		prepare(p);
+		rc = bird_include_write(p->file, text, &err);
+		_exit(rc == -1 && err.code == ERR_SYS && err.msg[0] != '\0'
+			? 0
+			: 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+/* The disk is full after 100 bytes. */
+static void
+limit_file_size(const struct place *p)
+{
+	const struct rlimit limit = { .rlim_cur = 100, .rlim_max = 100 };
+
+	(void)p;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static void
+test_full_disk_leaves_the_old_file(void **state)
+{
+	const struct place *p = *state;
+	char text[5000];
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	assert_int_equal(bird_include_write(p->file, "old\n", NULL), 0);
+	assert_int_equal(in_child(p, limit_file_size, text), 0);
+	assert_file_is(p, "old\n");
+	assert_int_equal(bird_include_write(p->file, "new\n", NULL), 0);
+	assert_file_is(p, "new\n");
+}
+
+/* root is refused nothing by a mode: it becomes somebody else first. */
+static void
+leave_directory_read_only(const struct place *p)
+{
+	(void)p;
+	if (geteuid() == 0 && seteuid(65534) == -1)
+		_exit(77);
+}
+
+static void
+test_read_only_directory_leaves_the_old_file(void **state)
+{
+	const struct place *p = *state;
+	int status;
+
+	assert_int_equal(bird_include_write(p->file, "old\n", NULL), 0);
+	assert_int_equal(chmod(p->dir, 0555), 0);
+	status = in_child(p, leave_directory_read_only, "new\n");
+	assert_int_equal(chmod(p->dir, 0755), 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		print_message("root that cannot become somebody else\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+	assert_file_is(p, "old\n");
+}
+
+static void
+test_missing_directory(void **state)
+{
+	struct place gone = *(struct place *)*state;
+	struct err err = { 0 };
+
+	(void)snprintf(gone.file, sizeof(gone.file), "%s/no/bird.conf",
+	    gone.dir);
+	assert_int_equal(bird_include_write(gone.file, "x", &err), -1);
+	assert_int_equal(err.code, ERR_SYS);
+	assert_non_null(strstr(err.msg, gone.file));
+}
+
+/* A directory lies where the file should be: nothing is left behind. */
+static void
+test_directory_in_place_of_the_file(void **state)
+{
+	const struct place *p = *state;
+	struct err err = { 0 };
+
+	assert_int_equal(mkdir(p->file, 0755), 0);
+	assert_int_equal(bird_include_write(p->file, "x", &err), -1);
+	assert_int_equal(err.code, ERR_SYS);
+	assert_int_equal(access(p->fresh, F_OK), -1);
+	assert_null(bird_include_read(p->file, &err));
+	assert_int_equal(err.code, ERR_CONF);
+	assert_int_equal(rmdir(p->file), 0);
+}
+
+/* Not regular, or of a size that none of ours has: not read, and no hang. */
+static void
+test_strange_files_are_not_read(void **state)
+{
+	const struct place *p = *state;
+	struct err err = { 0 };
+	int fd;
+
+	assert_int_equal(mkfifo(p->file, 0644), 0);
+	assert_null(bird_include_read(p->file, &err));
+	assert_int_equal(err.code, ERR_CONF);
+	assert_int_equal(unlink(p->file), 0);
+
+	fd = open(p->file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(ftruncate(fd, (8 << 20) + 1), 0);
+	(void)close(fd);
+	assert_null(bird_include_read(p->file, &err));
+	assert_int_equal(err.code, ERR_CONF);
+}
+
+int
+main(void)
+{
+#define PLACE_TEST(f)                                                          \
+	cmocka_unit_test_setup_teardown(f, place_make, place_remove)
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_text_of_both_families),
+		cmocka_unit_test(test_text_is_unique_and_reads_back),
+		cmocka_unit_test(test_any_length_reads_back),
+		cmocka_unit_test(test_foreign_lines_are_passed_over),
+		cmocka_unit_test(test_cut_text_and_little_room),
+		PLACE_TEST(test_write_and_read),
+		PLACE_TEST(test_left_over_of_a_crash),
+		PLACE_TEST(test_full_disk_leaves_the_old_file),
+		PLACE_TEST(test_read_only_directory_leaves_the_old_file),
+		PLACE_TEST(test_missing_directory),
+		PLACE_TEST(test_directory_in_place_of_the_file),
+		PLACE_TEST(test_strange_files_are_not_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The order document comes from the network: each field in every wrong way. */
+#include "site/orders.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test.h"
+
+#define GOOD_INTENT                                                            \
+	"{\"id\":\"i1\",\"kind\":\"drain\",\"site\":\"chc\",\"reason\":\"r\"," \
+	"\"actor\":\"a\",\"created_ms\":1,\"until_ms\":2,\"ended_ms\":0,"      \
+	"\"ended_by\":\"\"}"
+#define GOOD_KEY "000102030405060708090a0b0c0d0eff"
+
+static const char good[] =
+    "{\"revision\":12,\"term\":1,\"intents\":[" GOOD_INTENT "],"
+    "\"ended\":[\"e1\",\"e2\"],"
+    "\"test\":{\"withdrawn\":true,\"experiment\":7},"
+    "\"capture\":{\"experiment\":7,\"key\":\"" GOOD_KEY "\"},"
+    "\"sweep\":{\"job\":9,\"experiment\":7,\"list\":3,\"phase\":1,"
+    "\"round\":2,\"rate_pps\":20000,\"seed\":77,\"subset\":[0,5]},"
+    "\"step\":1}";
+
+static json_t *
+load(const char *text)
+{
+	json_t *doc = json_loads(text, JSON_DECODE_ANY, NULL);
+
+	assert_non_null(doc);
+	return doc;
+}
+
+static void
+test_whole_document(void **state)
+{
+	json_t *doc = load(good);
+	struct orders o;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(orders_parse(doc, &o, &err), 0);
+	assert_int_equal(o.revision, 12);
+	assert_int_equal(o.n_intents, 1);
+	assert_string_equal(o.intents[0].id, "i1");
+	assert_int_equal(o.intents[0].until_ms, 2);
+	assert_int_equal(o.n_ended, 2);
+	assert_string_equal(o.ended[1], "e2");
+	assert_int_equal(o.test_experiment, 7);
+	assert_int_equal(o.capture_experiment, 7);
+	assert_int_equal(o.key[1], 1);
+	assert_int_equal(o.key[15], 255);
+	assert_int_equal(o.job.job, 9);
+	assert_int_equal(o.job.list, 3);
+	assert_int_equal(o.job.phase, 1);
+	assert_int_equal(o.job.round, 2);
+	assert_int_equal(o.job.rate_pps, 20000);
+	assert_int_equal(o.job.order_seed, 77);
+	assert_int_equal(o.job.n_subset, 2);
+	assert_int_equal(o.job.subset[1], 5);
+	orders_fini(&o);
+	json_decref(doc);
+}
+
+static void
+test_document_without_an_experiment(void **state)
+{
+	static const char *const texts[] = {
+		"{\"revision\":0,\"intents\":[],\"ended\":[],"
+		"\"test\":{\"withdrawn\":false}}",
+		"{\"revision\":1,\"intents\":[],\"ended\":[],"
+		"\"test\":{\"withdrawn\":false,\"experiment\":0},"
+		"\"capture\":null,\"sweep\":null,\"new\":{}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(texts); i++) {
+		json_t *doc = load(texts[i]);
+		struct orders o;
+
+		assert_int_equal(orders_parse(doc, &o, NULL), 0);
+		assert_int_equal(o.revision, i);
+		assert_int_equal(o.test_experiment, 0);
+		assert_int_equal(o.capture_experiment, 0);
+		assert_int_equal(o.job.job, 0);
+		orders_fini(&o);
+		json_decref(doc);
+	}
+}
+
+/* A path of keys into the document, and what is no good there. */
+static const struct {
+	const char *outer, *inner; /* inner NULL: outer itself */
+	const char *values[16];
+} bad[] = {
+	{ "revision", NULL,
+	    { "-1", "1.0", "\"1\"", "null", "[]", "{}", "true" } },
+	{ "intents", NULL,
+	    { "{}", "null", "1", "\"\"", "[1]", "[null]", "[[]]", "[{}]" } },
+	{ "ended", NULL, { "{}", "null", "1", "[1]", "[null]", "[[]]" } },
+	{ "test", NULL, { "[]", "null", "1", "\"\"", "{}" } },
+	{ "test", "withdrawn", { "0", "null", "\"true\"", "[]" } },
+	{ "test", "experiment",
+	    { "0", "-1", "4294967296", "1.5", "null", "\"7\"" } },
+	{ "capture", NULL, { "[]", "1", "\"\"", "{}", "true" } },
+	{ "capture", "experiment", { "-1", "4294967296", "null", "8", "0" } },
+	{ "capture", "key",
+	    { "null", "1", "\"\"", "\"00\"",
+		"\"000102030405060708090a0b0c0d0e\"",
+		"\"000102030405060708090a0b0c0d0e0\"",
+		"\"000102030405060708090a0b0c0d0e0f0\"",
+		"\"000102030405060708090a0b0c0d0e0f10\"",
+		"\"000102030405060708090a0b0c0d0exx\"",
+		"\"00010203 4050607 8090a0b0c0d0eff\"" } },
+	{ "sweep", NULL, { "[]", "1", "\"\"", "{}", "true" } },
+	{ "sweep", "job", { "0", "-1", "4294967296", "null", "\"1\"" } },
+	{ "sweep", "experiment", { "0", "8", "-1", "null", "4294967296" } },
+	{ "sweep", "list", { "0", "-1", "4294967296", "null" } },
+	{ "sweep", "phase", { "-1", "256", "null", "1.0" } },
+	{ "sweep", "round", { "-1", "256", "null", "1.0" } },
+	{ "sweep", "rate_pps", { "0", "-1", "4294967296", "null" } },
+	{ "sweep", "seed", { "-1", "null", "1.0", "\"1\"" } },
+	{ "sweep", "subset",
+	    { "[]", "{}", "1", "\"1\"", "[-1]", "[4294967296]", "[1.0]",
+		"[null]", "[[1]]", "[1,\"2\"]" } },
+};
+
+static void
+check_refused(const json_t *doc, const char *key, const char *value)
+{
+	struct orders o;
+	struct err err = { 0 };
+
+	if (orders_parse(doc, &o, &err) == 0)
+		fail_msg("%s: %s was taken", key, value);
+	assert_int_equal(err.code, ERR_PROTO);
+	/* Nothing is left that somebody might act upon. */
+	assert_null(o.intents);
+	assert_null(o.ended);
+	assert_null(o.subset);
+	orders_fini(&o);
+}
+
+static void
+test_each_field_in_every_wrong_way(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(bad); i++) {
+		for (size_t v = 0; bad[i].values[v] != NULL; v++) {
+			json_t *doc = load(good), *at = doc;
+			const char *key = bad[i].outer;
+
+			if (bad[i].inner != NULL) {
+				at = json_object_get(doc, bad[i].outer);
+				key = bad[i].inner;
+			}
+			json_object_set_new(at, key, load(bad[i].values[v]));
+			check_refused(doc, key, bad[i].values[v]);
+			json_decref(doc);
+		}
+	}
+}
+
+static void
+test_each_field_missing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(bad); i++) {
+		json_t *doc = load(good), *at = doc;
+		const char *key = bad[i].outer;
+
+		if (bad[i].inner != NULL) {
+			at = json_object_get(doc, bad[i].outer);
+			key = bad[i].inner;
+		}
+		/* These may be absent. */
+		if (strcmp(key, "sweep") != 0 && strcmp(key, "subset") != 0) {
+			assert_int_equal(json_object_del(at, key), 0);
+			check_refused(doc, key, "nothing");
+		}
+		json_decref(doc);
+	}
+}
+
+static void
+test_document_of_another_type(void **state)
+{
+	static const char *const texts[] = { "[]", "null", "1", "\"x\"",
+		"true" };
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(texts); i++) {
+		json_t *doc = load(texts[i]);
+
+		check_refused(doc, "document", texts[i]);
+		json_decref(doc);
+	}
+	check_refused(NULL, "document", "NULL");
+}
+
+/* An array of n zeros, or of n times the text. */
+static json_t *
+array_of(size_t n, const char *text)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list,
+		    text != NULL ? json_string(text) : json_integer(0));
+	return list;
+}
+
+static void
+test_most_entries_and_one_more(void **state)
+{
+	(void)state;
+	for (size_t more = 0; more < 2; more++) {
+		json_t *doc = load(good);
+		struct orders o;
+
+		json_object_set_new(doc, "ended",
+		    array_of(INTENTS_MAX + more, "id"));
+		assert_int_equal(orders_parse(doc, &o, NULL), more ? -1 : 0);
+		orders_fini(&o);
+		json_object_set_new(doc, "ended", json_array());
+		json_object_set_new(json_object_get(doc, "sweep"), "subset",
+		    array_of(ORDER_SUBSET_MAX + more, NULL));
+		assert_int_equal(orders_parse(doc, &o, NULL), more ? -1 : 0);
+		orders_fini(&o);
+		json_decref(doc);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_whole_document),
+		cmocka_unit_test(test_document_without_an_experiment),
+		cmocka_unit_test(test_each_field_in_every_wrong_way),
+		cmocka_unit_test(test_each_field_missing),
+		cmocka_unit_test(test_document_of_another_type),
+		cmocka_unit_test(test_most_entries_and_one_more),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
