@@ -28,8 +28,13 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wundef -Wformat=2 \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wconversion \
 	-Wnull-dereference -Wswitch-enum -Wimplicit-fallthrough
+ifneq ($(filter clang fuzz,$(MODE)),)
+CC := clang
+endif
+# The option, if this compiler has it.
+if_known = $(shell $(CC) $(1) -x c -c /dev/null -o /dev/null 2>/dev/null && echo $(1))
 HARD := -fstack-protector-strong -fstack-clash-protection \
-	-ftrivial-auto-var-init=zero -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+	$(call if_known,-ftrivial-auto-var-init=zero) -fPIE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 ifeq ($(shell uname -m),x86_64)
 HARD += -fcf-protection
 endif
@@ -43,9 +48,6 @@ FLAGS_asan    := $(SAN) -fsanitize=address,undefined
 LINK_asan     := $(FLAGS_asan)
 FLAGS_fuzz    := $(SAN) -fsanitize=fuzzer-no-link,address,undefined
 LINK_fuzz     := $(SAN) -fsanitize=address,undefined
-ifneq ($(filter clang fuzz,$(MODE)),)
-CC := clang
-endif
 
 LIBS := libevent_core libevent_extra libcurl sqlite3 liboping jansson \
 	libcyaml yaml-0.1 libsodium libcap-ng

@@ -83,7 +83,7 @@ bird_ask_configure(const char *path, int64_t timeout_ms, struct err *err)
 	if (read_reply(fd, reader, &greeting, err) == -1)
 		goto out;
 	if (send(fd, command, strlen(command), MSG_NOSIGNAL) == -1) {
-		err_sys(err, "bird: send");
+		err_set(err, ERR_GONE, "bird: session closed");
 		goto out;
 	}
 	rc = read_reply(fd, reader, &accepted, err);

@@ -33,7 +33,6 @@
 #define SCREEN_HOME "\033[H"
 /* Before the text: behind a line that is full it would take its end. */
 #define LINE_CLEAR "\033[2K"
-#define SCREEN_REST "\033[J"
 
 struct watch {
 	struct ctl *c;
@@ -171,7 +170,7 @@ count_lines(const char *text)
 	return n;
 }
 
-/* The last state in no more than so many rows, each begun on a new line. */
+/* The last state in exactly so many rows, each begun on a new line. */
 static void
 put_state(FILE *out, const char *text, size_t rows, size_t columns)
 {
@@ -188,6 +187,8 @@ put_state(FILE *out, const char *text, size_t rows, size_t columns)
 		put_line(out, text, len, columns);
 		text += len + 1;
 	}
+	for (; rows > 0; rows--)
+		fputs("\n" LINE_CLEAR, out);
 }
 
 static void
@@ -234,7 +235,6 @@ draw(struct watch *w)
 	fputs(SCREEN_HOME, out);
 	put_head(w, out, size.ws_col);
 	put_state(out, w->text, size.ws_row - 1u, size.ws_col);
-	fputs(SCREEN_REST, out);
 	if (fclose(out) != 0)
 		abort();
 	(void)fwrite(picture, 1, len, w->c->out);

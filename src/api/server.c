@@ -288,7 +288,8 @@ is_number(const char *s)
 /*
  * RFC 9112 s.3.2, s.6: exactly one Host, one Content-Length at most, no
  * Transfer-Encoding but "chunked", never both, no blank in a header's name,
- * which is not empty.  And no body where libevent reads none: it would be the next request.
+ * which is not empty.  And no body where libevent reads none: it would be the
+ * next request.
  */
 static bool
 headers_are_sane(struct evhttp_request *ev)

@@ -98,8 +98,13 @@ service_prefixes(const struct controller *c)
 		json_array_foreach(
 		    json_object_get(c->sites[i].status, "prefixes"), k, p)
 		{
+			struct prefix parsed;
+
+			/* It goes into every site's orders: nobody could read
+			 * them any more if one site reported nonsense. */
 			if (json_is_string(json_object_get(p, "service")) &&
-			    text_of(p, "prefix")[0] != '\0')
+			    prefix_parse(text_of(p, "prefix"), &parsed, NULL) ==
+				0)
 				json_object_set_new(names,
 				    text_of(p, "prefix"), json_null());
 		}

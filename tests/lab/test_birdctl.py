@@ -58,7 +58,7 @@ class Framing(unittest.TestCase):
     def test_silence_is_a_timeout_and_an_end_is_a_reset(self) -> None:
         with self.assertRaises(TimeoutError):
             ask_fake(GREETING + b"0003-half\n")
-        with self.assertRaises(ConnectionResetError):
+        with self.assertRaises(ConnectionError):  # reset, or a broken pipe if it went first
             ask_fake(GREETING, hang_up=True)
 
 

@@ -93,7 +93,9 @@ class Runner(unittest.TestCase):
             assert one.run(["hostname"]).stdout == "one\\n"
             assert "mtu 9500" in one.run(["ip", "link", "show", "two"]).stdout
             assert one.run(["sh", "-c", "echo $SECRET$MINE"], env={"MINE": "m"}).stdout == "m\\n"
-            assert "SigIgn:\\t0000000000000000" in one.run(["cat", "/proc/self/status"]).stdout
+            status = one.run(["cat", "/proc/self/status"]).stdout
+            ignored = int(status.split("SigIgn:")[1].split()[0], 16)
+            assert ignored & ~(3 << 31) == 0, status  # 32 and 33 are the C library's own
             assert lab.args == ["a", "--b"]
             one.path("/run/x").write_text("seen")
             assert one.run(["cat", "/run/x"]).stdout == "seen"

@@ -74,6 +74,22 @@ test_the_last_sick_site_is_kept_and_told(void **state)
 	assert_false(permit[1]);
 }
 
+/* The one that was to relieve the anchor fell sick too: one is enough. */
+static void
+test_no_more_are_kept_than_needed(void **state)
+{
+	struct guard_site s[] = { sick, sick, gone };
+	bool permit[3];
+
+	(void)state;
+	assert_int_equal(guard_permits(s, 3, 1, permit), GUARD_LAST_SITES);
+	assert_false(permit[0]);
+	assert_true(permit[1]);
+	assert_int_equal(guard_permits(s, 3, 2, permit), GUARD_LAST_SITES);
+	assert_false(permit[0]);
+	assert_false(permit[1]);
+}
+
 /* A site out of reach may withdraw at any time: it is no anchor. */
 static void
 test_a_lost_site_counts_for_nothing(void **state)
@@ -214,6 +230,7 @@ main(void)
 		cmocka_unit_test(test_all_but_the_minimum_get_one),
 		cmocka_unit_test(test_a_sick_anchor_is_relieved),
 		cmocka_unit_test(test_the_last_sick_site_is_kept_and_told),
+		cmocka_unit_test(test_no_more_are_kept_than_needed),
 		cmocka_unit_test(test_a_lost_site_counts_for_nothing),
 		cmocka_unit_test(test_drain_of_the_last_is_refused),
 		cmocka_unit_test(test_sickness_never_takes_the_last_ones),

@@ -17,6 +17,7 @@
 static const char good[] =
     "{\"revision\":12,\"term\":1,\"intents\":[" GOOD_INTENT "],"
     "\"ended\":[\"e1\",\"e2\"],"
+    "\"permits\":[\"192.0.2.0/24\",\"2001:db8::/32\"],"
     "\"test\":{\"withdrawn\":true,\"experiment\":7},"
     "\"capture\":{\"experiment\":7,\"key\":\"" GOOD_KEY "\"},"
     "\"sweep\":{\"job\":9,\"experiment\":7,\"list\":3,\"phase\":1,"
@@ -47,6 +48,9 @@ test_whole_document(void **state)
 	assert_int_equal(o.intents[0].until_ms, 2);
 	assert_int_equal(o.n_ended, 2);
 	assert_string_equal(o.ended[1], "e2");
+	assert_true(o.has_permits);
+	assert_int_equal(o.n_permits, 2);
+	assert_true(o.permits[0].addr.b[12] == 192);
 	assert_int_equal(o.test_experiment, 7);
 	assert_int_equal(o.capture_experiment, 7);
 	assert_int_equal(o.key[1], 1);
@@ -81,6 +85,7 @@ test_document_without_an_experiment(void **state)
 
 		assert_int_equal(orders_parse(doc, &o, NULL), 0);
 		assert_int_equal(o.revision, i);
+		assert_false(o.has_permits);
 		assert_int_equal(o.test_experiment, 0);
 		assert_int_equal(o.capture_experiment, 0);
 		assert_int_equal(o.job.job, 0);
@@ -98,6 +103,10 @@ static const struct {
 	    { "-1", "1.0", "\"1\"", "null", "[]", "{}", "true" } },
 	{ "intents", NULL,
 	    { "{}", "null", "1", "\"\"", "[1]", "[null]", "[[]]", "[{}]" } },
+	{ "permits", NULL,
+	    { "{}", "1", "true", "\"192.0.2.0/24\"", "[1]", "[null]",
+		"[\"\"]", "[\"junk\"]", "[\"192.0.2.1/24\"]",
+		"[\"192.0.2.0/24\",[]]" } },
 	{ "ended", NULL, { "{}", "null", "1", "[1]", "[null]", "[[]]" } },
 	{ "test", NULL, { "[]", "null", "1", "\"\"", "{}" } },
 	{ "test", "withdrawn", { "0", "null", "\"true\"", "[]" } },
@@ -139,6 +148,7 @@ check_refused(const json_t *doc, const char *key, const char *value)
 	assert_null(o.intents);
 	assert_null(o.ended);
 	assert_null(o.subset);
+	assert_null(o.permits);
 	orders_fini(&o);
 }
 
@@ -175,7 +185,8 @@ test_each_field_missing(void **state)
 			key = bad[i].inner;
 		}
 		/* These may be absent. */
-		if (strcmp(key, "sweep") != 0 && strcmp(key, "subset") != 0) {
+		if (strcmp(key, "sweep") != 0 && strcmp(key, "subset") != 0 &&
+		    strcmp(key, "permits") != 0) {
 			assert_int_equal(json_object_del(at, key), 0);
 			check_refused(doc, key, "nothing");
 		}

@@ -3,7 +3,7 @@
 
 #include "test.h"
 
-#define INPUTS_COUNT (2u * HEALTH_COUNT * 2u * 2u * 2u)
+#define INPUTS_COUNT (2u * HEALTH_COUNT * 2u * 2u * 2u * 2u)
 
 /* The code-th of all inputs that there are. */
 static struct route_inputs
@@ -18,6 +18,7 @@ inputs_number(unsigned code)
 	in.drained = (code & 1) != 0;
 	in.test_withdrawn = (code & 2) != 0;
 	in.announced_before = (code & 4) != 0;
+	in.withdraw_forbidden = (code & 8) != 0;
 	return in;
 }
 
@@ -27,8 +28,10 @@ should_announce(const struct route_inputs *in)
 {
 	if (in->kind == ROUTE_TEST)
 		return !in->test_withdrawn;
-	if (in->drained || in->health == HEALTH_SICK)
+	if (in->drained)
 		return false;
+	if (in->health == HEALTH_SICK)
+		return in->withdraw_forbidden && in->announced_before;
 	return in->health == HEALTH_HEALTHY || in->announced_before;
 }
 
@@ -111,6 +114,27 @@ test_experiment_never_touches_a_service_prefix(void **state)
 	}
 }
 
+/* The guard keeps what is there; it never announces, nor undoes a drain. */
+static void
+test_guard_only_keeps(void **state)
+{
+	(void)state;
+	for (unsigned code = 0; code < INPUTS_COUNT; code++) {
+		struct route_inputs in = inputs_number(code), unguarded;
+
+		in.withdraw_forbidden = true;
+		unguarded = in;
+		unguarded.withdraw_forbidden = false;
+		if (route_decide(&in).announce ==
+		    route_decide(&unguarded).announce)
+			continue;
+		assert_int_equal(in.kind, ROUTE_SERVICE);
+		assert_int_equal(in.health, HEALTH_SICK);
+		assert_true(in.announced_before);
+		assert_false(in.drained);
+	}
+}
+
 static void
 test_rules_have_names_and_both_texts(void **state)
 {
@@ -141,6 +165,7 @@ main(void)
 		    test_test_prefix_depends_on_the_experiment_alone),
 		cmocka_unit_test(
 		    test_experiment_never_touches_a_service_prefix),
+		cmocka_unit_test(test_guard_only_keeps),
 		cmocka_unit_test(test_rules_have_names_and_both_texts),
 	};
 

@@ -219,8 +219,9 @@ test_surroundings(void **state)
 	    "exit status 0: 0  1  2");
 	expect_shell(fx, "cat; pwd", PROBE_PASS, "exit status 0: /");
 	expect_shell(fx,
+	    /* 32 and 33 are the C library's own, nobody can reset them. */
 	    "grep -E '^Sig(Blk|Ign)' /proc/self/status | "
-	    "grep -v 0000000000000000",
+	    "grep -vE '0{7}[01][08]0{7}$'",
 	    PROBE_FAIL, "exit status 1");
 }
 

@@ -204,7 +204,7 @@ class Fleet:
         return json.loads(self.ctl(node, *words, "--json").stdout)
 
     def status(self) -> Any:
-        return self.ask(self.mgmt, "status")
+        return self.get(self.mgmt, "/v1/status")
 
     def site_status(self, site: Node) -> Any:
         done = self.ctl(site, "status", "--json", check=False)

@@ -20,7 +20,7 @@ def run(lab: Lab) -> None:
             ("withdraw", "the controller killed and not restarted", controller_gone),
             ("settle", "the controller frozen", controller_frozen),
             ("withdraw", "the target's management link cut", link_cut),
-            ("sweep", "the target's management link cut for a short time", link_cut_briefly),
+            ("settle", "the target's management link cut for a short time", link_cut_briefly),
         ],
     )
 

@@ -24,7 +24,7 @@ def run(lab: Lab) -> None:
                 bench.expect_failed(6, why)
         with lab.check(f"{what}: the next experiment gives the same map"):
             bench.succeed()
-    finish(lab, fleet, bench)
+    finish(lab, fleet)
 
 
 def faults(lab: Lab, fleet: Fleet) -> list[tuple[str, Callable[[], None], str]]:

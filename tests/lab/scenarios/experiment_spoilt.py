@@ -19,7 +19,7 @@ def run(lab: Lab) -> None:
         for state in STATES[1:]:
             check_bird_killed(lab, fleet, bench, name, state)
     check_not_yet_stored(lab, fleet, bench)
-    finish(lab, fleet, bench)
+    finish(lab, fleet)
 
 
 def check_bird_killed(lab: Lab, fleet: Fleet, bench: Bench, name: str, state: str) -> None:

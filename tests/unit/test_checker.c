@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Real probes in real time against a real HTTP service that can be switched. */
+#include "site/checker.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+
+#include "api/server.h"
+#include "http_wire.h"
+#include "loop_wait.h"
+#include "test.h"
+
+#define INTERVAL_MS 50
+
+struct service_state {
+	int status;
+	size_t answers;    /* so far with this status */
+	size_t script_len; /* statuses to give in turn; 0: always `status` */
+	const int *script;
+	bool hold; /* do not answer */
+	int64_t delay_ms;
+};
+
+struct house {
+	uint16_t port;
+	char url[64];
+	struct loop *lp;
+	struct api_server *server;
+	struct loop_timer *delay;
+	struct api_request *delayed;
+	struct service_state service;
+	size_t asked;
+	struct probe_env *env;
+	struct conf_probe probes[2];
+	struct conf_service conf;
+	struct checker *ck;
+	/* What was told. */
+	unsigned probe_changes, service_changes;
+	size_t answers_at_change;
+	enum health probe_now, service_now;
+	char reason[256];
+};
+
+static void
+set_status(struct house *h, int status)
+{
+	h->service.status = status;
+	h->service.answers = 0;
+}
+
+static void
+answer(struct house *h, struct api_request *req)
+{
+	int status = h->service.status;
+
+	if (h->service.script_len > 0)
+		status = h->service
+			     .script[h->service.answers % h->service.script_len];
+	h->service.answers++;
+	api_reply_bytes(req, status, "text/plain", "x", 1);
+}
+
+static void
+on_gone(struct api_request *req, void *arg)
+{
+	struct house *h = arg;
+
+	(void)req;
+	h->delayed = NULL;
+	loop_timer_cancel(h->delay);
+}
+
+static void
+on_delay(struct loop *lp, void *arg)
+{
+	struct house *h = arg;
+	struct api_request *req = h->delayed;
+
+	(void)lp;
+	h->delayed = NULL;
+	answer(h, req);
+}
+
+static void
+handle(struct api_request *req, void *arg)
+{
+	struct house *h = arg;
+
+	h->asked++;
+	if (!h->service.hold && h->service.delay_ms == 0) {
+		answer(h, req);
+		return;
+	}
+	h->delayed = req;
+	api_request_defer(req, on_gone, h);
+	if (!h->service.hold)
+		loop_timer_set(h->delay, h->service.delay_ms);
+}
+
+static const struct api_route routes[] = {
+	{ "GET", "/health", API_READ, handle },
+	{ 0 },
+};
+
+static void
+on_service(size_t s, enum health before, enum health now, const char *reason,
+    void *arg)
+{
+	struct house *h = arg;
+
+	assert_int_equal(s, 0);
+	assert_int_equal(before, h->service_now);
+	assert_int_equal(checker_service(h->ck, 0), now);
+	assert_true(checker_service_since_ms(h->ck, 0) > 0);
+	h->service_now = now;
+	h->service_changes++;
+	(void)snprintf(h->reason, sizeof(h->reason), "%s", reason);
+}
+
+static void
+on_probe(size_t s, size_t p, enum health before, enum health now,
+    const char *detail, void *arg)
+{
+	struct house *h = arg;
+
+	(void)before;
+	assert_int_equal(s, 0);
+	assert_int_equal(checker_probe(h->ck, 0, p)->health, now);
+	assert_string_equal(checker_probe(h->ck, 0, p)->detail, detail);
+	if (p == 0) {
+		h->probe_now = now;
+		h->answers_at_change = h->service.answers;
+		h->probe_changes++;
+	}
+}
+
+static int
+setup(void **state)
+{
+	struct house *h = calloc(1, sizeof(*h));
+	struct err err = { 0 };
+	char where[32];
+
+	assert_non_null(h);
+	(void)signal(SIGPIPE, SIG_IGN);
+	h->lp = loop_new();
+	h->server = api_server_new(h->lp);
+	api_server_add(h->server, routes, h);
+	h->port = wire_free_port();
+	(void)snprintf(where, sizeof(where), "127.0.0.1:%u", h->port);
+	assert_int_equal(api_server_listen_tcp(h->server, where, &err), 0);
+	(void)snprintf(h->url, sizeof(h->url), "http://%s/health", where);
+	h->delay = loop_timer_new(h->lp, on_delay, h);
+	h->env = probe_env_new(h->lp);
+	h->service.status = 200;
+	for (size_t i = 0; i < 2; i++)
+		h->probes[i] = (struct conf_probe){ .name = h->url,
+			.kind = PROBE_HTTP,
+			.target = h->url,
+			.interval_ms = INTERVAL_MS,
+			.timeout_ms = 1000,
+			.down_after = 3,
+			.up_after = 2,
+			.status_min = 200,
+			.status_max = 299 };
+	h->conf = (struct conf_service){ .name = h->url,
+		.probes = h->probes,
+		.n_probes = 1,
+		.need = 1 };
+	*state = h;
+	return 0;
+}
+
+static void
+begin(struct house *h)
+{
+	static const struct checker_ops ops = { .on_service = on_service,
+		.on_probe = on_probe };
+
+	h->ck = checker_new(h->lp, h->env, &h->conf, 1, &ops, h);
+	assert_int_equal(checker_service(h->ck, 0), HEALTH_UNKNOWN);
+	assert_int_equal(checker_probe(h->ck, 0, 0)->last_ms, 0);
+}
+
+static int
+teardown(void **state)
+{
+	struct house *h = *state;
+
+	checker_free(h->ck);
+	probe_env_free(h->env);
+	api_server_free(h->server);
+	loop_timer_free(h->delay);
+	loop_free(h->lp);
+	free(h);
+	return 0;
+}
+
+static void
+become_healthy(struct house *h)
+{
+	begin(h);
+	WAIT_FOR(h->lp, h->service_now == HEALTH_HEALTHY);
+}
+
+static void
+test_it_falls_and_rises_after_exactly_so_many(void **state)
+{
+	struct house *h = *state;
+
+	become_healthy(h);
+	for (int i = 0; i < 3; i++) {
+		set_status(h, 503);
+		WAIT_FOR(h->lp, h->probe_now == HEALTH_SICK);
+		assert_int_equal(h->answers_at_change, 3);
+		assert_int_equal(h->service_now, HEALTH_SICK);
+		assert_non_null(strstr(h->reason, "503"));
+		assert_int_equal(checker_count(h->ck, 0, HEALTH_SICK), 1);
+		set_status(h, 200);
+		WAIT_FOR(h->lp, h->probe_now == HEALTH_HEALTHY);
+		assert_int_equal(h->answers_at_change, 2);
+		assert_int_equal(h->service_now, HEALTH_HEALTHY);
+	}
+	assert_int_equal(h->probe_changes, 7);
+	assert_int_equal(h->service_changes, 7);
+	assert_in_range(
+	    wall_now_ms() - checker_probe(h->ck, 0, 0)->since_ms, 0, 5000);
+}
+
+/* Two failures, then a success: never three in a row. */
+static void
+test_less_than_so_many_in_a_row_is_nothing(void **state)
+{
+	static const int script[] = { 503, 503, 200 };
+	struct house *h = *state;
+
+	become_healthy(h);
+	set_status(h, 0);
+	h->service.script = script;
+	h->service.script_len = TEST_COUNT(script);
+	WAIT_FOR(h->lp, h->service.answers >= 12);
+	assert_int_equal(h->probe_changes, 1);
+	assert_int_equal(h->service_now, HEALTH_HEALTHY);
+}
+
+static void
+test_refused_connection_is_a_failure(void **state)
+{
+	struct house *h = *state;
+
+	become_healthy(h);
+	api_server_free(h->server);
+	h->server = NULL;
+	WAIT_FOR(h->lp, h->service_now == HEALTH_SICK);
+	assert_true(checker_probe(h->ck, 0, 0)->detail[0] != '\0');
+}
+
+/* Our own trouble says nothing about the service. */
+static void
+test_no_answer_from_us_changes_nothing(void **state)
+{
+	static char program[] = "/bin/false", name[] = "script";
+	static char *argv[] = { program, NULL };
+	struct house *h = *state;
+
+	h->conf.n_probes = 2;
+	h->conf.need = 1;
+	h->probes[1] = (struct conf_probe){ .name = name,
+		.kind = PROBE_EXEC,
+		.argv = argv,
+		.interval_ms = INTERVAL_MS,
+		.timeout_ms = 1000,
+		.down_after = 1,
+		.up_after = 1 };
+	become_healthy(h);
+	/* There is no runner process. */
+	WAIT_FOR(h->lp, checker_probe(h->ck, 0, 1)->last_ms != 0);
+	loop_idle(h->lp, 4 * INTERVAL_MS);
+	assert_int_equal(checker_probe(h->ck, 0, 1)->health, HEALTH_UNKNOWN);
+	assert_int_equal(checker_probe(h->ck, 0, 1)->since_ms, 0);
+	assert_true(checker_probe(h->ck, 0, 1)->detail[0] != '\0');
+	assert_int_equal(checker_count(h->ck, 0, HEALTH_UNKNOWN), 1);
+	assert_int_equal(h->service_now, HEALTH_HEALTHY);
+	assert_int_equal(h->service_changes, 1);
+}
+
+static void
+test_all_or_any_of_two(void **state)
+{
+	static char url[64];
+	struct house *h = *state;
+
+	for (unsigned need = 1; need <= 2; need++) {
+		/* The second one's service is not there. */
+		(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/",
+		    wire_free_port());
+		h->probes[1].target = url;
+		h->conf.n_probes = 2;
+		h->conf.need = need;
+		h->service_now = HEALTH_UNKNOWN;
+		begin(h);
+		WAIT_FOR(h->lp, checker_count(h->ck, 0, HEALTH_SICK) == 1 &&
+			checker_count(h->ck, 0, HEALTH_HEALTHY) == 1);
+		assert_int_equal(checker_service(h->ck, 0),
+		    need == 1 ? HEALTH_HEALTHY : HEALTH_SICK);
+		checker_free(h->ck);
+	}
+	h->ck = NULL;
+}
+
+/* How often it asks in that time. */
+static size_t
+asked_in(struct house *h, int64_t ms)
+{
+	size_t before = h->asked;
+
+	loop_idle(h->lp, ms);
+	return h->asked - before;
+}
+
+/* A slow answer does not move the later rounds. */
+static void
+test_beat_is_kept(void **state)
+{
+	struct house *h = *state;
+
+	become_healthy(h);
+	assert_in_range(asked_in(h, 1000), 14, 21);
+	h->service.delay_ms = 35;
+	assert_in_range(asked_in(h, 1000), 14, 21);
+	/* Longer than the interval: every second beat. */
+	h->service.delay_ms = 80;
+	assert_in_range(asked_in(h, 1000), 5, 11);
+}
+
+static void
+test_end_while_probes_run(void **state)
+{
+	struct house *h = *state;
+
+	h->service.hold = true;
+	begin(h);
+	WAIT_FOR(h->lp, h->delayed != NULL);
+	checker_free(h->ck);
+	h->ck = NULL;
+	WAIT_FOR(h->lp, h->delayed == NULL);
+	loop_idle(h->lp, 2 * INTERVAL_MS);
+	assert_int_equal(h->asked, 1);
+	checker_free(NULL);
+}
+
+int
+main(void)
+{
+#define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		WITH(test_it_falls_and_rises_after_exactly_so_many),
+		WITH(test_less_than_so_many_in_a_row_is_nothing),
+		WITH(test_refused_connection_is_a_failure),
+		WITH(test_no_answer_from_us_changes_nothing),
+		WITH(test_all_or_any_of_two),
+		WITH(test_beat_is_kept),
+		WITH(test_end_while_probes_run),
+	};
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "store/intent_book.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/worker.h"
+#include "loop_wait.h"
+#include "store/intent_row.h"
+#include "store_file.h"
+#include "test.h"
+
+#define WEEK_MS (7LL * 24 * 3600 * 1000)
+
+struct house {
+	struct store_file f;
+	struct keeper *k;
+	struct loop *lp;
+	struct store *store;
+	struct query *query;
+	struct intent_book book;
+	unsigned changes, durable;
+	struct intent last;
+};
+
+static const struct worker_kind kinds[] = {
+	{ "test-store", store_main, false },
+};
+
+static void
+on_change(const struct intent *row, void *arg)
+{
+	struct house *h = arg;
+
+	h->changes++;
+	h->last = *row;
+}
+
+static void
+on_durable(void *arg)
+{
+	struct house *h = arg;
+
+	h->durable++;
+}
+
+static void
+book_open(struct house *h)
+{
+	struct err err = { 0 };
+
+	if (intent_book_init(&h->book, h->lp, h->store, h->query, &err) == -1)
+		fail_msg("%s", err.msg);
+	h->book.on_change = on_change;
+	h->book.arg = h;
+}
+
+static int
+setup(void **state)
+{
+	struct house *h = calloc(1, sizeof(*h));
+	struct err err = { 0 };
+
+	assert_non_null(h);
+	(void)signal(SIGPIPE, SIG_IGN);
+	file_make(&h->f);
+	h->k = keeper_start(kinds, TEST_COUNT(kinds), NULL, &err);
+	assert_non_null(h->k);
+	assert_int_equal(store_prepare(h->f.path, &err), 0);
+	h->query = query_open(h->f.path, &err);
+	assert_non_null(h->query);
+	h->lp = loop_new();
+	keeper_attach(h->k, h->lp, NULL, NULL);
+	h->store = store_new(h->k, 0, h->f.path, NULL, NULL);
+	book_open(h);
+	*state = h;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct house *h = *state;
+
+	intent_book_fini(&h->book);
+	store_free(h->store);
+	query_close(h->query);
+	keeper_dismiss(h->k);
+	loop_free(h->lp);
+	file_remove(&h->f);
+	free(h);
+	return 0;
+}
+
+/* As a new process would find it. */
+static void
+book_reopen(struct house *h)
+{
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	intent_book_fini(&h->book);
+	book_open(h);
+}
+
+static void
+test_what_was_taken_is_there_after_a_restart(void **state)
+{
+	struct house *h = *state;
+	struct intent in = intent_new_drain("chc", "work", "uid 7",
+	    wall_now_ms(), 0);
+
+	intent_book_take(&h->book, &in, on_durable, h);
+	assert_int_equal(h->changes, 1);
+	assert_string_equal(h->last.id, in.id);
+	assert_int_equal(h->durable, 0);
+	WAIT_FOR(h->lp, h->durable == 1);
+	book_reopen(h);
+	assert_int_equal(h->book.set.n, 1);
+	assert_memory_equal(&h->book.set.rows[0], &in, sizeof(in));
+	assert_int_equal(h->changes, 1);
+}
+
+/* The other side says it every second: no event, no row, but an answer. */
+static void
+test_known_rows_change_nothing(void **state)
+{
+	struct house *h = *state;
+	struct intent in = intent_new_drain("chc", "", "", wall_now_ms(), 0);
+
+	for (int i = 0; i < 5; i++)
+		intent_book_take(&h->book, &in, NULL, NULL);
+	assert_int_equal(h->changes, 1);
+	intent_book_take(&h->book, &in, on_durable, h);
+	WAIT_FOR(h->lp, h->durable == 1);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(h->changes, 1);
+	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM event"), 1);
+}
+
+static void
+test_ended_stays_ended(void **state)
+{
+	struct house *h = *state;
+	struct intent in = intent_new_drain("chc", "", "", wall_now_ms(), 0);
+
+	intent_book_take(&h->book, &in, NULL, NULL);
+	intent_book_end(&h->book, in.id, "uid 9");
+	assert_int_equal(h->changes, 2);
+	assert_string_equal(h->last.ended_by, "uid 9");
+	intent_book_end(&h->book, in.id, "uid 9");
+	intent_book_end(&h->book, "nobody", "uid 9");
+	intent_book_take(&h->book, &in, NULL, NULL);
+	assert_int_equal(h->changes, 2);
+	assert_null(intent_set_drain(&h->book.set, "chc"));
+	book_reopen(h);
+	assert_null(intent_set_drain(&h->book.set, "chc"));
+	assert_int_equal(h->book.set.n, 1);
+}
+
+static void
+test_due_rows_end_in_time(void **state)
+{
+	struct house *h = *state;
+	struct mono start = mono_now();
+	struct intent first, second;
+
+	second = intent_new_drain("chc", "", "", wall_now_ms(), 250);
+	first = intent_new_drain("akl", "", "", wall_now_ms(), 100);
+	intent_book_take(&h->book, &second, NULL, NULL);
+	intent_book_take(&h->book, &first, NULL, NULL);
+	WAIT_FOR(h->lp, h->changes == 3);
+	assert_true(mono_diff_ms(mono_now(), start) >= 99);
+	assert_string_equal(h->last.id, first.id);
+	WAIT_FOR(h->lp, h->changes == 4);
+	assert_true(mono_diff_ms(mono_now(), start) >= 249);
+	assert_string_equal(h->last.id, second.id);
+	assert_string_equal(h->last.ended_by, "its time is over");
+}
+
+/* It fell due while no process was there. */
+static void
+test_due_rows_end_after_a_restart(void **state)
+{
+	struct house *h = *state;
+	struct intent in = intent_new_drain("chc", "", "", wall_now_ms(), 1);
+
+	in.until_ms = wall_now_ms() + 150;
+	intent_book_take(&h->book, &in, NULL, NULL);
+	book_reopen(h);
+	WAIT_FOR(h->lp, h->changes == 2);
+	assert_string_equal(h->last.ended_by, "its time is over");
+}
+
+/* Ended rows are forgotten, and what is forgotten is not news. */
+static void
+test_old_rows_are_forgotten(void **state)
+{
+	struct house *h = *state;
+	struct intent old = intent_new_drain("chc", "", "", 1, 0);
+	struct intent young = intent_new_drain("chc", "", "", 1, 0);
+
+	(void)intent_end(&old, wall_now_ms() - WEEK_MS + 300, "uid 7");
+	(void)intent_end(&young, wall_now_ms() - WEEK_MS / 2, "uid 7");
+	intent_book_take(&h->book, &old, NULL, NULL);
+	intent_book_take(&h->book, &young, NULL, NULL);
+	assert_int_equal(h->book.set.n, 2);
+	/* Looked after also when nothing falls due. */
+	assert_true(loop_timer_pending(h->book.due));
+	loop_idle(h->lp, 320);
+	loop_timer_set(h->book.due, 0);
+	WAIT_FOR(h->lp, h->book.set.n == 1);
+	assert_string_equal(h->book.set.rows[0].id, young.id);
+	assert_true(loop_timer_pending(h->book.due));
+	intent_book_take(&h->book, &old, NULL, NULL);
+	assert_int_equal(h->book.set.n, 1);
+	assert_int_equal(h->changes, 2);
+}
+
+/* ---- rows as JSON ---- */
+
+static void
+test_json_both_ways(void **state)
+{
+	struct intent in = intent_new_drain("chc", "r\xc3\xbc\"\\", "uid 7", 5,
+	    7);
+	struct intent back = { 0 };
+	json_t *json;
+
+	(void)state;
+	(void)intent_end(&in, 9, "uid 8");
+	json = intent_to_json(&in);
+	assert_int_equal(intent_from_json(json, &back, NULL), 0);
+	assert_memory_equal(&back, &in, sizeof(in));
+	json_decref(json);
+}
+
+static void
+test_texts_of_most_bytes_and_one_more(void **state)
+{
+	static const struct {
+		const char *key;
+		size_t max;
+	} texts[] = {
+		{ "id", INTENT_ID_BYTES - 1 },
+		{ "site", CONF_NAME_MAX },
+		{ "reason", INTENT_REASON_BYTES - 1 },
+		{ "actor", INTENT_ACTOR_BYTES - 1 },
+		{ "ended_by", INTENT_ACTOR_BYTES - 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(texts); i++) {
+		for (size_t more = 0; more < 2; more++) {
+			struct intent in =
+			    intent_new_drain("chc", "", "", 1, 0);
+			json_t *json = intent_to_json(&in);
+			struct err err = { 0 };
+
+			json_object_set_new(json, texts[i].key,
+			    json_sprintf("%0*d", (int)(texts[i].max + more),
+				0));
+			assert_int_equal(intent_from_json(json, &in, &err),
+			    more == 0 ? 0 : -1);
+			json_decref(json);
+		}
+	}
+}
+
+static void
+test_rows_that_are_refused(void **state)
+{
+	static const char *const bad[] = { "{}", "[]", "1", "null",
+		"{\"id\":\"x\",\"site\":\"chc\"}",
+		"{\"id\":\"x\",\"site\":\"chc\",\"kind\":\"hold\"}",
+		"{\"id\":\"\",\"site\":\"chc\",\"kind\":\"drain\"}",
+		"{\"id\":\"x\",\"site\":\"\",\"kind\":\"drain\"}",
+		"{\"id\":1,\"site\":\"chc\",\"kind\":\"drain\"}",
+		"{\"id\":\"x\",\"site\":\"chc\",\"kind\":\"drain\","
+		"\"until_ms\":-1}",
+		"{\"id\":\"x\",\"site\":\"chc\",\"kind\":\"drain\","
+		"\"ended_ms\":1.5}",
+		"{\"id\":\"x\",\"site\":\"chc\",\"kind\":\"drain\","
+		"\"created_ms\":\"1\"}" };
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(bad); i++) {
+		json_t *json = json_loads(bad[i], JSON_DECODE_ANY, NULL);
+		struct intent in = { .id = "untouched" };
+		struct err err = { 0 };
+
+		assert_non_null(json);
+		assert_int_equal(intent_from_json(json, &in, &err), -1);
+		assert_int_equal(err.code, ERR_PROTO);
+		assert_string_equal(in.id, "untouched");
+		json_decref(json);
+	}
+	assert_int_equal(intent_from_json(NULL, &(struct intent){ 0 }, NULL),
+	    -1);
+}
+
+int
+main(void)
+{
+#define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		WITH(test_what_was_taken_is_there_after_a_restart),
+		WITH(test_known_rows_change_nothing),
+		WITH(test_ended_stays_ended),
+		WITH(test_due_rows_end_in_time),
+		WITH(test_due_rows_end_after_a_restart),
+		WITH(test_old_rows_are_forgotten),
+		cmocka_unit_test(test_json_both_ways),
+		cmocka_unit_test(test_texts_of_most_bytes_and_one_more),
+		cmocka_unit_test(test_rows_that_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Against real BIRDs in a network namespace of their own: the site's, which is
+ * steered, and a neighbour, so that there is a session to export to.
+ */
+#include "site/reconcile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "bird/ask.h"
+#include "bird/include.h"
+#include "reconcile_rig.h"
+#include "test.h"
+
+#define CONFIGURE_MS 5000
+
+static const char *const links[] = {
+	"ip link set lo up",
+	"ip addr add 10.0.0.1/32 dev lo",
+	"ip addr add 10.0.0.2/32 dev lo",
+};
+
+/* The session's name has letters that BIRD takes only in quotes. */
+static const char site_conf[] =
+    "router id 10.0.0.1;\n"
+    "include \"ours.conf\";\n"
+    "include \"theirs.conf\";\n"
+    "protocol device {}\n"
+    "protocol bgp 'up-link.1' {\n"
+    "	local 10.0.0.1 port 1179 as 65001;\n"
+    "	neighbor 10.0.0.2 port 1180 as 65002;\n"
+    "	multihop; strict bind yes; connect delay time 0;\n"
+    "	connect retry time 1; error wait time 1,1;\n"
+    "	ipv4 { import none; export where proto = \"anycastd4\"; };\n"
+    "	ipv6 { import none; export where proto = \"anycastd6\";\n"
+    "		next hop self; };\n"
+    "}\n";
+
+static const char peer_conf[] =
+    "router id 10.0.0.2;\n"
+    "protocol device {}\n"
+    "protocol bgp site {\n"
+    "	local 10.0.0.2 port 1180 as 65002;\n"
+    "	neighbor 10.0.0.1 port 1179 as 65001;\n"
+    "	multihop; strict bind yes; connect delay time 0;\n"
+    "	connect retry time 1; error wait time 1,1;\n"
+    "	ipv4 { import all; export none; };\n"
+    "	ipv6 { import all; export none; };\n"
+    "}\n";
+
+static const char *skip_reason;
+
+struct rig {
+	struct recon rec;
+	char dir[64];
+	char socket[96], ours[96];
+	pid_t site, peer;
+};
+
+static void
+write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd == -1 || write(fd, text, strlen(text)) == -1)
+		skip_reason = path;
+	if (fd != -1)
+		(void)close(fd);
+}
+
+/* Sets skip_reason when this machine does not let us. */
+static int
+enter_namespace(void **state)
+{
+	char uid_map[32], gid_map[32];
+
+	(void)state;
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)snprintf(uid_map, sizeof(uid_map), "0 %u 1", getuid());
+	(void)snprintf(gid_map, sizeof(gid_map), "0 %u 1", getgid());
+	/* NOLINTNEXTLINE(cert-env33-c): constant text */
+	if (system("PATH=$PATH:/usr/sbin command -v bird >/dev/null") != 0) {
+		skip_reason = "bird is not installed";
+		return 0;
+	}
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) == -1) {
+		skip_reason = strerror(errno);
+		return 0;
+	}
+	write_text("/proc/self/setgroups", "deny");
+	write_text("/proc/self/uid_map", uid_map);
+	write_text("/proc/self/gid_map", gid_map);
+	for (size_t i = 0; i < TEST_COUNT(links) && skip_reason == NULL; i++) {
+		/* NOLINTNEXTLINE(cert-env33-c): constant text */
+		if (system(links[i]) != 0)
+			skip_reason = links[i];
+	}
+	return 0;
+}
+
+static void
+put(const struct rig *rig, const char *name, const char *text)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", rig->dir, name);
+	assert_int_equal(bird_include_write(path, text, NULL), 0);
+}
+
+/* In the foreground, as a child of ours that ends with us. */
+static pid_t
+bird_spawn(const struct rig *rig, const char *name)
+{
+	char conf[32], ctl[32], log[32];
+	pid_t pid;
+
+	(void)snprintf(conf, sizeof(conf), "%s.conf", name);
+	(void)snprintf(ctl, sizeof(ctl), "%s.ctl", name);
+	(void)snprintf(log, sizeof(log), "%s.log", name);
+	(void)fflush(NULL);
+	pid = fork();
+	assert_int_not_equal(pid, -1);
+	if (pid == 0) {
+		int fd;
+
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (chdir(rig->dir) == -1)
+			_exit(1);
+		fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+		(void)dup2(fd, STDERR_FILENO);
+		(void)execlp("bird", "bird", "-f", "-c", conf, "-s", ctl, "-P",
+		    "none.pid", (char *)NULL);
+		(void)execl("/usr/sbin/bird", "bird", "-f", "-c", conf, "-s",
+		    ctl, "-P", "none.pid", (char *)NULL);
+		_exit(1);
+	}
+	return pid;
+}
+
+static void
+bird_kill(pid_t *pid)
+{
+	if (*pid <= 0)
+		return;
+	(void)kill(*pid, SIGKILL);
+	assert_int_equal(waitpid(*pid, NULL, 0), *pid);
+	*pid = 0;
+}
+
+static int
+rig_make(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	assert_non_null(rig);
+	*state = rig;
+	if (skip_reason != NULL)
+		return 0;
+	(void)snprintf(rig->dir, sizeof(rig->dir), "/tmp/test_recon.XXXXXX");
+	assert_non_null(mkdtemp(rig->dir));
+	(void)snprintf(rig->socket, sizeof(rig->socket), "%s/site.ctl",
+	    rig->dir);
+	(void)snprintf(rig->ours, sizeof(rig->ours), "%s/ours.conf", rig->dir);
+	rig->rec.lp = loop_new();
+	rig->rec.conf = (struct conf_bird){ .socket = rig->socket,
+		.include = rig->ours,
+		.poll_ms = 100,
+		.timeout_ms = 1000 };
+	put(rig, "site.conf", site_conf);
+	put(rig, "peer.conf", peer_conf);
+	put(rig, "theirs.conf", "");
+	return 0;
+}
+
+static int
+rig_remove(void **state)
+{
+	static const char *const names[] = { "site.conf", "peer.conf",
+		"theirs.conf", "ours.conf", "site.ctl", "peer.ctl", "none.pid",
+		"site.log", "peer.log" };
+	struct rig *rig = *state;
+
+	reconcile_free(rig->rec.r);
+	bird_kill(&rig->site);
+	bird_kill(&rig->peer);
+	for (size_t i = 0; i < TEST_COUNT(names) && rig->dir[0] != '\0'; i++) {
+		char path[128];
+
+		(void)snprintf(path, sizeof(path), "%s/%s", rig->dir, names[i]);
+		(void)unlink(path);
+	}
+	(void)rmdir(rig->dir);
+	loop_free(rig->rec.lp);
+	free(rig);
+	return 0;
+}
+
+/* As somebody with birdc; waits until BIRD has it. */
+static int
+foreign_configure(const struct rig *rig)
+{
+	return bird_ask_configure(rig->socket, CONFIGURE_MS, NULL);
+}
+
+/* A site whose BIRD announces `wanted`. */
+static struct rig *
+rig_with(void **state, unsigned wanted)
+{
+	struct rig *rig = *state;
+
+	if (skip_reason != NULL) {
+		print_message("no BIRD in a namespace, skipped: %s\n",
+		    skip_reason);
+		skip();
+	}
+	recon_start(&rig->rec);
+	recon_want(&rig->rec, wanted);
+	/* The file is there before BIRD is: it could not start without. */
+	WAIT_UNTIL(rig->rec.lp, access(rig->ours, F_OK) == 0);
+	rig->site = bird_spawn(rig, "site");
+	WAIT_UNTIL(rig->rec.lp,
+	    rig->rec.converged > 0 && recon_is_equal(&rig->rec));
+	assert_int_equal(recon_real(&rig->rec), wanted);
+	rig->rec.n_notices = 0;
+	return rig;
+}
+
+static void
+wait_for_real(struct rig *rig, unsigned wanted)
+{
+	WAIT_UNTIL(rig->rec.lp,
+	    recon_is_equal(&rig->rec) && recon_real(&rig->rec) == wanted);
+}
+
+static void
+test_announce_and_withdraw_read_back(void **state)
+{
+	struct rig *rig = rig_with(state, 0);
+
+	rig->peer = bird_spawn(rig, "peer");
+	for (unsigned wanted = 15; wanted != 0; wanted /= 2) {
+		recon_want(&rig->rec, wanted);
+		wait_for_real(rig, wanted);
+		WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).sessions_up == 1);
+		for (size_t i = 0; i < RIG_PREFIXES; i++)
+			WAIT_UNTIL(rig->rec.lp,
+			    reconcile_exported_to(rig->rec.r, i) ==
+				(wanted >> i & 1));
+	}
+	assert_int_equal(recon_bird(&rig->rec).sessions_all, 1);
+	assert_int_equal(strncmp(recon_bird(&rig->rec).version, "2.", 2), 0);
+	bird_kill(&rig->peer);
+	WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).sessions_up == 0);
+	for (size_t i = 0; i < RIG_PREFIXES; i++)
+		assert_int_equal(reconcile_exported_to(rig->rec.r, i), 0);
+	assert_int_equal(rig->rec.n_notices, 0);
+}
+
+/* Somebody's `birdc configure` neither loses nor brings back a route. */
+static void
+test_foreign_configure(void **state)
+{
+	struct rig *rig = rig_with(state, 5);
+
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(foreign_configure(rig), 0);
+		loop_idle(rig->rec.lp, 150);
+		assert_int_equal(recon_real(&rig->rec), 5);
+	}
+	for (size_t i = 0; i < RIG_PREFIXES; i++)
+		assert_true(rig->rec.changes[i][REAL_ANNOUNCED] +
+			rig->rec.changes[i][REAL_WITHDRAWN] <=
+		    1);
+}
+
+static void
+test_include_missing_from_bird_conf(void **state)
+{
+	struct rig *rig = rig_with(state, 1);
+	char *without = xstrdup(site_conf);
+	char *line = strstr(without, "include \"ours.conf\"");
+
+	assert_non_null(line);
+	line[0] = '#';
+	put(rig, "site.conf", without);
+	free(without);
+	assert_int_equal(foreign_configure(rig), 0);
+	WAIT_UNTIL(rig->rec.lp, recon_notice(&rig->rec, rig->ours) != NULL);
+	assert_non_null(strstr(recon_bird(&rig->rec).last_error,
+	    "bird.conf does not include"));
+	assert_int_equal(reconcile_real(rig->rec.r, 0), REAL_WITHDRAWN);
+	put(rig, "site.conf", site_conf);
+	wait_for_real(rig, 1);
+	WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).last_error[0] == '\0');
+}
+
+static void
+test_bird_killed_and_restarted(void **state)
+{
+	struct rig *rig = rig_with(state, 10);
+
+	bird_kill(&rig->site);
+	WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).state == BIRD_DOWN);
+	assert_int_equal(reconcile_real(rig->rec.r, 1), REAL_UNKNOWN);
+	/* Changed while it was dead: it comes back with the change. */
+	recon_want(&rig->rec, 9);
+	rig->site = bird_spawn(rig, "site");
+	wait_for_real(rig, 9);
+	assert_int_equal(recon_bird(&rig->rec).state, BIRD_CONNECTED);
+	assert_int_equal(rig->rec.changes[1][REAL_WITHDRAWN], 1);
+}
+
+static void
+test_bird_stopped_during_a_change(void **state)
+{
+	struct rig *rig = rig_with(state, 3);
+
+	assert_int_equal(kill(rig->site, SIGSTOP), 0);
+	recon_want(&rig->rec, 12);
+	WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).state == BIRD_SILENT);
+	assert_true(reconcile_diverged_ms(rig->rec.r, 0) > 0);
+	loop_idle(rig->rec.lp, 300);
+	assert_int_equal(kill(rig->site, SIGCONT), 0);
+	wait_for_real(rig, 12);
+}
+
+static void
+test_broken_include_elsewhere(void **state)
+{
+	struct rig *rig = rig_with(state, 3);
+
+	put(rig, "theirs.conf", "protocol statik oops {}\n");
+	recon_want(&rig->rec, 6);
+	WAIT_UNTIL(rig->rec.lp,
+	    recon_notice(&rig->rec, "theirs.conf:1") != NULL);
+	assert_int_equal(recon_real(&rig->rec), 3);
+	loop_idle(rig->rec.lp, 500);
+	assert_int_equal(rig->rec.n_notices, 1);
+	put(rig, "theirs.conf", "# mended\n");
+	wait_for_real(rig, 6);
+	WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).last_error[0] == '\0');
+}
+
+static void
+test_our_include_edited(void **state)
+{
+	struct rig *rig = rig_with(state, 15);
+
+	/* All routes but one are gone, and BIRD has it so. */
+	put(rig, "ours.conf",
+	    "protocol static anycastd4 { ipv4; route 192.0.2.0/24 blackhole; }\n"
+	    "protocol static anycastd6 { ipv6; }\n");
+	(void)foreign_configure(rig);
+	wait_for_real(rig, 15);
+	/* Nonsense that was not loaded yet. */
+	put(rig, "ours.conf", "}{\n");
+	loop_idle(rig->rec.lp, 300);
+	assert_int_equal(foreign_configure(rig), 0);
+	wait_for_real(rig, 15);
+	assert_non_null(recon_notice(&rig->rec, "put right"));
+}
+
+static void
+test_our_include_deleted(void **state)
+{
+	struct rig *rig = rig_with(state, 15);
+
+	assert_int_equal(unlink(rig->ours), 0);
+	WAIT_UNTIL(rig->rec.lp, access(rig->ours, F_OK) == 0);
+	wait_for_real(rig, 15);
+	/* While BIRD is dead, too: without it, it could not come back. */
+	bird_kill(&rig->site);
+	assert_int_equal(unlink(rig->ours), 0);
+	WAIT_UNTIL(rig->rec.lp, access(rig->ours, F_OK) == 0);
+	rig->site = bird_spawn(rig, "site");
+	WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).state == BIRD_CONNECTED);
+	wait_for_real(rig, 15);
+}
+
+static void
+test_restart_of_the_daemon(void **state)
+{
+	struct rig *rig = rig_with(state, 6);
+
+	recon_restart(&rig->rec);
+	wait_for_real(rig, 6);
+	loop_idle(rig->rec.lp, 300);
+	for (size_t i = 0; i < RIG_PREFIXES; i++)
+		assert_int_equal(rig->rec.changes[i][REAL_ANNOUNCED] +
+			rig->rec.changes[i][REAL_WITHDRAWN],
+		    1);
+}
+
+int
+main(void)
+{
+#define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_make, rig_remove)
+	static const struct CMUnitTest tests[] = {
+		RIG_TEST(test_announce_and_withdraw_read_back),
+		RIG_TEST(test_foreign_configure),
+		RIG_TEST(test_include_missing_from_bird_conf),
+		RIG_TEST(test_bird_killed_and_restarted),
+		RIG_TEST(test_bird_stopped_during_a_change),
+		RIG_TEST(test_broken_include_elsewhere),
+		RIG_TEST(test_our_include_edited),
+		RIG_TEST(test_our_include_deleted),
+		RIG_TEST(test_restart_of_the_daemon),
+	};
+
+	return cmocka_run_group_tests(tests, enter_namespace, NULL);
+}

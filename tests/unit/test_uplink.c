@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A whole agent without BIRD, and a controller that is the test's own: what it
+ * says wrong must neither hurt nor hold anything.
+ */
+#include "site/uplink.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/server.h"
+#include "base/fetch.h"
+#include "http_wire.h"
+#include "loop_wait.h"
+#include "site/agent.h"
+#include "site/agent_state.h"
+#include "store_file.h"
+#include "test.h"
+
+#define CONFIRM_MS 400
+
+static const struct worker_kind kinds[] = {
+	{ "test-store", store_main, false },
+	{ "test-sweep", sweeper_main, true },
+};
+
+struct house {
+	struct store_file f;
+	char bird[128], include[128], url[64], control[128];
+	char site[8];
+	struct prefix test_prefix;
+	struct addr source;
+	struct conf_agent agent_conf;
+	struct conf conf;
+	struct keeper *k;
+	struct loop *lp;
+	struct store *store;
+	struct query *query;
+	struct fetch_engine *fetch;
+	struct api_server *server;
+	struct agent *agent;
+	/* The controller. */
+	const char *orders; /* what it answers; NULL: it waits */
+	int orders_status, posts_status;
+	const char *posts_answer;
+	struct api_request *waiting;
+	unsigned polls, posts;
+	char *status; /* the last one posted */
+};
+
+/* ---- the controller ---- */
+
+static void
+on_gone(struct api_request *req, void *arg)
+{
+	struct house *h = arg;
+
+	(void)req;
+	h->waiting = NULL;
+}
+
+static void
+handle_orders(struct api_request *req, void *arg)
+{
+	struct house *h = arg;
+
+	h->polls++;
+	if (h->orders != NULL) {
+		api_reply_bytes(req, h->orders_status, NULL, h->orders,
+		    strlen(h->orders));
+		return;
+	}
+	h->waiting = req;
+	api_request_defer(req, on_gone, h);
+}
+
+static void
+handle_status(struct api_request *req, void *arg)
+{
+	struct house *h = arg;
+	size_t len;
+	const char *body = (const char *)api_body(req, &len);
+
+	h->posts++;
+	free(h->status);
+	h->status = strndup(body, len);
+	api_reply_bytes(req, h->posts_status, NULL, h->posts_answer,
+	    strlen(h->posts_answer));
+}
+
+static const struct api_route routes[] = {
+	{ "GET", "/v1/sites/akl/orders", API_AGENT, handle_orders },
+	{ "POST", "/v1/sites/akl/status", API_AGENT, handle_status },
+	{ 0 },
+};
+
+/* ---- the house ---- */
+
+static void
+make_conf(struct house *h)
+{
+	memcpy(h->site, "akl", 4);
+	(void)snprintf(h->bird, sizeof(h->bird), "%s/bird", h->f.dir);
+	(void)snprintf(h->include, sizeof(h->include), "%s/include", h->f.dir);
+	(void)snprintf(h->control, sizeof(h->control), "%s/sock", h->f.dir);
+	assert_int_equal(
+	    prefix_parse("198.51.100.0/24", &h->test_prefix, NULL), 0);
+	assert_int_equal(addr_parse("198.51.100.1", &h->source, NULL), 0);
+	h->agent_conf = (struct conf_agent){ .site = h->site,
+		.bird = { .socket = h->bird,
+		    .include = h->include,
+		    .poll_ms = 500,
+		    .timeout_ms = 500 },
+		.test = { .prefixes = &h->test_prefix,
+		    .n_prefixes = 1,
+		    .sources = &h->source,
+		    .n_sources = 1,
+		    .confirm_ms = CONFIRM_MS },
+		.controller = h->url };
+	h->conf = (struct conf){ .socket = h->control,
+		.store = h->f.path,
+		.agent = &h->agent_conf };
+}
+
+static int
+setup(void **state)
+{
+	struct house *h = calloc(1, sizeof(*h));
+	struct err err = { 0 };
+	char where[32];
+
+	assert_non_null(h);
+	(void)signal(SIGPIPE, SIG_IGN);
+	file_make(&h->f);
+	make_conf(h);
+	h->orders_status = h->posts_status = 200;
+	h->posts_answer = "{\"revision\":0}";
+	h->k = keeper_start(kinds, TEST_COUNT(kinds), NULL, &err);
+	assert_non_null(h->k);
+	assert_int_equal(store_prepare(h->f.path, &err), 0);
+	h->query = query_open(h->f.path, &err);
+	assert_non_null(h->query);
+	h->lp = loop_new();
+	keeper_attach(h->k, h->lp, NULL, NULL);
+	h->store = store_new(h->k, 0, h->f.path, NULL, NULL);
+	h->fetch = fetch_engine_new(h->lp);
+	h->server = api_server_new(h->lp);
+	api_server_add(h->server, routes, h);
+	(void)snprintf(where, sizeof(where), "127.0.0.1:%u", wire_free_port());
+	(void)snprintf(h->url, sizeof(h->url), "http://%s", where);
+	assert_int_equal(api_server_listen_tcp(h->server, where, &err), 0);
+	*state = h;
+	return 0;
+}
+
+static void
+begin(struct house *h)
+{
+	struct agent_env env = { .lp = h->lp,
+		.keeper = h->k,
+		.store = h->store,
+		.query = h->query,
+		.fetch = h->fetch,
+		.conf = &h->conf,
+		.kind_sweeper = 1 };
+	struct err err = { 0 };
+
+	h->agent = agent_new(&env, &err);
+	if (h->agent == NULL)
+		fail_msg("%s", err.msg);
+}
+
+static int
+teardown(void **state)
+{
+	struct house *h = *state;
+
+	agent_free(h->agent);
+	api_server_free(h->server);
+	fetch_engine_free(h->fetch);
+	store_free(h->store);
+	query_close(h->query);
+	keeper_dismiss(h->k);
+	loop_free(h->lp);
+	free(h->status);
+	file_remove(&h->f);
+	free(h);
+	return 0;
+}
+
+#define WITHDRAW                                                               \
+	"{\"revision\":5,\"intents\":[],\"ended\":[],"                         \
+	"\"test\":{\"withdrawn\":true,\"experiment\":7}}"
+
+static bool
+is_withdrawn(const struct house *h)
+{
+	return !reconcile_wanted(h->agent->reconcile, 0);
+}
+
+static unsigned
+polls_in(struct house *h, int64_t ms)
+{
+	unsigned before = h->polls;
+
+	loop_idle(h->lp, ms);
+	return h->polls - before;
+}
+
+static const char *const unreadable[] = {
+	"", "x", "{}", "[]", "null", "{\"revision\":6}",
+	"{\"revision\":-1,\"intents\":[],\"ended\":[],"
+	"\"test\":{\"withdrawn\":true,\"experiment\":7}}",
+	"{\"revision\":6,\"intents\":[],\"ended\":[],"
+	"\"test\":{\"withdrawn\":true,\"experiment\":0}}",
+	"{\"revision\":6,\"revision\":6}",
+	WITHDRAW, /* readable, but nothing that was asked for */
+};
+
+/* They come at once, again and again: that must be no storm. */
+static void
+test_orders_that_cannot_be_read_are_no_storm(void **state)
+{
+	struct house *h = *state;
+
+	h->orders = WITHDRAW;
+	begin(h);
+	WAIT_FOR(h->lp, h->polls == 1);
+	for (size_t i = 0; i < TEST_COUNT(unreadable); i++) {
+		h->orders = unreadable[i];
+		assert_in_range(polls_in(h, 600), 1, 4);
+	}
+}
+
+/* Nor do they confirm that the test prefix shall stay withdrawn. */
+static void
+test_orders_that_cannot_be_read_confirm_nothing(void **state)
+{
+	struct house *h = *state;
+
+	for (size_t i = 0; i + 1 < TEST_COUNT(unreadable); i++) {
+		h->orders = WITHDRAW;
+		begin(h);
+		WAIT_FOR(h->lp, is_withdrawn(h));
+		h->orders = unreadable[i];
+		WAIT_FOR(h->lp, !is_withdrawn(h));
+		agent_free(h->agent);
+		h->agent = NULL;
+	}
+}
+
+static void
+test_silent_controller_confirms_nothing(void **state)
+{
+	struct house *h = *state;
+
+	h->orders = WITHDRAW;
+	begin(h);
+	WAIT_FOR(h->lp, is_withdrawn(h));
+	h->orders = NULL;
+	h->posts_answer = "{\"revision\":99}";
+	WAIT_FOR(h->lp, !is_withdrawn(h));
+}
+
+/* As long as it says the same, the withdrawal is held. */
+static void
+test_living_controller_holds_the_test_prefix(void **state)
+{
+	struct house *h = *state;
+
+	h->orders = WITHDRAW;
+	h->agent_conf.test.confirm_ms = 3 * 1000;
+	h->posts_answer = "{\"revision\":5}";
+	begin(h);
+	WAIT_FOR(h->lp, is_withdrawn(h));
+	h->orders = NULL;
+	loop_idle(h->lp, 4 * 1000);
+	assert_true(is_withdrawn(h));
+}
+
+/* An error's text goes into our own report: it must stay JSON. */
+static void
+test_errors_of_any_bytes_are_reported(void **state)
+{
+	struct house *h = *state;
+	const char *last_error = NULL;
+	json_t *doc;
+
+	h->orders = "\xff\xfe not text \xc3";
+	h->orders_status = 500;
+	begin(h);
+	WAIT_FOR(h->lp,
+	    h->status != NULL && strstr(h->status, "not text") != NULL);
+	doc = json_loads(h->status, 0, NULL);
+	assert_non_null(doc);
+	assert_int_equal(json_unpack(doc, "{s:{s:s}}", "uplink", "last_error",
+			     &last_error),
+	    0);
+	json_decref(doc);
+}
+
+static void
+test_answers_to_a_report_of_any_shape(void **state)
+{
+	static const char *const answers[] = { "", "x", "[]", "null",
+		"{\"revision\":\"x\"}", "{\"revision\":-1}" };
+	struct house *h = *state;
+
+	begin(h);
+	for (size_t i = 0; i < TEST_COUNT(answers); i++) {
+		unsigned before = h->posts;
+
+		h->posts_answer = answers[i];
+		WAIT_FOR(h->lp, h->posts > before + 1);
+	}
+}
+
+/* The end while all requests are under way. */
+static void
+test_end_while_a_poll_waits(void **state)
+{
+	struct house *h = *state;
+
+	begin(h);
+	WAIT_FOR(h->lp, h->waiting != NULL);
+	agent_free(h->agent);
+	h->agent = NULL;
+	WAIT_FOR(h->lp, h->waiting == NULL);
+}
+
+static void
+test_no_controller_there(void **state)
+{
+	struct house *h = *state;
+
+	api_server_free(h->server);
+	h->server = NULL;
+	begin(h);
+	loop_idle(h->lp, 500);
+	assert_false(is_withdrawn(h));
+}
+
+int
+main(void)
+{
+#define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		WITH(test_orders_that_cannot_be_read_are_no_storm),
+		WITH(test_orders_that_cannot_be_read_confirm_nothing),
+		WITH(test_silent_controller_confirms_nothing),
+		WITH(test_living_controller_holds_the_test_prefix),
+		WITH(test_errors_of_any_bytes_are_reported),
+		WITH(test_answers_to_a_report_of_any_shape),
+		WITH(test_end_while_a_poll_waits),
+		WITH(test_no_controller_there),
+	};
+
+	if (sodium_init() == -1 ||
+	    curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
