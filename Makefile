@@ -5,6 +5,8 @@
 
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
 MODE       ?= release
 PKG_CONFIG ?= pkg-config
 B          ?= build/$(MODE)
@@ -147,7 +149,20 @@ install: all
 	install -D -m 0644 man/anycastd.8 $(DESTDIR)$(PREFIX)/share/man/man8/anycastd.8
 	install -D -m 0644 man/anycastctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/anycastctl.1
 	install -D -m 0644 man/anycastd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/anycastd.conf.5
-	install -D -m 0644 contrib/systemd/anycastd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/anycastd.service
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's,/usr/local/sbin,$(PREFIX)/sbin,' contrib/systemd/anycastd.service > $(DESTDIR)$(UNITDIR)/anycastd.service
+	chmod 0644 $(DESTDIR)$(UNITDIR)/anycastd.service
+	install -D -m 0644 contrib/sysusers/anycastd.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/anycastd.conf
+	install -D -m 0644 contrib/tmpfiles/anycastd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/anycastd.conf
+	install -D -m 0644 contrib/completion/anycastctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/anycastctl
+	install -D -m 0644 contrib/completion/_anycastctl $(DESTDIR)$(ZSHDIR)/_anycastctl
+	install -d $(DESTDIR)$(PREFIX)/share/doc/anycastd/examples
+	install -m 0644 README.md CHANGELOG.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/anycastd
+	install -m 0644 contrib/examples/*.yml $(DESTDIR)$(PREFIX)/share/doc/anycastd/examples
+
+# A package for this Debian, looked into but not installed.
+deb: all
+	$(Q)+deb=$$(contrib/debian/build build/deb) && contrib/debian/check "$$deb"
 
 clean:
 	rm -rf build
@@ -159,10 +174,11 @@ help:
 	@echo 'make bench      measurements, results in build/bench/*.json'
 	@echo 'make check-asan unit tests under address and undefined sanitizers'
 	@echo 'make fuzz       FUZZ_SECONDS=10 of each fuzzer'
+	@echo 'make deb        a Debian package in build/deb'
 	@echo 'make lint format-check format install clean'
 
 .DELETE_ON_ERROR:
-.PHONY: all check deps test demo bench bench-reaction fuzz format format-check lint install clean help \
+.PHONY: all check deps test demo bench bench-reaction fuzz format format-check lint install deb clean help \
 	unit-programs fuzz-programs FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bird/client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,15 +64,26 @@ command_free(struct command *cmd)
 	free(cmd);
 }
 
+/* The first command, taken out; NULL when there is none. */
+static struct command *
+queue_take(struct command_queue *queue)
+{
+	struct command *cmd = TAILQ_FIRST(queue);
+
+	if (cmd != NULL) {
+		TAILQ_REMOVE(queue, cmd, entry);
+		assert(TAILQ_FIRST(queue) != cmd);
+	}
+	return cmd;
+}
+
 static void
 client_destroy(struct bird_client *bc)
 {
 	struct command *cmd;
 
-	while ((cmd = TAILQ_FIRST(&bc->queue)) != NULL) {
-		TAILQ_REMOVE(&bc->queue, cmd, entry);
+	while ((cmd = queue_take(&bc->queue)) != NULL)
 		command_free(cmd);
-	}
 	loop_fd_free(bc->io);
 	loop_timer_free(bc->retry);
 	loop_timer_free(bc->timeout);
@@ -102,7 +114,6 @@ bird_client_is_up(const struct bird_client *bc)
 static void
 client_down(struct bird_client *bc, const struct err *err)
 {
-	struct command_queue failed = TAILQ_HEAD_INITIALIZER(failed);
 	struct command *cmd;
 
 	loop_fd_free(bc->io);
@@ -118,9 +129,8 @@ client_down(struct bird_client *bc, const struct err *err)
 	bc->pause_ms =
 	    bc->pause_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : bc->pause_ms * 2;
 
-	TAILQ_CONCAT(&failed, &bc->queue, entry);
-	while ((cmd = TAILQ_FIRST(&failed)) != NULL) {
-		TAILQ_REMOVE(&failed, cmd, entry);
+	/* It is down: what is called back cannot send another. */
+	while ((cmd = queue_take(&bc->queue)) != NULL) {
 		if (!bc->is_freed)
 			cmd->cb(NULL, err, cmd->arg);
 		command_free(cmd);
@@ -172,7 +182,7 @@ client_on_reply(struct bird_client *bc, const struct bird_reply *reply)
 		client_down(bc, &err);
 		return;
 	}
-	TAILQ_REMOVE(&bc->queue, cmd, entry);
+	(void)queue_take(&bc->queue);
 	bc->first_is_sent = false;
 	loop_timer_cancel(bc->timeout);
 	cmd->cb(reply, NULL, cmd->arg);

@@ -56,6 +56,8 @@ struct controller {
 	char *site_names; /* all, blank between them */
 	json_t *guard_alarms; /* prefixes with an alarm, as keys */
 	struct intent_book intents;
+	/* Many intents come at once: their site is published after the last. */
+	bool holds_publish, wants_publish;
 	uint64_t revision; /* the highest given out */
 	struct loop_timer *tick;
 	int64_t started_ms;

@@ -36,9 +36,9 @@
 
 struct watch {
 	struct ctl *c;
-	int signals;          /* descriptor */
-	sigset_t mask;        /* as it was before */
-	int keys;             /* descriptor; -1: standard input is no terminal */
+	int signals;   /* descriptor */
+	sigset_t mask; /* as it was before */
+	int keys;      /* descriptor; -1: standard input is no terminal */
 	struct termios modes; /* of keys, as they were before */
 	char *text;           /* the last state */
 	struct mono got;      /* when it came */
@@ -57,8 +57,8 @@ static char *
 render(struct watch *w, json_t *doc, char **why)
 {
 	struct report_style style = ctl_style(w->c);
-	report_fn *fn = status_pick(doc,
-	    w->c->n_args == 0 ? NULL : w->c->args[0], why);
+	report_fn *fn =
+	    status_pick(doc, w->c->n_args == 0 ? NULL : w->c->args[0], why);
 	char *text = NULL;
 	struct err err;
 	size_t len;

@@ -252,9 +252,9 @@ note_start(struct daemon *d)
 int
 daemon_run(const struct conf *conf, struct err *err)
 {
-	struct daemon d = { .conf = conf,
-		.lock = -1,
-		.started_ms = wall_now_ms() };
+	struct daemon d = {
+		.conf = conf, .lock = -1, .started_ms = wall_now_ms()
+	};
 	int rc = -1;
 
 	(void)signal(SIGPIPE, SIG_IGN);

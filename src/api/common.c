@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "api/common.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -36,7 +37,6 @@ struct api_events {
 	struct query *query;
 	struct loop_timer *poll;
 	LIST_HEAD(, waiter) waiters;
-	size_t n_waiters;
 };
 
 /* ---- events ---- */
@@ -45,7 +45,6 @@ static void
 waiter_free(struct waiter *w)
 {
 	LIST_REMOVE(w, entry);
-	w->ev->n_waiters--;
 	free(w->subject);
 	free(w);
 }
@@ -109,6 +108,17 @@ on_events_poll(struct loop *lp, void *arg)
 		loop_timer_set(ev->poll, EVENTS_POLL_MS);
 }
 
+static size_t
+count_waiters(const struct api_events *ev)
+{
+	const struct waiter *w;
+	size_t n = 0;
+
+	LIST_FOREACH (w, &ev->waiters, entry)
+		n++;
+	return n;
+}
+
 static void
 handle_events(struct api_request *req, void *arg)
 {
@@ -135,8 +145,7 @@ handle_events(struct api_request *req, void *arg)
 		.subject = subject != NULL ? xstrdup(subject) : NULL,
 		.deadline = mono_add_ms(mono_now(), wait_ms) };
 	LIST_INSERT_HEAD(&ev->waiters, w, entry);
-	ev->n_waiters++;
-	if (try_events(w, wait_ms == 0 || ev->n_waiters > WAITERS_MAX)) {
+	if (try_events(w, wait_ms == 0 || count_waiters(ev) > WAITERS_MAX)) {
 		waiter_free(w);
 		return;
 	}
@@ -158,10 +167,15 @@ api_events_new(struct loop *lp, struct query *query)
 void
 api_events_free(struct api_events *ev)
 {
+	struct waiter *w, *next;
+
 	if (ev == NULL)
 		return;
-	while (!LIST_EMPTY(&ev->waiters))
-		waiter_free(LIST_FIRST(&ev->waiters));
+	for (w = LIST_FIRST(&ev->waiters); w != NULL; w = next) {
+		next = LIST_NEXT(w, entry);
+		assert(next != w);
+		waiter_free(w);
+	}
 	loop_timer_free(ev->poll);
 	free(ev);
 }

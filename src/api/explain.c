@@ -29,8 +29,7 @@ find_service(const json_t *site, const char *name)
 	const json_t *service;
 	size_t i;
 
-	json_array_foreach(json_object_get(site, "services"), i, service)
-	{
+	json_array_foreach (json_object_get(site, "services"), i, service) {
 		if (strcmp(text_of(service, "service"), name) == 0)
 			return service;
 	}
@@ -53,8 +52,7 @@ active_drain(const json_t *site)
 	const json_t *intent;
 	size_t i;
 
-	json_array_foreach(json_object_get(site, "intents"), i, intent)
-	{
+	json_array_foreach (json_object_get(site, "intents"), i, intent) {
 		if (strcmp(text_of(intent, "kind"), "drain") == 0 &&
 		    number_of(intent, "ended_ms") == 0)
 			return intent;
@@ -119,8 +117,7 @@ add_service_inputs(json_t *list, const json_t *service)
 	unsigned healthy = 0;
 	size_t i, n = json_array_size(json_object_get(service, "probes"));
 
-	json_array_foreach(json_object_get(service, "probes"), i, probe)
-	{
+	json_array_foreach (json_object_get(service, "probes"), i, probe) {
 		healthy += health_of(probe) == HEALTH_HEALTHY;
 	}
 	(void)snprintf(name, sizeof(name), "health of service %.80s",
@@ -130,8 +127,7 @@ add_service_inputs(json_t *list, const json_t *service)
 	    (long long)number_of(service, "need"));
 	add_input(list, name, health_name(health_of(service)),
 	    number_of(service, "since_ms"), detail);
-	json_array_foreach(json_object_get(service, "probes"), i, probe)
-	{
+	json_array_foreach (json_object_get(service, "probes"), i, probe) {
 		(void)snprintf(name, sizeof(name), "probe %.80s",
 		    text_of(probe, "probe"));
 		(void)snprintf(detail, sizeof(detail), "%.20s %.200s: %.200s",
@@ -162,9 +158,10 @@ add_drain_input(json_t *list, const json_t *site)
 static void
 add_permit_input(json_t *list, const json_t *prefix)
 {
-	if (json_is_false(json_object_get(prefix, "permit")))
+	if (json_is_false(json_object_get(prefix, "permit"))) {
 		add_input(list, "permit", "none", 0,
 		    "the controller needs this site to go on announcing");
+	}
 }
 
 static void
@@ -220,8 +217,7 @@ explain_prefixes(const json_t *site, const struct prefix *only)
 	json_t *list = json_array(), *obj;
 	size_t i;
 
-	json_array_foreach(json_object_get(site, "prefixes"), i, obj)
-	{
+	json_array_foreach (json_object_get(site, "prefixes"), i, obj) {
 		struct route_inputs in;
 		struct prefix prefix;
 		json_t *copy;
@@ -253,8 +249,7 @@ explain_changes(const json_t *site, bool drained, char **diff)
 
 	if (out == NULL)
 		abort();
-	json_array_foreach(json_object_get(site, "prefixes"), i, obj)
-	{
+	json_array_foreach (json_object_get(site, "prefixes"), i, obj) {
 		struct route_inputs in = route_inputs_of(site, obj);
 		bool before = in.announced_before, after;
 		char line[BIRD_ROUTE_LINE_BYTES];

@@ -96,19 +96,17 @@ format_labels(const struct metric_family *f, const char *const *values,
 	return text;
 }
 
+/* Takes over s.labels. */
 static void
-add_sample(struct metrics *m, size_t family, int64_t value, char *labels)
+add_sample(struct metrics *m, struct sample s)
 {
 	if (m->n == m->cap) {
 		m->cap = m->cap == 0 ? GROW_MIN : m->cap * 2;
 		m->samples =
 		    xreallocarray(m->samples, m->cap, sizeof(*m->samples));
 	}
-	m->samples[m->n] = (struct sample){ .family = family,
-		.labels = labels,
-		.value = value,
-		.seq = m->n };
-	m->n++;
+	s.seq = m->n;
+	m->samples[m->n++] = s;
 }
 
 void
@@ -116,8 +114,10 @@ metrics_add(struct metrics *m, size_t family, int64_t value,
     const char *const *labels)
 {
 	assert(family < m->n_families);
-	add_sample(m, family, value,
-	    format_labels(&m->table[family], labels, NULL));
+	add_sample(m,
+	    (struct sample){ .family = family,
+		.labels = format_labels(&m->table[family], labels, NULL),
+		.value = value });
 }
 
 void
@@ -138,10 +138,12 @@ metrics_add_states(struct metrics *m, size_t family,
 	for (size_t i = 0; states->names[i] != NULL; i++) {
 		const char *name = states->names[i];
 
-		add_sample(m, family,
-		    states->current != NULL &&
-			strcmp(states->current, name) == 0,
-		    format_labels(&m->table[family], labels, name));
+		add_sample(m,
+		    (struct sample){ .family = family,
+			.labels =
+			    format_labels(&m->table[family], labels, name),
+			.value = states->current != NULL &&
+			    strcmp(states->current, name) == 0 });
 	}
 }
 

@@ -46,9 +46,8 @@ const struct metric_family metric_table[METRIC_COUNT] = {
 	    { "site" }, "BGP sessions that BIRD has configured." },
 	[METRIC_BIRD_SESSIONS_UP] = { "anycastd_bird_sessions_up", METRIC_GAUGE,
 	    1, { "site" }, "BGP sessions that are established." },
-	[METRIC_BIRD_RECONFIGURATIONS] = {
-	    "anycastd_bird_reconfigurations_total", METRIC_COUNTER, 1,
-	    { "site" }, "Changes that BIRD took from us." },
+	[METRIC_BIRD_RECONFIGURATIONS] = { "anycastd_bird_reconfigurations_total",
+	    METRIC_COUNTER, 1, { "site" }, "Changes that BIRD took from us." },
 	[METRIC_BIRD_FAILURES] = { "anycastd_bird_failures_total",
 	    METRIC_COUNTER, 1, { "site" },
 	    "Changes that failed and were tried again." },
@@ -103,7 +102,7 @@ const struct metric_family metric_table[METRIC_COUNT] = {
 	[METRIC_FLEET_EXPERIMENT_STATE] = { "anycastd_fleet_experiment_state",
 	    METRIC_GAUGE, 1, { "site", "state" },
 	    "1 for the state of the newest experiment." },
-	[METRIC_FLEET_EXPERIMENT_PROGRESS] = {
-	    "anycastd_fleet_experiment_progress_ratio", METRIC_GAUGE, PERMILLE,
-	    { "site" }, "How far the newest experiment is, 0 to 1." },
+	[METRIC_FLEET_EXPERIMENT_PROGRESS] = { "anycastd_fleet_experiment_progress_ratio",
+	    METRIC_GAUGE, PERMILLE, { "site" },
+	    "How far the newest experiment is, 0 to 1." },
 };

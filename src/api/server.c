@@ -424,8 +424,7 @@ dispatch(struct listener *l, struct api_request *req)
 
 	for (size_t i = 0; i < l->server->n_tables; i++) {
 		const struct table *t = &l->server->tables[i];
-		const struct api_route *r =
-		    find_route(l, t, req, &path_known);
+		const struct api_route *r = find_route(l, t, req, &path_known);
 
 		if (r != NULL) {
 			r->handler(req, t->arg);

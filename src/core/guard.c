@@ -78,8 +78,9 @@ guard_allows_drain(const struct guard_site *sites, size_t n, size_t site,
     unsigned min_sites, unsigned *leaves)
 {
 	*leaves = 0;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		*leaves += i != site && sites[i].is_live &&
 		    sites[i].announces && sites[i].is_well;
+	}
 	return *leaves >= min_sites;
 }

@@ -157,18 +157,23 @@ take_intents(struct controller *c, struct fleet_site *s, const json_t *status)
 	const json_t *row;
 	size_t i;
 
+	c->holds_publish = true;
 	json_array_foreach (json_object_get(status, "intents"), i, row) {
 		struct intent in;
 		struct err err;
 
 		if (intent_from_json(row, &in, &err) == -1) {
 			log_limited(&s->limit, "site %s: %s", s->name, err.msg);
-			return;
+			break;
 		}
 		/* A site speaks for itself only. */
 		if (strcmp(in.site, s->name) == 0)
 			intent_book_take(&c->intents, &in, NULL, NULL);
 	}
+	c->holds_publish = false;
+	if (c->wants_publish)
+		controller_publish(c, (size_t)(s - c->sites));
+	c->wants_publish = false;
 }
 
 static void

@@ -118,8 +118,13 @@ on_intent(const struct intent *row, void *arg)
 	struct controller *c = arg;
 	size_t site = controller_find_site(c, row->site);
 
-	if (site != NO_SITE)
+	if (site == NO_SITE)
+		return;
+	if (c->holds_publish) {
+		c->wants_publish = true;
+	} else {
 		controller_publish(c, site);
+	}
 }
 
 static void
@@ -156,9 +161,8 @@ bury_old_experiments(struct controller *c, struct err *err)
 		json_int_t id, created_ms, ended_ms, clients, list;
 		struct store_experiment old;
 
-		if (json_unpack(row,
-			"{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "id", &id,
-			"site", &site, "state", &state, "created_ms",
+		if (json_unpack(row, "{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:s}",
+			"id", &id, "site", &site, "state", &state, "created_ms",
 			&created_ms, "ended_ms", &ended_ms, "clients", &clients,
 			"list", &list, "sites", &sites) == -1 ||
 		    ended_ms != 0)

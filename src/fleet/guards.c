@@ -32,8 +32,7 @@ service_is_sick(const json_t *status, const char *name)
 	const json_t *service;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "services"), i, service)
-	{
+	json_array_foreach (json_object_get(status, "services"), i, service) {
 		if (strcmp(text_of(service, "service"), name) == 0)
 			return strcmp(text_of(service, "health"), "sick") == 0;
 	}
@@ -46,8 +45,7 @@ find_prefix(const struct fleet_site *s, const char *name)
 	const json_t *prefix;
 	size_t i;
 
-	json_array_foreach(json_object_get(s->status, "prefixes"), i, prefix)
-	{
+	json_array_foreach (json_object_get(s->status, "prefixes"), i, prefix) {
 		if (strcmp(text_of(prefix, "prefix"), name) == 0)
 			return prefix;
 	}
@@ -85,30 +83,34 @@ view_of(const struct controller *c, const char *name)
 	return view;
 }
 
+/*
+ * Adds the service prefixes that the site reports.  They go into every site's
+ * orders: nobody could read those any more if one site reported nonsense.
+ */
+static void
+add_service_prefixes(const struct fleet_site *s, json_t *names)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach (json_object_get(s->status, "prefixes"), i, p) {
+		struct prefix parsed;
+
+		if (!json_is_string(json_object_get(p, "service")) ||
+		    prefix_parse(text_of(p, "prefix"), &parsed, NULL) == -1)
+			continue;
+		json_object_set_new(names, text_of(p, "prefix"), json_null());
+	}
+}
+
 /* All service prefixes that any site has, as the keys of an object. */
 static json_t *
 service_prefixes(const struct controller *c)
 {
 	json_t *names = json_object();
 
-	for (size_t i = 0; i < c->n_sites; i++) {
-		const json_t *p;
-		size_t k;
-
-		json_array_foreach(
-		    json_object_get(c->sites[i].status, "prefixes"), k, p)
-		{
-			struct prefix parsed;
-
-			/* It goes into every site's orders: nobody could read
-			 * them any more if one site reported nonsense. */
-			if (json_is_string(json_object_get(p, "service")) &&
-			    prefix_parse(text_of(p, "prefix"), &parsed, NULL) ==
-				0)
-				json_object_set_new(names,
-				    text_of(p, "prefix"), json_null());
-		}
-	}
+	for (size_t i = 0; i < c->n_sites; i++)
+		add_service_prefixes(&c->sites[i], names);
 	return names;
 }
 
@@ -125,10 +127,11 @@ note_alarm(struct controller *c, const char *name, enum guard_alarm alarm)
 
 	if (was == (alarm != GUARD_QUIET))
 		return;
-	if (alarm != GUARD_QUIET)
+	if (alarm != GUARD_QUIET) {
 		json_object_set_new(c->guard_alarms, name, json_true());
-	else
+	} else {
 		(void)json_object_del(c->guard_alarms, name);
+	}
 	(void)snprintf(subject, sizeof(subject), "prefix/%.*s",
 	    PREFIX_TEXT_BYTES - 1, name);
 	(void)snprintf(reason, sizeof(reason),
@@ -165,8 +168,7 @@ guards_update(struct controller *c)
 	permit = xcalloc(c->n_sites, sizeof(*permit));
 	changed = xcalloc(c->n_sites, sizeof(*changed));
 	names = service_prefixes(c);
-	json_object_foreach(names, name, unused)
-	{
+	json_object_foreach (names, name, unused) {
 		struct guard_site *view = view_of(c, name);
 
 		note_alarm(c, name,
@@ -196,8 +198,7 @@ guards_permits_json(const struct controller *c, size_t site)
 	if (c->conf->guards.min_sites == 0)
 		return json_null();
 	list = json_array();
-	json_object_foreach(c->sites[site].permits, name, since)
-	{
+	json_object_foreach (c->sites[site].permits, name, since) {
 		if (json_integer_value(since) == GRANTED)
 			json_array_append_new(list, json_string(name));
 	}
@@ -212,17 +213,17 @@ guards_check_drain(const struct controller *c, size_t site, struct err *err)
 	const char *name;
 	int rc = 0;
 
-	json_object_foreach(names, name, unused)
-	{
+	json_object_foreach (names, name, unused) {
 		struct guard_site *view = view_of(c, name);
 		unsigned leaves = 0;
 
 		if (rc == 0 && view[site].announces &&
 		    !guard_allows_drain(view, c->n_sites, site, min_sites,
-			&leaves))
+			&leaves)) {
 			rc = err_set(err, ERR_REFUSED,
 			    "guard min_sites: draining %s would leave %s announced by %u well sites, needs %u",
 			    c->sites[site].name, name, leaves, min_sites);
+		}
 		free(view);
 	}
 	json_decref(names);

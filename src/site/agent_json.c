@@ -32,13 +32,12 @@ probe_json(const struct agent *a, size_t s, size_t i)
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, "
 			 "s:{s:I, s:I, s:I}}",
-	    "probe",
-	    conf->name, "kind", conf_probe_kind_name(conf->kind), "target",
-	    conf->target != NULL ? conf->target : conf->argv[0], "health",
-	    health_name(known->health), "detail", known->detail, "since_ms",
-	    (json_int_t)known->since_ms, "last_ms", (json_int_t)known->last_ms,
-	    "rtt_us", (json_int_t)known->rtt_us, "results", "pass",
-	    (json_int_t)known->results[PROBE_PASS], "fail",
+	    "probe", conf->name, "kind", conf_probe_kind_name(conf->kind),
+	    "target", conf->target != NULL ? conf->target : conf->argv[0],
+	    "health", health_name(known->health), "detail", known->detail,
+	    "since_ms", (json_int_t)known->since_ms, "last_ms",
+	    (json_int_t)known->last_ms, "rtt_us", (json_int_t)known->rtt_us,
+	    "results", "pass", (json_int_t)known->results[PROBE_PASS], "fail",
 	    (json_int_t)known->results[PROBE_FAIL], "untried",
 	    (json_int_t)known->results[PROBE_NO_ANSWER_FROM_US]);
 }
@@ -58,8 +57,8 @@ services_json(const struct agent *a)
 			a->conf->services[s].name, "health",
 			health_name(checker_service(a->checker, s)), "since_ms",
 			(json_int_t)checker_service_since_ms(a->checker, s),
-			"need", (json_int_t)a->conf->services[s].need,
-			"probes", probes));
+			"need", (json_int_t)a->conf->services[s].need, "probes",
+			probes));
 	}
 	return list;
 }
@@ -137,18 +136,18 @@ site_state(const struct agent *a)
 json_t *
 agent_status(const struct agent *a)
 {
-	json_t *site =
-	    json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o?, "
-		"s:o?}",
-		"site", a->conf->site, "state", site_state(a), "boot", a->boot,
-		"started_ms", (json_int_t)a->started_ms, "test_experiment",
-		(json_int_t)a->test_experiment, "test_given_up",
-		(json_int_t)a->test_given_up, "services",
-		services_json(a), "prefixes", prefixes_json(a), "intents",
-		intents_to_json(&a->intents.set, a->conf->site, true), "bird",
-		bird_json(a), "sweep",
-		a->sweep != NULL ? sweep_link_status(a->sweep) : NULL, "uplink",
-		a->uplink != NULL ? uplink_status(a->uplink) : NULL);
+	json_t *site = json_pack(
+	    "{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o?, "
+	    "s:o?}",
+	    "site", a->conf->site, "state", site_state(a), "boot", a->boot,
+	    "started_ms", (json_int_t)a->started_ms, "test_experiment",
+	    (json_int_t)a->test_experiment, "test_given_up",
+	    (json_int_t)a->test_given_up, "services", services_json(a),
+	    "prefixes", prefixes_json(a), "intents",
+	    intents_to_json(&a->intents.set, a->conf->site, true), "bird",
+	    bird_json(a), "sweep",
+	    a->sweep != NULL ? sweep_link_status(a->sweep) : NULL, "uplink",
+	    a->uplink != NULL ? uplink_status(a->uplink) : NULL);
 
 	if (a->uplink != NULL) {
 		json_t *up = json_object_get(site, "uplink");

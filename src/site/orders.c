@@ -76,19 +76,20 @@ parse_permits(const json_t *doc, struct orders *out, struct err *err)
 
 	if (list == NULL || json_is_null(list))
 		return 0;
-	if (!json_is_array(list) || json_array_size(list) > ORDER_PERMITS_MAX)
+	if (!json_is_array(list) || json_array_size(list) > ORDER_PERMITS_MAX) {
 		return err_set(err, ERR_PROTO,
 		    "orders: permits: expected prefixes");
+	}
 	out->has_permits = true;
 	out->permits = xcalloc(json_array_size(list), sizeof(*out->permits));
-	json_array_foreach(list, i, item)
-	{
+	json_array_foreach (list, i, item) {
 		const char *text = json_string_value(item);
 
 		if (text == NULL ||
-		    prefix_parse(text, &out->permits[i], err) == -1)
+		    prefix_parse(text, &out->permits[i], err) == -1) {
 			return err_set(err, ERR_PROTO,
 			    "orders: permits: expected prefixes");
+		}
 		out->n_permits++;
 	}
 	return 0;

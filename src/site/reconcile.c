@@ -551,9 +551,10 @@ keep_file(struct reconcile *r)
 	struct err err;
 	bool failed = write_file(r, &err) == -1;
 
-	if (failed && !r->file_failed)
+	if (failed && !r->file_failed) {
 		r->ops.on_notice("bird: change not carried out", err.msg,
 		    r->arg);
+	}
 	r->file_failed = failed;
 }
 

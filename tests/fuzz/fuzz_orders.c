@@ -3,7 +3,6 @@
 #include "site/orders.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "store/intent_row.h"
 
@@ -21,17 +20,17 @@ static void
 try_intent(const json_t *json)
 {
 	struct intent in, back;
-	json_t *again;
+	json_t *again, *twice;
 
-	memset(&in, 0, sizeof(in));
-	memset(&back, 0, sizeof(back));
 	if (intent_from_json(json, &in, NULL) == -1)
 		return;
 	again = intent_to_json(&in);
 	require(again != NULL);
 	require(intent_from_json(again, &back, NULL) == 0);
-	require(memcmp(&in, &back, sizeof(in)) == 0);
+	twice = intent_to_json(&back);
+	require(json_equal(again, twice));
 	json_decref(again);
+	json_decref(twice);
 }
 
 int

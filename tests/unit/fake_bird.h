@@ -33,7 +33,7 @@
 
 /* Lets time pass in which nothing must happen. */
 static inline void
-loop_idle(struct loop *lp, int64_t ms)
+loop_idle(struct loop *lp, int ms)
 {
 	const struct mono end = mono_add_ms(mono_now(), ms);
 

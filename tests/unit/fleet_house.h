@@ -88,8 +88,8 @@ house_on_done(const struct fetch_answer *answer, void *arg)
 	h->is_done = true;
 	h->status = answer->status;
 	free(h->body);
-	h->body = xstrdup(
-	    answer->body != NULL ? (const char *)answer->body : "");
+	h->body =
+	    xstrdup(answer->body != NULL ? (const char *)answer->body : "");
 }
 
 static inline int
@@ -241,10 +241,11 @@ fake_sweep(struct fake *a, const struct sweep_job *job)
 		uint32_t client = job->n_subset > 0 ? job->subset[k] : k;
 		size_t at = world(h, client);
 
-		if (h->twist != NULL)
+		if (h->twist != NULL) {
 			h->twist(h, at, job, client);
-		else if (at != NOWHERE)
+		} else if (at != NOWHERE) {
 			fake_reply(h, at, job, client, 0);
+		}
 	}
 	a->job = job->job;
 	a->is_done = true;
@@ -254,8 +255,9 @@ fake_sweep(struct fake *a, const struct sweep_job *job)
 static inline bool
 fake_poll(struct fake *a)
 {
-	char *path = xasprintf("/v1/sites/%s/orders?after=%llu&wait_ms=0&boot=%s",
-	    fake_name(a), (unsigned long long)a->wanted, a->boot);
+	char *path =
+	    xasprintf("/v1/sites/%s/orders?after=%llu&wait_ms=0&boot=%s",
+		fake_name(a), (unsigned long long)a->wanted, a->boot);
 	int status = get(a->h, path);
 	struct orders o;
 	json_t *doc;
@@ -423,15 +425,15 @@ house_load_clients(struct house *h)
 	char *text = xstrdup("");
 
 	for (unsigned i = 0; i < CLIENTS; i++) {
-		char *more = i < CLIENTS / 2 ?
-		    xasprintf("%s203.0.113.%u\n", text, i + 1) :
-		    xasprintf("%s2001:db8:1::%x,10\n", text, i + 1);
+		char *more = i < CLIENTS / 2
+		    ? xasprintf("%s203.0.113.%u\n", text, i + 1)
+		    : xasprintf("%s2001:db8:1::%x,10\n", text, i + 1);
 
 		free(text);
 		text = more;
 	}
-	assert_int_equal(
-	    post(h, "/v1/clients?upload=t&part=0&last=1", text), 200);
+	assert_int_equal(post(h, "/v1/clients?upload=t&part=0&last=1", text),
+	    200);
 	free(text);
 	assert_answer_has(h, "\"count\":12");
 }

@@ -105,13 +105,13 @@ wire_send_bytes(struct wire *w, const char *bytes, size_t len)
 	size_t done = 0;
 
 	for (int i = 0; i < 2000 && done < len && !w->is_closed; i++) {
-		ssize_t n =
-		    send(w->fd, bytes + done, len - done, MSG_NOSIGNAL);
+		ssize_t n = send(w->fd, bytes + done, len - done, MSG_NOSIGNAL);
 
-		if (n > 0)
+		if (n > 0) {
 			done += (size_t)n;
-		else if (errno != EAGAIN)
+		} else if (errno != EAGAIN) {
 			return;
+		}
 		loop_step(w->lp, 1);
 		wire_pump(w);
 	}

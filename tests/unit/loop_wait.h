@@ -12,16 +12,19 @@
 #define WAIT_MAX_MS 10000
 #define WAIT_STEP_MS 5
 
+/* One step of waiting for what the text says; fails after the deadline. */
+static inline void
+loop_wait(struct loop *lp, struct mono end, const char *text)
+{
+	if (!mono_before(mono_now(), end))
+		fail_msg("never: %s", text);
+	loop_step(lp, WAIT_STEP_MS);
+}
+
 #define WAIT_FOR(lp, condition)                                                \
-	do {                                                                   \
-		struct mono wait_end = mono_add_ms(mono_now(), WAIT_MAX_MS);   \
-                                                                               \
-		while (!(condition)) {                                         \
-			if (!mono_before(mono_now(), wait_end))                \
-				fail_msg("never: %s", #condition);             \
-			loop_step(lp, WAIT_STEP_MS);                           \
-		}                                                              \
-	} while (0)
+	for (struct mono wait_end = mono_add_ms(mono_now(), WAIT_MAX_MS);      \
+	     !(condition);)                                                    \
+	loop_wait(lp, wait_end, #condition)
 
 /* Lets the loop run for so long: to see that nothing happens. */
 static inline void

@@ -69,10 +69,11 @@ recon_start(struct recon *rec)
 		.on_notice = recon_on_notice,
 		.on_converged = recon_on_converged };
 
-	for (size_t i = 0; i < RIG_PREFIXES; i++)
+	for (size_t i = 0; i < RIG_PREFIXES; i++) {
 		assert_int_equal(prefix_parse(rig_prefixes[i],
 				     &rec->prefixes[i], NULL),
 		    0);
+	}
 	qsort(rec->prefixes, RIG_PREFIXES, sizeof(rec->prefixes[0]),
 	    prefix_compare);
 	rec->r = reconcile_new(rec->lp, &rec->conf, rec->prefixes, RIG_PREFIXES,

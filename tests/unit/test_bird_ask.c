@@ -24,7 +24,7 @@
 static const struct {
 	const char *greeting, *reply; /* NULL: nothing, and it stays */
 	bool hangs_up;                /* after it has said all that */
-	size_t piece;                 /* bytes at a time; 0: all */
+	uint8_t piece;                /* bytes at a time; 0: all */
 	enum err_code want;           /* ERR_NONE: done */
 	const char *text;             /* in the error */
 } cases[] = {

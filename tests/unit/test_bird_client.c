@@ -72,9 +72,10 @@ on_down(const struct err *err, void *arg)
 	rig->downs++;
 	rig->err = *err;
 	assert_false(bird_client_is_up(rig->bc));
-	for (size_t i = 0; i < rig->n_slots; i++)
+	for (size_t i = 0; i < rig->n_slots; i++) {
 		assert_int_equal(rig->slots[i].answered + rig->slots[i].failed,
 		    1);
+	}
 	if (rig->free_in == FREE_IN_DOWN)
 		rig_free_client(rig);
 }
@@ -610,9 +611,11 @@ test_freed_in_a_reply(void **state)
 	WAIT_UNTIL(rig->lp, rig->bc == NULL);
 	loop_idle(rig->lp, 2 * TIMEOUT_MS);
 	assert_int_equal(rig->slots[0].answered, 1);
-	for (unsigned i = 1; i < 3; i++)
+	for (unsigned i = 1; i < 3; i++) {
 		assert_int_equal(rig->slots[i].answered + rig->slots[i].failed,
 		    0);
+	}
+	assert_int_equal(rig->fake.commands, 1);
 	assert_int_equal(rig->downs, 0);
 }
 

@@ -149,9 +149,10 @@ test_messages_cut_at_every_byte_arrive_whole(void **state)
 		if (cut > 0)
 			peer_write(l, three_messages, cut);
 		loop_step(l->lp, 1);
-		if (cut < sizeof(three_messages))
+		if (cut < sizeof(three_messages)) {
 			peer_write(l, three_messages + cut,
 			    sizeof(three_messages) - cut);
+		}
 		WAIT_FOR(l->lp, l->n == 3);
 		check_three(l);
 	}
@@ -199,9 +200,9 @@ static void
 test_malformed_header_closes_once(void **state)
 {
 	static const uint8_t bad[][CHAN_HEADER_BYTES] = {
-		{ 0, 0x10, 0, 1, 0, 1, 0, 0 },         /* one byte too long */
+		{ 0, 0x10, 0, 1, 0, 1, 0, 0 },          /* one byte too long */
 		{ 0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0 }, /* longest of all */
-		{ 0, 0, 0, 1, 0, 1, 0, 1 },            /* zero is not zero */
+		{ 0, 0, 0, 1, 0, 1, 0, 1 },             /* zero is not zero */
 		{ 0, 0, 0, 1, 0, 1, 1, 0 },
 	};
 
@@ -349,7 +350,7 @@ static void
 test_backlog_counts_what_the_kernel_did_not_take(void **state)
 {
 	struct line *l = *state;
-	size_t size = 64 * 1024, total = 64 * (size + CHAN_HEADER_BYTES);
+	size_t size = 65536, total = 64 * (size + CHAN_HEADER_BYTES);
 	uint8_t *body = calloc(size, 1);
 	size_t got = 0;
 
@@ -421,8 +422,9 @@ test_frame_cut_short_is_an_error(void **state)
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
 		assert_int_equal(write(sv[0], three_messages, n), n);
 		(void)close(sv[0]);
-		assert_int_equal(
-		    frame_read(sv[1], buf, sizeof(buf), &msg, &err), -1);
+		assert_int_equal(frame_read(sv[1], buf, sizeof(buf), &msg,
+				     &err),
+		    -1);
 		assert_int_equal(err.code, ERR_GONE);
 		(void)close(sv[1]);
 	}
@@ -445,8 +447,8 @@ test_frame_longer_than_the_buffer_is_refused(void **state)
 	assert_int_equal(frame_read(sv[1], buf, 4, &msg, &err), -1);
 	assert_int_equal(err.code, ERR_PROTO);
 	err = (struct err){ 0 };
-	assert_int_equal(
-	    frame_write(sv[0], 5, buf, CHAN_BODY_MAX + 1, &err), -1);
+	assert_int_equal(frame_write(sv[0], 5, buf, CHAN_BODY_MAX + 1, &err),
+	    -1);
 	assert_int_equal(err.code, ERR_PROTO);
 	(void)close(sv[0]);
 	(void)close(sv[1]);

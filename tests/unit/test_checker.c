@@ -10,7 +10,7 @@
 #include "loop_wait.h"
 #include "test.h"
 
-#define INTERVAL_MS 50
+#define INTERVAL_MS 50LL
 
 struct service_state {
 	int status;
@@ -53,9 +53,11 @@ answer(struct house *h, struct api_request *req)
 {
 	int status = h->service.status;
 
-	if (h->service.script_len > 0)
-		status = h->service
-			     .script[h->service.answers % h->service.script_len];
+	if (h->service.script_len > 0) {
+		status =
+		    h->service
+			.script[h->service.answers % h->service.script_len];
+	}
 	h->service.answers++;
 	api_reply_bytes(req, status, "text/plain", "x", 1);
 }
@@ -118,6 +120,7 @@ on_service(size_t s, enum health before, enum health now, const char *reason,
 }
 
 static void
+/* NOLINTNEXTLINE(readability-function-size): as the header has it */
 on_probe(size_t s, size_t p, enum health before, enum health now,
     const char *detail, void *arg)
 {
@@ -153,7 +156,7 @@ setup(void **state)
 	h->delay = loop_timer_new(h->lp, on_delay, h);
 	h->env = probe_env_new(h->lp);
 	h->service.status = 200;
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
 		h->probes[i] = (struct conf_probe){ .name = h->url,
 			.kind = PROBE_HTTP,
 			.target = h->url,
@@ -163,10 +166,10 @@ setup(void **state)
 			.up_after = 2,
 			.status_min = 200,
 			.status_max = 299 };
-	h->conf = (struct conf_service){ .name = h->url,
-		.probes = h->probes,
-		.n_probes = 1,
-		.need = 1 };
+	}
+	h->conf = (struct conf_service){
+		.name = h->url, .probes = h->probes, .n_probes = 1, .need = 1
+	};
 	*state = h;
 	return 0;
 }
@@ -223,8 +226,8 @@ test_it_falls_and_rises_after_exactly_so_many(void **state)
 	}
 	assert_int_equal(h->probe_changes, 7);
 	assert_int_equal(h->service_changes, 7);
-	assert_in_range(
-	    wall_now_ms() - checker_probe(h->ck, 0, 0)->since_ms, 0, 5000);
+	assert_in_range(wall_now_ms() - checker_probe(h->ck, 0, 0)->since_ms, 0,
+	    5000);
 }
 
 /* Two failures, then a success: never three in a row. */
@@ -299,7 +302,8 @@ test_all_or_any_of_two(void **state)
 		h->conf.need = need;
 		h->service_now = HEALTH_UNKNOWN;
 		begin(h);
-		WAIT_FOR(h->lp, checker_count(h->ck, 0, HEALTH_SICK) == 1 &&
+		WAIT_FOR(h->lp,
+		    checker_count(h->ck, 0, HEALTH_SICK) == 1 &&
 			checker_count(h->ck, 0, HEALTH_HEALTHY) == 1);
 		assert_int_equal(checker_service(h->ck, 0),
 		    need == 1 ? HEALTH_HEALTHY : HEALTH_SICK);

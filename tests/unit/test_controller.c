@@ -75,8 +75,9 @@ test_waiting_agent_is_woken(void **state)
 	wire_send(w, text);
 	loop_idle(h->lp, 120);
 	assert_int_equal(wire_answers(w), 0);
-	assert_int_equal(
-	    post(h, "/v1/sites/akl/drain", "{\"reason\":\"work\"}"), 200);
+	assert_int_equal(post(h, "/v1/sites/akl/drain",
+			     "{\"reason\":\"work\"}"),
+	    200);
 	WAIT_FOR(h->lp, wire_has(w, "\"work\""));
 	wire_close(w);
 	free(w);
@@ -163,8 +164,9 @@ test_absurd_revision_of_an_agent(void **state)
 	assert_int_equal(post(h, "/v1/sites/chc/drain", ""), 200);
 	assert_in_range(revision_of(h, "chc"), before + 1, before + 10);
 	/* The highest that is believed leaves room enough. */
-	assert_int_equal(
-	    get(h, "/v1/sites/akl/orders?after=4611686018427387904"), 200);
+	assert_int_equal(get(h,
+			     "/v1/sites/akl/orders?after=4611686018427387904"),
+	    200);
 	for (size_t i = 0; i < SITES; i++) {
 		h->agents[i].wanted = 0;
 		assert_true(fake_poll(&h->agents[i]));
@@ -230,8 +232,8 @@ ask_everything(struct house *h)
 		if (status != 200 && status != 404)
 			fail_msg("%s: %d: %s", paths[i], status, h->body);
 	}
-	assert_int_equal(
-	    post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"), 200);
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
 	(void)post(h, "/v1/sites/akl/restore", "");
 	(void)post(h, "/v1/experiments", "{\"site\":\"chc\"}");
 }
@@ -274,8 +276,9 @@ test_reports_of_any_shape_in_an_experiment(void **state)
 			h->agents[k].wanted = 0;
 			assert_int_equal(fake_post_status(&h->agents[k]), 200);
 		}
-		assert_int_equal(
-		    post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 200);
+		assert_int_equal(post(h, "/v1/experiments",
+				     "{\"site\":\"akl\"}"),
+		    200);
 		/* The boot as it was, so that only the rest is odd. */
 		memcpy(h->agents[1].boot, "b", 2);
 		report_odd(h, "chc", hostile[i]);
@@ -290,8 +293,8 @@ test_reports_of_any_shape_in_an_experiment(void **state)
 static void
 test_bodies_that_are_no_report(void **state)
 {
-	static const char *const bad[] = { "", "{}", "[]", "x",
-		"{\"boot\":1}", "{\"boot\":null}",
+	static const char *const bad[] = { "", "{}", "[]", "x", "{\"boot\":1}",
+		"{\"boot\":null}",
 		"{\"boot\":\"b\",\"applied_revision\":\"x\"}",
 		"{\"boot\":\"b\",\"applied_revision\":1.5}",
 		"{\"boot\":\"0123456789012345678901234567890123456789\"}" };
@@ -299,8 +302,8 @@ test_bodies_that_are_no_report(void **state)
 
 	for (size_t i = 0; i < TEST_COUNT(bad); i++)
 		assert_int_equal(post(h, "/v1/sites/akl/status", bad[i]), 400);
-	assert_int_equal(
-	    post(h, "/v1/sites/xyz/status", "{\"boot\":\"b\"}"), 404);
+	assert_int_equal(post(h, "/v1/sites/xyz/status", "{\"boot\":\"b\"}"),
+	    404);
 }
 
 /* Nesting without end is refused before it is walked. */
@@ -351,14 +354,14 @@ test_drain_and_restore(void **state)
 	struct house *h = *state;
 
 	fakes_turn(h);
-	assert_int_equal(
-	    post(h, "/v1/sites/akl/drain",
-		"{\"reason\":\"work\",\"dry_run\":true}"),
+	assert_int_equal(post(h, "/v1/sites/akl/drain",
+			     "{\"reason\":\"work\",\"dry_run\":true}"),
 	    200);
 	assert_answer_has(h, "\"intent\":null");
 	assert_answer_has(h, "- route 192.0.2.0/24");
-	assert_int_equal(
-	    post(h, "/v1/sites/akl/drain", "{\"reason\":\"work\"}"), 200);
+	assert_int_equal(post(h, "/v1/sites/akl/drain",
+			     "{\"reason\":\"work\"}"),
+	    200);
 	assert_answer_has(h, "\"from\":\"announced\",\"to\":\"withdrawn\"");
 	assert_answer_has(h, "\"landing\":null");
 	/* Durable when it is answered. */
@@ -405,8 +408,8 @@ test_drain_for_a_time_ends_by_itself(void **state)
 {
 	struct house *h = *state;
 
-	assert_int_equal(
-	    post(h, "/v1/sites/akl/drain", "{\"for_ms\":150}"), 200);
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"for_ms\":150}"),
+	    200);
 	WAIT_FOR(h->lp,
 	    get(h, "/v1/sites/akl/orders?after=0") == 200 &&
 		strstr(h->body, "\"intents\":[]") != NULL);
@@ -483,14 +486,20 @@ test_full_set_refuses_a_drain(void **state)
 {
 	struct house *h = *state;
 	struct fake *a = &h->agents[0];
+	struct mono start;
 
 	a->intents = json_array();
-	for (int i = 0; i < INTENTS_MAX; i++)
+	for (int i = 0; i < INTENTS_MAX; i++) {
 		json_array_append_new(a->intents,
 		    json_pack("{s:o, s:s, s:s, s:I}", "id",
 			json_sprintf("i%d", i), "kind", "drain", "site", "akl",
 			"ended_ms", (json_int_t)wall_now_ms()));
+	}
+	/* In one go: the controller must not work through them one by one,
+	 * with all others' orders waiting. */
+	start = mono_now();
 	assert_int_equal(fake_post_status(a), 200);
+	assert_true(mono_diff_ms(mono_now(), start) < 4000);
 	assert_int_equal(post(h, "/v1/sites/chc/drain", ""), 409);
 	assert_answer_has(h, "too many intents");
 	json_decref(a->intents);
@@ -558,8 +567,9 @@ test_bad_list_changes_nothing(void **state)
 	struct house *h = *state;
 
 	house_load_clients(h);
-	assert_int_equal(
-	    upload(h, "upload=a&part=0&last=1", "203.0.113.1\njunk\n"), 400);
+	assert_int_equal(upload(h, "upload=a&part=0&last=1",
+			     "203.0.113.1\njunk\n"),
+	    400);
 	assert_answer_has(h, "line 2");
 	assert_int_equal(upload(h, "upload=a&part=0&last=1", ""), 400);
 	assert_int_equal(get(h, "/v1/clients"), 200);
@@ -638,13 +648,13 @@ test_events_wait_for_the_next(void **state)
 	    "Host: a\r\n\r\n");
 	loop_idle(h->lp, 250);
 	assert_int_equal(wire_answers(w), 0);
-	assert_int_equal(
-	    post(h, "/v1/sites/akl/drain", "{\"reason\":\"now\"}"), 200);
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"reason\":\"now\"}"),
+	    200);
 	WAIT_FOR(h->lp, wire_has(w, "\"now\""));
 	wire_close(w);
 	/* Nothing new: an empty answer when the time is over. */
-	assert_int_equal(
-	    get(h, "/v1/events?after=0&subject=none&wait_ms=150"), 200);
+	assert_int_equal(get(h, "/v1/events?after=0&subject=none&wait_ms=150"),
+	    200);
 	assert_answer_has(h, "\"events\":[]");
 	assert_int_equal(number(h, "last"), 0);
 	free(w);

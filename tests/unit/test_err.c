@@ -83,10 +83,10 @@ test_every_code_has_a_name_of_its_own(void **state)
 	(void)state;
 	for (int a = 0; a < ERR_CODE_COUNT; a++) {
 		assert_true(err_code_name((enum err_code)a)[0] != '\0');
-		for (int b = 0; b < a; b++)
-			assert_string_not_equal(
-			    err_code_name((enum err_code)a),
+		for (int b = 0; b < a; b++) {
+			assert_string_not_equal(err_code_name((enum err_code)a),
 			    err_code_name((enum err_code)b));
+		}
 	}
 }
 

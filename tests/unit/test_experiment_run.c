@@ -23,8 +23,9 @@ state_of(struct house *h, unsigned id)
 	(void)snprintf(path, sizeof(path), "/v1/experiments/%u", id);
 	assert_int_equal(get(h, path), 200);
 	doc = answer_json(h);
-	assert_int_equal(
-	    json_unpack(doc, "{s:{s:s}}", "experiment", "state", &text), 0);
+	assert_int_equal(json_unpack(doc, "{s:{s:s}}", "experiment", "state",
+			     &text),
+	    0);
 	(void)snprintf(state, sizeof(state), "%s", text);
 	json_decref(doc);
 	return state;
@@ -89,25 +90,25 @@ counter(struct house *h, unsigned id, const char *name)
 }
 
 static void
-check_heir(struct house *h, const char *heir, json_int_t clients,
-    double weight)
+check_heir(struct house *h, const char *heir, json_int_t clients, double weight)
 {
 	json_t *doc, *entry;
 	size_t i;
 
 	assert_int_equal(get(h, "/v1/failover?site=akl"), 200);
 	doc = answer_json(h);
-	json_array_foreach (
-	    json_object_get(json_array_get(json_object_get(doc, "maps"), 0),
-		"heirs"),
+	json_array_foreach (json_object_get(json_array_get(json_object_get(doc,
+							       "maps"),
+						0),
+				"heirs"),
 	    i, entry) {
 		const char *name =
 		    json_string_value(json_object_get(entry, "heir"));
 
 		if (strcmp(name != NULL ? name : "", heir) != 0)
 			continue;
-		assert_int_equal(json_integer_value(
-				     json_object_get(entry, "clients")),
+		assert_int_equal(json_integer_value(json_object_get(entry,
+				     "clients")),
 		    clients);
 		assert_true(json_real_value(json_object_get(entry, "weight")) ==
 		    weight);
@@ -324,8 +325,8 @@ test_malformed_batches_are_refused(void **state)
 		"/v1/sites/akl/replies?boot=b&seq=x",
 		"/v1/sites/akl/replies?boot=b&seq=9223372036854775808",
 		/* Longer than what is compared: every batch would be new. */
-		"/v1/sites/akl/replies?seq=1&boot="
-		"0123456789012345678901234567890123456789",
+		("/v1/sites/akl/replies?seq=1&boot="
+		 "0123456789012345678901234567890123456789"),
 	};
 	struct house *h = *state;
 
@@ -333,8 +334,8 @@ test_malformed_batches_are_refused(void **state)
 	start(h);
 	for (size_t i = 0; i < TEST_COUNT(paths); i++)
 		assert_int_equal(ask_bytes(h, paths[i], "\0\0", 2), 400);
-	assert_int_equal(
-	    post(h, "/v1/sites/xyz/replies?boot=b&seq=1", ""), 404);
+	assert_int_equal(post(h, "/v1/sites/xyz/replies?boot=b&seq=1", ""),
+	    404);
 	for (size_t len = 0; len < 2 + SWEEP_REPLY_WIRE_BYTES; len++) {
 		static const char bytes[32] = { 0, 1 };
 		char path[64];
@@ -481,8 +482,8 @@ test_second_experiment_is_refused(void **state)
 	start(h);
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
 	assert_answer_has(h, "experiment 1 at akl is running");
-	assert_int_equal(
-	    post(h, "/v1/clients?upload=u&part=0&last=1", "203.0.113.9\n"),
+	assert_int_equal(post(h, "/v1/clients?upload=u&part=0&last=1",
+			     "203.0.113.9\n"),
 	    409);
 	assert_answer_has(h, "an experiment is running");
 }

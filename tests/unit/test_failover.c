@@ -19,7 +19,7 @@ static const struct {
 	uint8_t before, after;
 	bool counted;   /* in answered */
 	bool displaced; /* a client of site 0 */
-	size_t heir;    /* of those */
+	uint8_t heir;   /* of those */
 	bool bystander;
 } clients[] = {
 	/* The withdrawn site's own. */
@@ -208,22 +208,29 @@ static const struct {
 };
 
 static void
+check_settle(size_t i)
+{
+	struct settle s = { 0 };
+
+	for (size_t k = 0; k < settles[i].n_rounds; k++) {
+		const uint8_t *previous =
+		    k == 0 ? NULL : settles[i].rounds[k - 1];
+		bool settled = settle_step(&s, previous, settles[i].rounds[k],
+		    3, settles[i].forbidden);
+
+		if (settled != settles[i].settled[k]) {
+			fail_msg("%s: round %zu: %d", settles[i].why, k,
+			    settled);
+		}
+	}
+}
+
+static void
 test_settle_courses(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < TEST_COUNT(settles); i++) {
-		struct settle s = { 0 };
-
-		for (size_t k = 0; k < settles[i].n_rounds; k++) {
-			bool settled = settle_step(&s,
-			    k == 0 ? NULL : settles[i].rounds[k - 1],
-			    settles[i].rounds[k], 3, settles[i].forbidden);
-
-			if (settled != settles[i].settled[k])
-				fail_msg("%s: round %zu: %d", settles[i].why, k,
-				    settled);
-		}
-	}
+	for (size_t i = 0; i < TEST_COUNT(settles); i++)
+		check_settle(i);
 }
 
 /*

@@ -137,10 +137,11 @@ struct model_site {
 static void
 model_site_acts(struct model_site *m)
 {
-	if (!m->sick)
+	if (!m->sick) {
 		m->announces = true;
-	else if (m->permit)
+	} else if (m->permit) {
 		m->announces = false;
+	}
 }
 
 static void
@@ -149,7 +150,7 @@ model_controller_acts(struct model_site *m, size_t n, unsigned min_sites)
 	struct guard_site view[SITES];
 	bool permit[SITES];
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		view[i] = (struct guard_site){
 			.is_live = m[i].seen_live,
 			.announces = m[i].seen_announces,
@@ -157,6 +158,7 @@ model_controller_acts(struct model_site *m, size_t n, unsigned min_sites)
 			.holds_permit =
 			    m[i].doc_permit || m[i].seen_taken < m[i].revoked,
 		};
+	}
 	(void)guard_permits(view, n, min_sites, permit);
 	for (size_t i = 0; i < n; i++) {
 		if (permit[i] == m[i].doc_permit)

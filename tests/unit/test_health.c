@@ -78,9 +78,10 @@ test_every_course_obeys_the_rule(void **state)
 		for (unsigned bits = 0; bits < 1u << 10; bits++) {
 			struct probe_health ph = { 0 };
 
-			for (unsigned k = 0; k < 10; k++)
+			for (unsigned k = 0; k < 10; k++) {
 				(void)probe_health_step(&ph,
 				    (bits >> k & 1) != 0, down_after, up_after);
+			}
 			assert_int_equal(ph.state,
 			    state_by_rule(bits, 10, down_after, up_after));
 		}
@@ -119,11 +120,13 @@ test_verdict_of_every_combination(void **state)
 		for (unsigned need = 1; need <= n; need++) {
 			enum health want = HEALTH_UNKNOWN;
 
-			if (count[HEALTH_HEALTHY] >= need)
+			if (count[HEALTH_HEALTHY] >= need) {
 				want = HEALTH_HEALTHY;
-			else if (count[HEALTH_HEALTHY] + count[HEALTH_UNKNOWN] <
-			    need)
+			} else if (count[HEALTH_HEALTHY] +
+				count[HEALTH_UNKNOWN] <
+			    need) {
 				want = HEALTH_SICK;
+			}
 			assert_int_equal(health_verdict(states, n, need), want);
 		}
 	}
@@ -136,9 +139,10 @@ test_nothing_known_is_unknown(void **state)
 	static const enum health states[4] = { HEALTH_UNKNOWN };
 
 	(void)state;
-	for (unsigned need = 1; need <= 4; need++)
+	for (unsigned need = 1; need <= 4; need++) {
 		assert_int_equal(health_verdict(states, 4, need),
 		    HEALTH_UNKNOWN);
+	}
 }
 
 static void
@@ -146,9 +150,10 @@ test_names_differ(void **state)
 {
 	(void)state;
 	for (unsigned a = 0; a < HEALTH_COUNT; a++) {
-		for (unsigned b = 0; b < a; b++)
+		for (unsigned b = 0; b < a; b++) {
 			assert_string_not_equal(health_name((enum health)a),
 			    health_name((enum health)b));
+		}
 	}
 }
 

@@ -102,12 +102,13 @@ random_prefix(void)
 	struct prefix p;
 	char text[64];
 
-	if (random() % 2 == 0)
+	if (random() % 2 == 0) {
 		(void)snprintf(text, sizeof(text), "10.%ld.%ld.0/24",
 		    random() % 256, random() % 256);
-	else
+	} else {
 		(void)snprintf(text, sizeof(text), "2001:db8:%lx:%lx::/64",
 		    1 + random() % 0xfffe, 1 + random() % 0xfffe);
+	}
 	assert_int_equal(prefix_parse(text, &p, NULL), 0);
 	return p;
 }
@@ -120,8 +121,7 @@ test_text_is_unique_and_reads_back(void **state)
 
 	(void)state;
 	srandom(1);
-	for (unsigned round = 0; round < 50; round++) {
-		size_t n = round * 6;
+	for (size_t n = 0; n < MANY; n += 6) {
 		char *one, *other;
 
 		for (size_t i = 0; i < n; i++)

@@ -107,8 +107,8 @@ static void
 test_what_was_taken_is_there_after_a_restart(void **state)
 {
 	struct house *h = *state;
-	struct intent in = intent_new_drain("chc", "work", "uid 7",
-	    wall_now_ms(), 0);
+	struct intent in =
+	    intent_new_drain("chc", "work", "uid 7", wall_now_ms(), 0);
 
 	intent_book_take(&h->book, &in, on_durable, h);
 	assert_int_equal(h->changes, 1);
@@ -222,8 +222,8 @@ test_old_rows_are_forgotten(void **state)
 static void
 test_json_both_ways(void **state)
 {
-	struct intent in = intent_new_drain("chc", "r\xc3\xbc\"\\", "uid 7", 5,
-	    7);
+	struct intent in =
+	    intent_new_drain("chc", "r\xc3\xbc\"\\", "uid 7", 5, 7);
 	struct intent back = { 0 };
 	json_t *json;
 

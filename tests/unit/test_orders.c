@@ -104,9 +104,8 @@ static const struct {
 	{ "intents", NULL,
 	    { "{}", "null", "1", "\"\"", "[1]", "[null]", "[[]]", "[{}]" } },
 	{ "permits", NULL,
-	    { "{}", "1", "true", "\"192.0.2.0/24\"", "[1]", "[null]",
-		"[\"\"]", "[\"junk\"]", "[\"192.0.2.1/24\"]",
-		"[\"192.0.2.0/24\",[]]" } },
+	    { "{}", "1", "true", "\"192.0.2.0/24\"", "[1]", "[null]", "[\"\"]",
+		"[\"junk\"]", "[\"192.0.2.1/24\"]", "[\"192.0.2.0/24\",[]]" } },
 	{ "ended", NULL, { "{}", "null", "1", "[1]", "[null]", "[[]]" } },
 	{ "test", NULL, { "[]", "null", "1", "\"\"", "{}" } },
 	{ "test", "withdrawn", { "0", "null", "\"true\"", "[]" } },
@@ -152,23 +151,29 @@ check_refused(const json_t *doc, const char *key, const char *value)
 	orders_fini(&o);
 }
 
+/* The good document with one value at that place, which is no good there. */
+static void
+try_value(const char *outer, const char *inner, const char *value)
+{
+	json_t *doc = load(good), *at = doc;
+	const char *key = outer;
+
+	if (inner != NULL) {
+		at = json_object_get(doc, outer);
+		key = inner;
+	}
+	json_object_set_new(at, key, load(value));
+	check_refused(doc, key, value);
+	json_decref(doc);
+}
+
 static void
 test_each_field_in_every_wrong_way(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < TEST_COUNT(bad); i++) {
-		for (size_t v = 0; bad[i].values[v] != NULL; v++) {
-			json_t *doc = load(good), *at = doc;
-			const char *key = bad[i].outer;
-
-			if (bad[i].inner != NULL) {
-				at = json_object_get(doc, bad[i].outer);
-				key = bad[i].inner;
-			}
-			json_object_set_new(at, key, load(bad[i].values[v]));
-			check_refused(doc, key, bad[i].values[v]);
-			json_decref(doc);
-		}
+		for (size_t v = 0; bad[i].values[v] != NULL; v++)
+			try_value(bad[i].outer, bad[i].inner, bad[i].values[v]);
 	}
 }
 
@@ -216,9 +221,10 @@ array_of(size_t n, const char *text)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		json_array_append_new(list,
 		    text != NULL ? json_string(text) : json_integer(0));
+	}
 	return list;
 }
 

@@ -248,10 +248,11 @@ test_announce_and_withdraw_read_back(void **state)
 		recon_want(&rig->rec, wanted);
 		wait_for_real(rig, wanted);
 		WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).sessions_up == 1);
-		for (size_t i = 0; i < RIG_PREFIXES; i++)
+		for (size_t i = 0; i < RIG_PREFIXES; i++) {
 			WAIT_UNTIL(rig->rec.lp,
 			    reconcile_exported_to(rig->rec.r, i) ==
 				(wanted >> i & 1));
+		}
 	}
 	assert_int_equal(recon_bird(&rig->rec).sessions_all, 1);
 	assert_int_equal(strncmp(recon_bird(&rig->rec).version, "2.", 2), 0);
@@ -273,10 +274,11 @@ test_foreign_configure(void **state)
 		loop_idle(rig->rec.lp, 150);
 		assert_int_equal(recon_real(&rig->rec), 5);
 	}
-	for (size_t i = 0; i < RIG_PREFIXES; i++)
+	for (size_t i = 0; i < RIG_PREFIXES; i++) {
 		assert_true(rig->rec.changes[i][REAL_ANNOUNCED] +
 			rig->rec.changes[i][REAL_WITHDRAWN] <=
 		    1);
+	}
 }
 
 static void
@@ -391,10 +393,11 @@ test_restart_of_the_daemon(void **state)
 	recon_restart(&rig->rec);
 	wait_for_real(rig, 6);
 	loop_idle(rig->rec.lp, 300);
-	for (size_t i = 0; i < RIG_PREFIXES; i++)
+	for (size_t i = 0; i < RIG_PREFIXES; i++) {
 		assert_int_equal(rig->rec.changes[i][REAL_ANNOUNCED] +
 			rig->rec.changes[i][REAL_WITHDRAWN],
 		    1);
+	}
 }
 
 int

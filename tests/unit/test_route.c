@@ -58,10 +58,11 @@ test_first_rule_that_applies_decides(void **state)
 
 		assert_true(route_rule_concerns(d.rule, in.kind));
 		assert_true(route_rule_applies(d.rule, &in));
-		for (unsigned k = 0; k < d.rule; k++)
+		for (unsigned k = 0; k < d.rule; k++) {
 			assert_false(route_rule_concerns((enum route_rule)k,
 					 in.kind) &&
 			    route_rule_applies((enum route_rule)k, &in));
+		}
 	}
 }
 
@@ -148,9 +149,10 @@ test_rules_have_names_and_both_texts(void **state)
 		/* The last resort always applies: it has no other form. */
 		if (rule != ROUTE_RULE_TEST)
 			assert_true(route_rule_text(rule, false)[0] != '\0');
-		for (unsigned b = 0; b < a; b++)
+		for (unsigned b = 0; b < a; b++) {
 			assert_string_not_equal(route_rule_name(rule),
 			    route_rule_name((enum route_rule)b));
+		}
 	}
 }
 

@@ -63,10 +63,11 @@ handle_echo(struct api_request *req, void *arg)
 	json_t *body = api_body_json(req, &err);
 
 	h->calls++;
-	if (body == NULL)
+	if (body == NULL) {
 		api_reply_err(req, &err);
-	else
+	} else {
 		api_reply_json(req, 200, body);
+	}
 }
 
 static void
@@ -77,11 +78,12 @@ handle_number(struct api_request *req, void *arg)
 	struct err err = { 0 };
 
 	(void)arg;
-	if (api_param_i64(req, "n", range, &value, &err) == -1)
+	if (api_param_i64(req, "n", range, &value, &err) == -1) {
 		api_reply_err(req, &err);
-	else
+	} else {
 		api_reply_json(req, 200,
 		    json_pack("{s:I}", "n", (json_int_t)value));
+	}
 }
 
 static void
@@ -229,45 +231,49 @@ ask(struct house *h, const char *method, const char *path, bool is_local,
 
 /* ---- routes ---- */
 
+static const struct {
+	const char *method, *path;
+	int status;
+} paths[] = {
+	{ "GET", "/v1/hello", 200 },
+	{ "GET", "/v1/hello?x=1", 200 },
+	{ "GET", "/v1/more", 200 },
+	{ "POST", "/v1/hello", 404 },
+	{ "GET", "/v1/hello/", 404 },
+	{ "GET", "/v1", 404 },
+	{ "GET", "/v1/hell", 404 },
+	{ "GET", "/v1/helloo", 404 },
+	{ "GET", "/", 404 },
+	{ "GET", "//v1/hello", 404 },
+	{ "GET", "/v1%2Fhello", 404 },
+	{ "GET", "/v1/hell%6f", 200 },
+	{ "GET", "/v1/hello%00", 400 },
+	{ "GET", "/v1/seen/x%00y", 400 },
+	{ "GET", "/a/b/c/d/e/f", 404 },
+	{ "GET", "/a/b/c/d/e/f/g", 400 },
+	{ "GET", "/v1/seen/a?q=b%20c", 200 },
+	{ "GET", "/v1/seen/a?q", 400 },
+	{ "GET", "/v1/seen/a?=b", 400 },
+	{ "PUT", "/v1/hello", 501 },
+	{ "DELETE", "/v1/hello", 501 },
+};
+
+static void
+check_path(struct house *h, size_t i, bool is_local)
+{
+	int status = ask(h, paths[i].method, paths[i].path, is_local, NULL);
+
+	if (status != paths[i].status)
+		fail_msg("%s %s: %d", paths[i].method, paths[i].path, status);
+}
+
 static void
 test_routes(void **state)
 {
-	static const struct {
-		const char *method, *path;
-		int status;
-	} cases[] = {
-		{ "GET", "/v1/hello", 200 },
-		{ "GET", "/v1/hello?x=1", 200 },
-		{ "GET", "/v1/more", 200 },
-		{ "POST", "/v1/hello", 404 },
-		{ "GET", "/v1/hello/", 404 },
-		{ "GET", "/v1", 404 },
-		{ "GET", "/v1/hell", 404 },
-		{ "GET", "/v1/helloo", 404 },
-		{ "GET", "/", 404 },
-		{ "GET", "//v1/hello", 404 },
-		{ "GET", "/v1%2Fhello", 404 },
-		{ "GET", "/v1/hell%6f", 200 },
-		{ "GET", "/v1/hello%00", 400 },
-		{ "GET", "/v1/seen/x%00y", 400 },
-		{ "GET", "/a/b/c/d/e/f", 404 },
-		{ "GET", "/a/b/c/d/e/f/g", 400 },
-		{ "GET", "/v1/seen/a?q=b%20c", 200 },
-		{ "GET", "/v1/seen/a?q", 400 },
-		{ "GET", "/v1/seen/a?=b", 400 },
-		{ "PUT", "/v1/hello", 501 },
-		{ "DELETE", "/v1/hello", 501 },
-	};
 	struct house *h = *state;
 
-	for (size_t i = 0; i < TEST_COUNT(cases); i++) {
-		int status = ask(h, cases[i].method, cases[i].path, i % 2 == 0,
-		    NULL);
-
-		if (status != cases[i].status)
-			fail_msg("%s %s: %d", cases[i].method, cases[i].path,
-			    status);
-	}
+	for (size_t i = 0; i < TEST_COUNT(paths); i++)
+		check_path(h, i, i % 2 == 0);
 }
 
 static void
@@ -276,8 +282,9 @@ test_handler_sees_segments_parameters_and_the_actor(void **state)
 	struct house *h = *state;
 	char want[128];
 
-	assert_int_equal(
-	    ask(h, "GET", "/v1/seen/a%2fb?q=c%26+d&q=e", true, NULL), 200);
+	assert_int_equal(ask(h, "GET", "/v1/seen/a%2fb?q=c%26+d&q=e", true,
+			     NULL),
+	    200);
 	(void)snprintf(want, sizeof(want), "a/b||c& d|uid %u",
 	    (unsigned)getuid());
 	assert_string_equal(h->seen, want);
@@ -323,10 +330,11 @@ test_numbers_in_parameters(void **state)
 		int status = ask(h, "GET", cases[i].path, true, NULL);
 
 		assert_int_equal(status, cases[i].body != NULL ? 200 : 400);
-		if (cases[i].body != NULL)
+		if (cases[i].body != NULL) {
 			assert_string_equal(h->body, cases[i].body);
-		else
+		} else {
 			assert_non_null(strstr(h->body, "parameter n"));
+		}
 	}
 }
 
@@ -352,10 +360,11 @@ test_bodies_are_json_objects(void **state)
 	};
 	struct house *h = *state;
 
-	for (size_t i = 0; i < TEST_COUNT(cases); i++)
-		assert_int_equal(
-		    ask(h, "POST", "/v1/echo", true, cases[i].body),
+	for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+		assert_int_equal(ask(h, "POST", "/v1/echo", true,
+				     cases[i].body),
 		    cases[i].status);
+	}
 }
 
 static void
@@ -397,8 +406,9 @@ test_error_that_quotes_bytes_is_json(void **state)
 {
 	struct house *h = *state;
 
-	assert_int_equal(
-	    ask(h, "GET", "/v1/fail/6/%ff%c3%28x%e2%82", true, NULL), 409);
+	assert_int_equal(ask(h, "GET", "/v1/fail/6/%ff%c3%28x%e2%82", true,
+			     NULL),
+	    409);
 	assert_non_null(strstr(h->body, "\"message\":\"?\?(x?\?\""));
 	assert_int_equal(ask(h, "GET", "/v1/fail/6/%c3%bc", true, NULL), 409);
 	assert_non_null(strstr(h->body, "\"message\":\"\xc3\xbc\""));
@@ -411,8 +421,7 @@ static const struct {
 	const char *request;
 } hostile[] = {
 	{ "no host", "GET /v1/hello HTTP/1.1\r\n\r\n" },
-	{ "two hosts",
-	    "GET /v1/hello HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n" },
+	{ "two hosts", "GET /v1/hello HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n" },
 	{ "length and encoding",
 	    "POST /v1/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
 	    "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n" },
@@ -479,14 +488,16 @@ test_ambiguous_requests_are_refused(void **state)
 	struct house *h = *state;
 
 	for (size_t i = 0; i < TEST_COUNT(hostile); i++) {
-		if (i % 2 == 0)
+		if (i % 2 == 0) {
 			wire_tcp(h->wire, h->lp, h->port);
-		else
+		} else {
 			wire_unix(h->wire, h->lp, h->path);
+		}
 		wire_send(h->wire, hostile[i].request);
 		for (int k = 0; k < 400 && !wire_is_closed(h->wire); k++)
 			loop_step(h->lp, WAIT_STEP_MS);
-		if (!h->wire->is_closed || h->calls != 0 || wire_answers(h->wire) > 1 ||
+		if (!h->wire->is_closed || h->calls != 0 ||
+		    wire_answers(h->wire) > 1 ||
 		    (h->wire->len > 0 && !wire_has(h->wire, " 400 ") &&
 			!wire_has(h->wire, " 413 ")))
 			fail_msg("%s: %s", hostile[i].why, h->wire->text);
@@ -507,8 +518,7 @@ test_good_requests_on_one_connection(void **state)
 	    "POST /v1/echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
 	    "\r\n{}"
 	    "GET /v1/hello HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
-	WAIT_FOR(h->lp,
-	    (wire_pump(h->wire), wire_answers(h->wire) == 4));
+	WAIT_FOR(h->lp, (wire_pump(h->wire), wire_answers(h->wire) == 4));
 	assert_int_equal(h->calls, 4);
 	assert_null(strstr(h->wire->text, " 400 "));
 	assert_false(wire_is_closed(h->wire));
@@ -555,10 +565,10 @@ static void
 send_long(struct house *h, const char *head, size_t filler)
 {
 	size_t head_len = strlen(head);
-	char *text = malloc(head_len + filler);
+	char *text = calloc(head_len + filler + 1, 1);
 
 	assert_non_null(text);
-	memcpy(text, head, head_len);
+	(void)snprintf(text, head_len + 1, "%s", head);
 	memset(text + head_len, 'x', filler);
 	wire_tcp(h->wire, h->lp, h->port);
 	wire_send_bytes(h->wire, text, head_len + filler);
@@ -634,10 +644,11 @@ test_client_gone_while_it_waits(void **state)
 	struct house *h = *state;
 
 	for (unsigned i = 0; i < 2 * TEST_COUNT(requests); i++) {
-		if (i % 2 == 0)
+		if (i % 2 == 0) {
 			wire_unix(h->wire, h->lp, h->path);
-		else
+		} else {
 			wire_tcp(h->wire, h->lp, h->port);
+		}
 		wire_send(h->wire, requests[i / 2]);
 		WAIT_FOR(h->lp, h->deferred != NULL);
 		wire_close(h->wire);
@@ -729,8 +740,8 @@ test_dead_socket_is_replaced(void **state)
 static void
 test_bad_addresses_are_refused(void **state)
 {
-	static const char *const bad[] = { "", "example.org:80", "1.2.3.4:99999",
-		"192.0.2.1:1" };
+	static const char *const bad[] = { "", "example.org:80",
+		"1.2.3.4:99999", "192.0.2.1:1" };
 	struct house *h = *state;
 	char where[32];
 	char long_path[200];
@@ -752,9 +763,9 @@ test_bad_addresses_are_refused(void **state)
 		memset(long_path, 'x', sizeof(long_path) - 1);
 		long_path[0] = '/';
 		long_path[sizeof(long_path) - 1] = '\0';
-		assert_int_equal(i == 0 ?
-			api_server_listen_tcp(s, where, &err) :
-			api_server_listen_unix(s, long_path, &err),
+		assert_int_equal(i == 0
+			? api_server_listen_tcp(s, where, &err)
+			: api_server_listen_unix(s, long_path, &err),
 		    -1);
 		assert_int_equal(err.code, i == 0 ? ERR_SYS : ERR_CONF);
 		api_server_free(s);

@@ -33,10 +33,11 @@ tell_sessions(const struct bird_reply *reply, struct told *told)
 	size_t n = bird_show_sessions(reply, sessions, TEST_COUNT(sessions));
 
 	assert_true(n <= TEST_COUNT(sessions));
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		told->len += (size_t)snprintf(told->text + told->len,
 		    sizeof(told->text) - told->len, "%s:%d ", sessions[i].name,
 		    sessions[i].is_up);
+	}
 }
 
 static const struct {
@@ -162,9 +163,10 @@ test_more_sessions_than_room(void **state)
 	const struct bird_reply reply = { .lines = lines, .n = 5 };
 
 	(void)state;
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < 5; i++) {
 		lines[i] = (struct bird_line){ .code = 1002,
 			.text = "b BGP --- up 12:00 Established" };
+	}
 	for (size_t max = 0; max < 3; max++) {
 		memset(sessions, 0, sizeof(sessions));
 		assert_int_equal(bird_show_sessions(&reply, sessions, max), 5);
@@ -262,10 +264,11 @@ test_reconfiguring(void **state)
 	const struct bird_reply none = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < TEST_COUNT(statuses); i++)
+	for (size_t i = 0; i < TEST_COUNT(statuses); i++) {
 		assert_int_equal(bird_show_is_reconfiguring(reply_of_golden(r,
 				     statuses[i].name)),
 		    statuses[i].want);
+	}
 	assert_true(bird_show_is_reconfiguring(&none));
 	bird_reader_free(r);
 }

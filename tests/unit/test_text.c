@@ -68,8 +68,8 @@ test_clean_leaves_text_only(void **state)
 		{ "a\xc3", "a?" },
 		{ "\xc3(", "?(" },
 		{ "\xe2\x82", "?\?" },
-		{ "\xed\xa0\x80", "?\?\?" },         /* a surrogate */
-		{ "\xc0\xaf", "?\?" },               /* overlong */
+		{ "\xed\xa0\x80", "?\?\?" },       /* a surrogate */
+		{ "\xc0\xaf", "?\?" },             /* overlong */
 		{ "\xf4\x90\x80\x80", "?\?\?\?" }, /* above U+10FFFF */
 		{ "\x80z", "?z" },
 	};

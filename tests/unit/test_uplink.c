@@ -16,6 +16,7 @@
 #include "base/fetch.h"
 #include "http_wire.h"
 #include "loop_wait.h"
+#include "probes/sweep.h"
 #include "site/agent.h"
 #include "site/agent_state.h"
 #include "store_file.h"
@@ -107,8 +108,8 @@ make_conf(struct house *h)
 	(void)snprintf(h->bird, sizeof(h->bird), "%s/bird", h->f.dir);
 	(void)snprintf(h->include, sizeof(h->include), "%s/include", h->f.dir);
 	(void)snprintf(h->control, sizeof(h->control), "%s/sock", h->f.dir);
-	assert_int_equal(
-	    prefix_parse("198.51.100.0/24", &h->test_prefix, NULL), 0);
+	assert_int_equal(prefix_parse("198.51.100.0/24", &h->test_prefix, NULL),
+	    0);
 	assert_int_equal(addr_parse("198.51.100.1", &h->source, NULL), 0);
 	h->agent_conf = (struct conf_agent){ .site = h->site,
 		.bird = { .socket = h->bird,
@@ -273,12 +274,12 @@ test_living_controller_holds_the_test_prefix(void **state)
 	struct house *h = *state;
 
 	h->orders = WITHDRAW;
-	h->agent_conf.test.confirm_ms = 3 * 1000;
+	h->agent_conf.test.confirm_ms = 3000;
 	h->posts_answer = "{\"revision\":5}";
 	begin(h);
 	WAIT_FOR(h->lp, is_withdrawn(h));
 	h->orders = NULL;
-	loop_idle(h->lp, 4 * 1000);
+	loop_idle(h->lp, 4000);
 	assert_true(is_withdrawn(h));
 }
 

@@ -75,8 +75,7 @@ static void
 on_screen(struct loop *lp, int fd, unsigned events, void *arg)
 {
 	struct scene *sc = arg;
-	ssize_t n =
-	    read(fd, sc->seen + sc->len, SEEN_BYTES - 1 - sc->len);
+	ssize_t n = read(fd, sc->seen + sc->len, SEEN_BYTES - 1 - sc->len);
 
 	(void)lp;
 	(void)events;

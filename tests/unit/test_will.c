@@ -90,7 +90,8 @@ stage_start_keeper(struct stage *s)
 	char body[2 * PATH_MAX];
 	int n = snprintf(body, sizeof(body),
 	    "{\"include\":\"%s\",\"socket\":\"%s\",\"timeout_ms\":1000,"
-	    "\"lock\":\"%s\",\"text\":\"" "route 198.51.100.0/24 blackhole;\\n"
+	    "\"lock\":\"%s\",\"text\":\""
+	    "route 198.51.100.0/24 blackhole;\\n"
 	    "\"}",
 	    s->include, s->socket, s->lock);
 
@@ -166,8 +167,8 @@ static void
 test_unreadable_will_is_left_alone(void **state)
 {
 	static const char *const bad[] = { "x", "{}", "[]", "null",
-		"{\"include\":1,\"socket\":\"s\",\"timeout_ms\":1,"
-		"\"lock\":\"l\",\"text\":\"t\"}",
+		("{\"include\":1,\"socket\":\"s\",\"timeout_ms\":1,"
+		 "\"lock\":\"l\",\"text\":\"t\"}"),
 		"{\"include\":\"/nonexistent/x\",\"socket\":\"s\"}" };
 
 	(void)state;

@@ -51,17 +51,20 @@ tell_about(char *out, size_t size)
 	while (status != NULL && fgets(line, sizeof(line), status) != NULL) {
 		if (strncmp(line, "Cap", 3) == 0 ||
 		    strncmp(line, "NoNewPrivs", 10) == 0 ||
-		    strncmp(line, "Name", 4) == 0)
+		    strncmp(line, "Name", 4) == 0) {
 			used += (size_t)snprintf(out + used, size - used, "%s",
 			    line);
+		}
 	}
 	if (status != NULL)
 		(void)fclose(status);
 	d = opendir("/proc/self/fd");
 	while (d != NULL && (e = readdir(d)) != NULL) {
-		if (e->d_name[0] != '.' && atol(e->d_name) != dirfd(d))
+		if (e->d_name[0] != '.' &&
+		    strtol(e->d_name, NULL, 10) != dirfd(d)) {
 			used += (size_t)snprintf(out + used, size - used,
 			    "fd %s\n", e->d_name);
+		}
 	}
 	if (d != NULL)
 		(void)closedir(d);
@@ -76,6 +79,14 @@ leave_file(const char *path)
 	(void)close(fd);
 }
 
+static void
+say_and_die(int fd)
+{
+	for (int i = 0; i < 300; i++)
+		(void)frame_write(fd, MSG_ECHO, "last", 4, NULL);
+	(void)raise(SIGKILL);
+}
+
 static int
 echo_main(int fd)
 {
@@ -88,10 +99,7 @@ echo_main(int fd)
 			(void)frame_write(fd, MSG_ECHO, msg.body, msg.len,
 			    NULL);
 		} else if (msg.type == MSG_SAY_AND_DIE) {
-			for (int i = 0; i < 300; i++)
-				(void)frame_write(fd, MSG_ECHO, "last", 4,
-				    NULL);
-			(void)raise(SIGKILL);
+			say_and_die(fd);
 		} else if (msg.type == MSG_ABOUT) {
 			(void)frame_write(fd, MSG_ABOUT, text,
 			    tell_about(text, sizeof(text)), NULL);
@@ -171,9 +179,9 @@ on_lost(struct worker *w, void *arg)
 	}
 }
 
-static const struct worker_ops ops = { .on_start = on_start,
-	.on_msg = on_msg,
-	.on_lost = on_lost };
+static const struct worker_ops ops = {
+	.on_start = on_start, .on_msg = on_msg, .on_lost = on_lost
+};
 
 static void
 on_keeper_lost(void *arg)
@@ -271,9 +279,10 @@ test_killed_worker_comes_again_after_a_growing_pause(void **state)
 	}
 	WAIT_FOR(h->lp, h->starts == 4);
 	/* Pauses of 100, 200 and 400 ms. */
-	for (unsigned i = 1; i <= 3; i++)
+	for (unsigned i = 1; i <= 3; i++) {
 		assert_true(mono_diff_ms(h->started_at[i],
 				h->started_at[i - 1]) >= (50 << i) - 1);
+	}
 	assert_int_equal(worker_send(h->w, MSG_ECHO, "again", 5), 0);
 	WAIT_FOR(h->lp, h->msgs == 1);
 	assert_int_equal(h->keeper_lost, 0);
@@ -340,8 +349,7 @@ check_rights(struct house *h, size_t kind, unsigned long long may_have)
 	(void)worker_send(h->w, MSG_ABOUT, NULL, 0);
 	WAIT_FOR(h->lp, h->msgs == 1);
 	for (size_t i = 0; i < TEST_COUNT(names); i++)
-		assert_int_equal(status_bits(h->text, names[i]) & ~may_have,
-		    0);
+		assert_int_equal(status_bits(h->text, names[i]) & ~may_have, 0);
 	assert_int_equal(status_bits(h->text, "NoNewPrivs:"), 1);
 	for (const char *p = h->text; (p = strstr(p, "fd ")) != NULL; p += 3) {
 		long fd = strtol(p + 3, NULL, 10);
@@ -371,9 +379,10 @@ test_prober_keeps_raw_sockets_only(void **state)
 	struct house *h = *state;
 
 	check_rights(h, KIND_RAW, CAP_NET_RAW_BIT);
-	if (geteuid() == 0)
+	if (geteuid() == 0) {
 		assert_int_equal(status_bits(h->text, "CapEff:"),
 		    CAP_NET_RAW_BIT);
+	}
 }
 
 /* The store writes its last rows then. */
@@ -446,10 +455,11 @@ die_with_will(const struct house *h, int how)
 		keeper = waitpid(-1, &status, WNOHANG);
 		nap(5);
 	} while (keeper == 0 || keeper == pid);
-	if (how == WILL_DISMISSED)
+	if (how == WILL_DISMISSED) {
 		assert_int_equal(keeper, -1);
-	else
+	} else {
 		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
 }
 
 static void
@@ -498,9 +508,9 @@ test_keeper_kills_nobody_but_its_own(void **state)
 	}
 	keeper = fork();
 	if (keeper == 0) {
-		struct keeper_job job = { .sock = sv[1],
-			.kinds = kinds,
-			.n_kinds = KIND_COUNT };
+		struct keeper_job job = {
+			.sock = sv[1], .kinds = kinds, .n_kinds = KIND_COUNT
+		};
 
 		(void)close(sv[0]);
 		keeper_main(&job);
@@ -531,13 +541,13 @@ test_record_of_wrong_size_is_refused(void **state)
 	for (size_t n = 1; n <= sizeof(bytes); n++) {
 		if (n == sizeof(rec))
 			continue;
-		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv),
-		    0);
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
 		assert_int_equal(write(sv[0], bytes, n), n);
 		/* What is longer arrives cut: its descriptor is closed. */
-		if (n < sizeof(rec))
-			assert_int_equal(
-			    keeper_record_recv(sv[1], &rec, &fd), -1);
+		if (n < sizeof(rec)) {
+			assert_int_equal(keeper_record_recv(sv[1], &rec, &fd),
+			    -1);
+		}
 		(void)close(sv[0]);
 		(void)close(sv[1]);
 	}
@@ -550,14 +560,13 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_worker_answers, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(
-		    test_killed_worker_comes_again_after_a_growing_pause,
-		    setup, teardown),
+		    test_killed_worker_comes_again_after_a_growing_pause, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_what_it_said_before_it_died_is_delivered, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(
-		    test_worker_that_ends_at_once_is_no_storm, setup,
-		    teardown),
+		    test_worker_that_ends_at_once_is_no_storm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_free_in_on_lost, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(
@@ -567,8 +576,8 @@ main(void)
 		    test_prober_keeps_raw_sockets_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_dismiss_waits_for_the_workers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lost_keeper_is_told,
-		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lost_keeper_is_told, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_will_is_done_when_main_dies, setup, teardown),
 		cmocka_unit_test(test_keeper_kills_nobody_but_its_own),
