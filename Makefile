@@ -162,6 +162,7 @@ install: all
 
 # A package for this Debian, looked into but not installed.
 deb: all
+	$(Q)contrib/install-deps deb
 	$(Q)+deb=$$(contrib/debian/build build/deb) && contrib/debian/check "$$deb"
 
 clean:

@@ -52,7 +52,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bird_line lines[LINES_MAX];
-	char *blocks[LINES_MAX];
+	char *blocks[LINES_MAX] = { NULL };
 	struct bird_reply reply = { .lines = lines };
 
 	if (size == 0)

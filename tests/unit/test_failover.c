@@ -208,6 +208,13 @@ static const struct {
 };
 
 static void
+expect(bool got, bool want, const char *why, size_t k)
+{
+	if (got != want)
+		fail_msg("%s: round %zu: %d", why, k, got);
+}
+
+static void
 check_settle(size_t i)
 {
 	struct settle s = { 0 };
@@ -215,13 +222,10 @@ check_settle(size_t i)
 	for (size_t k = 0; k < settles[i].n_rounds; k++) {
 		const uint8_t *previous =
 		    k == 0 ? NULL : settles[i].rounds[k - 1];
-		bool settled = settle_step(&s, previous, settles[i].rounds[k],
-		    3, settles[i].forbidden);
 
-		if (settled != settles[i].settled[k]) {
-			fail_msg("%s: round %zu: %d", settles[i].why, k,
-			    settled);
-		}
+		expect(settle_step(&s, previous, settles[i].rounds[k], 3,
+			   settles[i].forbidden),
+		    settles[i].settled[k], settles[i].why, k);
 	}
 }
 

@@ -67,24 +67,31 @@ state_by_rule(unsigned bits, unsigned n, unsigned down_after, unsigned up_after)
 	return h;
 }
 
+static enum health
+state_by_steps(unsigned bits, unsigned n, unsigned down_after,
+    unsigned up_after)
+{
+	struct probe_health ph = { 0 };
+
+	for (unsigned k = 0; k < n; k++) {
+		(void)probe_health_step(&ph, (bits >> k & 1) != 0, down_after,
+		    up_after);
+	}
+	return ph.state;
+}
+
 /* All courses of 10 results, for all small thresholds. */
 static void
 test_every_course_obeys_the_rule(void **state)
 {
 	(void)state;
-	for (unsigned t = 0; t < 16; t++) {
-		unsigned down_after = 1 + t % 4, up_after = 1 + t / 4;
+	for (unsigned code = 0; code < 16u << 10; code++) {
+		unsigned bits = code & 0x3ff;
+		unsigned down_after = 1 + (code >> 10) % 4;
+		unsigned up_after = 1 + (code >> 10) / 4;
 
-		for (unsigned bits = 0; bits < 1u << 10; bits++) {
-			struct probe_health ph = { 0 };
-
-			for (unsigned k = 0; k < 10; k++) {
-				(void)probe_health_step(&ph,
-				    (bits >> k & 1) != 0, down_after, up_after);
-			}
-			assert_int_equal(ph.state,
-			    state_by_rule(bits, 10, down_after, up_after));
-		}
+		assert_int_equal(state_by_steps(bits, 10, down_after, up_after),
+		    state_by_rule(bits, 10, down_after, up_after));
 	}
 }
 
@@ -103,31 +110,35 @@ test_counts_do_not_wrap(void **state)
 	assert_int_equal(ph.state, HEALTH_SICK);
 }
 
-/* All states of up to 5 probes, each need: counted by hand. */
+/* The rule in words, written a second time. */
+static enum health
+verdict_by_rule(const enum health *states, unsigned n, unsigned need)
+{
+	unsigned count[HEALTH_COUNT] = { 0 };
+
+	for (unsigned k = 0; k < n; k++)
+		count[states[k]]++;
+	if (count[HEALTH_HEALTHY] >= need)
+		return HEALTH_HEALTHY;
+	if (count[HEALTH_HEALTHY] + count[HEALTH_UNKNOWN] < need)
+		return HEALTH_SICK;
+	return HEALTH_UNKNOWN;
+}
+
+/* All states of up to 5 probes, each need. */
 static void
 test_verdict_of_every_combination(void **state)
 {
 	(void)state;
 	for (unsigned code = 0; code < 5 * 243; code++) {
 		unsigned n = 1 + code / 243, digits = code % 243;
-		size_t count[HEALTH_COUNT] = { 0 };
 		enum health states[5];
 
-		for (unsigned k = 0; k < n; k++, digits /= 3) {
+		for (unsigned k = 0; k < 5; k++, digits /= 3)
 			states[k] = (enum health)(digits % 3);
-			count[states[k]]++;
-		}
 		for (unsigned need = 1; need <= n; need++) {
-			enum health want = HEALTH_UNKNOWN;
-
-			if (count[HEALTH_HEALTHY] >= need) {
-				want = HEALTH_HEALTHY;
-			} else if (count[HEALTH_HEALTHY] +
-				count[HEALTH_UNKNOWN] <
-			    need) {
-				want = HEALTH_SICK;
-			}
-			assert_int_equal(health_verdict(states, n, need), want);
+			assert_int_equal(health_verdict(states, n, need),
+			    verdict_by_rule(states, n, need));
 		}
 	}
 }

@@ -238,6 +238,19 @@ wait_for_real(struct rig *rig, unsigned wanted)
 	    recon_is_equal(&rig->rec) && recon_real(&rig->rec) == wanted);
 }
 
+/* The prefixes that go to the neighbour, as bits. */
+static unsigned
+exported(const struct rig *rig)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < RIG_PREFIXES; i++) {
+		if (reconcile_exported_to(rig->rec.r, i) == 1)
+			bits |= 1u << i;
+	}
+	return bits;
+}
+
 static void
 test_announce_and_withdraw_read_back(void **state)
 {
@@ -247,19 +260,13 @@ test_announce_and_withdraw_read_back(void **state)
 	for (unsigned wanted = 15; wanted != 0; wanted /= 2) {
 		recon_want(&rig->rec, wanted);
 		wait_for_real(rig, wanted);
-		WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).sessions_up == 1);
-		for (size_t i = 0; i < RIG_PREFIXES; i++) {
-			WAIT_UNTIL(rig->rec.lp,
-			    reconcile_exported_to(rig->rec.r, i) ==
-				(wanted >> i & 1));
-		}
+		WAIT_UNTIL(rig->rec.lp, exported(rig) == wanted);
 	}
 	assert_int_equal(recon_bird(&rig->rec).sessions_all, 1);
 	assert_int_equal(strncmp(recon_bird(&rig->rec).version, "2.", 2), 0);
 	bird_kill(&rig->peer);
 	WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).sessions_up == 0);
-	for (size_t i = 0; i < RIG_PREFIXES; i++)
-		assert_int_equal(reconcile_exported_to(rig->rec.r, i), 0);
+	assert_int_equal(exported(rig), 0);
 	assert_int_equal(rig->rec.n_notices, 0);
 }
 
