@@ -39,6 +39,7 @@ struct fleet_site {
 	uint64_t taken_revision; /* the newest that the agent has seen */
 	/* {prefix: -1 permit given, else the revision that took it away} */
 	json_t *permits;
+	json_t *service_prefixes; /* of the status, by name */
 	LIST_HEAD(, order_waiter) waiters;
 	/* Replies: the last batch taken of this boot. */
 	char replies_boot[40];
@@ -53,7 +54,7 @@ struct controller {
 	const struct conf_controller *conf;
 	struct fleet_site *sites;
 	size_t n_sites;
-	char *site_names; /* all, blank between them */
+	char *site_names;     /* all, blank between them */
 	json_t *guard_alarms; /* prefixes with an alarm, as keys */
 	struct intent_book intents;
 	/* Many intents come at once: their site is published after the last. */
@@ -94,6 +95,8 @@ void fleet_serve_clients(struct controller *c, struct api_server *server);
 void client_upload_free(struct client_upload *up);
 
 /* guards.c: permits to withdraw, see core/guard.h */
+/* To be called when s->status was replaced, before guards_update. */
+void guards_take_status(struct fleet_site *s);
 void guards_update(struct controller *c);
 /* The "permits" of a site's order document. */
 json_t *guards_permits_json(const struct controller *c, size_t site);

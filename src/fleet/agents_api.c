@@ -208,6 +208,7 @@ handle_status(struct api_request *req, void *arg)
 	s->contact = mono_now();
 	json_decref(s->status);
 	s->status = body;
+	guards_take_status(s);
 	take_intents(c, s, body);
 	guards_update(c);
 	if (c->experiment != NULL)

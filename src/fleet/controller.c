@@ -263,6 +263,7 @@ controller_free(struct controller *c)
 		while (!LIST_EMPTY(&s->waiters))
 			order_waiter_free(LIST_FIRST(&s->waiters));
 		json_decref(s->status);
+		json_decref(s->service_prefixes);
 		json_decref(s->orders);
 		json_decref(s->permits);
 	}

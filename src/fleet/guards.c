@@ -39,19 +39,6 @@ service_is_sick(const json_t *status, const char *name)
 	return false;
 }
 
-static const json_t *
-find_prefix(const struct fleet_site *s, const char *name)
-{
-	const json_t *prefix;
-	size_t i;
-
-	json_array_foreach (json_object_get(s->status, "prefixes"), i, prefix) {
-		if (strcmp(text_of(prefix, "prefix"), name) == 0)
-			return prefix;
-	}
-	return NULL;
-}
-
 static bool
 holds_permit(const struct fleet_site *s, const char *name)
 {
@@ -70,7 +57,7 @@ view_of(const struct controller *c, const char *name)
 
 	for (size_t i = 0; i < c->n_sites; i++) {
 		const struct fleet_site *s = &c->sites[i];
-		const json_t *p = find_prefix(s, name);
+		const json_t *p = json_object_get(s->service_prefixes, name);
 
 		view[i].is_live = fleet_site_is_live(s);
 		view[i].announces =
@@ -83,34 +70,16 @@ view_of(const struct controller *c, const char *name)
 	return view;
 }
 
-/*
- * Adds the service prefixes that the site reports.  They go into every site's
- * orders: nobody could read those any more if one site reported nonsense.
- */
-static void
-add_service_prefixes(const struct fleet_site *s, json_t *names)
-{
-	const json_t *p;
-	size_t i;
-
-	json_array_foreach (json_object_get(s->status, "prefixes"), i, p) {
-		struct prefix parsed;
-
-		if (!json_is_string(json_object_get(p, "service")) ||
-		    prefix_parse(text_of(p, "prefix"), &parsed, NULL) == -1)
-			continue;
-		json_object_set_new(names, text_of(p, "prefix"), json_null());
-	}
-}
-
 /* All service prefixes that any site has, as the keys of an object. */
 static json_t *
 service_prefixes(const struct controller *c)
 {
 	json_t *names = json_object();
 
-	for (size_t i = 0; i < c->n_sites; i++)
-		add_service_prefixes(&c->sites[i], names);
+	for (size_t i = 0; i < c->n_sites; i++) {
+		(void)json_object_update_missing(names,
+		    c->sites[i].service_prefixes);
+	}
 	return names;
 }
 
@@ -154,6 +123,29 @@ set_permit(struct controller *c, size_t site, const char *name, bool permit)
 	json_object_set_new(s->permits, name,
 	    json_integer(permit ? GRANTED : (json_int_t)(c->revision + 1)));
 	return true;
+}
+
+/*
+ * They go into every site's orders: nobody could read those any more if one
+ * site reported nonsense.
+ */
+void
+guards_take_status(struct fleet_site *s)
+{
+	json_t *p;
+	size_t i;
+
+	json_decref(s->service_prefixes);
+	s->service_prefixes = json_object();
+	json_array_foreach (json_object_get(s->status, "prefixes"), i, p) {
+		struct prefix parsed;
+
+		if (json_is_string(json_object_get(p, "service")) &&
+		    prefix_parse(text_of(p, "prefix"), &parsed, NULL) == 0) {
+			json_object_set(s->service_prefixes,
+			    text_of(p, "prefix"), p);
+		}
+	}
 }
 
 void
