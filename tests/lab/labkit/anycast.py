@@ -124,13 +124,6 @@ class Fleet:
         for node in ([self.mgmt] if self.has_controller else []) + self.sites:
             self.start(node)
 
-    def stop_all(self) -> None:
-        """Ends all daemons cleanly; routes stay as they are."""
-        for proc in self.procs.values():
-            proc.kill(15)
-        for proc in self.procs.values():
-            proc.wait(10)
-
     def announced(self) -> bool:
         """Every prefix of every site is announced, as its agent reads it back from BIRD."""
         for site in self.sites:
