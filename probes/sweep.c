@@ -236,6 +236,7 @@ sweep_encode_replies(const struct sweep_reply *in, size_t n, uint8_t *buf,
 		wcursor_u8(&w, in[i].ttl);
 		wcursor_be64(&w, in[i].sent_us);
 		wcursor_be64(&w, in[i].recv_us);
+		wcursor_be32(&w, in[i].experiment);
 	}
 	return wire_length(&w, size);
 }
@@ -257,6 +258,7 @@ sweep_decode_replies(const uint8_t *body, size_t len, struct sweep_reply *out,
 		out[i].ttl = cursor_u8(&c);
 		out[i].sent_us = cursor_be64(&c);
 		out[i].recv_us = cursor_be64(&c);
+		out[i].experiment = cursor_be32(&c);
 	}
 	return n;
 }

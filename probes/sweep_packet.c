@@ -181,6 +181,7 @@ sweep_reply_parse(const uint8_t *packet, size_t len,
 	if (why != SWEEP_OK)
 		return why;
 	*out = (struct sweep_reply){ .index = probe.index,
+		.experiment = capture->experiment,
 		.phase = probe.phase,
 		.round = probe.round,
 		.ttl = ip.ttl,

@@ -87,8 +87,9 @@ struct sweep_reply {
 	uint8_t ttl;      /* or hop limit, as received */
 	uint64_t sent_us; /* sender's wall clock */
 	uint64_t recv_us; /* ours: an RTT only if both are the same machine */
+	uint32_t experiment; /* late batches of an old one are told by it */
 };
-#define SWEEP_REPLY_WIRE_BYTES 24u
+#define SWEEP_REPLY_WIRE_BYTES 28u
 
 struct sweep_progress {
 	uint32_t job;

@@ -545,6 +545,10 @@ take_reply(struct experiment *ex, uint8_t site, const struct sweep_reply *r)
 	uint32_t slot = r->index;
 	uint8_t *outcomes;
 
+	if (r->experiment != ex->id) {
+		ex->counters.late++;
+		return;
+	}
 	if (r->index >= ex->clients.n ||
 	    (r->flags & SWEEP_REPLY_OTHER_SOURCE) != 0) {
 		ex->counters.other_source++;

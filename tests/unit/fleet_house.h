@@ -210,6 +210,7 @@ fake_reply(struct house *h, size_t site, const struct sweep_job *job,
 {
 	struct fake *a = &h->agents[site];
 	struct sweep_reply r = { .index = client,
+		.experiment = job->experiment,
 		.phase = job->phase,
 		.round = job->round,
 		.flags = flags,

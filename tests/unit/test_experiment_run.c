@@ -285,7 +285,9 @@ test_batch_sent_again_counts_once(void **state)
 {
 	struct house *h = *state;
 	struct fake *a = &h->agents[2];
-	struct sweep_reply r = { .index = 2, .phase = 1, .round = 1 };
+	struct sweep_reply r = {
+		.index = 2, .phase = 1, .round = 1, .experiment = 1
+	};
 
 	house_get_ready(h);
 	start(h);
@@ -304,7 +306,9 @@ static void
 test_replies_after_the_end_are_taken_silently(void **state)
 {
 	struct house *h = *state;
-	struct sweep_reply r = { .index = 2, .phase = 1, .round = 1 };
+	struct sweep_reply r = {
+		.index = 2, .phase = 1, .round = 1, .experiment = 1
+	};
 
 	house_get_ready(h);
 	assert_int_equal(fake_post_batch(&h->agents[2], 1, &r, 1), 204);
@@ -312,6 +316,28 @@ test_replies_after_the_end_are_taken_silently(void **state)
 	assert_int_equal(post(h, "/v1/experiments/1/abort", ""), 200);
 	assert_int_equal(fake_post_batch(&h->agents[2], 2, &r, 1), 204);
 	assert_int_equal(counter(h, 1, "accepted"), 0);
+}
+
+/* A batch of an experiment that was aborted comes late, into the next one's
+ * baseline: the phases look alike. */
+static void
+test_replies_of_another_experiment_are_late(void **state)
+{
+	struct house *h = *state;
+	struct sweep_reply r = {
+		.index = 2, .phase = 1, .round = 1, .experiment = 1
+	};
+
+	house_get_ready(h);
+	start(h);
+	assert_int_equal(post(h, "/v1/experiments/1/abort", ""), 200);
+	start(h);
+	assert_int_equal(fake_post_batch(&h->agents[2], 1, &r, 1), 204);
+	assert_int_equal(counter(h, 2, "accepted"), 0);
+	assert_int_equal(counter(h, 2, "late"), 1);
+	r.experiment = 2;
+	assert_int_equal(fake_post_batch(&h->agents[2], 2, &r, 1), 204);
+	assert_int_equal(counter(h, 2, "accepted"), 1);
 }
 
 static void
@@ -547,6 +573,7 @@ main(void)
 		WITH_HOUSE(test_bystanders_are_counted),
 		WITH_HOUSE(test_batch_sent_again_counts_once),
 		WITH_HOUSE(test_replies_after_the_end_are_taken_silently),
+		WITH_HOUSE(test_replies_of_another_experiment_are_late),
 		WITH_HOUSE(test_malformed_batches_are_refused),
 		WITH_HOUSE(test_no_answers_at_all),
 		WITH_HOUSE(test_sweeper_restarted),

@@ -251,8 +251,9 @@ static void
 test_replies_round_trip(void **state)
 {
 	static const struct sweep_reply in[2] = {
-		{ 1, 2, 3, SWEEP_REPLY_OTHER_SOURCE, 5, 6, 7 },
-		{ 0xffffffff, 255, 254, 0, 253, UINT64_MAX, UINT64_MAX - 1 },
+		{ 1, 2, 3, SWEEP_REPLY_OTHER_SOURCE, 5, 6, 7, 8 },
+		{ 0xffffffff, 255, 254, 0, 253, UINT64_MAX, UINT64_MAX - 1,
+		    UINT32_MAX },
 	};
 	struct sweep_reply out[2];
 	uint8_t body[128];
