@@ -148,6 +148,8 @@ finish(struct bird_reader *r, const struct bird_reply **reply)
 	*reply = &r->reply;
 }
 
+/* A stream reader takes bytes, says how many it used, and has two results. */
+/* NOLINTBEGIN(readability-function-size) */
 int
 bird_reader_feed(struct bird_reader *r, const char *bytes, size_t len,
     size_t *used, const struct bird_reply **reply, struct err *err)
@@ -183,6 +185,7 @@ bird_reader_feed(struct bird_reader *r, const char *bytes, size_t len,
 	}
 	return 0;
 }
+/* NOLINTEND(readability-function-size) */
 
 const char *
 bird_reply_text(const struct bird_reply *reply)

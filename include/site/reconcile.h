@@ -41,6 +41,7 @@ struct reconcile_ops {
 	void (*on_notice)(const char *what, const char *reason, void *arg);
 	/* Wanted and real are equal (again). */
 	void (*on_converged)(void *arg);
+	void *arg; /* for all of them */
 };
 
 struct reconcile_bird {
@@ -59,8 +60,7 @@ struct reconcile_bird {
  * nothing by itself.
  */
 struct reconcile *reconcile_new(struct loop *lp, const struct conf_bird *conf,
-    const struct prefix *prefixes, size_t n, const struct reconcile_ops *ops,
-    void *arg);
+    const struct prefix *prefixes, size_t n, const struct reconcile_ops *ops);
 void reconcile_free(struct reconcile *r);
 
 /* Sets what is wanted for prefix i; nothing happens until reconcile_apply. */

@@ -383,15 +383,16 @@ collect_prefixes(struct agent *a)
 static void
 start_reconcile(struct agent *a)
 {
-	static const struct reconcile_ops ops = { .on_real = on_real,
+	const struct reconcile_ops ops = { .on_real = on_real,
 		.on_notice = on_notice,
-		.on_converged = on_converged };
+		.on_converged = on_converged,
+		.arg = a };
 	struct prefix *list = xcalloc(a->n_prefixes, sizeof(*list));
 
 	for (size_t i = 0; i < a->n_prefixes; i++)
 		list[i] = a->prefixes[i].prefix;
 	a->reconcile = reconcile_new(a->env.lp, &a->conf->bird, list,
-	    a->n_prefixes, &ops, a);
+	    a->n_prefixes, &ops);
 	free(list);
 	/* What is there before the first decision, so that events say what
 	 * really changes. */

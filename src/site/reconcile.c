@@ -51,7 +51,6 @@ struct reconcile {
 	struct loop *lp;
 	const struct conf_bird *conf;
 	struct reconcile_ops ops;
-	void *arg;
 	struct bird_client *client;
 	struct loop_timer *timer; /* next cycle, or next progress poll */
 	struct entry *entries;
@@ -109,7 +108,7 @@ set_error(struct reconcile *r, const char *what, const char *reason)
 
 	(void)text_copy(r->bird.last_error, sizeof(r->bird.last_error), reason);
 	if (is_new)
-		r->ops.on_notice(what, reason, r->arg);
+		r->ops.on_notice(what, reason, r->ops.arg);
 }
 
 static bool
@@ -137,7 +136,7 @@ set_real(struct reconcile *r, size_t i, enum route_real real)
 	e->real = real;
 	note_divergence(e);
 	if (before != real)
-		r->ops.on_real(i, before, real, r->arg);
+		r->ops.on_real(i, before, real, r->ops.arg);
 }
 
 static bool
@@ -217,7 +216,7 @@ compare(struct reconcile *r)
 	}
 	r->pause_ms = PAUSE_MIN_MS;
 	if (!r->said_converged)
-		r->ops.on_converged(r->arg);
+		r->ops.on_converged(r->ops.arg);
 	r->said_converged = true;
 	cycle_end(r, r->conf->poll_ms);
 }
@@ -497,7 +496,7 @@ cycle_start(struct reconcile *r)
 	}
 	if (written == 1 && was_done) {
 		r->ops.on_notice("bird: include file put right",
-		    "somebody else changed it", r->arg);
+		    "somebody else changed it", r->ops.arg);
 	}
 	if (written == 0 && all_equal(r)) {
 		read_back(r);
@@ -529,7 +528,7 @@ on_bird_up(const char *version, void *arg)
 	struct reconcile *r = arg;
 
 	if (r->bird.state != BIRD_CONNECTED)
-		r->ops.on_notice("bird: connected", version, r->arg);
+		r->ops.on_notice("bird: connected", version, r->ops.arg);
 	r->bird.state = BIRD_CONNECTED;
 	r->bird.last_error[0] = '\0';
 	(void)text_copy(r->bird.version, sizeof(r->bird.version), version);
@@ -553,7 +552,7 @@ keep_file(struct reconcile *r)
 
 	if (failed && !r->file_failed) {
 		r->ops.on_notice("bird: change not carried out", err.msg,
-		    r->arg);
+		    r->ops.arg);
 	}
 	r->file_failed = failed;
 }
@@ -571,7 +570,7 @@ on_bird_down(const struct err *err, void *arg)
 	r->bird.sessions_up = 0;
 	/* Also when it was never found: the first word about it. */
 	if (r->bird.state != state || r->bird.last_error[0] == '\0')
-		r->ops.on_notice("bird: lost", err->msg, r->arg);
+		r->ops.on_notice("bird: lost", err->msg, r->ops.arg);
 	r->bird.state = state;
 	(void)text_copy(r->bird.last_error, sizeof(r->bird.last_error),
 	    err->msg);
@@ -613,8 +612,7 @@ adopt(struct reconcile *r)
 
 struct reconcile *
 reconcile_new(struct loop *lp, const struct conf_bird *conf,
-    const struct prefix *prefixes, size_t n, const struct reconcile_ops *ops,
-    void *arg)
+    const struct prefix *prefixes, size_t n, const struct reconcile_ops *ops)
 {
 	static const struct bird_client_ops client_ops = { .on_up = on_bird_up,
 		.on_down = on_bird_down };
@@ -623,7 +621,6 @@ reconcile_new(struct loop *lp, const struct conf_bird *conf,
 	*r = (struct reconcile){ .lp = lp,
 		.conf = conf,
 		.ops = *ops,
-		.arg = arg,
 		.n = n,
 		.pause_ms = PAUSE_MIN_MS };
 	r->entries = xcalloc(n, sizeof(*r->entries));

@@ -65,9 +65,10 @@ recon_on_converged(void *arg)
 static inline void
 recon_start(struct recon *rec)
 {
-	static const struct reconcile_ops ops = { .on_real = recon_on_real,
+	const struct reconcile_ops ops = { .on_real = recon_on_real,
 		.on_notice = recon_on_notice,
-		.on_converged = recon_on_converged };
+		.on_converged = recon_on_converged,
+		.arg = rec };
 
 	for (size_t i = 0; i < RIG_PREFIXES; i++) {
 		assert_int_equal(prefix_parse(rig_prefixes[i],
@@ -77,7 +78,7 @@ recon_start(struct recon *rec)
 	qsort(rec->prefixes, RIG_PREFIXES, sizeof(rec->prefixes[0]),
 	    prefix_compare);
 	rec->r = reconcile_new(rec->lp, &rec->conf, rec->prefixes, RIG_PREFIXES,
-	    &ops, rec);
+	    &ops);
 }
 
 /* As the daemon's restart: nothing is remembered but the file. */
