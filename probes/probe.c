@@ -30,6 +30,9 @@ static const struct probe_kind_ops *const kinds[PROBE_KIND_COUNT] = {
 	[PROBE_TCP] = &probe_tcp_ops,
 	[PROBE_ICMP] = &probe_icmp_ops,
 	[PROBE_EXEC] = &probe_exec_ops,
+	[PROBE_DNS] = &probe_dns_ops,
+	[PROBE_ADDRESS] = &probe_address_ops,
+	[PROBE_FILE] = &probe_file_ops,
 };
 static_assert(sizeof(kinds) / sizeof(kinds[0]) == PROBE_KIND_COUNT,
     "every kind can be run");
@@ -183,13 +186,20 @@ probe_decide(struct probe *p, enum probe_verdict verdict, const char *fmt, ...)
 	}
 }
 
+bool
+probe_is_late(const struct probe *p)
+{
+	return mono_diff_ms(mono_now(), p->started) >
+	    p->cp->timeout_ms + PROBE_LATE_MS;
+}
+
 void
 probe_decide_timeout(struct probe *p)
 {
 	int64_t timeout_ms = p->cp->timeout_ms;
 	int64_t took_ms = mono_diff_ms(mono_now(), p->started);
 
-	if (took_ms > timeout_ms + PROBE_LATE_MS) {
+	if (probe_is_late(p)) {
 		probe_decide(p, PROBE_NO_ANSWER_FROM_US,
 		    "no answer in %lld ms, but we were busy until %lld ms",
 		    (long long)timeout_ms, (long long)took_ms);
@@ -224,6 +234,16 @@ probe_decide_errno(struct probe *p, int errnum)
 	probe_decide(p,
 	    errno_is_ours(errnum) ? PROBE_NO_ANSWER_FROM_US : PROBE_FAIL,
 	    "%c%s", first, text[0] != '\0' ? text + 1 : "");
+}
+
+void
+probe_decide_err(struct probe *p, const struct err *err)
+{
+	if (err->code == ERR_SYS) {
+		probe_decide_errno(p, err->sys);
+	} else {
+		probe_decide(p, PROBE_NO_ANSWER_FROM_US, "%s", err->msg);
+	}
 }
 
 static const char *
@@ -283,6 +303,10 @@ probe_env_on_worker_msg(struct probe_env *env, struct worker *w,
 	if (p == NULL)
 		return;
 	p->worker = NULL;
+	if (p->ops->on_answer != NULL) {
+		p->ops->on_answer(p, &got.result);
+		return;
+	}
 	p->result.rtt_us = got.result.rtt_us;
 	probe_decide(p, got.result.verdict, "%s", got.result.detail);
 }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* http: one request over a fresh connection; redirects are not followed. */
+#include <stdio.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "probes/probe_run.h"
 
 /* The text to match must stand in the first part of the body. */
 #define BODY_MAX_BYTES ((size_t)64 * 1024)
 #define MATCH_SHOWN_CHARS 60
+#define CODES_SHOWN_BYTES 80
+#define HOUR_MS (INT64_C(3600) * 1000)
 
 static void
 judge_error(struct probe *p, const struct err *err)
@@ -33,30 +37,82 @@ judge_error(struct probe *p, const struct err *err)
 	probe_decide(p, PROBE_NO_ANSWER_FROM_US, "%s", err->msg);
 }
 
+static bool
+is_expected(const struct conf_http *http, unsigned status)
+{
+	for (size_t i = 0; i < http->n_codes; i++) {
+		if (status >= http->codes[i].min &&
+		    status <= http->codes[i].max)
+			return true;
+	}
+	return false;
+}
+
+static void
+fail_status(struct probe *p, unsigned status)
+{
+	const struct conf_http *http = &p->cp->http;
+	char text[CODES_SHOWN_BYTES] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < http->n_codes && used < sizeof(text); i++) {
+		const struct conf_range *r = &http->codes[i];
+
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+		    r->min == r->max ? "%s%u" : "%s%u-%u", i > 0 ? "," : "",
+		    r->min, r->max);
+	}
+	probe_decide(p, PROBE_FAIL, "status %u, expected %s", status, text);
+}
+
+/* True: the certificate lasts; else the attempt has ended. */
+static bool
+check_expiry(struct probe *p, int64_t end_ms)
+{
+	int64_t left_ms = end_ms - wall_now_ms();
+	char left[DURATION_TEXT_BYTES], want[DURATION_TEXT_BYTES];
+
+	if (p->cp->http.tls_expiry_ms == 0)
+		return true;
+	if (end_ms == -1) {
+		probe_decide(p, PROBE_FAIL,
+		    "the end of the certificate cannot be read");
+		return false;
+	}
+	if (left_ms >= p->cp->http.tls_expiry_ms)
+		return true;
+	if (left_ms <= 0) {
+		probe_decide(p, PROBE_FAIL, "the certificate has ended");
+		return false;
+	}
+	/* Whole hours tell enough, if there are any. */
+	if (left_ms > HOUR_MS)
+		left_ms -= left_ms % HOUR_MS;
+	probe_decide(p, PROBE_FAIL, "the certificate ends in %s, expected %s",
+	    num_format_duration_ms(left_ms, left),
+	    num_format_duration_ms(p->cp->http.tls_expiry_ms, want));
+	return false;
+}
+
 static void
 judge_answer(struct probe *p, const struct fetch_answer *answer)
 {
-	const struct conf_probe *cp = p->cp;
+	const struct conf_http *http = &p->cp->http;
 	unsigned status = (unsigned)answer->status;
 
-	if (status < cp->status_min || status > cp->status_max) {
-		if (cp->status_min == cp->status_max) {
-			probe_decide(p, PROBE_FAIL, "status %u, expected %u",
-			    status, cp->status_min);
-		} else {
-			probe_decide(p, PROBE_FAIL, "status %u, expected %u-%u",
-			    status, cp->status_min, cp->status_max);
-		}
+	if (!is_expected(http, status)) {
+		fail_status(p, status);
 		return;
 	}
-	if (cp->match != NULL &&
-	    memmem(answer->body, answer->body_len, cp->match,
-		strlen(cp->match)) == NULL) {
+	if (http->match != NULL &&
+	    memmem(answer->body, answer->body_len, http->match,
+		strlen(http->match)) == NULL) {
 		probe_decide(p, PROBE_FAIL, "body lacks \"%.*s\"",
-		    MATCH_SHOWN_CHARS, cp->match);
+		    MATCH_SHOWN_CHARS, http->match);
 		return;
 	}
-	probe_decide(p, PROBE_PASS, "status %u", status);
+	if (check_expiry(p, answer->cert_end_ms))
+		probe_decide(p, PROBE_PASS, "status %u", status);
 }
 
 static void
@@ -76,12 +132,17 @@ http_on_done(const struct fetch_answer *answer, void *arg)
 static void
 http_start(struct probe *p)
 {
-	struct fetch_request req = { .method = "GET",
+	const struct conf_http *http = &p->cp->http;
+	struct fetch_request req = { .method = conf_method_name(http->method),
 		.url = p->cp->target,
+		.headers = http->headers,
+		.resolve = http->resolve,
+		.source = p->cp->source,
 		.timeout_ms = p->cp->timeout_ms,
 		.max_body_bytes = BODY_MAX_BYTES,
 		.fresh_connection = true,
-		.insecure = p->cp->insecure,
+		.insecure = http->insecure,
+		.want_cert_end = http->tls_expiry_ms != 0,
 		.truncate = true };
 
 	p->fetch = fetch_start(p->env->fetch, &req, http_on_done, p);

@@ -1,88 +1,124 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* tcp: the service accepts a connection; nothing is said over it. */
+/*
+ * tcp: the service accepts a connection.  If there is something to send, it is
+ * sent; if something is expected, it must stand in the first part of what the
+ * service says before the time is over.
+ */
 #include <errno.h>
-#include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/addr.h"
-#include "base/num.h"
+#include "base/escape.h"
+#include "base/xalloc.h"
+#include "probes/endpoint.h"
 #include "probes/probe_run.h"
 
-struct endpoint {
-	struct sockaddr_storage sa;
-	socklen_t len;
+#define EXPECT_SHOWN_BYTES ((size_t)24)
+
+struct talk {
+	size_t sent;
+	uint8_t in[CONF_EXPECT_WITHIN_BYTES];
+	size_t in_len;
 };
 
+/* what, then what was expected and did not come. */
 static void
-endpoint_set(struct endpoint *ep, const struct addr *addr, uint16_t port)
+fail_without(struct probe *p, const char *what)
 {
-	memset(ep, 0, sizeof(*ep));
-	if (addr_is_ipv4(addr)) {
-		struct sockaddr_in sin = { .sin_family = AF_INET,
-			.sin_port = htons(port),
-			.sin_addr = addr_to_in(addr) };
+	const struct conf_bytes *expect = &p->cp->tcp.expect;
+	size_t shown = expect->len;
+	char *text;
 
-		ep->len = sizeof(sin);
-		memcpy(&ep->sa, &sin, sizeof(sin));
+	if (shown > EXPECT_SHOWN_BYTES)
+		shown = EXPECT_SHOWN_BYTES;
+	text = escape_format(expect->bytes, shown);
+	probe_decide(p, PROBE_FAIL, "%s without \"%s\"%s", what, text,
+	    shown < expect->len ? "..." : "");
+	free(text);
+}
+
+static void
+tcp_read(struct probe *p)
+{
+	const struct conf_bytes *expect = &p->cp->tcp.expect;
+	struct talk *talk = p->own;
+	ssize_t n = recv(p->fd, talk->in + talk->in_len,
+	    sizeof(talk->in) - talk->in_len, MSG_DONTWAIT);
+
+	if (n == -1) {
+		if (errno != EAGAIN && errno != EINTR)
+			probe_decide_errno(p, errno);
+		return;
+	}
+	talk->in_len += (size_t)n;
+	if (memmem(talk->in, talk->in_len, expect->bytes, expect->len) !=
+	    NULL) {
+		probe_decide(p, PROBE_PASS, "answered as expected");
+	} else if (n == 0) {
+		fail_without(p, "closed");
+	} else if (talk->in_len == sizeof(talk->in)) {
+		fail_without(p, "a long answer");
+	}
+}
+
+static void
+tcp_write(struct probe *p)
+{
+	const struct conf_bytes *out = &p->cp->tcp.send;
+	struct talk *talk = p->own;
+
+	if (talk->sent < out->len) {
+		ssize_t n = send(p->fd, out->bytes + talk->sent,
+		    out->len - talk->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n == -1 && errno != EAGAIN && errno != EINTR) {
+			probe_decide_errno(p, errno);
+			return;
+		}
+		if (n > 0)
+			talk->sent += (size_t)n;
+	}
+	if (talk->sent < out->len)
+		return;
+	if (p->cp->tcp.expect.bytes == NULL) {
+		probe_decide(p, PROBE_PASS, "connected");
 	} else {
-		struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6,
-			.sin6_port = htons(port) };
-
-		memcpy(&sin6.sin6_addr, addr->b, sizeof(addr->b));
-		ep->len = sizeof(sin6);
-		memcpy(&ep->sa, &sin6, sizeof(sin6));
+		loop_fd_set(p->io, LOOP_READ);
 	}
-}
-
-/* "addr:port" or "[v6]:port". */
-static int
-endpoint_parse(const char *s, struct endpoint *ep, struct err *err)
-{
-	const char *start = s, *end, *colon = strrchr(s, ':');
-	char text[ADDR_TEXT_BYTES];
-	struct addr addr;
-	uint32_t port;
-
-	if (colon == NULL)
-		return err_set(err, ERR_CONF, "\"%s\": no port", s);
-	end = colon;
-	if (*s == '[') {
-		start++;
-		if (end[-1] != ']' || --end < start)
-			return err_set(err, ERR_CONF, "\"%s\": no \"]:\"", s);
-	}
-	if ((size_t)(end - start) >= sizeof(text))
-		return err_set(err, ERR_CONF, "\"%s\": too long", s);
-	memcpy(text, start, (size_t)(end - start));
-	text[end - start] = '\0';
-	if (addr_parse(text, &addr, err) == -1 ||
-	    num_parse_u32(colon + 1, 1, UINT16_MAX, &port, err) == -1)
-		return -1;
-	if (addr_is_ipv4(&addr) == (*s == '[')) {
-		return err_set(err, ERR_CONF,
-		    "\"%s\": brackets belong around IPv6, nothing else", s);
-	}
-	endpoint_set(ep, &addr, (uint16_t)port);
-	return 0;
 }
 
 static void
-tcp_on_connected(struct loop *lp, int fd, unsigned events, void *arg)
+tcp_on_io(struct loop *lp, int fd, unsigned events, void *arg)
 {
 	struct probe *p = arg;
 	int errnum = 0;
 	socklen_t len = sizeof(errnum);
 
 	(void)lp;
-	(void)events;
+	if ((events & LOOP_WRITE) == 0) {
+		tcp_read(p);
+		return;
+	}
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &len) == -1)
 		errnum = errno;
 	if (errnum != 0) {
 		probe_decide_errno(p, errnum);
 	} else {
-		probe_decide(p, PROBE_PASS, "connected");
+		tcp_write(p);
+	}
+}
+
+static void
+tcp_on_timer(struct probe *p)
+{
+	const struct talk *talk = p->own;
+
+	if (talk->in_len > 0 && !probe_is_late(p)) {
+		fail_without(p, "an answer");
+	} else {
+		probe_decide_timeout(p);
 	}
 }
 
@@ -92,14 +128,14 @@ tcp_start(struct probe *p)
 	struct err err = { 0 };
 	struct endpoint ep = { 0 };
 
+	p->own = xcalloc(1, sizeof(struct talk));
 	if (endpoint_parse(p->cp->target, &ep, &err) == -1) {
-		probe_decide(p, PROBE_NO_ANSWER_FROM_US, "%s", err.msg);
+		probe_decide_err(p, &err);
 		return;
 	}
-	p->fd = socket(ep.sa.ss_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	p->fd = endpoint_socket(&ep, SOCK_STREAM, p->cp->source, &err);
 	if (p->fd == -1) {
-		probe_decide_errno(p, errno);
+		probe_decide_err(p, &err);
 		return;
 	}
 	if (connect(p->fd, (const struct sockaddr *)&ep.sa, ep.len) == -1 &&
@@ -107,7 +143,7 @@ tcp_start(struct probe *p)
 		probe_decide_errno(p, errno);
 		return;
 	}
-	p->io = loop_fd_new(p->env->lp, p->fd, LOOP_WRITE, tcp_on_connected, p);
+	p->io = loop_fd_new(p->env->lp, p->fd, LOOP_WRITE, tcp_on_io, p);
 }
 
 static void
@@ -118,10 +154,12 @@ tcp_stop(struct probe *p)
 	if (p->fd != -1)
 		(void)close(p->fd);
 	p->fd = -1;
+	free(p->own);
+	p->own = NULL;
 }
 
 const struct probe_kind_ops probe_tcp_ops = {
 	.start = tcp_start,
 	.stop = tcp_stop,
-	.on_timer = probe_decide_timeout,
+	.on_timer = tcp_on_timer,
 };

@@ -34,6 +34,7 @@ ctl_command_fn cmd_status, cmd_drain, cmd_restore, cmd_events, cmd_explain;
 ctl_command_fn cmd_predict_run, cmd_predict_show, cmd_predict_status;
 ctl_command_fn cmd_predict_abort, cmd_report_failover, cmd_clients_import;
 ctl_command_fn cmd_clients_stats, cmd_help, cmd_version, cmd_watch;
+ctl_command_fn cmd_probe_run, cmd_check_now;
 
 /*
  * The command that args begin with; *n_words is how many of them name it.

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/dns_name.h"
 #include "base/err.h"
 
 /* More is refused, so that a wrong file cannot take all memory. */
@@ -24,6 +25,10 @@
 #define CONF_SITES_MAX 1024u
 #define CONF_ARGS_MAX 64u          /* of an exec probe */
 #define CONF_ARGS_BYTES_MAX 16384u /* all of them, with their NULs */
+#define CONF_CODES_MAX 16u         /* ranges of statuses of an http probe */
+#define CONF_HEADERS_MAX 16u       /* of an http probe */
+#define CONF_EXPECT_WITHIN_BYTES 4096u
+#define CONF_PINGS_MAX 20u /* of one check */
 #define CONF_NAME_MAX 32 /* site, service, probe names: [a-z0-9][a-z0-9._-]* */
 
 enum probe_kind {
@@ -31,29 +36,88 @@ enum probe_kind {
 	PROBE_TCP,
 	PROBE_ICMP,
 	PROBE_EXEC,
+	PROBE_DNS,
+	PROBE_ADDRESS,
+	PROBE_FILE,
 	PROBE_KIND_COUNT
 };
 
+enum conf_method {
+	CONF_METHOD_GET,
+	CONF_METHOD_HEAD,
+	CONF_METHOD_POST,
+	CONF_METHOD_COUNT
+};
+
+/* Both ends belong to it. */
+struct conf_range {
+	unsigned min, max;
+};
+
+/* Any bytes, NUL too. */
+struct conf_bytes {
+	uint8_t *bytes; /* NULL: not given */
+	size_t len;
+};
+
+struct conf_http {
+	enum conf_method method;  /* default GET; POST has an empty body */
+	struct conf_range *codes; /* expected statuses; default 200..299 */
+	size_t n_codes;           /* at least 1 */
+	char **headers;           /* "Name: value", NULL-terminated; or NULL */
+	char *match;   /* body must contain this text; NULL: any body */
+	bool insecure; /* https: do not verify the certificate */
+	char *resolve; /* connect to this address; NULL: to the URL's host */
+	int64_t tls_expiry_ms; /* https: fail when the certificate ends sooner;
+				  0: any */
+};
+
+struct conf_talk {
+	struct conf_bytes send;
+	struct conf_bytes expect; /* in the first CONF_EXPECT_WITHIN_BYTES */
+};
+
+struct conf_dns {
+	char *query; /* domain name, lower case, no dot behind */
+	const struct dns_type *type; /* default A */
+	unsigned rcode;              /* default NOERROR */
+	char *answer; /* one record must be this, as dns_data_parse gives it;
+			 NULL: none needed */
+};
+
+struct conf_icmp {
+	unsigned count;            /* pings of one check; default 1 */
+	unsigned max_loss_percent; /* default 0 */
+	int64_t max_rtt_ms;        /* a later answer counts as lost; 0: any */
+};
+
 /*
- * One of http, tcp, icmp, exec is given; the rest has defaults.  The timeout
- * may be longer than the interval: the next check then starts at the first beat
- * of the interval after the last has ended.
+ * One of http, tcp, icmp, exec, dns, address, file is given; the rest has
+ * defaults.  The timeout may be longer than the interval: the next check then
+ * starts at the first beat of the interval after the last has ended.
  */
 struct conf_probe {
 	char *name;
 	enum probe_kind kind;
-	char *target; /* http: URL; tcp: "addr:port", "[v6]:port"; icmp: addr */
+	char *target; /* http: URL; tcp, dns: "addr:port", "[v6]:port"; icmp,
+			 address: addr; file: path */
 	char **argv; /* exec: NULL-terminated, absolute path first; else NULL */
-	int64_t interval_ms; /* 50 ms .. 1 h; default 1 s */
+	int64_t interval_ms;       /* 50 ms .. 1 h; default 1 s */
+	int64_t quick_interval_ms; /* while changing; 0: as interval_ms */
 	int64_t
-	    timeout_ms; /* 10 ms .. 1 min; default 1 s, or interval if less */
+	    timeout_ms;  /* 10 ms .. 1 min; default 1 s, or interval if less */
+	bool has_spread; /* else the first check waits as long as suits */
+	int64_t spread_ms; /* the first checks are spread over so long */
 	unsigned
 	    down_after;    /* failures in a row until sick; 1..100, default 3 */
 	unsigned up_after; /* successes in a row until healthy; default 2 */
-	unsigned status_min; /* http: default 200..299; `status: 200` = both */
-	unsigned status_max;
-	char *match;   /* http: body must contain this text; NULL: any body */
-	bool insecure; /* https: do not verify the certificate */
+	char *source; /* http, tcp, dns: connect from this address, or NULL */
+	struct conf_http http;
+	struct conf_talk tcp;
+	struct conf_dns dns;
+	struct conf_icmp icmp;
+	char *interface;   /* address: where it must be; NULL: anywhere */
+	bool when_present; /* file: pass while it is there, else while absent */
 };
 
 struct conf_service {
@@ -142,5 +206,6 @@ void conf_free(struct conf *c);
 char *conf_format(const struct conf *c);
 
 const char *conf_probe_kind_name(enum probe_kind kind);
+const char *conf_method_name(enum conf_method method);
 
 #endif /* BASE_CONF_H */

@@ -74,6 +74,8 @@ int conf_ck_url(struct conf_ck *ck, const char *text, bool is_path_allowed,
 /* "addr:port" or "[v6]:port"; written anew in the shortest form. */
 int conf_ck_endpoint(struct conf_ck *ck, const char *text, char **out);
 int conf_ck_addr(struct conf_ck *ck, const char *text, struct addr *out);
+/* The same as text, in its one spelling. */
+int conf_ck_addr_text(struct conf_ck *ck, const char *text, char **out);
 /* A list of unicast prefixes, none of them /0; the list is new memory. */
 int conf_ck_prefixes(struct conf_ck *ck, char *const *texts, size_t n,
     struct prefix **out);
@@ -81,8 +83,12 @@ int conf_ck_prefixes(struct conf_ck *ck, char *const *texts, size_t n,
 /* All of the file's values; out is zero at first, partly filled on error. */
 int conf_check(struct conf_ck *ck, const struct conf_raw *raw,
     struct conf *out);
-/* The parts of it that are about services and their probes. */
+/* The parts of it that are about services, one probe, one http probe. */
 int conf_check_services(struct conf_ck *ck, const struct conf_raw *raw,
     struct conf_agent *out);
+int conf_check_probe(struct conf_ck *ck, const struct raw_probe *raw,
+    struct conf_probe *out);
+int conf_check_http(struct conf_ck *ck, const struct raw_probe *raw,
+    struct conf_probe *out);
 
 #endif /* BASE_CONF_CHECK_H */

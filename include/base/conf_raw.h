@@ -18,9 +18,19 @@ struct raw_probe {
 	char *http, *tcp, *icmp;
 	char **exec;
 	unsigned exec_count;
-	char *interval, *timeout;
+	char *dns, *address, *file;
+	char *interval, *timeout, *quick_interval, *spread;
 	char *down_after, *up_after;
-	char *status, *match, *insecure;
+	char *source;
+	char *method;
+	char **headers;
+	unsigned headers_count;
+	char *status, *match, *insecure, *resolve, *tls_expiry;
+	char *send, *expect;
+	char *query, *type, *rcode, *answer;
+	char *count, *max_loss, *max_rtt;
+	char *interface;
+	char *when;
 };
 
 struct raw_service {

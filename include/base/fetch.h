@@ -16,16 +16,20 @@ struct fetch_engine; /* one per loop */
 struct fetch;        /* one running request */
 
 struct fetch_request {
-	const char *method;       /* "GET", "POST" */
+	const char *method;       /* "GET", "HEAD", "POST" */
 	const char *url;          /* http or https, nothing else */
 	const char *unix_socket;  /* NULL: TCP */
 	const char *content_type; /* NULL: none */
+	char *const *headers;     /* more lines, NULL-terminated; or NULL */
+	const char *resolve;      /* connect to this address; NULL: as url */
+	const char *source;       /* connect from this address; NULL: any */
 	const void *body;         /* copied; NULL: none */
 	size_t body_len;
 	int64_t timeout_ms;    /* of the whole request */
 	size_t max_body_bytes; /* of the answer; longer ends in error */
 	bool fresh_connection; /* no reuse: a probe must test connecting */
 	bool insecure;         /* https: do not verify */
+	bool want_cert_end;    /* https: see cert_end_ms */
 	bool truncate;         /* keep the first max_body_bytes instead of
 				     failing when the answer is longer */
 };
@@ -35,7 +39,9 @@ struct fetch_answer {
 	const uint8_t *body; /* borrowed for the call, NUL-terminated */
 	size_t body_len;
 	int64_t took_us;
-	struct err err; /* code ERR_NONE when an answer came */
+	int64_t cert_end_ms; /* wall: when the server's certificate ends; -1:
+				not asked for, or unknown */
+	struct err err;      /* code ERR_NONE when an answer came */
 };
 
 typedef void fetch_done_cb(const struct fetch_answer *answer, void *arg);

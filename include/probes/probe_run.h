@@ -3,8 +3,8 @@
 #define PROBES_PROBE_RUN_H
 /*
  * probe_run -- inside of probe: what the kinds (probe_http.c, probe_tcp.c,
- * probe_icmp.c, probe_exec.c) share with the dispatcher probe.c.  Nobody else
- * includes this.
+ * probe_icmp.c, probe_exec.c, probe_dns.c, probe_local.c) share with the
+ * dispatcher probe.c.  Nobody else includes this.
  *
  * Life of an attempt: probe_start -> kind->start -> probe_decide, from start
  * itself or from any later callback -> kind->stop -> on_done -> freed.
@@ -45,6 +45,8 @@ struct probe_kind_ops {
 	/* Releases what start took; called once, also on cancelling. */
 	void (*stop)(struct probe *p);
 	void (*on_timer)(struct probe *p);
+	/* Its worker's answer; NULL: the answer is the result. */
+	void (*on_answer)(struct probe *p, const struct probe_result *answer);
 };
 
 struct probe {
@@ -61,15 +63,19 @@ struct probe {
 	struct probe_result result;
 
 	struct fetch *fetch;   /* http */
-	int fd;                /* tcp; -1: none */
-	struct loop_fd *io;    /* tcp */
+	int fd;                /* tcp, dns; -1: none */
+	struct loop_fd *io;    /* tcp, dns */
 	struct worker *worker; /* icmp, exec; NULL once it has answered */
+	void *own;             /* what else the kind keeps */
 };
 
 extern const struct probe_kind_ops probe_http_ops;
 extern const struct probe_kind_ops probe_tcp_ops;
 extern const struct probe_kind_ops probe_icmp_ops;
 extern const struct probe_kind_ops probe_exec_ops;
+extern const struct probe_kind_ops probe_dns_ops;
+extern const struct probe_kind_ops probe_address_ops;
+extern const struct probe_kind_ops probe_file_ops;
 
 /*
  * Ends the attempt.  p may be gone on return.  The time since the start is
@@ -79,6 +85,10 @@ void probe_decide(struct probe *p, enum probe_verdict verdict, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
 /* "no answer in 500 ms", unless the delay is our own. */
 void probe_decide_timeout(struct probe *p);
+/* The delay is our own. */
+bool probe_is_late(const struct probe *p);
+/* By the errno of ERR_SYS, or else as something that could not be tried. */
+void probe_decide_err(struct probe *p, const struct err *err);
 /* "connection refused": from errno; trouble of our own is no failure. */
 void probe_decide_errno(struct probe *p, int errnum);
 /* Hands a message about p to worker w, or ends the attempt. */

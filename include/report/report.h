@@ -58,6 +58,10 @@ report_fn report_progress;
 report_fn report_clients;
 report_fn report_import;
 
+/* POST /v1/probes/run and /v1/check: a line per probe. */
+report_fn report_probe;
+report_fn report_check;
+
 /* GET /v1/failover. */
 report_fn report_failover_table;
 report_fn report_failover_csv;

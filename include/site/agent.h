@@ -41,6 +41,9 @@ void agent_free(struct agent *a);
 /* The people's part of the API, for a daemon without controller role. */
 void agent_serve(struct agent *a, struct api_server *server);
 
+/* Its probes on demand, for any daemon with an agent. */
+void agent_serve_probes(struct agent *a, struct api_server *server);
+
 /* The site's object of docs/api.md; new reference. */
 json_t *agent_status(const struct agent *a);
 

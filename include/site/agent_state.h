@@ -11,6 +11,7 @@
 #include "site/reconcile.h"
 #include "store/intent_book.h"
 
+struct probe_api;
 struct uplink;
 struct sweep_link;
 
@@ -33,6 +34,7 @@ struct agent {
 	struct worker *pinger, *runner;
 	struct probe_env *probes;
 	struct checker *checker;
+	struct probe_api *probe_api;
 	struct reconcile *reconcile;
 	struct intent_book intents;
 	/* The experiment that holds the test prefix withdrawn; 0: none. */

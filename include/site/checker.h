@@ -26,18 +26,38 @@ struct checker_ops {
 /* What is known of one probe. */
 struct checker_probe {
 	enum health health;
-	int64_t since_ms; /* wall: of the state; 0 never changed */
-	int64_t last_ms;  /* wall: of the last result; 0 none yet */
+	int64_t since_ms;        /* wall: of the state; 0 never changed */
+	int64_t last_ms;         /* wall: of the last result; 0 none yet */
+	enum probe_verdict last; /* result */
 	int64_t rtt_us;
-	char detail[160]; /* of the last result */
+	char detail[160];                      /* of the last result */
 	uint64_t results[PROBE_VERDICT_COUNT]; /* so far, by verdict */
 };
 
-/* services: borrowed, n. Probes begin at once, a little apart. */
+/*
+ * services: borrowed, n.  Probes begin at once, a little apart, but none later
+ * than its interval or 10 s; one with a spread at its place within that.
+ */
 struct checker *checker_new(struct loop *lp, struct probe_env *env,
     const struct conf_service *services, size_t n,
     const struct checker_ops *ops, void *arg);
 void checker_free(struct checker *ck);
+
+/*
+ * Checks all probes of service s now, or of all services if it is
+ * CHECKER_ALL, a little apart; the results count like any other.  on_done is
+ * called once all are there that began after this call, and never from within
+ * it; the round is gone then.  There must be at least one probe.
+ * NULL: CHECKER_ROUNDS_MAX are waiting already.
+ */
+#define CHECKER_ALL ((size_t)-1)
+#define CHECKER_ROUNDS_MAX 16u
+struct checker_round;
+typedef void checker_round_cb(void *arg);
+struct checker_round *checker_check_now(struct checker *ck, size_t s,
+    checker_round_cb *on_done, void *arg);
+/* on_done will not be called; the checks go on. */
+void checker_round_cancel(struct checker_round *round);
 
 enum health checker_service(const struct checker *ck, size_t s);
 int64_t checker_service_since_ms(const struct checker *ck, size_t s);

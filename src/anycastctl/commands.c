@@ -69,6 +69,23 @@ const struct ctl_command ctl_command_table[] = {
 	    .example = "anycastctl explain 192.0.2.0/24",
 	},
 	{
+	    .name = "probe run",
+	    .run = cmd_probe_run,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .args = "[SERVICE/]PROBE",
+	    .help = "run one probe out of turn; its result does not count",
+	    .example = "anycastctl probe run web/page",
+	},
+	{
+	    .name = "check now",
+	    .run = cmd_check_now,
+	    .max_args = 1,
+	    .args = "[SERVICE]",
+	    .help = "run all probes now; their results count",
+	    .example = "anycastctl check now web",
+	},
+	{
 	    .name = "predict run",
 	    .run = cmd_predict_run,
 	    .args = "",

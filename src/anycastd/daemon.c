@@ -124,6 +124,7 @@ start_roles(struct daemon *d, struct err *err)
 		/* With both roles people talk to the controller. */
 		if (d->controller == NULL)
 			agent_serve(d->agent, d->server);
+		agent_serve_probes(d->agent, d->server);
 	}
 	return 0;
 }

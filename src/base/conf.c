@@ -22,15 +22,34 @@ static const char *const kind_names[] = {
 	[PROBE_TCP] = "tcp",
 	[PROBE_ICMP] = "icmp",
 	[PROBE_EXEC] = "exec",
+	[PROBE_DNS] = "dns",
+	[PROBE_ADDRESS] = "address",
+	[PROBE_FILE] = "file",
 };
 
 static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == PROBE_KIND_COUNT,
     "each kind of probe has a name");
 
+static const char *const method_names[] = {
+	[CONF_METHOD_GET] = "GET",
+	[CONF_METHOD_HEAD] = "HEAD",
+	[CONF_METHOD_POST] = "POST",
+};
+
+static_assert(sizeof(method_names) / sizeof(method_names[0]) ==
+	CONF_METHOD_COUNT,
+    "each method has a name");
+
 const char *
 conf_probe_kind_name(enum probe_kind kind)
 {
 	return kind_names[kind];
+}
+
+const char *
+conf_method_name(enum conf_method method)
+{
+	return method_names[method];
 }
 
 /* Reads at most max bytes; the length, or -1. */
@@ -112,15 +131,31 @@ done:
 	return c;
 }
 
+/* list: NULL-terminated, or NULL. */
+static void
+free_list(char **list)
+{
+	for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+		free(list[i]);
+	free(list);
+}
+
 static void
 free_probe(struct conf_probe *p)
 {
 	free(p->name);
 	free(p->target);
-	for (size_t i = 0; p->argv != NULL && p->argv[i] != NULL; i++)
-		free(p->argv[i]);
-	free(p->argv);
-	free(p->match);
+	free_list(p->argv);
+	free(p->source);
+	free(p->http.codes);
+	free_list(p->http.headers);
+	free(p->http.match);
+	free(p->http.resolve);
+	free(p->tcp.send.bytes);
+	free(p->tcp.expect.bytes);
+	free(p->dns.query);
+	free(p->dns.answer);
+	free(p->interface);
 }
 
 static void

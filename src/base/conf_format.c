@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/conf_raw.h"
+#include "base/escape.h"
 #include "base/num.h"
 #include "base/xalloc.h"
 
@@ -40,54 +41,144 @@ texts_of_prefixes(const struct prefix *prefixes, size_t n, unsigned *count)
 	return texts;
 }
 
-static void
-fill_http(struct raw_probe *out, const struct conf_probe *p)
+/* "200-299,304" */
+static char *
+codes(const struct conf_http *http)
 {
-	out->http = xstrdup(p->target);
-	out->status = p->status_min == p->status_max
-	    ? xasprintf("%u", p->status_min)
-	    : xasprintf("%u-%u", p->status_min, p->status_max);
-	out->match = text_or_null(p->match);
-	out->insecure = truth(p->insecure);
+	char *text = NULL;
+
+	for (size_t i = 0; i < http->n_codes; i++) {
+		const struct conf_range *r = &http->codes[i];
+		char *one = r->min == r->max
+		    ? xasprintf("%u", r->min)
+		    : xasprintf("%u-%u", r->min, r->max);
+		char *longer =
+		    text != NULL ? xasprintf("%s,%s", text, one) : xstrdup(one);
+
+		free(one);
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+/* list: NULL-terminated, or NULL. */
+static char **
+copy_list(char *const *list, unsigned *count)
+{
+	unsigned n = 0;
+	char **copy;
+
+	*count = 0;
+	if (list == NULL)
+		return NULL;
+	while (list[n] != NULL)
+		n++;
+	copy = xcalloc(n, sizeof(copy[0]));
+	for (unsigned i = 0; i < n; i++)
+		copy[i] = xstrdup(list[i]);
+	*count = n;
+	return copy;
 }
 
 static void
-fill_exec(struct raw_probe *out, const struct conf_probe *p)
+fill_http(struct raw_probe *out, const struct conf_probe *p)
 {
-	unsigned n = 0;
+	const struct conf_http *http = &p->http;
 
-	while (p->argv[n] != NULL)
-		n++;
-	out->exec = xcalloc(n, sizeof(out->exec[0]));
-	out->exec_count = n;
-	for (unsigned i = 0; i < n; i++)
-		out->exec[i] = xstrdup(p->argv[i]);
+	out->http = xstrdup(p->target);
+	out->method = xstrdup(conf_method_name(http->method));
+	out->headers = copy_list(http->headers, &out->headers_count);
+	out->status = codes(http);
+	out->match = text_or_null(http->match);
+	out->insecure = truth(http->insecure);
+	out->resolve = text_or_null(http->resolve);
+	if (http->tls_expiry_ms != 0)
+		out->tls_expiry = duration(http->tls_expiry_ms);
+}
+
+static char *
+escaped(const struct conf_bytes *b)
+{
+	return b->bytes != NULL ? escape_format(b->bytes, b->len) : NULL;
+}
+
+static void
+fill_tcp(struct raw_probe *out, const struct conf_probe *p)
+{
+	out->tcp = xstrdup(p->target);
+	out->send = escaped(&p->tcp.send);
+	out->expect = escaped(&p->tcp.expect);
+}
+
+static void
+fill_icmp(struct raw_probe *out, const struct conf_probe *p)
+{
+	out->icmp = xstrdup(p->target);
+	out->count = xasprintf("%u", p->icmp.count);
+	out->max_loss = xasprintf("%u%%", p->icmp.max_loss_percent);
+	if (p->icmp.max_rtt_ms != 0)
+		out->max_rtt = duration(p->icmp.max_rtt_ms);
+}
+
+static void
+fill_dns(struct raw_probe *out, const struct conf_probe *p)
+{
+	char rcode[DNS_RCODE_TEXT_BYTES];
+
+	out->dns = xstrdup(p->target);
+	out->query = xstrdup(p->dns.query);
+	out->type = xstrdup(p->dns.type->name);
+	out->rcode = xstrdup(dns_rcode_format(p->dns.rcode, rcode));
+	out->answer = text_or_null(p->dns.answer);
+}
+
+static void
+fill_kind(struct raw_probe *out, const struct conf_probe *p)
+{
+	switch (p->kind) {
+	case PROBE_HTTP:
+		fill_http(out, p);
+		break;
+	case PROBE_TCP:
+		fill_tcp(out, p);
+		break;
+	case PROBE_ICMP:
+		fill_icmp(out, p);
+		break;
+	case PROBE_EXEC:
+		out->exec = copy_list(p->argv, &out->exec_count);
+		break;
+	case PROBE_DNS:
+		fill_dns(out, p);
+		break;
+	case PROBE_ADDRESS:
+		out->address = xstrdup(p->target);
+		out->interface = text_or_null(p->interface);
+		break;
+	case PROBE_FILE:
+		out->file = xstrdup(p->target);
+		out->when = xstrdup(p->when_present ? "present" : "absent");
+		break;
+	case PROBE_KIND_COUNT:
+		break;
+	}
 }
 
 static void
 fill_probe(struct raw_probe *out, const struct conf_probe *p)
 {
 	out->name = xstrdup(p->name);
-	switch (p->kind) {
-	case PROBE_HTTP:
-		fill_http(out, p);
-		break;
-	case PROBE_TCP:
-		out->tcp = xstrdup(p->target);
-		break;
-	case PROBE_ICMP:
-		out->icmp = xstrdup(p->target);
-		break;
-	case PROBE_EXEC:
-		fill_exec(out, p);
-		break;
-	case PROBE_KIND_COUNT:
-		break;
-	}
+	fill_kind(out, p);
 	out->interval = duration(p->interval_ms);
+	if (p->quick_interval_ms != 0)
+		out->quick_interval = duration(p->quick_interval_ms);
 	out->timeout = duration(p->timeout_ms);
+	if (p->has_spread)
+		out->spread = duration(p->spread_ms);
 	out->down_after = xasprintf("%u", p->down_after);
 	out->up_after = xasprintf("%u", p->up_after);
+	out->source = text_or_null(p->source);
 }
 
 static void

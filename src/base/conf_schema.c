@@ -51,13 +51,35 @@ static const cyaml_schema_field_t probe_fields[] = {
 	TEXT(struct raw_probe, icmp),
 	LIST(struct raw_probe, exec, CYAML_FLAG_OPTIONAL | CYAML_FLAG_FLOW,
 	    &quoted_entry, 1, CONF_ARGS_MAX),
+	TEXT(struct raw_probe, dns),
+	TEXT(struct raw_probe, address),
+	TEXT(struct raw_probe, file),
 	TEXT(struct raw_probe, interval),
+	TEXT(struct raw_probe, quick_interval),
 	TEXT(struct raw_probe, timeout),
+	TEXT(struct raw_probe, spread),
 	TEXT(struct raw_probe, down_after),
 	TEXT(struct raw_probe, up_after),
+	TEXT(struct raw_probe, source),
+	TEXT(struct raw_probe, method),
+	LIST(struct raw_probe, headers, CYAML_FLAG_OPTIONAL, &quoted_entry, 0,
+	    CONF_HEADERS_MAX),
 	TEXT(struct raw_probe, status),
 	QUOTED_TEXT(struct raw_probe, match),
 	TEXT(struct raw_probe, insecure),
+	TEXT(struct raw_probe, resolve),
+	TEXT(struct raw_probe, tls_expiry),
+	QUOTED_TEXT(struct raw_probe, send),
+	QUOTED_TEXT(struct raw_probe, expect),
+	QUOTED_TEXT(struct raw_probe, query),
+	TEXT(struct raw_probe, type),
+	TEXT(struct raw_probe, rcode),
+	QUOTED_TEXT(struct raw_probe, answer),
+	TEXT(struct raw_probe, count),
+	TEXT(struct raw_probe, max_loss),
+	TEXT(struct raw_probe, max_rtt),
+	QUOTED_TEXT(struct raw_probe, interface),
+	TEXT(struct raw_probe, when),
 	CYAML_FIELD_END,
 };
 
@@ -198,7 +220,7 @@ static int
 refuse_key(const struct explain *ex, size_t node,
     const cyaml_schema_field_t *fields)
 {
-	char what[256];
+	char what[448];
 	size_t used;
 
 	used = (size_t)snprintf(what, sizeof(what),

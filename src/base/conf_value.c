@@ -249,6 +249,18 @@ conf_ck_addr(struct conf_ck *ck, const char *text, struct addr *out)
 	return 0;
 }
 
+int
+conf_ck_addr_text(struct conf_ck *ck, const char *text, char **out)
+{
+	char buf[ADDR_TEXT_BYTES];
+	struct addr a;
+
+	if (conf_ck_addr(ck, text, &a) == -1)
+		return -1;
+	*out = xstrdup(addr_format(&a, buf));
+	return 0;
+}
+
 static int
 check_prefix(struct conf_ck *ck, const char *text, struct prefix *out)
 {

@@ -42,6 +42,8 @@ struct fetch {
 	CURL *easy;
 	struct loop_timer *failed; /* set up in vain: reports err from here */
 	struct curl_slist *headers;
+	struct curl_slist *connect_to;
+	bool want_cert_end;
 	bool has_unix_socket;
 	bool truncate;
 	bool body_too_long;
@@ -70,6 +72,7 @@ fetch_free(struct fetch *f)
 	}
 	loop_timer_free(f->failed);
 	curl_slist_free_all(f->headers);
+	curl_slist_free_all(f->connect_to);
 	free(f->body);
 	free(f);
 }
@@ -185,6 +188,10 @@ err_from_curl(struct fetch *f, CURLcode code)
 	case CURLE_COULDNT_RESOLVE_HOST:
 		err_set(&f->err, ERR_GONE, "name not resolved");
 		return;
+	case CURLE_INTERFACE_FAILED:
+		errno = EADDRNOTAVAIL;
+		err_sys(&f->err, "source address");
+		return;
 	case CURLE_URL_MALFORMAT:
 		err_set(&f->err, ERR_CONF, "URL: malformed");
 		return;
@@ -207,12 +214,32 @@ err_from_curl(struct fetch *f, CURLcode code)
 	}
 }
 
+/* The end of the first certificate, which is the server's own. */
+static int64_t
+cert_end_ms(const struct fetch *f)
+{
+	static const char key[] = "Expire date:";
+	struct curl_certinfo *chain = NULL;
+	time_t end = -1;
+
+	if (curl_easy_getinfo(f->easy, CURLINFO_CERTINFO, &chain) != CURLE_OK ||
+	    chain == NULL || chain->num_of_certs < 1)
+		return -1;
+	for (const struct curl_slist *line = chain->certinfo[0]; line != NULL;
+	     line = line->next) {
+		if (strncmp(line->data, key, sizeof(key) - 1) == 0)
+			end = curl_getdate(line->data + sizeof(key) - 1, NULL);
+	}
+	return end == -1 ? -1 : (int64_t)end * 1000;
+}
+
 /* Hands the answer up; f is freed. */
 static void
 fetch_deliver(struct fetch *f)
 {
 	struct fetch_answer answer = { .body = (const uint8_t *)"",
 		.took_us = mono_now().us - f->started.us,
+		.cert_end_ms = -1,
 		.err = f->err };
 	fetch_done_cb *on_done = f->on_done;
 	void *arg = f->arg;
@@ -223,6 +250,8 @@ fetch_deliver(struct fetch *f)
 		(void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE,
 		    &status);
 		answer.status = (int)status;
+		if (f->want_cert_end)
+			answer.cert_end_ms = cert_end_ms(f);
 	}
 	if (f->err.code == ERR_NONE && body != NULL) {
 		body[f->body_len] = '\0';
@@ -493,15 +522,49 @@ set_transport(struct fetch *f, const struct fetch_request *req)
 }
 
 static void
-add_header(struct fetch *f, const char *line)
+add_line(struct curl_slist **list, const char *line)
 {
-	struct curl_slist *more = curl_slist_append(f->headers, line);
+	struct curl_slist *more = curl_slist_append(*list, line);
 
 	if (more == NULL) {
 		log_warnx("fetch: out of memory");
 		abort();
 	}
-	f->headers = more;
+	*list = more;
+}
+
+static void
+add_header(struct fetch *f, const char *line)
+{
+	add_line(&f->headers, line);
+}
+
+/* From where to where, whatever the URL says. */
+static int
+set_ends(struct fetch *f, const struct fetch_request *req)
+{
+	CURL *e = f->easy;
+	char *text;
+	int rc = 0;
+
+	if (req->resolve != NULL) {
+		/* Any host, any port: this address, the same port. */
+		text = xasprintf(strchr(req->resolve, ':') != NULL ? "::[%s]:"
+								   : "::%s:",
+		    req->resolve);
+		add_line(&f->connect_to, text);
+		free(text);
+		rc |=
+		    (int)curl_easy_setopt(e, CURLOPT_CONNECT_TO, f->connect_to);
+	}
+	if (req->source != NULL) {
+		text = xasprintf("host!%s", req->source);
+		rc |= (int)curl_easy_setopt(e, CURLOPT_INTERFACE, text);
+		free(text);
+	}
+	if (req->want_cert_end)
+		rc |= (int)curl_easy_setopt(e, CURLOPT_CERTINFO, 1L);
+	return rc;
 }
 
 static int
@@ -520,7 +583,9 @@ set_method(struct fetch *f, const struct fetch_request *req)
 		/* Do not ask a slow peer for leave to send. */
 		add_header(f, "Expect:");
 	}
-	if (strcmp(req->method, has_body ? "POST" : "GET") != 0) {
+	if (strcmp(req->method, "HEAD") == 0) {
+		rc |= (int)curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+	} else if (strcmp(req->method, has_body ? "POST" : "GET") != 0) {
 		rc |= (int)curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST,
 		    req->method);
 	}
@@ -532,6 +597,8 @@ set_method(struct fetch *f, const struct fetch_request *req)
 	} else if (has_body) {
 		add_header(f, "Content-Type:");
 	}
+	for (size_t i = 0; req->headers != NULL && req->headers[i] != NULL; i++)
+		add_header(f, req->headers[i]);
 	rc |= (int)curl_easy_setopt(e, CURLOPT_HTTPHEADER, f->headers);
 	return rc;
 }
@@ -553,6 +620,7 @@ fetch_start(struct fetch_engine *fe, const struct fetch_request *req,
 	f->fe = fe;
 	f->has_unix_socket = req->unix_socket != NULL;
 	f->truncate = req->truncate;
+	f->want_cert_end = req->want_cert_end;
 	f->timeout_ms = req->timeout_ms;
 	f->max_body_bytes = req->max_body_bytes;
 	f->started = mono_now();
@@ -562,7 +630,8 @@ fetch_start(struct fetch_engine *fe, const struct fetch_request *req,
 
 	f->easy = curl_easy_init();
 	if (f->easy == NULL || set_callbacks(f) != 0 ||
-	    set_transport(f, req) != 0 || set_method(f, req) != 0 ||
+	    set_transport(f, req) != 0 || set_ends(f, req) != 0 ||
+	    set_method(f, req) != 0 ||
 	    curl_multi_add_handle(fe->multi, f->easy) != CURLM_OK) {
 		err_from_curl(f, CURLE_FAILED_INIT);
 		f->failed = loop_timer_new(fe->lp, fetch_on_failed, f);

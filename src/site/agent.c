@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "site/agent_state.h"
+#include "site/probe_api.h"
 #include "site/sweep_link.h"
 #include "site/uplink.h"
 #include "site/will.h"
@@ -343,6 +344,7 @@ start_probes(struct agent *a)
 	probe_env_set_workers(a->probes, a->pinger, a->runner);
 	a->checker = checker_new(a->env.lp, a->probes, a->conf->services,
 	    a->conf->n_services, &checker_ops, a);
+	a->probe_api = probe_api_new(a);
 }
 
 /* ---- life ---- */
@@ -460,6 +462,7 @@ agent_free(struct agent *a)
 		return;
 	uplink_free(a->uplink);
 	sweep_link_free(a->sweep);
+	probe_api_free(a->probe_api);
 	checker_free(a->checker);
 	probe_env_free(a->probes);
 	worker_free(a->pinger);

@@ -8,6 +8,7 @@
 #include "store/intent_row.h"
 #include "base/xalloc.h"
 #include "site/agent_state.h"
+#include "site/probe_api.h"
 
 static bool
 is_our_site(struct agent *a, struct api_request *req)
@@ -178,4 +179,10 @@ agent_serve(struct agent *a, struct api_server *server)
 	};
 
 	api_server_add(server, routes, a);
+}
+
+void
+agent_serve_probes(struct agent *a, struct api_server *server)
+{
+	probe_api_serve(a->probe_api, server);
 }

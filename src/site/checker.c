@@ -4,12 +4,13 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "base/text.h"
 #include "base/xalloc.h"
 
-/* First rounds are set so far apart, that a start is no burst. */
-#define SPREAD_MS 5
+#define APART_MS 5
+#define APART_MAX_MS 10000
 
 struct slot {
 	struct checker *ck;
@@ -19,7 +20,11 @@ struct slot {
 	struct checker_probe known;
 	struct loop_timer *timer;
 	struct probe *running;
-	struct mono due; /* of the round that runs or comes next */
+	struct mono due; /* of the check that runs or comes next */
+	bool again; /* one more at once: it was wanted while this one ran */
+	/* The newest wish at the time when the running check began, and the
+	 * same of the last one that has its result. */
+	uint64_t asked, answered;
 };
 
 struct service {
@@ -28,12 +33,26 @@ struct service {
 	int64_t since_ms;
 };
 
+/* One wish to check now, fulfilled by checks that begin after it. */
+struct checker_round {
+	LIST_ENTRY(checker_round) entry;
+	struct checker *ck;
+	size_t service; /* or CHECKER_ALL */
+	uint64_t wish;  /* its number */
+	size_t n_awaited;
+	checker_round_cb *on_done;
+	void *arg;
+};
+
 struct checker {
 	struct loop *lp;
 	struct probe_env *env;
 	const struct conf_service *conf;
 	struct service *services;
 	size_t n;
+	LIST_HEAD(, checker_round) rounds;
+	size_t n_rounds;
+	uint64_t last_wish;
 	struct checker_ops ops;
 	void *arg;
 };
@@ -59,18 +78,92 @@ judge_service(struct checker *ck, size_t s, const struct slot *cause)
 	ck->ops.on_service(s, before, sv->verdict, reason, ck->arg);
 }
 
-/* Rounds keep their beat: a slow answer does not move the later ones. */
+/* Its last results say something else than its state. */
+static bool
+is_changing(const struct probe_health *ph)
+{
+	return (ph->passes > 0 && ph->state != HEALTH_HEALTHY) ||
+	    (ph->failures > 0 && ph->state != HEALTH_SICK);
+}
+
+static void
+set_due(struct slot *sl, int64_t wait_ms)
+{
+	sl->due = mono_add_ms(mono_now(), wait_ms);
+	loop_timer_set(sl->timer, wait_ms);
+}
+
+/* Checks keep their beat: a slow answer does not move the later ones. */
 static void
 schedule_next(struct slot *sl)
 {
+	int64_t step_ms = sl->conf->interval_ms;
 	struct mono now = mono_now();
-	int64_t wait_ms;
 
+	if (sl->again) {
+		sl->again = false;
+		set_due(sl, 0);
+		return;
+	}
+	if (sl->conf->quick_interval_ms != 0 && is_changing(&sl->health))
+		step_ms = sl->conf->quick_interval_ms;
 	do {
-		sl->due = mono_add_ms(sl->due, sl->conf->interval_ms);
+		sl->due = mono_add_ms(sl->due, step_ms);
 	} while (mono_before(sl->due, now));
-	wait_ms = mono_diff_ms(sl->due, now);
-	loop_timer_set(sl->timer, wait_ms);
+	loop_timer_set(sl->timer, mono_diff_ms(sl->due, now));
+}
+
+static bool
+is_of_round(const struct checker_round *r, size_t service)
+{
+	return r->service == CHECKER_ALL || r->service == service;
+}
+
+static void
+round_free(struct checker_round *r)
+{
+	LIST_REMOVE(r, entry);
+	r->ck->n_rounds--;
+	free(r);
+}
+
+static void
+note_answer(struct slot *sl)
+{
+	uint64_t before = sl->answered;
+	struct checker_round *r;
+
+	sl->answered = sl->asked;
+	LIST_FOREACH (r, &sl->ck->rounds, entry) {
+		if (is_of_round(r, sl->service) && before < r->wish &&
+		    sl->answered >= r->wish)
+			r->n_awaited--;
+	}
+}
+
+static struct checker_round *
+find_fulfilled(const struct checker *ck)
+{
+	struct checker_round *r = LIST_FIRST(&ck->rounds);
+
+	while (r != NULL && r->n_awaited > 0)
+		r = LIST_NEXT(r, entry);
+	return r;
+}
+
+/* From the head each time: on_done may change the list. */
+static void
+tell_rounds(struct checker *ck)
+{
+	struct checker_round *r;
+
+	while ((r = find_fulfilled(ck)) != NULL) {
+		checker_round_cb *on_done = r->on_done;
+		void *arg = r->arg;
+
+		round_free(r);
+		on_done(arg);
+	}
 }
 
 static void
@@ -83,6 +176,7 @@ on_result(const struct probe_result *result, void *arg)
 
 	sl->running = NULL;
 	sl->known.last_ms = wall_now_ms();
+	sl->known.last = result->verdict;
 	sl->known.rtt_us = result->rtt_us;
 	sl->known.results[result->verdict]++;
 	(void)text_copy(sl->known.detail, sizeof(sl->known.detail),
@@ -94,12 +188,14 @@ on_result(const struct probe_result *result, void *arg)
 	}
 	sl->known.health = sl->health.state;
 	schedule_next(sl);
-	if (!changed)
-		return;
-	sl->known.since_ms = sl->known.last_ms;
-	ck->ops.on_probe(sl->service, sl->index, before, sl->health.state,
-	    sl->known.detail, ck->arg);
-	judge_service(ck, sl->service, sl);
+	if (changed) {
+		sl->known.since_ms = sl->known.last_ms;
+		ck->ops.on_probe(sl->service, sl->index, before,
+		    sl->health.state, sl->known.detail, ck->arg);
+		judge_service(ck, sl->service, sl);
+	}
+	note_answer(sl);
+	tell_rounds(ck);
 }
 
 static void
@@ -108,8 +204,21 @@ on_due(struct loop *lp, void *arg)
 	struct slot *sl = arg;
 
 	(void)lp;
-	if (sl->running == NULL)
-		sl->running = probe_start(sl->ck->env, sl->conf, on_result, sl);
+	if (sl->running != NULL)
+		return;
+	sl->asked = sl->ck->last_wish;
+	sl->running = probe_start(sl->ck->env, sl->conf, on_result, sl);
+}
+
+/* Checks that begin together are set so far apart that they are no burst. */
+static int64_t
+apart_ms(const struct conf_probe *conf, size_t place)
+{
+	int64_t most_ms = conf->interval_ms;
+
+	if (most_ms > APART_MAX_MS)
+		most_ms = APART_MAX_MS;
+	return (int64_t)place * APART_MS % most_ms;
 }
 
 static void
@@ -119,11 +228,19 @@ slot_init(struct checker *ck, struct slot *sl, size_t s, size_t p,
 	*sl = (struct slot){ .ck = ck,
 		.service = s,
 		.index = p,
-		.conf = &ck->conf[s].probes[p],
-		.due = mono_add_ms(mono_now(), wait_ms) };
+		.conf = &ck->conf[s].probes[p] };
 	sl->known.rtt_us = -1;
 	sl->timer = loop_timer_new(ck->lp, on_due, sl);
-	loop_timer_set(sl->timer, wait_ms);
+	set_due(sl, wait_ms);
+}
+
+/* place: among the n probes of the site. */
+static int64_t
+first_wait_ms(const struct conf_probe *conf, size_t place, size_t n)
+{
+	if (conf->has_spread)
+		return conf->spread_ms * (int64_t)place / (int64_t)n;
+	return apart_ms(conf, place);
 }
 
 struct checker *
@@ -132,7 +249,7 @@ checker_new(struct loop *lp, struct probe_env *env,
     const struct checker_ops *ops, void *arg)
 {
 	struct checker *ck = xcalloc(1, sizeof(*ck));
-	int64_t wait_ms = 0;
+	size_t place = 0, n_probes = 0;
 
 	*ck = (struct checker){ .lp = lp,
 		.env = env,
@@ -140,14 +257,18 @@ checker_new(struct loop *lp, struct probe_env *env,
 		.n = n,
 		.ops = *ops,
 		.arg = arg };
+	LIST_INIT(&ck->rounds);
 	ck->services = xcalloc(n, sizeof(*ck->services));
+	for (size_t s = 0; s < n; s++)
+		n_probes += services[s].n_probes;
 	for (size_t s = 0; s < n; s++) {
 		struct service *sv = &ck->services[s];
 
 		sv->slots = xcalloc(services[s].n_probes, sizeof(*sv->slots));
 		for (size_t p = 0; p < services[s].n_probes; p++) {
-			slot_init(ck, &sv->slots[p], s, p, wait_ms);
-			wait_ms += SPREAD_MS;
+			slot_init(ck, &sv->slots[p], s, p,
+			    first_wait_ms(&services[s].probes[p], place++,
+				n_probes));
 		}
 	}
 	return ck;
@@ -158,6 +279,8 @@ checker_free(struct checker *ck)
 {
 	if (ck == NULL)
 		return;
+	while (!LIST_EMPTY(&ck->rounds))
+		round_free(LIST_FIRST(&ck->rounds));
 	for (size_t s = 0; s < ck->n; s++) {
 		for (size_t p = 0; p < ck->conf[s].n_probes; p++) {
 			struct slot *sl = &ck->services[s].slots[p];
@@ -170,6 +293,56 @@ checker_free(struct checker *ck)
 	}
 	free(ck->services);
 	free(ck);
+}
+
+/* Returns how many probes were asked. */
+static size_t
+check_service_now(struct checker *ck, size_t s, size_t place)
+{
+	struct mono now = mono_now();
+
+	for (size_t p = 0; p < ck->conf[s].n_probes; p++) {
+		struct slot *sl = &ck->services[s].slots[p];
+		int64_t wait_ms = apart_ms(sl->conf, place + p);
+
+		if (sl->running != NULL) {
+			sl->again = true;
+		} else if (mono_before(mono_add_ms(now, wait_ms), sl->due)) {
+			set_due(sl, wait_ms);
+		}
+	}
+	return ck->conf[s].n_probes;
+}
+
+struct checker_round *
+checker_check_now(struct checker *ck, size_t s, checker_round_cb *on_done,
+    void *arg)
+{
+	struct checker_round *r;
+
+	assert(s == CHECKER_ALL || s < ck->n);
+	if (ck->n_rounds == CHECKER_ROUNDS_MAX)
+		return NULL;
+	r = xcalloc(1, sizeof(*r));
+	*r = (struct checker_round){ .ck = ck,
+		.service = s,
+		.wish = ++ck->last_wish,
+		.on_done = on_done,
+		.arg = arg };
+	LIST_INSERT_HEAD(&ck->rounds, r, entry);
+	ck->n_rounds++;
+	for (size_t i = 0; i < ck->n; i++) {
+		if (is_of_round(r, i))
+			r->n_awaited += check_service_now(ck, i, r->n_awaited);
+	}
+	assert(r->n_awaited > 0);
+	return r;
+}
+
+void
+checker_round_cancel(struct checker_round *round)
+{
+	round_free(round);
 }
 
 enum health

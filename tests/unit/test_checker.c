@@ -140,6 +140,7 @@ on_probe(size_t s, size_t p, enum health before, enum health now,
 static int
 setup(void **state)
 {
+	static struct conf_range codes = { 200, 299 };
 	struct house *h = calloc(1, sizeof(*h));
 	struct err err = { 0 };
 	char where[32];
@@ -164,8 +165,7 @@ setup(void **state)
 			.timeout_ms = 1000,
 			.down_after = 3,
 			.up_after = 2,
-			.status_min = 200,
-			.status_max = 299 };
+			.http = { .codes = &codes, .n_codes = 1 } };
 	}
 	h->conf = (struct conf_service){
 		.name = h->url, .probes = h->probes, .n_probes = 1, .need = 1

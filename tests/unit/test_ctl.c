@@ -226,6 +226,45 @@ on_explain(struct evhttp_request *req)
 	evhttp_clear_headers(&q);
 }
 
+static void
+on_probe_run(struct evhttp_request *req)
+{
+	json_t *body = read_body(req);
+	const char *service =
+	    json_string_value(json_object_get(body, "service"));
+	const char *probe = json_string_value(json_object_get(body, "probe"));
+
+	if (probe != NULL && strcmp(probe, "page") == 0 &&
+	    (service == NULL || strcmp(service, "web") == 0)) {
+		reply_file(req, "probe");
+	} else if (probe != NULL && strcmp(probe, "port") == 0) {
+		reply_text(req, 200,
+		    "{\"service\": \"web\", \"probe\": \"port\", "
+		    "\"kind\": \"tcp\", \"verdict\": \"pass\", "
+		    "\"health\": \"sick\", \"rtt_us\": 5}");
+	} else {
+		refuse(req, 404, "probe x: not of service web");
+	}
+	json_decref(body);
+}
+
+static void
+on_check(struct evhttp_request *req)
+{
+	json_t *body = read_body(req);
+	const char *service =
+	    json_string_value(json_object_get(body, "service"));
+
+	if (service == NULL) {
+		reply_file(req, "check");
+	} else if (strcmp(service, "web") == 0) {
+		reply_text(req, 200, "{\"site\": \"chc\", \"services\": []}");
+	} else {
+		refuse(req, 404, "service x: not at site chc");
+	}
+	json_decref(body);
+}
+
 /* What always has the same answer: a file, or a refusal. */
 static const struct canned {
 	const char *path;
@@ -266,6 +305,10 @@ on_request(struct evhttp_request *req, void *arg)
 		on_drain(req);
 	} else if (is_post && strcmp(path, "/v1/sites/x%2Fy/restore") == 0) {
 		refuse(req, 409, "site x/y: \033[2Jnot drained");
+	} else if (is_post && strcmp(path, "/v1/probes/run") == 0) {
+		on_probe_run(req);
+	} else if (is_post && strcmp(path, "/v1/check") == 0) {
+		on_check(req);
 	} else if (is_post && strcmp(path, "/v1/experiments") == 0) {
 		on_start(req);
 	} else if (is_post && strcmp(path, "/v1/clients") == 0) {
@@ -404,6 +447,34 @@ test_drain_sends_reason_and_time(void **state)
 	    "anycastctl: site chc: is drained already\n");
 	check(RUN("drain", "chc", "--reason", "\xff"), CTL_USAGE, "",
 	    "not UTF-8");
+}
+
+/* The exit status tells whether the probe passed. */
+static void
+test_probe_run(void **state)
+{
+	(void)state;
+	check(RUN("probe", "run", "page"), CTL_FAILED, "status 503", "");
+	check(RUN("probe", "run", "web/page"), CTL_FAILED, "status 503", "");
+	check(RUN("probe", "run", "web/port"), CTL_DONE, "pass", "");
+	check(RUN("probe", "run", "web/x"), CTL_FAILED, "",
+	    "not of service web");
+	check(RUN("probe", "run", "other/page"), CTL_FAILED, "",
+	    "not of service web");
+	check(RUN("probe", "run", "\xff"), CTL_USAGE, "", "not UTF-8");
+	check(RUN("probe", "run", "\xff/page"), CTL_USAGE, "", "not UTF-8");
+	check(RUN("probe", "run"), CTL_USAGE, "", "[SERVICE/]PROBE");
+}
+
+static void
+test_check_now(void **state)
+{
+	(void)state;
+	check(RUN("check", "now"), CTL_FAILED, "service dns is sick", "");
+	check(RUN("check", "now", "web"), CTL_DONE, "", "");
+	check(RUN("check", "now", "x"), CTL_FAILED, "", "not at site chc");
+	check(RUN("check", "now", "\xff"), CTL_USAGE, "", "not UTF-8");
+	check(RUN("check", "now", "--json"), CTL_FAILED, "\"services\"", "");
 }
 
 static void
@@ -583,6 +654,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_done),
 		cmocka_unit_test(test_drain_sends_reason_and_time),
+		cmocka_unit_test(test_probe_run),
+		cmocka_unit_test(test_check_now),
 		cmocka_unit_test(test_url_instead_of_socket),
 		cmocka_unit_test(test_json_is_one_document),
 		cmocka_unit_test(test_refused),

@@ -17,6 +17,8 @@ static const char *const accepted[][4] = {
 	{ "restore", "chc" },
 	{ "events" },
 	{ "explain", "chc" },
+	{ "probe", "run", "web/page" },
+	{ "check", "now", "web" },
 	{ "predict", "run", "--site=chc" },
 	{ "predict", "show", "--site=chc" },
 	{ "predict", "status" },

@@ -220,11 +220,13 @@ expect(struct fixture *fx, const struct conf_probe *cp,
 static struct conf_probe
 probe_conf(enum probe_kind kind, char *target)
 {
+	static struct conf_range codes = { 200, 299 };
+
 	return (struct conf_probe){ .kind = kind,
 		.target = target,
 		.timeout_ms = 2000,
-		.status_min = 200,
-		.status_max = 299 };
+		.http = { .codes = &codes, .n_codes = 1 },
+		.icmp = { .count = 1 } };
 }
 
 /* The server is closed again by the caller, the text is freed by it. */
@@ -267,9 +269,9 @@ test_http_pass_and_status(void **state)
 		    canned_new(fx->lp, CANNED_CLOSE, cases[i].reply);
 		char *url = target_of(srv, "http://", "/health");
 		struct conf_probe cp = probe_conf(PROBE_HTTP, url);
+		struct conf_range codes = { cases[i].min, cases[i].max };
 
-		cp.status_min = cases[i].min;
-		cp.status_max = cases[i].max;
+		cp.http.codes = &codes;
 		expect(fx, &cp, cases[i].verdict, cases[i].detail);
 		free(url);
 		canned_free(srv);
@@ -285,11 +287,11 @@ test_http_match(void **state)
 	struct conf_probe cp = probe_conf(PROBE_HTTP, url);
 	char ok[] = "ll ok", absent[] = "healthy", utf8[] = "gr\xc3\xbcn";
 
-	cp.match = ok;
+	cp.http.match = ok;
 	expect(fx, &cp, PROBE_PASS, "status 200");
-	cp.match = absent;
+	cp.http.match = absent;
 	expect(fx, &cp, PROBE_FAIL, "body lacks \"healthy\"");
-	cp.match = utf8;
+	cp.http.match = utf8;
 	expect(fx, &cp, PROBE_FAIL, "body lacks \"gr??n\"");
 	free(url);
 	canned_free(srv);
@@ -307,9 +309,9 @@ test_http_match_looks_at_the_beginning(void **state)
 	char first[] = "first", never[] = "never";
 
 	srv->more = "more and more and more";
-	cp.match = first;
+	cp.http.match = first;
 	expect(fx, &cp, PROBE_PASS, "status 200");
-	cp.match = never;
+	cp.http.match = never;
 	expect(fx, &cp, PROBE_FAIL, "body lacks \"never\"");
 	free(url);
 	canned_free(srv);
@@ -474,6 +476,8 @@ test_icmp(void **state)
 	expect(fx, &cp, PROBE_PASS, "answered");
 	cp.target = v6;
 	expect(fx, &cp, PROBE_PASS, "answered");
+	cp.icmp.count = 5;
+	expect(fx, &cp, PROBE_PASS, "5 of 5 pings answered");
 }
 
 static void
@@ -648,6 +652,9 @@ test_mad_worker(void **state)
 	wait_up(fx, fx->pinger);
 	expect(fx, &cp, PROBE_PASS, "mad");
 	expect(fx, &cp, PROBE_PASS, "mad");
+	/* The second answer to a ping is not the first to the next one. */
+	cp.icmp.count = 4;
+	expect(fx, &cp, PROBE_PASS, "4 of 4 pings answered");
 }
 
 /* As on a change of the configuration: the old worker is freed. */
@@ -699,6 +706,7 @@ test_cancel_in_every_state(void **state)
 	struct got got = { 0 };
 
 	exec.argv = argv;
+	icmp.icmp.count = 3;
 	probe_cancel(NULL);
 	for (size_t i = 0; i < TEST_COUNT(cps); i++) {
 		for (int steps = 0; steps < 6; steps++) {
