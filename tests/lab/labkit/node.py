@@ -127,7 +127,7 @@ class Node:
 
     def _enter(self) -> None:
         """Runs in a new process before it becomes the command."""
-        for number in (signal.SIGINT, signal.SIGHUP):  # the lab ignores them; its commands begin like any other
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # whatever ignored them, a command begins like any
             signal.signal(number, signal.SIG_DFL)
         for fd in self._namespaces.values():
             kernel.setns(fd)

@@ -14,6 +14,7 @@ from labkit.services import health_page, start_all_health
 WEB4, WEB6 = PREFIXES["web"]
 DNS4, DNS6 = PREFIXES["dns"]
 TEST4, TEST6 = PREFIXES["test"]
+Catchments = dict[str, str | None]
 PER_AS = 150  # client addresses per AS and family
 
 
@@ -70,7 +71,7 @@ def check_sick(lab: Lab, fleet: Fleet) -> None:
         lab.wait_converged()
 
 
-def check_drain(lab: Lab, fleet: Fleet, baseline: dict[str, str | None]) -> None:
+def check_drain(lab: Lab, fleet: Fleet, baseline: Catchments) -> None:
     mgmt, akl = fleet.mgmt, lab.nodes["akl"]
     services = (WEB4, WEB6, DNS4, DNS6)
     with lab.check("a dry run changes nothing and shows the difference"):
@@ -111,42 +112,52 @@ def check_drain(lab: Lab, fleet: Fleet, baseline: dict[str, str | None]) -> None
         assert refused.returncode == 1, refused
 
 
-def check_prediction(lab: Lab, fleet: Fleet, baseline: dict[str, str | None]) -> None:
-    mgmt, site = fleet.mgmt, "nrt"
+def check_prediction(lab: Lab, fleet: Fleet, baseline: Catchments) -> None:
     addresses = clients(lab)
     silent = ["10.199.0.1", "10.199.0.2", "2001:db8:cff::1"]
     listing = "".join(f"{a},{i % 7 + 1}\n" for i, a in enumerate(addresses + silent))
     with lab.check(f"a client list of {len(addresses)} addresses is loaded"):
         file = lab.out / "clients.txt"
         file.write_text(listing)
-        fleet.ctl(mgmt, "clients", "import", str(file))
-        stats = fleet.ask(mgmt, "clients", "stats")
+        fleet.ctl(fleet.mgmt, "clients", "import", str(file))
+        stats = fleet.ask(fleet.mgmt, "clients", "stats")
         assert stats["count"] == len(addresses) + len(silent), stats
-    with lab.check(f"the map of {site} is measured, and the test prefix is back"):
-        fleet.ctl(mgmt, "predict", "run", "--site", site, timeout=120)
-        lab.wait(lambda: lab.truth(TEST4) == baseline and lab.truth(TEST6) == baseline, 5, "test prefix back")
-        shown = fleet.ask(mgmt, "predict", "show", "--site", site)
-        experiment = shown["maps"][0]["experiment"]
-        predicted = fleet.outcomes(experiment)
+    for site in ("nrt", "chc"):
+        predicted = measure(lab, fleet, baseline, site)
         assert len(predicted) == len(addresses) + len(silent)
+        with lab.check(f"{site}: the baseline agrees with the clients' own BIRD tables, address by address"):
+            for a in addresses:
+                assert predicted[a][0] == baseline[client_as(a)], (a, predicted[a])
+        with lab.check(f"{site}: the real landing agrees with the prediction, address by address, in both families"):
+            compare_landing(lab, fleet, site, {a: predicted[a][1] for a in addresses})
+            lab.wait(lambda: lab.truth(WEB4) == baseline, 10, "restored")
+
+
+def measure(lab: Lab, fleet: Fleet, baseline: Catchments, site: str) -> dict[str, tuple[str, str]]:
+    """Runs an experiment; returns {address: (before, after)}."""
+    with lab.check(f"{site}: the map is measured, the test prefix is back, the shares add up"):
+        fleet.ctl(fleet.mgmt, "predict", "run", "--site", site, timeout=120)
+        lab.wait(lambda: lab.truth(TEST4) == baseline and lab.truth(TEST6) == baseline, 5, "test prefix back")
+        shown = fleet.ask(fleet.mgmt, "predict", "show", "--site", site)["maps"][0]
+        predicted = fleet.outcomes(shown["experiment"])
         lab.note(f"heirs of {site}: {dict(Counter(after for before, after in predicted.values() if before == site))}")
-    with lab.check("the baseline agrees with the clients' own BIRD tables, address by address"):
-        for a in addresses:
-            assert predicted[a][0] == baseline[client_as(a)], (a, predicted[a])
-    with lab.check("the real landing agrees with the prediction, address by address, in both families"):
-        fleet.ctl(mgmt, "drain", site, "--reason", "to compare")
-        lab.wait(lambda: site not in lab.truth(WEB4).values() and site not in lab.truth(WEB6).values(), 10, "drained")
-        lab.wait_converged()
-        truth4, truth6 = lab.truth(WEB4), lab.truth(WEB6)
-        v4 = [a for a in addresses if "." in a]
-        v6 = [a for a in addresses if ":" in a]
-        landing = lab.ping_all(lab.nodes["akl"], "192.0.2.9", v4) | lab.ping_all(lab.nodes["akl"], "2001:db8:53::9", v6)
-        for a in addresses:
-            table = truth4 if "." in a else truth6
-            assert landing[a] == predicted[a][1] == table[client_as(a)], (a, landing[a], predicted[a])
-        fleet.ctl(mgmt, "restore", site)
-        lab.wait(lambda: lab.truth(WEB4) == baseline, 10, "restored")
-    with lab.check("clients that never answered are in the unknown column only if they were the site's"):
-        heirs = shown["maps"][0]["heirs"]
+        heirs = shown["heirs"]
         assert abs(sum(h["clients_share"] for h in heirs) - 1) < 1e-9, heirs
+        # Clients that never answered were nobody's: they are not the site's unknown ones.
         assert heirs[-1]["heir"] is None and heirs[-1]["clients"] == 0, heirs
+    return predicted
+
+
+def compare_landing(lab: Lab, fleet: Fleet, site: str, predicted: dict[str, str]) -> None:
+    """Drains the site for real and compares each address with the prediction and with the clients' tables."""
+    fleet.ctl(fleet.mgmt, "drain", site, "--reason", "to compare")
+    lab.wait(lambda: site not in {*lab.truth(WEB4).values(), *lab.truth(WEB6).values()}, 10, "drained")
+    lab.wait_converged()
+    truth4, truth6 = lab.truth(WEB4), lab.truth(WEB6)
+    akl = lab.nodes["akl"]
+    landing = lab.ping_all(akl, "192.0.2.9", [a for a in predicted if "." in a])
+    landing |= lab.ping_all(akl, "2001:db8:53::9", [a for a in predicted if ":" in a])
+    for a, heir in predicted.items():
+        table = truth4 if "." in a else truth6
+        assert landing[a] == heir == table[client_as(a)], (a, landing[a], heir)
+    fleet.ctl(fleet.mgmt, "restore", site)
