@@ -247,8 +247,8 @@ encode(struct exchange *ex)
 	struct wcursor w = { .p = ex->out, .left = LENGTH_BYTES };
 	size_t len;
 
-	if (getrandom(&ex->question.id, sizeof(ex->question.id), GRND_NONBLOCK) !=
-	    sizeof(ex->question.id))
+	if (getrandom(&ex->question.id, sizeof(ex->question.id),
+		GRND_NONBLOCK) != sizeof(ex->question.id))
 		return -1;
 	len = dns_wire_encode_query(&ex->question, ex->out + LENGTH_BYTES,
 	    sizeof(ex->out) - LENGTH_BYTES);

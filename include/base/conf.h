@@ -184,9 +184,9 @@ struct conf_controller {
 };
 
 struct conf {
-	char *file;   /* as given, for messages */
-	char *store;  /* SQLite file; default /var/lib/anycastd/anycastd.db */
-	char *socket; /* control socket; default /run/anycastd/anycastd.sock */
+	char *file;    /* as given, for messages */
+	char *store;   /* SQLite file; default /var/lib/anycastd/anycastd.db */
+	char *socket;  /* control socket; default /run/anycastd/anycastd.sock */
 	char *metrics; /* "addr:port": HTTP that only tells; NULL: none */
 	struct conf_agent *agent;           /* NULL: not an agent */
 	struct conf_controller *controller; /* NULL: not a controller */

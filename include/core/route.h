@@ -19,11 +19,11 @@ enum route_kind {
 
 struct route_inputs {
 	enum route_kind kind;
-	enum health health;    /* verdict of the service; unused for TEST */
-	bool drained;          /* an active drain intent covers the prefix */
-	bool test_withdrawn;   /* an experiment holds it withdrawn */
+	enum health health;      /* verdict of the service; unused for TEST */
+	bool drained;            /* an active drain intent covers the prefix */
+	bool test_withdrawn;     /* an experiment holds it withdrawn */
 	bool withdraw_forbidden; /* no permit: too few would be left */
-	bool announced_before; /* what is there: for HEALTH_UNKNOWN */
+	bool announced_before;   /* what is there: for HEALTH_UNKNOWN */
 };
 
 enum route_rule {

@@ -21,7 +21,7 @@ struct agent_prefix {
 	struct prefix prefix;
 	size_t service; /* index, or NO_SERVICE: a test prefix */
 	struct route_decision decision;
-	int64_t decided_ms; /* wall: since when */
+	int64_t decided_ms;      /* wall: since when */
 	bool withdraw_forbidden; /* the controller gave no permit */
 };
 

@@ -49,7 +49,7 @@ struct reconcile_bird {
 	char version[32];
 	size_t sessions_up;
 	size_t sessions_all;
-	char last_error[256]; /* "" when all is well */
+	char last_error[256];      /* "" when all is well */
 	uint64_t reconfigurations; /* that BIRD took from us */
 	uint64_t failures;         /* changes that have to be tried again */
 };

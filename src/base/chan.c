@@ -33,7 +33,9 @@ struct chan {
 };
 
 static void
-header_build(uint8_t out[CHAN_HEADER_BYTES], /* NOLINT(readability-non-const-parameter): written by the cursor */
+header_build(
+    uint8_t out
+	[CHAN_HEADER_BYTES], /* NOLINT(readability-non-const-parameter): written by the cursor */
     uint16_t type, size_t len)
 {
 	struct wcursor w = { .p = out, .left = CHAN_HEADER_BYTES };

@@ -273,8 +273,8 @@ check_guards(struct conf_ck *ck, const struct raw_guards *raw, size_t n_sites,
 		n_sites > 0 ? (uint32_t)n_sites - 1 : 0, 0 };
 	size_t mark = conf_ck_enter(ck, "guards");
 
-	if (conf_ck_count(ck, &min_sites, (raw != NULL ? raw : &none)->min_sites,
-		&out->min_sites) == -1)
+	if (conf_ck_count(ck, &min_sites,
+		(raw != NULL ? raw : &none)->min_sites, &out->min_sites) == -1)
 		return -1;
 	conf_ck_leave(ck, mark);
 	return 0;

@@ -281,8 +281,8 @@ job_progress(const struct experiment *ex, const char **why)
 	json_int_t job;
 	int done;
 
-	if (json_unpack(sweep, "{s:I, s:b, s:s}", "job",
-		&job, "done", &done, "failed", why) == -1 ||
+	if (json_unpack(sweep, "{s:I, s:b, s:s}", "job", &job, "done", &done,
+		"failed", why) == -1 ||
 	    job != ex->job || !done)
 		return 0;
 	return (*why)[0] != '\0' ? -1 : 1;

@@ -393,8 +393,8 @@ start_reconcile(struct agent *a)
 
 	for (size_t i = 0; i < a->n_prefixes; i++)
 		list[i] = a->prefixes[i].prefix;
-	a->reconcile = reconcile_new(a->env.lp, &a->conf->bird, list,
-	    a->n_prefixes, &ops);
+	a->reconcile =
+	    reconcile_new(a->env.lp, &a->conf->bird, list, a->n_prefixes, &ops);
 	free(list);
 	/* What is there before the first decision, so that events say what
 	 * really changes. */

@@ -159,8 +159,8 @@ load_permits(struct agent *a)
 	uint64_t revision;
 	struct err err = { 0 };
 	char *text = NULL;
-	int rc = query_order(a->env.query, a->conf->site, &revision, &text,
-	    &err);
+	int rc =
+	    query_order(a->env.query, a->conf->site, &revision, &text, &err);
 	json_t *doc = rc == 1 ? json_loads(text, 0, NULL) : NULL;
 	struct orders o;
 
