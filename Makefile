@@ -138,7 +138,7 @@ format-check:
 SCRIPTS := $(shell grep -rlE '^\#!/bin/(ba)?sh' .ci contrib tests --include='*' 2>/dev/null | grep -v '/corpus/')
 lint: $(B)/version.h
 	$(Q)contrib/install-deps lint
-	$(Q)printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P2 -n4 -I{} clang-tidy --quiet {} -- \
+	$(Q)printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P2 -I{} clang-tidy --quiet {} -- \
 	    -std=gnu11 $(ALL_CPPFLAGS) -include $(B)/version.h $(DEPS_CFLAGS) 2> >(grep -vE 'warnings? (generated|treated)|Suppressed|Use -header-filter' >&2)
 	$(Q)shellcheck $(SCRIPTS)
 	$(Q)mandoc -Tlint -Wwarning man/*.[158]

@@ -61,6 +61,7 @@ put_name(struct wcursor *w, const char *name)
 }
 
 size_t
+/* NOLINTNEXTLINE(readability-non-const-parameter): the cursor writes */
 dns_wire_encode_query(const struct dns_question *q, uint8_t *buf, size_t size)
 {
 	struct wcursor w = { .p = buf, .left = size };

@@ -287,18 +287,16 @@ dns_on_timer(struct probe *p)
 {
 	const struct exchange *ex = p->own;
 
-	if (probe_is_late(p)) {
+	if (probe_is_late(p) || (ex->in == NULL && ex->drops == 0)) {
 		probe_decide_timeout(p);
 	} else if (ex->in != NULL) {
 		probe_decide(p, PROBE_FAIL,
 		    "truncated over UDP, no answer over TCP in %lld ms",
 		    (long long)p->cp->timeout_ms);
-	} else if (ex->drops > 0) {
+	} else {
 		probe_decide(p, PROBE_FAIL,
 		    "no answer in %lld ms, but %u to other questions",
 		    (long long)p->cp->timeout_ms, ex->drops);
-	} else {
-		probe_decide_timeout(p);
 	}
 }
 

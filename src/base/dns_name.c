@@ -191,7 +191,7 @@ parse_parts(const struct dns_type *type, char *text, char **out,
 
 	for (const char *part = type->shape; *part != '\0'; part++) {
 		const char *word = strsep(&rest, " ");
-		char *longer, *one;
+		char *longer, *one = NULL;
 
 		if (word == NULL) {
 			free(all);

@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 
 #include "base/text.h"
 #include "base/xalloc.h"
@@ -35,7 +34,6 @@ struct service {
 
 /* One wish to check now, fulfilled by checks that begin after it. */
 struct checker_round {
-	LIST_ENTRY(checker_round) entry;
 	struct checker *ck;
 	size_t service; /* or CHECKER_ALL */
 	uint64_t wish;  /* its number */
@@ -50,8 +48,7 @@ struct checker {
 	const struct conf_service *conf;
 	struct service *services;
 	size_t n;
-	LIST_HEAD(, checker_round) rounds;
-	size_t n_rounds;
+	struct checker_round *rounds[CHECKER_ROUNDS_MAX]; /* NULL: free */
 	uint64_t last_wish;
 	struct checker_ops ops;
 	void *arg;
@@ -120,49 +117,32 @@ is_of_round(const struct checker_round *r, size_t service)
 }
 
 static void
-round_free(struct checker_round *r)
-{
-	LIST_REMOVE(r, entry);
-	r->ck->n_rounds--;
-	free(r);
-}
-
-static void
 note_answer(struct slot *sl)
 {
 	uint64_t before = sl->answered;
-	struct checker_round *r;
 
 	sl->answered = sl->asked;
-	LIST_FOREACH (r, &sl->ck->rounds, entry) {
-		if (is_of_round(r, sl->service) && before < r->wish &&
-		    sl->answered >= r->wish)
+	for (size_t i = 0; i < CHECKER_ROUNDS_MAX; i++) {
+		struct checker_round *r = sl->ck->rounds[i];
+
+		if (r != NULL && is_of_round(r, sl->service) &&
+		    before < r->wish && sl->answered >= r->wish)
 			r->n_awaited--;
 	}
 }
 
-static struct checker_round *
-find_fulfilled(const struct checker *ck)
-{
-	struct checker_round *r = LIST_FIRST(&ck->rounds);
-
-	while (r != NULL && r->n_awaited > 0)
-		r = LIST_NEXT(r, entry);
-	return r;
-}
-
-/* From the head each time: on_done may change the list. */
+/* on_done may begin rounds, which wait, and cancel others. */
 static void
 tell_rounds(struct checker *ck)
 {
-	struct checker_round *r;
+	for (size_t i = 0; i < CHECKER_ROUNDS_MAX; i++) {
+		struct checker_round *r = ck->rounds[i];
 
-	while ((r = find_fulfilled(ck)) != NULL) {
-		checker_round_cb *on_done = r->on_done;
-		void *arg = r->arg;
-
-		round_free(r);
-		on_done(arg);
+		if (r == NULL || r->n_awaited > 0)
+			continue;
+		ck->rounds[i] = NULL;
+		r->on_done(r->arg);
+		free(r);
 	}
 }
 
@@ -244,6 +224,7 @@ first_wait_ms(const struct conf_probe *conf, size_t place, size_t n)
 }
 
 struct checker *
+/* NOLINTNEXTLINE(readability-function-size): as the header has it */
 checker_new(struct loop *lp, struct probe_env *env,
     const struct conf_service *services, size_t n,
     const struct checker_ops *ops, void *arg)
@@ -257,7 +238,6 @@ checker_new(struct loop *lp, struct probe_env *env,
 		.n = n,
 		.ops = *ops,
 		.arg = arg };
-	LIST_INIT(&ck->rounds);
 	ck->services = xcalloc(n, sizeof(*ck->services));
 	for (size_t s = 0; s < n; s++)
 		n_probes += services[s].n_probes;
@@ -279,8 +259,8 @@ checker_free(struct checker *ck)
 {
 	if (ck == NULL)
 		return;
-	while (!LIST_EMPTY(&ck->rounds))
-		round_free(LIST_FIRST(&ck->rounds));
+	for (size_t i = 0; i < CHECKER_ROUNDS_MAX; i++)
+		free(ck->rounds[i]);
 	for (size_t s = 0; s < ck->n; s++) {
 		for (size_t p = 0; p < ck->conf[s].n_probes; p++) {
 			struct slot *sl = &ck->services[s].slots[p];
@@ -319,9 +299,12 @@ checker_check_now(struct checker *ck, size_t s, checker_round_cb *on_done,
     void *arg)
 {
 	struct checker_round *r;
+	size_t place = 0;
 
 	assert(s == CHECKER_ALL || s < ck->n);
-	if (ck->n_rounds == CHECKER_ROUNDS_MAX)
+	while (place < CHECKER_ROUNDS_MAX && ck->rounds[place] != NULL)
+		place++;
+	if (place == CHECKER_ROUNDS_MAX)
 		return NULL;
 	r = xcalloc(1, sizeof(*r));
 	*r = (struct checker_round){ .ck = ck,
@@ -329,8 +312,7 @@ checker_check_now(struct checker *ck, size_t s, checker_round_cb *on_done,
 		.wish = ++ck->last_wish,
 		.on_done = on_done,
 		.arg = arg };
-	LIST_INSERT_HEAD(&ck->rounds, r, entry);
-	ck->n_rounds++;
+	ck->rounds[place] = r;
 	for (size_t i = 0; i < ck->n; i++) {
 		if (is_of_round(r, i))
 			r->n_awaited += check_service_now(ck, i, r->n_awaited);
@@ -342,7 +324,12 @@ checker_check_now(struct checker *ck, size_t s, checker_round_cb *on_done,
 void
 checker_round_cancel(struct checker_round *round)
 {
-	round_free(round);
+	size_t i = 0;
+
+	while (round->ck->rounds[i] != round)
+		i++;
+	round->ck->rounds[i] = NULL;
+	free(round);
 }
 
 enum health

@@ -8,6 +8,8 @@
 #include "test.h"
 
 #define ID 0x1234
+/* Nine strings fit into the text of a record. */
+#define SHOWN_BYTES ((size_t)9 * 255)
 #define ANSWER 0x8180 /* an answer, recursion desired and available */
 
 /* "www.example.net" stands at 12 in every message here. */
@@ -406,17 +408,17 @@ test_long_texts(void **state)
 	memset(wanted, 'x', sizeof(wanted));
 	m = begin(ANSWER, &q, 1);
 	record(m, q.type, data, 9 * (size_t)256);
-	wanted[9 * 255] = '\0';
+	wanted[SHOWN_BYTES] = '\0';
 	assert_int_equal(decode(m, &q, wanted, &r), DNS_OK);
 	assert_true(r.has_wanted);
 	for (size_t n = 10; n <= 250; n += 80) {
 		m = begin(ANSWER, &q, 1);
 		record(m, q.type, data, n * 256);
-		wanted[9 * 255] = '\0';
+		wanted[SHOWN_BYTES] = '\0';
 		assert_int_equal(decode(m, &q, wanted, &r), DNS_OK);
 		assert_false(r.has_wanted);
 		assert_int_equal(r.n_records, 1);
-		assert_int_equal(strlen(r.first), 9 * 255);
+		assert_int_equal(strlen(r.first), SHOWN_BYTES);
 	}
 }
 

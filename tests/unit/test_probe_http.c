@@ -168,7 +168,7 @@ test_source(void **state)
 	char *url = xasprintf("http://127.0.0.1:%u/", port);
 	struct conf_probe cp = http_conf(url);
 	char here[] = "127.0.0.9", absent[] = "192.0.2.1";
-	struct sockaddr_in from;
+	struct sockaddr_in from = { 0 };
 	socklen_t len = sizeof(from);
 	struct probe *p;
 	int conn = -1;

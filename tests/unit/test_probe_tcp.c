@@ -4,6 +4,7 @@
 #include "probe_rig.h"
 
 static struct conf_probe
+/* NOLINTNEXTLINE(readability-non-const-parameter): kept */
 tcp_conf(char *target, const char *send_text, const char *expect_text)
 {
 	static uint8_t out[64], in[64];
@@ -149,8 +150,11 @@ test_looks_at_the_beginning(void **state)
 		char *target;
 		struct conf_probe cp;
 
-		memcpy(reply + CONF_EXPECT_WITHIN_BYTES - 4 + shift, "+END", 4);
-		reply[CONF_EXPECT_WITHIN_BYTES - 4] = shift == 0 ? '+' : '.';
+		/* Behind the first it leaves "++END". */
+		reply[CONF_EXPECT_WITHIN_BYTES - 4 + shift] = '+';
+		reply[CONF_EXPECT_WITHIN_BYTES - 3 + shift] = 'E';
+		reply[CONF_EXPECT_WITHIN_BYTES - 2 + shift] = 'N';
+		reply[CONF_EXPECT_WITHIN_BYTES - 1 + shift] = 'D';
 		srv = canned_new(rig->lp, CANNED_KEEP, reply);
 		target = target_of(srv);
 		cp = tcp_conf(target, "x", "+END");
@@ -220,7 +224,7 @@ test_source(void **state)
 	char *target = xasprintf("127.0.0.1:%u", port);
 	struct conf_probe cp = tcp_conf(target, NULL, NULL);
 	char here[] = "127.0.0.9", absent[] = "192.0.2.1", bad[] = "x";
-	struct sockaddr_in from;
+	struct sockaddr_in from = { 0 };
 	socklen_t len = sizeof(from);
 
 	assert_int_equal(listen(fd, 4), 0);
