@@ -15,12 +15,18 @@
 
 struct checker;
 
+/* The state of probe p of service s changed. */
+struct checker_change {
+	size_t s, p;
+	enum health before, now;
+	const char *detail; /* borrowed, for people */
+};
+
 struct checker_ops {
 	/* The verdict of service s changed. reason: borrowed, for people. */
 	void (*on_service)(size_t s, enum health before, enum health now,
 	    const char *reason, void *arg);
-	void (*on_probe)(size_t s, size_t p, enum health before,
-	    enum health now, const char *detail, void *arg);
+	void (*on_probe)(const struct checker_change *ch, void *arg);
 };
 
 /* What is known of one probe. */

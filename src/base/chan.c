@@ -33,10 +33,8 @@ struct chan {
 };
 
 static void
-header_build(
-    uint8_t out
-	[CHAN_HEADER_BYTES], /* NOLINT(readability-non-const-parameter): written by the cursor */
-    uint16_t type, size_t len)
+/* NOLINTNEXTLINE(readability-non-const-parameter): the cursor writes to it */
+header_build(uint8_t out[CHAN_HEADER_BYTES], uint16_t type, size_t len)
 {
 	struct wcursor w = { .p = out, .left = CHAN_HEADER_BYTES };
 

@@ -148,20 +148,20 @@ on_service(size_t s, enum health before, enum health now, const char *reason,
 }
 
 static void
-on_probe(size_t s, size_t p, enum health before, enum health now,
-    const char *detail, void *arg)
+on_probe(const struct checker_change *ch, void *arg)
 {
 	struct agent *a = arg;
+	const struct conf_service *service = &a->conf->services[ch->s];
 	char subject[2 * CONF_NAME_MAX + 16], what[48];
 	struct store_event ev = { .kind = "probe",
 		.subject = subject,
 		.what = what,
-		.reason = detail };
+		.reason = ch->detail };
 
-	(void)snprintf(subject, sizeof(subject), "probe/%s/%s",
-	    a->conf->services[s].name, a->conf->services[s].probes[p].name);
-	(void)snprintf(what, sizeof(what), "%s -> %s", health_name(before),
-	    health_name(now));
+	(void)snprintf(subject, sizeof(subject), "probe/%s/%s", service->name,
+	    service->probes[ch->p].name);
+	(void)snprintf(what, sizeof(what), "%s -> %s", health_name(ch->before),
+	    health_name(ch->now));
 	agent_note(a, &ev);
 	if (a->uplink != NULL)
 		uplink_touch(a->uplink);

@@ -169,9 +169,14 @@ on_result(const struct probe_result *result, void *arg)
 	sl->known.health = sl->health.state;
 	schedule_next(sl);
 	if (changed) {
+		struct checker_change ch = { .s = sl->service,
+			.p = sl->index,
+			.before = before,
+			.now = sl->health.state,
+			.detail = sl->known.detail };
+
 		sl->known.since_ms = sl->known.last_ms;
-		ck->ops.on_probe(sl->service, sl->index, before,
-		    sl->health.state, sl->known.detail, ck->arg);
+		ck->ops.on_probe(&ch, ck->arg);
 		judge_service(ck, sl->service, sl);
 	}
 	note_answer(sl);

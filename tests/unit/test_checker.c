@@ -120,18 +120,17 @@ on_service(size_t s, enum health before, enum health now, const char *reason,
 }
 
 static void
-/* NOLINTNEXTLINE(readability-function-size): as the header has it */
-on_probe(size_t s, size_t p, enum health before, enum health now,
-    const char *detail, void *arg)
+on_probe(const struct checker_change *ch, void *arg)
 {
 	struct house *h = arg;
+	const struct checker_probe *known = checker_probe(h->ck, 0, ch->p);
 
-	(void)before;
-	assert_int_equal(s, 0);
-	assert_int_equal(checker_probe(h->ck, 0, p)->health, now);
-	assert_string_equal(checker_probe(h->ck, 0, p)->detail, detail);
-	if (p == 0) {
-		h->probe_now = now;
+	assert_int_equal(ch->s, 0);
+	assert_int_not_equal(ch->before, ch->now);
+	assert_int_equal(known->health, ch->now);
+	assert_string_equal(known->detail, ch->detail);
+	if (ch->p == 0) {
+		h->probe_now = ch->now;
 		h->answers_at_change = h->service.answers;
 		h->probe_changes++;
 	}

@@ -36,15 +36,9 @@ on_service(size_t s, enum health before, enum health now, const char *reason,
 }
 
 static void
-/* NOLINTNEXTLINE(readability-function-size): as the header has it */
-on_probe(size_t s, size_t p, enum health before, enum health now,
-    const char *detail, void *arg)
+on_probe(const struct checker_change *ch, void *arg)
 {
-	(void)s;
-	(void)p;
-	(void)before;
-	(void)now;
-	(void)detail;
+	(void)ch;
 	(void)arg;
 }
 
