@@ -24,7 +24,8 @@ void query_close(struct query *q);
  * milliseconds; new references, NULL with err.
  *
  * Events with id > after, oldest first, at most limit (<= 1000). after < 0:
- * the newest `limit`, oldest first.  subject: NULL or only that subject.
+ * the newest `limit`, oldest first.  subject: NULL or only that subject, or the
+ * site, service or prefix of that bare name.
  * {"id","at_ms","kind","subject","what","reason","actor"}
  */
 json_t *query_events(struct query *q, int64_t after, unsigned limit,

@@ -7,7 +7,7 @@
 #include "fleet/controller_state.h"
 
 static const char *const site_states[] = { "announcing", "degraded", "diverged",
-	"drained", "lost", "sick", "unknown", NULL };
+	"drained", "isolated", "lost", "sick", "unknown", NULL };
 
 /* What an agent of another version says counts as unknown. */
 static const char *

@@ -49,6 +49,16 @@ holds_permit(const struct fleet_site *s, const char *name)
 	    s->taken_revision < s->first_revision;
 }
 
+/* Announced, and to somebody. */
+static bool
+is_heard(const json_t *prefix)
+{
+	const json_t *peers = json_object_get(prefix, "exported_to");
+
+	return strcmp(text_of(prefix, "real"), "announced") == 0 &&
+	    !(json_is_integer(peers) && json_integer_value(peers) == 0);
+}
+
 /* What is known of every site, for one prefix. */
 static struct guard_site *
 view_of(const struct controller *c, const char *name)
@@ -60,8 +70,7 @@ view_of(const struct controller *c, const char *name)
 		const json_t *p = json_object_get(s->service_prefixes, name);
 
 		view[i].is_live = fleet_site_is_live(s);
-		view[i].announces =
-		    strcmp(text_of(p, "real"), "announced") == 0;
+		view[i].announces = is_heard(p);
 		view[i].is_well =
 		    !service_is_sick(s->status, text_of(p, "service")) &&
 		    intent_set_drain(&c->intents.set, s->name) == NULL;

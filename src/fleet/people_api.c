@@ -127,7 +127,10 @@ handle_drain(struct api_request *req, void *arg)
 	if (before != NULL) {
 		err_set(&err, ERR_REFUSED,
 		    "site %s: drained already by %s: %s (%s)", s->name,
-		    before->actor, before->reason, before->id);
+		    before->actor,
+		    before->reason[0] != '\0' ? before->reason
+					      : "no reason given",
+		    before->id);
 		api_reply_err(req, &err);
 		return;
 	}

@@ -105,6 +105,7 @@ report_state_ink(const char *state)
 		{ "drained", TABLE_BOLD },
 		{ "unknown", TABLE_BOLD },
 		{ "degraded", TABLE_RED },
+		{ "isolated", TABLE_RED },
 		{ "diverged", TABLE_RED },
 		{ "lost", TABLE_RED },
 		{ "sick", TABLE_RED },

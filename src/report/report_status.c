@@ -100,7 +100,7 @@ is_test_prefix(struct report_job *job, const json_t *prefix)
 static void
 add_prefixes(struct report_job *job, struct table *t, const json_t *prefixes)
 {
-	size_t announced = 0, all = 0;
+	size_t announced = 0, unknown = 0, all = 0;
 	const json_t *p;
 	size_t i;
 
@@ -112,6 +112,12 @@ add_prefixes(struct report_job *job, struct table *t, const json_t *prefixes)
 		all++;
 		if (strcmp(real, "announced") == 0)
 			announced++;
+		else if (strcmp(real, "unknown") == 0)
+			unknown++;
+	}
+	if (unknown > 0) {
+		table_add(t, TABLE_BOLD, "?/%zu announced", all);
+		return;
 	}
 	table_add(t, announced == all ? TABLE_PLAIN : TABLE_BOLD,
 	    "%zu/%zu announced", announced, all);
@@ -200,7 +206,7 @@ static void
 note_prefixes(struct report_job *job, struct note *n, const json_t *prefixes)
 {
 	int64_t longest_ms = 0;
-	size_t diverged = 0;
+	size_t diverged = 0, unheard = 0;
 	char buf[TEXT_NUMBER_BYTES];
 	const json_t *p;
 	size_t i;
@@ -211,10 +217,18 @@ note_prefixes(struct report_job *job, struct note *n, const json_t *prefixes)
 		if (ms >= DIVERGED_SHOWN_MS)
 			diverged++;
 		longest_ms = ms > longest_ms ? ms : longest_ms;
+		unheard +=
+		    strcmp(fields_text(&job->f, p, "real"), "announced") == 0 &&
+		    fields_count_or(&job->f, p, "exported_to", 1) == 0;
 		if (is_test_prefix(job, p) &&
 		    strcmp(fields_text(&job->f, p, "desired"), "withdrawn") ==
 			0)
 			fputs("test prefix withdrawn", note_part(n, "; "));
+	}
+	if (unheard > 0) {
+		fprintf(note_part(n, "; "),
+		    "%zu %s in BIRD, but exported to no neighbour: are sessions up, and do they export?",
+		    unheard, unheard == 1 ? "prefix is" : "prefixes are");
 	}
 	if (diverged > 0) {
 		fprintf(note_part(n, "; "), "%zu %s diverged for %s", diverged,

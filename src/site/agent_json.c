@@ -108,6 +108,14 @@ bird_json(const struct agent *a)
 	    (json_int_t)b.failures);
 }
 
+/* Announced in BIRD, and no neighbour hears of it. */
+static bool
+is_unheard(const struct agent *a, size_t i)
+{
+	return reconcile_real(a->reconcile, i) == REAL_ANNOUNCED &&
+	    reconcile_exported_to(a->reconcile, i) == 0;
+}
+
 /* One word for the whole site, the worst first. */
 static const char *
 site_state(const struct agent *a)
@@ -119,6 +127,8 @@ site_state(const struct agent *a)
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		if (reconcile_diverged_ms(a->reconcile, i) > 0)
 			return "diverged";
+		if (is_unheard(a, i))
+			return "isolated";
 	}
 	for (size_t s = 0; s < a->conf->n_services; s++) {
 		enum health h = checker_service(a->checker, s);

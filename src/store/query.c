@@ -44,6 +44,10 @@ enum stmt {
 	"id, site, state, reason, created_ms, ended_ms, clients, list,"        \
 	" answered, bystanders, sites"
 
+/* A bare name means the site, service or prefix of that name. */
+#define SUBJECT_IS                                                             \
+	"subject IN (?3, 'site/' || ?3, 'service/' || ?3, 'prefix/' || ?3)"
+
 static const char *const sql[] = {
 	[STMT_BEGIN] = "BEGIN",
 	[STMT_END] = "COMMIT",
@@ -51,12 +55,12 @@ static const char *const sql[] = {
 			      " WHERE id > ?1 ORDER BY id LIMIT ?2",
 	[STMT_EVENTS_AFTER_OF] =
 	    "SELECT " EVENT_COLS " FROM event"
-	    " WHERE subject = ?3 AND id > ?1 ORDER BY id LIMIT ?2",
+	    " WHERE " SUBJECT_IS " AND id > ?1 ORDER BY id LIMIT ?2",
 	[STMT_EVENTS_NEWEST] = "SELECT * FROM (SELECT " EVENT_COLS " FROM event"
 			       " ORDER BY id DESC LIMIT ?2) ORDER BY id",
 	[STMT_EVENTS_NEWEST_OF] =
 	    "SELECT * FROM (SELECT " EVENT_COLS " FROM event"
-	    " WHERE subject = ?3 ORDER BY id DESC LIMIT ?2)"
+	    " WHERE " SUBJECT_IS " ORDER BY id DESC LIMIT ?2)"
 	    " ORDER BY id",
 	[STMT_INTENTS] = "SELECT id, kind, site, reason, actor, created_ms,"
 			 " until_ms, ended_ms, ended_by FROM intent"

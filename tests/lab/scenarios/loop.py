@@ -48,6 +48,7 @@ def run(lab: Lab) -> None:
     check_sick(lab, fleet)
     check_drain(lab, fleet, baseline)
     check_prediction(lab, fleet, baseline)
+    check_isolated(lab, fleet)
     assert all(p.alive() for p in health.values())
 
 
@@ -69,6 +70,21 @@ def check_sick(lab: Lab, fleet: Fleet) -> None:
         health_page(chc, "web").write_text("ok")
         lab.wait(lambda: fleet.real(chc)[WEB4] == "announced", 10, "web back at chc")
         lab.wait_converged()
+
+
+def check_isolated(lab: Lab, fleet: Fleet) -> None:
+    syd = lab.nodes["syd"]
+    with lab.check("a site that announces to nobody is told so, and is well again when its session is back"):
+        syd.link_down("t1")
+        lab.wait(lambda: fleet.site_status(syd)["state"] == "isolated", 15, "isolated")
+        status = fleet.ctl(syd, "status").stdout
+        assert "exported to no neighbour" in status, status
+        syd.link_up("t1")
+        lab.wait(lambda: fleet.site_status(syd)["state"] == "announcing", 20, "announcing again")
+    with lab.check("events are found by the bare name of a site, a service or a prefix"):
+        assert fleet.ask(fleet.mgmt, "events", "--subject", "akl")["events"]
+        for name in ("web", WEB4):
+            assert fleet.ask(syd, "events", "--subject", name)["events"], name
 
 
 def check_drain(lab: Lab, fleet: Fleet, baseline: Catchments) -> None:
