@@ -23,4 +23,10 @@ json_t *explain_prefixes(const json_t *site, const struct prefix *only);
  */
 json_t *explain_changes(const json_t *site, bool drained, char **diff);
 
+/*
+ * Why what is ordered of the site now will not happen at once, as a sentence
+ * for people; NULL when nothing stands in the way.
+ */
+const char *explain_hindrance(const json_t *site);
+
 #endif /* API_EXPLAIN_H */

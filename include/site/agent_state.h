@@ -65,6 +65,8 @@ void agent_take_permits(struct agent *a, bool has_permits,
 
 /* agent_json.c */
 json_t *agent_explain(const struct agent *a, const char *what, struct err *err);
+/* See explain_hindrance. */
+const char *agent_hindrance(const struct agent *a);
 json_t *agent_changes(const struct agent *a, bool drained, char **diff);
 
 #endif /* SITE_AGENT_STATE_H */

@@ -2,6 +2,7 @@
 #include "anycastd/daemon.h"
 
 #include <fcntl.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -171,6 +172,30 @@ start_serving(struct daemon *d, struct err *err)
 }
 
 static int
+check_folder(const char *what, const char *file, struct err *err)
+{
+	char *copy = xstrdup(file);
+	const char *folder = dirname(copy);
+	int rc = 0;
+
+	if (access(folder, W_OK | X_OK) == -1)
+		rc = err_sys(err, "%s: %s: folder %s", what, file, folder);
+	free(copy);
+	return rc;
+}
+
+int
+daemon_check_folders(const struct conf *conf, struct err *err)
+{
+	if (check_folder("store", conf->store, err) == -1 ||
+	    check_folder("socket", conf->socket, err) == -1)
+		return -1;
+	if (conf->agent == NULL)
+		return 0;
+	return check_folder("bird.include", conf->agent->bird.include, err);
+}
+
+static int
 start(struct daemon *d, struct err *err)
 {
 	char *lock_path = will_lock_path(d->conf);
@@ -258,6 +283,8 @@ daemon_run(const struct conf *conf, struct err *err)
 	};
 	int rc = -1;
 
+	if (daemon_check_folders(conf, err) == -1)
+		return -1;
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (start(&d, err) == 0) {
 		note_start(&d);

@@ -98,8 +98,12 @@ options_parse(struct options *opt, int argc, char *argv[])
 static void
 print_checked(const struct conf *conf, bool verbose)
 {
+	struct err err;
 	char *text;
 
+	/* It may be meant for another machine, so this is no refusal. */
+	if (daemon_check_folders(conf, &err) == -1)
+		fprintf(stderr, "anycastd: warning: %s\n", err.msg);
 	if (!verbose) {
 		printf("%s: configuration is good\n", conf->file);
 		return;

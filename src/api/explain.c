@@ -271,3 +271,14 @@ explain_changes(const json_t *site, bool drained, char **diff)
 		abort();
 	return list;
 }
+
+const char *
+explain_hindrance(const json_t *site)
+{
+	if (strcmp(text_of(site, "state"), "lost") == 0)
+		return "the agent is silent: it will follow when it is back";
+	if (strcmp(text_of(json_object_get(site, "bird"), "state"),
+		"connected") != 0)
+		return "BIRD cannot be reached: ordered, not carried out yet";
+	return NULL;
+}

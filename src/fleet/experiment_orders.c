@@ -139,6 +139,9 @@ experiment_to_json(const struct experiment *ex)
 		(void)snprintf(step, sizeof(step), "%s: round %u",
 		    experiment_state_name(ex->state), (unsigned)ex->round);
 	}
+	/* When it is over its state says all. */
+	if (!experiment_is_running(ex))
+		step[0] = '\0';
 	return json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:o}",
 	    "id", (json_int_t)ex->id, "site", ex->c->sites[ex->site].name,
 	    "state", experiment_state_name(ex->state), "reason", ex->reason,

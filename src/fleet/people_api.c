@@ -105,6 +105,16 @@ site_changes(const struct controller *c, const struct fleet_site *s,
 	return list;
 }
 
+static const char *
+hindrance(const struct controller *c, const struct fleet_site *s)
+{
+	json_t *site = site_json(c, s);
+	const char *why = explain_hindrance(site);
+
+	json_decref(site);
+	return why;
+}
+
 static void
 handle_drain(struct api_request *req, void *arg)
 {
@@ -148,11 +158,11 @@ handle_drain(struct api_request *req, void *arg)
 	row = intent_new_drain(s->name, want.reason, api_actor(req),
 	    wall_now_ms(), want.for_ms);
 	changes = site_changes(c, s, true, &diff);
-	answer = json_pack("{s:s, s:b, s:o, s:o, s:s, s:o}", "site", s->name,
-	    "dry_run", want.dry_run, "intent",
+	answer = json_pack("{s:s, s:b, s:o, s:o, s:s, s:o, s:s*}", "site",
+	    s->name, "dry_run", want.dry_run, "intent",
 	    want.dry_run ? json_null() : intent_to_json(&row), "changes",
-	    changes, "include_diff", diff, "landing",
-	    fleet_landing(c, s->name));
+	    changes, "include_diff", diff, "landing", fleet_landing(c, s->name),
+	    "warning", hindrance(c, s));
 	free(diff);
 	if (want.dry_run) {
 		api_reply_json(req, 200, answer);
@@ -193,8 +203,8 @@ handle_restore(struct api_request *req, void *arg)
 	/* The last row again, to hear when all of them are on disk. */
 	intent_book_take(&c->intents, &row, api_later_send,
 	    api_later_new(req,
-		json_pack("{s:s, s:o, s:o}", "site", s->name, "ended", ended,
-		    "changes", changes)));
+		json_pack("{s:s, s:o, s:o, s:s*}", "site", s->name, "ended",
+		    ended, "changes", changes, "warning", hindrance(c, s))));
 }
 
 /* ---- explain ---- */

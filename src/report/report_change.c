@@ -58,6 +58,19 @@ put_site(struct report_job *job, const json_t *doc)
 	fputs(": ", job->out);
 }
 
+/* What keeps it from happening at once. */
+static void
+put_warning(struct report_job *job, const json_t *doc)
+{
+	const char *warning = fields_text_or(&job->f, doc, "warning", "");
+
+	if (warning[0] == '\0')
+		return;
+	fputs("  warning: ", job->out);
+	text_put(job->out, warning);
+	fputc('\n', job->out);
+}
+
 static void
 drain_body(struct report_job *job, const json_t *doc)
 {
@@ -74,6 +87,7 @@ drain_body(struct report_job *job, const json_t *doc)
 	}
 	fputc('\n', job->out);
 	put_changes(job, fields_array(&job->f, doc, "changes"));
+	put_warning(job, doc);
 	put_diff(job, fields_text_or(&job->f, doc, "include_diff", ""));
 	put_landing(job, fields_array_opt(&job->f, doc, "landing"));
 	if (dry_run)
@@ -102,6 +116,7 @@ restore_body(struct report_job *job, const json_t *doc)
 		fputc('\n', job->out);
 	}
 	put_changes(job, fields_array(&job->f, doc, "changes"));
+	put_warning(job, doc);
 }
 
 int

@@ -62,10 +62,10 @@ handle_drain(struct api_request *req, void *arg)
 	row = intent_new_drain(a->conf->site, want.reason, api_actor(req),
 	    wall_now_ms(), want.for_ms);
 	changes = agent_changes(a, true, &diff);
-	answer = json_pack("{s:s, s:b, s:o?, s:o, s:s, s:n}", "site",
+	answer = json_pack("{s:s, s:b, s:o?, s:o, s:s, s:n, s:s*}", "site",
 	    a->conf->site, "dry_run", want.dry_run, "intent",
 	    want.dry_run ? NULL : intent_to_json(&row), "changes", changes,
-	    "include_diff", diff, "landing");
+	    "include_diff", diff, "landing", "warning", agent_hindrance(a));
 	free(diff);
 	if (want.dry_run) {
 		api_reply_json(req, 200, answer);
@@ -110,8 +110,9 @@ handle_restore(struct api_request *req, void *arg)
 	/* The last row again, to hear when all of them are on disk. */
 	intent_book_take(&a->intents, &row, api_later_send,
 	    api_later_new(req,
-		json_pack("{s:s, s:o, s:o}", "site", a->conf->site, "ended",
-		    ended, "changes", changes)));
+		json_pack("{s:s, s:o, s:o, s:s*}", "site", a->conf->site,
+		    "ended", ended, "changes", changes, "warning",
+		    agent_hindrance(a))));
 }
 
 static void

@@ -207,3 +207,13 @@ agent_changes(const struct agent *a, bool drained, char **diff)
 	json_decref(site);
 	return list;
 }
+
+const char *
+agent_hindrance(const struct agent *a)
+{
+	json_t *site = agent_status(a);
+	const char *why = explain_hindrance(site);
+
+	json_decref(site);
+	return why;
+}

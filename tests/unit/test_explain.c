@@ -136,6 +136,21 @@ test_changes_of_drain_and_restore(void **state)
 	expect_changes("sick", "", false, "- route 192.0.2.0/24 blackhole;\n");
 }
 
+static void
+test_hindrance_is_told(void **state)
+{
+	json_t *site = make_site("0", "healthy", "");
+
+	(void)state;
+	assert_null(explain_hindrance(site));
+	json_object_set_new(json_object_get(site, "bird"), "state",
+	    json_string("silent"));
+	assert_non_null(strstr(explain_hindrance(site), "BIRD"));
+	json_object_set_new(site, "state", json_string("lost"));
+	assert_non_null(strstr(explain_hindrance(site), "agent"));
+	json_decref(site);
+}
+
 /* A status comes from the network: any JSON is survived. */
 static void
 test_nonsense_is_survived(void **state)
@@ -158,6 +173,7 @@ test_nonsense_is_survived(void **state)
 		assert_non_null(site);
 		json_decref(explain_prefixes(site, NULL));
 		json_decref(explain_changes(site, true, &diff));
+		assert_non_null(explain_hindrance(site));
 		free(diff);
 		json_decref(site);
 	}
@@ -170,6 +186,7 @@ main(void)
 		cmocka_unit_test(test_the_deciding_rule_is_told),
 		cmocka_unit_test(test_one_prefix_is_picked),
 		cmocka_unit_test(test_changes_of_drain_and_restore),
+		cmocka_unit_test(test_hindrance_is_told),
 		cmocka_unit_test(test_nonsense_is_survived),
 	};
 

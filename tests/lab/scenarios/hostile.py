@@ -63,6 +63,12 @@ def check_configurations(lab: Lab, fleet: Fleet) -> None:
                 assert f"/run/state/bad.yml:{line}:" in done.stderr, message
         done = akl.run([str(fleet.build / "anycastd"), "-n", "-c", "/run/state/none.yml"], check=False)
         assert done.returncode == 1 and "/run/state/none.yml" in done.stderr, done
+        good = akl.path("/run/lab/anycastd.yml").read_text()
+        (akl.dir / "state" / "bad.yml").write_text(good.replace("/run/state/anycastd.conf", "/run/nowhere/x.conf"))
+        done = akl.run([str(fleet.build / "anycastd"), "-n", "-c", "/run/state/bad.yml"], check=False)
+        assert done.returncode == 0 and "warning: bird.include" in done.stderr, done  # it may be for another machine
+        done = akl.run([str(fleet.build / "anycastd"), "-c", "/run/state/bad.yml"], check=False)
+        assert done.returncode == 1 and "folder /run/nowhere" in done.stderr, done
         assert fleet.procs["akl"].alive() and fleet.site_status(akl)["state"] == "announcing"
 
 
