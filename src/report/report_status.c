@@ -110,10 +110,11 @@ add_prefixes(struct report_job *job, struct table *t, const json_t *prefixes)
 		if (is_test_prefix(job, p))
 			continue;
 		all++;
-		if (strcmp(real, "announced") == 0)
+		if (strcmp(real, "announced") == 0) {
 			announced++;
-		else if (strcmp(real, "unknown") == 0)
+		} else if (strcmp(real, "unknown") == 0) {
 			unknown++;
+		}
 	}
 	if (unknown > 0) {
 		table_add(t, TABLE_BOLD, "?/%zu announced", all);
