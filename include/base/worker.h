@@ -20,6 +20,7 @@
 #include "base/chan.h"
 #include "base/err.h"
 #include "base/loop.h"
+#include "base/rights.h"
 
 /* Runs in the child until the channel closes; returns the exit status. */
 typedef int worker_main_fn(int chan_fd);
@@ -27,7 +28,7 @@ typedef int worker_main_fn(int chan_fd);
 struct worker_kind {
 	const char *name; /* process title and log subject */
 	worker_main_fn *run;
-	bool needs_net_raw; /* keeps CAP_NET_RAW; all else is dropped */
+	unsigned rights; /* RIGHT_* that it keeps; all else is dropped */
 };
 
 /*

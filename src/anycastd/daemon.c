@@ -41,10 +41,10 @@ enum worker_index {
 
 /* Names have at most 15 bytes: they are the processes' names too. */
 static const struct worker_kind kinds[WORKER_COUNT] = {
-	[WORKER_STORE] = { "anycastd-store", store_main, false },
-	[WORKER_PINGER] = { "anycastd-pinger", pinger_main, true },
-	[WORKER_RUNNER] = { "anycastd-runner", runner_main, false },
-	[WORKER_SWEEPER] = { "anycastd-sweep", sweeper_main, true },
+	[WORKER_STORE] = { "anycastd-store", store_main, 0 },
+	[WORKER_PINGER] = { "anycastd-pinger", pinger_main, RIGHT_NET_RAW },
+	[WORKER_RUNNER] = { "anycastd-runner", runner_main, 0 },
+	[WORKER_SWEEPER] = { "anycastd-sweep", sweeper_main, RIGHT_NET_RAW },
 };
 
 struct daemon {
@@ -204,7 +204,7 @@ start(struct daemon *d, struct err *err)
 	if (d->keeper != NULL)
 		d->lock = will_lock(lock_path, LOCK_WAIT_MS, err);
 	free(lock_path);
-	if (d->keeper == NULL || d->lock == -1 || rights_drop(false, err) == -1)
+	if (d->keeper == NULL || d->lock == -1 || rights_drop(0, err) == -1)
 		return -1;
 	if (store_prepare(d->conf->store, err) == -1)
 		return -1;

@@ -113,7 +113,7 @@ worker_child(const struct worker_kind *kind, int fd)
 	signals_reset();
 	log_init(kind->name, getenv("ANYCASTD_DEBUG") != NULL);
 	(void)prctl(PR_SET_NAME, kind->name, 0, 0, 0);
-	if (rights_drop(kind->needs_net_raw, &err) == -1) {
+	if (rights_drop(kind->rights, &err) == -1) {
 		log_warnx("rights: %s", err.msg);
 		_exit(126);
 	}

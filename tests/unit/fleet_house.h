@@ -314,7 +314,7 @@ fakes_turn(struct house *h)
 
 /* Workers run under a keeper as root of nothing: the store only. */
 static const struct worker_kind house_kinds[] = {
-	{ "test-store", store_main, false },
+	{ "test-store", store_main, 0 },
 };
 
 static inline void

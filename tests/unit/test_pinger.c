@@ -76,7 +76,7 @@ fixture_new(bool net_raw)
 		(void)close(sv[0]);
 		log_init("pinger", false);
 		(void)signal(SIGPIPE, SIG_IGN);
-		if (rights_drop(net_raw, NULL) == -1)
+		if (rights_drop(net_raw ? RIGHT_NET_RAW : 0, NULL) == -1)
 			_exit(126);
 		_exit(pinger_main(sv[1]));
 	}

@@ -91,11 +91,11 @@ mad_main(int chan_fd)
 }
 
 static const struct worker_kind kinds[] = {
-	[KIND_PINGER] = { "pinger", pinger_main, true },
-	[KIND_RUNNER] = { "runner", runner_main, false },
-	[KIND_MUTE] = { "mute", mute_main, false },
-	[KIND_DYING] = { "dying", dying_main, false },
-	[KIND_MAD] = { "mad", mad_main, false },
+	[KIND_PINGER] = { "pinger", pinger_main, RIGHT_NET_RAW },
+	[KIND_RUNNER] = { "runner", runner_main, 0 },
+	[KIND_MUTE] = { "mute", mute_main, 0 },
+	[KIND_DYING] = { "dying", dying_main, 0 },
+	[KIND_MAD] = { "mad", mad_main, 0 },
 };
 
 /*

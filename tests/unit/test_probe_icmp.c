@@ -40,7 +40,7 @@ lossy_main(int chan_fd)
 	return 0;
 }
 
-static const struct worker_kind kinds[] = { { "lossy", lossy_main, false } };
+static const struct worker_kind kinds[] = { { "lossy", lossy_main, 0 } };
 
 static struct keeper *keeper;
 static struct worker *lossy;

@@ -25,8 +25,8 @@
 #define CONFIRM_MS 400
 
 static const struct worker_kind kinds[] = {
-	{ "test-store", store_main, false },
-	{ "test-sweep", sweeper_main, true },
+	{ "test-store", store_main, 0 },
+	{ "test-sweep", sweeper_main, RIGHT_NET_RAW },
 };
 
 struct house {

@@ -22,10 +22,17 @@
 #include "test.h"
 
 #define CAP_NET_RAW_BIT (1ull << 13)
+#define CAP_NET_ADMIN_BIT (1ull << 12)
 
-enum { MSG_ECHO = 1, MSG_SAY_AND_DIE, MSG_ABOUT, MSG_END_FILE };
+enum {
+	MSG_ECHO = 1,
+	MSG_SAY_AND_DIE,
+	MSG_ABOUT,
+	MSG_ABOUT_CHILD,
+	MSG_END_FILE
+};
 
-enum { KIND_ECHO, KIND_RAW, KIND_DEAD, KIND_COUNT };
+enum { KIND_ECHO, KIND_RAW, KIND_SHAPER, KIND_DEAD, KIND_COUNT };
 
 static void
 nap(long ms)
@@ -71,6 +78,18 @@ tell_about(char *out, size_t size)
 	return used;
 }
 
+/* The same of a program that it executes. */
+static size_t
+tell_about_child(char *out, size_t size)
+{
+	FILE *child = popen("exec cat /proc/self/status", "re");
+	size_t used = child != NULL ? fread(out, 1, size, child) : 0;
+
+	if (child != NULL)
+		(void)pclose(child);
+	return used;
+}
+
 static void
 leave_file(const char *path)
 {
@@ -103,6 +122,9 @@ echo_main(int fd)
 		} else if (msg.type == MSG_ABOUT) {
 			(void)frame_write(fd, MSG_ABOUT, text,
 			    tell_about(text, sizeof(text)), NULL);
+		} else if (msg.type == MSG_ABOUT_CHILD) {
+			(void)frame_write(fd, MSG_ABOUT, text,
+			    tell_about_child(text, sizeof(text)), NULL);
 		} else if (msg.type == MSG_END_FILE) {
 			(void)snprintf(end_file, sizeof(end_file), "%.*s",
 			    (int)msg.len, (const char *)msg.body);
@@ -123,9 +145,11 @@ dead_main(int fd)
 }
 
 static const struct worker_kind kinds[KIND_COUNT] = {
-	[KIND_ECHO] = { "test-echo", echo_main, false },
-	[KIND_RAW] = { "test-raw", echo_main, true },
-	[KIND_DEAD] = { "test-dead", dead_main, false },
+	[KIND_ECHO] = { "test-echo", echo_main, 0 },
+	[KIND_RAW] = { "test-raw", echo_main, RIGHT_NET_RAW },
+	[KIND_SHAPER] = { "test-shaper", echo_main,
+	    RIGHT_NET_ADMIN | RIGHT_HANDED_ON },
+	[KIND_DEAD] = { "test-dead", dead_main, 0 },
 };
 
 /* ---- main's side ---- */
@@ -385,6 +409,33 @@ test_prober_keeps_raw_sockets_only(void **state)
 	}
 }
 
+static void
+test_rights_are_handed_on_only_if_it_says_so(void **state)
+{
+	struct house *h = *state;
+	const size_t kinds_and_rights[][2] = {
+		{ KIND_SHAPER, CAP_NET_ADMIN_BIT },
+		{ KIND_RAW, 0 },
+	};
+
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < TEST_COUNT(kinds_and_rights); i++) {
+		h->starts = h->msgs = 0;
+		h->w = worker_new(h->k, kinds_and_rights[i][0], &ops, h);
+		WAIT_FOR(h->lp, h->starts == 1);
+		(void)worker_send(h->w, MSG_ABOUT_CHILD, NULL, 0);
+		WAIT_FOR(h->lp, h->msgs == 1);
+		assert_int_equal(status_bits(h->text, "CapEff:"),
+		    kinds_and_rights[i][1]);
+		assert_int_equal(status_bits(h->text, "CapBnd:"),
+		    kinds_and_rights[i][1]);
+		assert_int_equal(status_bits(h->text, "NoNewPrivs:"), 1);
+		worker_free(h->w);
+		h->w = NULL;
+	}
+}
+
 /* The store writes its last rows then. */
 static void
 test_dismiss_waits_for_the_workers(void **state)
@@ -574,6 +625,9 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_prober_keeps_raw_sockets_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_rights_are_handed_on_only_if_it_says_so, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_dismiss_waits_for_the_workers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lost_keeper_is_told, setup,
