@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORE_PACK_STATE_H
+#define CORE_PACK_STATE_H
+/*
+ * pack_state -- what the files of core/pack share; not for others.
+ */
+#include "core/pack.h"
+
+#define PACK_MASK_WORDS (PACK_EXPERIMENTS_MAX / 64u)
+#define PACK_CANDIDATES_MAX 24u /* different sites in the readings of a rank */
+
+/* A set of experiments. */
+struct pack_mask {
+	uint64_t w[PACK_MASK_WORDS];
+};
+
+struct pack_experiment {
+	struct pack_set withdrawn;
+	unsigned n_withdrawn;
+	enum pack_purpose purpose;
+	bool is_discarded;
+	uint32_t impossible;
+	void *column; /* n_clients codes of p->code_bytes each */
+};
+
+/* Of one client, as pack_infer leaves it. */
+struct pack_result {
+	uint16_t site[PACK_RANKS_MAX];
+	uint8_t label[PACK_RANKS_MAX];
+	uint8_t rule[PACK_RANKS_MAX];
+	uint8_t n;
+	uint16_t other;
+};
+
+struct pack {
+	struct pack_conf conf; /* weight NULL, defaults filled in */
+	float *weight;
+	struct pack_set sites; /* all */
+	unsigned low;          /* sites of a small set */
+	unsigned code_bytes;
+
+	struct pack_experiment log[PACK_EXPERIMENTS_MAX];
+	size_t n_log;
+
+	/* Derived from the log by pack_infer; stale after pack_add. */
+	bool is_inferred;
+	size_t as_of;              /* only log[0 ... as_of) was looked at */
+	struct pack_mask learn;    /* kept, not held out */
+	struct pack_mask baseline; /* of learn: nothing withdrawn */
+	struct pack_mask out_of[PACK_SITES_MAX];
+	struct pack_set candidates[PACK_SITES_MAX];
+	float *next;         /* [s * n_sites + x]: of s's clients, share to x */
+	double *site_weight; /* answering clients at baseline */
+	struct pack_result *result;
+
+	bool is_checked; /* the following are of as_of */
+	struct pack_check checks[PACK_EXPERIMENTS_MAX];
+	struct pack_summary summary;
+};
+
+/* One candidate for a rank. */
+struct pack_candidate {
+	uint16_t site;
+	uint16_t support;
+	uint16_t against;
+	uint16_t smallest; /* |W| - d of the smallest supporting set */
+	uint16_t n_small;  /* supporting readings from small sets */
+	float score;
+	struct pack_mask seen;
+};
+
+/* What the readings say about one rank of one client. */
+struct pack_evidence {
+	size_t n; /* candidates; 0: no reading */
+	size_t best;
+	uint16_t readings;
+	bool is_contradicted;
+	enum pack_rule rule;
+	struct pack_set possible; /* K: not proven to come later */
+	struct pack_set known;    /* C: seen to inherit, or near */
+	struct pack_candidate candidate[PACK_CANDIDATES_MAX];
+};
+
+/* Copies the readings of clients [first, first + n) to out[client][as_of]. */
+void pack_gather(const struct pack *p, size_t first, size_t n, uint16_t *out);
+
+/* The reading of experiment i from client c. */
+uint16_t pack_read(const struct pack *p, size_t i, size_t c);
+
+/* Evidence for rank d, given the d sites before it; u: all of its readings. */
+void pack_evidence(const struct pack *p, const uint16_t *u,
+    const uint16_t *before, unsigned d, struct pack_evidence *ev);
+
+/* Ranks of one client from its readings. */
+void pack_rank_all(const struct pack *p, const uint16_t *u,
+    struct pack_result *r);
+
+/* pack_infer over the first n experiments only. */
+void pack_infer_as_of(struct pack *p, size_t n);
+
+static inline bool
+pack_mask_has(const struct pack_mask *m, size_t i)
+{
+	return m->w[i / 64] >> (i % 64) & 1;
+}
+
+static inline void
+pack_mask_add(struct pack_mask *m, size_t i)
+{
+	m->w[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+/* xorshift64*, seeded through splitmix64: every value is reproducible. */
+struct pack_rng {
+	uint64_t s;
+};
+void pack_rng_init(struct pack_rng *r, uint64_t seed, uint64_t stream);
+uint64_t pack_rng_next(struct pack_rng *r);
+double pack_rng_unit(struct pack_rng *r); /* [0, 1) */
+
+/* Designs sets for what is still uncertain. */
+struct pack_design {
+	unsigned cap;       /* sites in a set, at most */
+	bool with_disputed; /* contradicted clients too */
+	double open_min;    /* only sites with so much of them uncertified */
+	size_t n;           /* sets wanted */
+};
+/* Returns how many sets were designed: fewer if nothing is left to ask.
+ * plans: withdrawn and gain are filled. */
+size_t pack_design(struct pack *p, const struct pack_design *how,
+    struct pack_plan *plans);
+
+/* Share of the clients (every site counts alike) that lack a rank, in sites. */
+double pack_open(const struct pack *p, bool with_disputed);
+
+/*
+ * The site or pair with most of it open, at least open_min, that none of the n
+ * plans is for: false if there is none.
+ */
+bool pack_most_open(const struct pack *p, double open_min,
+    const struct pack_plan *plans, size_t n, struct pack_set *out);
+
+#endif /* CORE_PACK_STATE_H */

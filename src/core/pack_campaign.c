@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What to measure next.  The phase is read off the log: so many baselines, so
+ * many seeds, then designed sets until they gain too little, small sets until
+ * they settle nothing more, what is still open alone, and hold-outs.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "core/pack_state.h"
+
+#define BASELINES 2u
+#define SEEDS 16u
+#define SEEDS_FEW 10u
+#define SEEDS_FEW_SITES 100u
+#define SEED_SHARE 0.35
+#define NAIVE_SITES_MAX 40u /* level 1 one by one up to so many sites */
+#define REPACK_GAIN_MIN 0.002
+#define CONFIRM_GAIN_MIN 0.00025
+#define CONFIRM_OPEN_MIN 0.01
+#define ALONE_OPEN_MIN 0.02
+#define STALE_BATCHES 3u
+#define STALE_SHRINK 0.97
+#define ALONE_MAX 8u
+#define HOLDOUTS 6u
+#define HOLDOUT_PERMILLE 40u
+
+/* Distinguishes the streams of random numbers. */
+enum { STREAM_SEED = 1000, STREAM_HOLDOUT = 2000 };
+
+static unsigned
+made(const struct pack *p, enum pack_purpose purpose)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < p->n_log; i++)
+		n += p->log[i].purpose == purpose && !p->log[i].is_discarded;
+	return n;
+}
+
+static unsigned
+kept(const struct pack *p)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < p->n_log; i++) {
+		n += p->log[i].purpose != PACK_OTHER && !p->log[i].is_discarded;
+	}
+	return n;
+}
+
+static unsigned
+cap_of(const struct pack *p, unsigned permille)
+{
+	unsigned n = (unsigned)p->conf.n_sites;
+	unsigned cap = n * permille / 1000;
+
+	if (cap < 1)
+		cap = 1;
+	return cap < n ? cap : n - 1;
+}
+
+static size_t
+plan_baselines(const struct pack *p, struct pack_plan *out, size_t max)
+{
+	unsigned have = made(p, PACK_BASELINE);
+	size_t n = 0;
+
+	for (; have + n < BASELINES && n < max; n++)
+		out[n] = (struct pack_plan){ .purpose = PACK_BASELINE };
+	return n;
+}
+
+static bool
+was_alone(const struct pack *p, const struct pack_set *set)
+{
+	for (size_t i = 0; i < p->n_log; i++) {
+		if (!p->log[i].is_discarded &&
+		    pack_set_equal(&p->log[i].withdrawn, set))
+			return true;
+	}
+	return false;
+}
+
+static size_t
+plan_singles(const struct pack *p, struct pack_plan *out, size_t max)
+{
+	size_t n = 0;
+
+	if (p->conf.n_sites > NAIVE_SITES_MAX)
+		return 0;
+	for (size_t s = 0; s < p->conf.n_sites && n < max; s++) {
+		struct pack_set set = { { 0 } };
+
+		pack_set_add(&set, s);
+		if (pack_set_has(&p->conf.keep, s) || was_alone(p, &set))
+			continue;
+		out[n++] = (struct pack_plan){ .withdrawn = set,
+			.purpose = PACK_SINGLE };
+	}
+	return n;
+}
+
+static struct pack_set
+random_set(const struct pack *p, struct pack_rng *rng, unsigned cap)
+{
+	struct pack_set set = { { 0 } };
+	unsigned n = 0;
+
+	for (size_t s = 0; s < p->conf.n_sites; s++) {
+		bool is_in = pack_rng_unit(rng) < SEED_SHARE;
+
+		if (!is_in || n == cap || pack_set_has(&p->conf.keep, s))
+			continue;
+		pack_set_add(&set, s);
+		n++;
+	}
+	return set;
+}
+
+static size_t
+plan_seeds(const struct pack *p, struct pack_plan *out, size_t max)
+{
+	unsigned want = p->conf.n_sites < SEEDS_FEW_SITES ? SEEDS_FEW : SEEDS;
+	unsigned have = made(p, PACK_SEED), cap;
+	size_t n = 0;
+
+	if (p->conf.depth == 1 && p->conf.n_sites <= NAIVE_SITES_MAX)
+		return 0;
+	cap = cap_of(p, p->conf.cap_permille);
+	for (unsigned k = have; k < want && n < max; k++) {
+		struct pack_rng rng;
+
+		pack_rng_init(&rng, p->conf.seed, STREAM_SEED + p->n_log + n);
+		out[n] = (struct pack_plan){ .purpose = PACK_SEED };
+		out[n].withdrawn = random_set(p, &rng, cap);
+		n += pack_set_count(&out[n].withdrawn) > 0;
+	}
+	return n;
+}
+
+static size_t
+plans_finish(struct pack_plan *out, size_t n, enum pack_purpose purpose,
+    double gain_min)
+{
+	size_t good = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (out[i].gain < gain_min)
+			continue;
+		out[good] = out[i];
+		out[good++].purpose = purpose;
+	}
+	return good;
+}
+
+static size_t
+plan_repack(struct pack *p, struct pack_plan *out, size_t max)
+{
+	unsigned permille = p->conf.cap_permille;
+	struct pack_design how = { .n = max };
+
+	if (p->conf.depth == 1)
+		permille = permille * 5 / 7;
+	how.cap = cap_of(p, permille);
+	return plans_finish(out, pack_design(p, &how, out), PACK_REPACK,
+	    REPACK_GAIN_MIN);
+}
+
+/* Have the last batches of small sets settled next to nothing? */
+static bool
+is_stale(struct pack *p)
+{
+	unsigned back = STALE_BATCHES * p->conf.batch, n = 0;
+	double now, then;
+	size_t i = p->n_log;
+
+	if (made(p, PACK_CONFIRM) < back)
+		return false;
+	while (i > 0 && n < back) {
+		i--;
+		n += p->log[i].purpose == PACK_CONFIRM &&
+		    !p->log[i].is_discarded;
+	}
+	now = pack_open(p, true);
+	pack_infer_as_of(p, i);
+	then = pack_open(p, true);
+	p->is_inferred = false;
+	pack_infer(p);
+	return now > then * STALE_SHRINK;
+}
+
+static size_t
+plan_confirm(struct pack *p, struct pack_plan *out, size_t max)
+{
+	struct pack_design how = {
+		.n = max,
+		.cap = p->low < p->conf.n_sites ? p->low
+						: (unsigned)p->conf.n_sites - 1,
+		.with_disputed = true,
+		.open_min = CONFIRM_OPEN_MIN,
+	};
+
+	if (is_stale(p))
+		return 0;
+	return plans_finish(out, pack_design(p, &how, out), PACK_CONFIRM,
+	    CONFIRM_GAIN_MIN);
+}
+
+static size_t
+plan_alone(struct pack *p, struct pack_plan *out, size_t max)
+{
+	unsigned have = made(p, PACK_ALONE);
+	size_t n = 0;
+
+	while (have + n < ALONE_MAX && n < max) {
+		struct pack_set set;
+
+		if (!pack_most_open(p, ALONE_OPEN_MIN, out, n, &set) ||
+		    was_alone(p, &set))
+			break;
+		out[n++] = (struct pack_plan){ .withdrawn = set,
+			.purpose = PACK_ALONE };
+	}
+	return n;
+}
+
+/* A site with clients, and its heirs down to the depth, drawn by their shares:
+ * what fails together. */
+static void
+cluster_add(const struct pack *p, struct pack_rng *rng, struct pack_set *set)
+{
+	size_t n = p->conf.n_sites;
+	size_t s = pack_rng_next(rng) % n;
+
+	for (unsigned d = 0; d < p->conf.depth; d++) {
+		double at = pack_rng_unit(rng);
+		size_t x = 0;
+
+		if (pack_set_has(&p->conf.keep, s) ||
+		    pack_set_count(set) + 1 >= n)
+			return;
+		pack_set_add(set, s);
+		for (; x < n; x++) {
+			at -= (double)p->next[s * n + x];
+			if (at < 0)
+				break;
+		}
+		if (x == n)
+			return;
+		s = x;
+	}
+}
+
+static size_t
+plan_holdouts(const struct pack *p, struct pack_plan *out, size_t max)
+{
+	unsigned have = made(p, PACK_HOLDOUT);
+	unsigned want = cap_of(p, HOLDOUT_PERMILLE);
+	size_t n = 0;
+
+	for (unsigned k = have; k < HOLDOUTS && n < max; k++, n++) {
+		struct pack_rng rng;
+
+		pack_rng_init(&rng, p->conf.seed,
+		    STREAM_HOLDOUT + p->n_log + n);
+		out[n] = (struct pack_plan){ .purpose = PACK_HOLDOUT };
+		for (unsigned tries = 0; tries < 4 * want + 16 &&
+		     pack_set_count(&out[n].withdrawn) < want;
+		     tries++)
+			cluster_add(p, &rng, &out[n].withdrawn);
+		if (pack_set_count(&out[n].withdrawn) == 0)
+			break;
+	}
+	return n;
+}
+
+/* The phases in their order; none goes back. */
+static size_t
+plan_next(struct pack *p, struct pack_plan *out, size_t max)
+{
+	bool is_late = made(p, PACK_ALONE) + made(p, PACK_HOLDOUT) > 0;
+	size_t n = plan_baselines(p, out, max);
+
+	if (n == 0)
+		n = plan_singles(p, out, max);
+	if (n == 0)
+		n = plan_seeds(p, out, max);
+	if (n == 0 && !is_late && made(p, PACK_CONFIRM) == 0)
+		n = plan_repack(p, out, max);
+	if (n == 0 && !is_late)
+		n = plan_confirm(p, out, max);
+	if (n == 0 && made(p, PACK_HOLDOUT) == 0)
+		n = plan_alone(p, out, max);
+	return n;
+}
+
+size_t
+pack_next(struct pack *p, struct pack_plan *out, size_t max)
+{
+	unsigned spent = kept(p), heldout = made(p, PACK_HOLDOUT);
+	unsigned reserve = heldout < HOLDOUTS ? HOLDOUTS - heldout : 0;
+	size_t room = PACK_EXPERIMENTS_MAX - p->n_log, n = 0;
+
+	if (max > p->conf.batch)
+		max = p->conf.batch;
+	if (max > room)
+		max = room;
+	if (p->conf.n_sites < 2 || max == 0 || spent >= p->conf.budget)
+		return 0;
+	pack_infer(p);
+	if (p->conf.budget > spent + reserve) {
+		size_t left = p->conf.budget - spent - reserve;
+
+		n = plan_next(p, out, left < max ? left : max);
+	}
+	if (n == 0) {
+		size_t left = p->conf.budget - spent;
+
+		n = plan_holdouts(p, out, left < max ? left : max);
+	}
+	return n;
+}
+
+void
+pack_progress(struct pack *p, struct pack_progress *out)
+{
+	struct pack_plan plans[PACK_BATCH_MAX];
+	size_t n = pack_next(p, plans, PACK_BATCH_MAX);
+	double all = 0;
+
+	memset(out, 0, sizeof(*out));
+	out->is_done = n == 0;
+	out->phase = n == 0 ? PACK_HOLDOUT : plans[0].purpose;
+	out->made = kept(p);
+	for (size_t c = 0; c < p->conf.n_clients; c++) {
+		const struct pack_result *r = &p->result[c];
+		bool is_sure = r->n > p->conf.depth;
+
+		if (r->n == 0)
+			continue;
+		for (unsigned d = 1; d <= p->conf.depth && is_sure; d++)
+			is_sure = r->label[d] == PACK_CERTIFIED;
+		all += (double)p->weight[c];
+		out->certified += is_sure ? (double)p->weight[c] : 0;
+	}
+	if (all > 0)
+		out->certified /= all;
+}

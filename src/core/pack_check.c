@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the log says about its own worth: all of it can be seen in production,
+ * none of it needs the truth.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "core/pack_state.h"
+
+#define SUSPECT_FACTOR 3.0
+#define SUSPECT_MIN 0.005
+
+#define BLOCK_CLIENTS 128u
+
+/* Sums of one experiment. */
+struct sums {
+	double standing, moved;    /* clients of announcing sites */
+	double displaced, against; /* clients of withdrawn sites */
+	double predicted, agreed;  /* of them, with a prediction */
+	double certified, certified_agreed;
+};
+
+static void
+standing_add(const struct pack_result *r, uint16_t u, double weight,
+    struct sums *s)
+{
+	/* Those known to change all the time say nothing about the set. */
+	if (r->label[0] == PACK_UNSTABLE)
+		return;
+	s->standing += weight;
+	s->moved += u != r->site[0] ? weight : 0;
+}
+
+static void
+displaced_add(const struct pack_experiment *e, const struct pack_result *r,
+    uint16_t u, double weight, struct sums *s)
+{
+	unsigned d = 1;
+	bool is_certified = r->label[0] == PACK_CERTIFIED;
+
+	s->displaced += weight;
+	while (d < r->n && pack_set_has(&e->withdrawn, r->site[d])) {
+		is_certified &= r->label[d] == PACK_CERTIFIED;
+		d++;
+	}
+	if (d >= r->n)
+		return;
+	is_certified &= r->label[d] == PACK_CERTIFIED;
+	s->predicted += weight;
+	s->agreed += u == r->site[d] ? weight : 0;
+	if (is_certified) {
+		s->certified += weight;
+		s->certified_agreed += u == r->site[d] ? weight : 0;
+	}
+}
+
+/* Is there a reading of another site, neither withdrawn in the other? */
+static bool
+is_contradicted(const struct pack *p, const uint16_t *u,
+    const struct pack_mask *displaced, size_t i)
+{
+	for (size_t w = 0; w < PACK_MASK_WORDS; w++) {
+		uint64_t bits = displaced->w[w] & ~p->out_of[u[i]].w[w];
+
+		for (; bits != 0; bits &= bits - 1) {
+			size_t j = w * 64 + (size_t)__builtin_ctzll(bits);
+
+			if (u[j] != u[i] &&
+			    !pack_set_has(&p->log[i].withdrawn, u[j]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void
+client_add(const struct pack *p, size_t c, const uint16_t *u, struct sums *sums)
+{
+	const struct pack_result *r = &p->result[c];
+	double weight = (double)p->weight[c];
+	struct pack_mask displaced = { { 0 } };
+
+	if (r->n == 0)
+		return;
+	for (size_t i = 0; i < p->as_of; i++) {
+		const struct pack_experiment *e = &p->log[i];
+
+		if (u[i] >= PACK_FLIPPING)
+			continue;
+		if (!pack_set_has(&e->withdrawn, r->site[0])) {
+			standing_add(r, u[i], weight, &sums[i]);
+			continue;
+		}
+		displaced_add(e, r, u[i], weight, &sums[i]);
+		if (pack_mask_has(&p->learn, i))
+			pack_mask_add(&displaced, i);
+	}
+	for (size_t i = 0; i < p->as_of; i++) {
+		if (pack_mask_has(&displaced, i) &&
+		    is_contradicted(p, u, &displaced, i))
+			sums[i].against += weight;
+	}
+}
+
+static void
+counts_fill(struct pack *p, const uint16_t *u)
+{
+	for (size_t i = 0; i < p->as_of; i++) {
+		p->checks[i].answered += u[i] < PACK_FLIPPING;
+		p->checks[i].flipping += u[i] == PACK_FLIPPING;
+	}
+}
+
+static double
+ratio(double part, double all)
+{
+	return all > 0 ? part / all : NAN;
+}
+
+static int
+double_order(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double
+bystanders_median(const struct pack *p)
+{
+	double values[PACK_EXPERIMENTS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->as_of; i++) {
+		if (!p->log[i].is_discarded && p->log[i].n_withdrawn > 0)
+			values[n++] = p->checks[i].bystanders;
+	}
+	qsort(values, n, sizeof(values[0]), double_order);
+	return n > 0 ? values[n / 2] : 0;
+}
+
+static void
+checks_finish(struct pack *p, const struct sums *sums)
+{
+	double median;
+
+	for (size_t i = 0; i < p->as_of; i++) {
+		const struct pack_experiment *e = &p->log[i];
+		const struct sums *s = &sums[i];
+		struct pack_check *k = &p->checks[i];
+
+		k->withdrawn = e->withdrawn;
+		k->purpose = e->purpose;
+		k->is_discarded = e->is_discarded;
+		k->impossible = e->impossible;
+		k->bystanders = s->standing > 0 ? s->moved / s->standing : 0;
+		k->contradictions =
+		    s->displaced > 0 ? s->against / s->displaced : 0;
+		k->agreement = ratio(s->agreed, s->predicted);
+		k->agreement_certified =
+		    ratio(s->certified_agreed, s->certified);
+	}
+	median = bystanders_median(p);
+	for (size_t i = 0; i < p->as_of; i++) {
+		p->checks[i].is_suspect =
+		    p->checks[i].bystanders > SUSPECT_MIN &&
+		    p->checks[i].bystanders > SUSPECT_FACTOR * median;
+	}
+}
+
+static void
+summary_begin(struct pack *p, const struct sums *sums)
+{
+	struct pack_summary *m = &p->summary;
+	struct sums held = { 0 }, learned = { 0 };
+
+	memset(m, 0, sizeof(*m));
+	for (size_t i = 0; i < p->as_of; i++) {
+		const struct pack_experiment *e = &p->log[i];
+
+		if (e->is_discarded) {
+			m->discarded++;
+			continue;
+		}
+		m->by_purpose[e->purpose]++;
+		learned.displaced += sums[i].displaced;
+		learned.against += sums[i].against;
+		if (e->purpose != PACK_HOLDOUT)
+			continue;
+		held.predicted += sums[i].predicted;
+		held.agreed += sums[i].agreed;
+		held.certified += sums[i].certified;
+		held.certified_agreed += sums[i].certified_agreed;
+	}
+	m->contradiction_rate =
+	    learned.displaced > 0 ? learned.against / learned.displaced : 0;
+	m->bystanders_median = bystanders_median(p);
+	m->holdout = ratio(held.agreed, held.predicted);
+	m->holdout_certified = ratio(held.certified_agreed, held.certified);
+}
+
+static void
+summary_clients(struct pack *p)
+{
+	struct pack_summary *m = &p->summary;
+	double answering = 0, all = 0;
+
+	for (size_t c = 0; c < p->conf.n_clients; c++) {
+		const struct pack_result *r = &p->result[c];
+		double weight = (double)p->weight[c];
+
+		all += weight;
+		if (r->n == 0) {
+			m->silent_clients++;
+			m->silent += weight;
+			continue;
+		}
+		answering += weight;
+		if (r->label[0] == PACK_UNSTABLE) {
+			m->flapping_clients++;
+			m->flapping += weight;
+		}
+	}
+	m->silent = all > 0 ? m->silent / all : 0;
+	m->flapping = answering > 0 ? m->flapping / answering : 0;
+}
+
+static void
+checks_make(struct pack *p)
+{
+	uint16_t *block;
+	struct sums *sums;
+
+	pack_infer(p);
+	if (p->is_checked)
+		return;
+	block = xcalloc(BLOCK_CLIENTS * (p->as_of + 1), sizeof(*block));
+	sums = xcalloc(p->as_of + 1, sizeof(*sums));
+	memset(p->checks, 0, sizeof(p->checks));
+	for (size_t first = 0; first < p->conf.n_clients;
+	     first += BLOCK_CLIENTS) {
+		size_t left = p->conf.n_clients - first;
+		size_t n = left < BLOCK_CLIENTS ? left : BLOCK_CLIENTS;
+
+		pack_gather(p, first, n, block);
+		for (size_t c = 0; c < n; c++) {
+			const uint16_t *u = block + c * p->as_of;
+
+			counts_fill(p, u);
+			client_add(p, first + c, u, sums);
+		}
+	}
+	checks_finish(p, sums);
+	summary_begin(p, sums);
+	summary_clients(p);
+	free(block);
+	free(sums);
+	p->is_checked = true;
+}
+
+void
+pack_check(struct pack *p, size_t i, struct pack_check *out)
+{
+	checks_make(p);
+	*out = p->checks[i];
+}
+
+void
+pack_summary(struct pack *p, struct pack_summary *out)
+{
+	checks_make(p);
+	*out = p->summary;
+}
+
+struct weighed {
+	float weight;
+	uint32_t client;
+};
+
+static int
+weighed_order(const void *a, const void *b)
+{
+	const struct weighed *x = a, *y = b;
+
+	if (x->weight != y->weight)
+		return x->weight < y->weight ? 1 : -1;
+	return (x->client > y->client) - (x->client < y->client);
+}
+
+size_t
+pack_flapping(struct pack *p, uint32_t *clients, size_t max)
+{
+	struct weighed *list;
+	size_t n = 0;
+
+	pack_infer(p);
+	list = xcalloc(p->conf.n_clients, sizeof(*list));
+	for (size_t c = 0; c < p->conf.n_clients; c++) {
+		if (p->result[c].n > 0 &&
+		    p->result[c].label[0] == PACK_UNSTABLE) {
+			list[n++] =
+			    (struct weighed){ p->weight[c], (uint32_t)c };
+		}
+	}
+	qsort(list, n, sizeof(*list), weighed_order);
+	if (n > max)
+		n = max;
+	for (size_t k = 0; k < n; k++)
+		clients[k] = list[k].client;
+	free(list);
+	return n;
+}

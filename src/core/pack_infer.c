@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Ranks from readings.  A reading of an experiment that withdrew all of the
+ * sites before rank d says about it: the site that answered comes before every
+ * other site that announced.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "core/pack_state.h"
+
+#define BLOCK_CLIENTS 128u
+#define INFER_PASSES                                                           \
+	2u /* the first without prior, the second with its result */
+/* Scores: how fast a reading loses weight with the size of its set; what one
+ * against a candidate costs, also when small sets support it. */
+#define WEIGHT_HALF 20.0F
+#define AGAINST 2.0F
+#define AGAINST_SMALL 1.0F
+#define AGAINST_ANY 0.2F
+#define PRIOR 0.3F
+#define SETTLED_SCORE 0.15F
+/* A site is known to inherit from another one from this share of clients. */
+#define KNOWN_SHARE 0.001
+/* Unstable: this many readings elsewhere while the own site announced, and
+ * this share of all such. */
+#define UNSTABLE_MIN 3u
+#define UNSTABLE_SHARE 0.1
+
+static void
+masks_build(struct pack *p)
+{
+	memset(&p->learn, 0, sizeof(p->learn));
+	memset(&p->baseline, 0, sizeof(p->baseline));
+	memset(p->out_of, 0, sizeof(p->out_of));
+	for (size_t i = 0; i < p->as_of; i++) {
+		const struct pack_experiment *e = &p->log[i];
+
+		if (e->is_discarded || e->purpose == PACK_HOLDOUT)
+			continue;
+		pack_mask_add(&p->learn, i);
+		if (e->n_withdrawn == 0)
+			pack_mask_add(&p->baseline, i);
+		for (size_t s = 0; s < p->conf.n_sites; s++) {
+			if (pack_set_has(&e->withdrawn, s))
+				pack_mask_add(&p->out_of[s], i);
+		}
+	}
+}
+
+static struct pack_candidate *
+candidate_get(struct pack_evidence *ev, uint16_t site)
+{
+	for (size_t k = 0; k < ev->n; k++) {
+		if (ev->candidate[k].site == site)
+			return &ev->candidate[k];
+	}
+	if (ev->n == PACK_CANDIDATES_MAX)
+		return NULL;
+	ev->candidate[ev->n] =
+	    (struct pack_candidate){ .site = site, .smallest = UINT16_MAX };
+	return &ev->candidate[ev->n++];
+}
+
+static float
+reading_weight(unsigned others)
+{
+	return 1.0F / (1.0F + (float)others / WEIGHT_HALF);
+}
+
+/* Experiments that can show rank d: all sites before it were withdrawn. */
+static struct pack_mask
+relevant(const struct pack *p, const uint16_t *before, unsigned d)
+{
+	struct pack_mask m = p->learn;
+
+	for (unsigned j = 0; j < d; j++) {
+		for (size_t w = 0; w < PACK_MASK_WORDS; w++)
+			m.w[w] &= p->out_of[before[j]].w[w];
+	}
+	return m;
+}
+
+static void
+reading_add(const struct pack *p, struct pack_evidence *ev, unsigned d,
+    size_t i, uint16_t site)
+{
+	const struct pack_experiment *e = &p->log[i];
+	unsigned others = e->n_withdrawn - d;
+	struct pack_candidate *k = candidate_get(ev, site);
+
+	ev->readings++;
+	for (size_t w = 0; w < PACK_WORDS; w++) {
+		uint64_t later = e->withdrawn.bits[w];
+
+		if (w == site / 64)
+			later |= UINT64_C(1) << (site % 64);
+		ev->possible.bits[w] &= later;
+	}
+	if (k == NULL)
+		return;
+	pack_mask_add(&k->seen, i);
+	k->support++;
+	k->score += reading_weight(others);
+	if (others < k->smallest)
+		k->smallest = (uint16_t)others;
+	if (others <= p->low)
+		k->n_small++;
+}
+
+/* Readings of others while this one announced. */
+static void
+against_count(const struct pack *p, const struct pack_mask *read,
+    struct pack_candidate *k, unsigned d)
+{
+	float each = k->smallest <= p->low ? AGAINST_SMALL : AGAINST;
+
+	for (size_t w = 0; w < PACK_MASK_WORDS; w++) {
+		uint64_t bits =
+		    read->w[w] & ~p->out_of[k->site].w[w] & ~k->seen.w[w];
+
+		for (; bits != 0; bits &= bits - 1) {
+			size_t i = w * 64 + (size_t)__builtin_ctzll(bits);
+
+			k->against++;
+			k->score -=
+			    each * reading_weight(p->log[i].n_withdrawn - d);
+		}
+	}
+	if (k->against > 0)
+		k->score -= AGAINST_ANY;
+}
+
+static bool
+is_only(const struct pack_set *a, const struct pack_set *b, uint16_t site)
+{
+	struct pack_set both;
+
+	for (size_t w = 0; w < PACK_WORDS; w++)
+		both.bits[w] = a->bits[w] & b->bits[w];
+	return pack_set_has(&both, site) && pack_set_count(&both) == 1;
+}
+
+static enum pack_rule
+rule_find(const struct pack *p, const struct pack_evidence *ev, unsigned d)
+{
+	const struct pack_candidate *k = &ev->candidate[ev->best];
+	bool is_alone;
+
+	if (ev->is_contradicted) {
+		bool is_settled = k->n_small >= 2 ||
+		    (k->n_small == 1 && k->support >= 3 &&
+			k->score > SETTLED_SCORE);
+
+		return is_settled ? PACK_RULE_REPEATED : PACK_RULE_NONE;
+	}
+	if (is_only(&ev->possible, &p->sites, k->site))
+		return PACK_RULE_A;
+	is_alone = is_only(&ev->possible, &ev->known, k->site);
+	if (d >= 2 && is_alone &&
+	    (pack_set_count(&ev->possible) - 1 <= p->low || k->support >= 2))
+		return PACK_RULE_B;
+	if (is_alone && k->smallest <= p->low)
+		return PACK_RULE_C;
+	return PACK_RULE_NONE;
+}
+
+static void
+sets_begin(const struct pack *p, const uint16_t *before, unsigned d,
+    struct pack_evidence *ev)
+{
+	ev->possible = p->sites;
+	memset(&ev->known, 0, sizeof(ev->known));
+	for (unsigned j = 0; j < d; j++) {
+		pack_set_del(&ev->possible, before[j]);
+		for (size_t w = 0; w < PACK_WORDS; w++) {
+			ev->known.bits[w] |= p->candidates[before[j]].bits[w];
+		}
+	}
+}
+
+static void
+best_choose(const struct pack *p, const uint16_t *before, unsigned d,
+    const struct pack_mask *read, struct pack_evidence *ev)
+{
+	ev->is_contradicted = true;
+	for (size_t j = 0; j < ev->n; j++) {
+		struct pack_candidate *k = &ev->candidate[j];
+
+		against_count(p, read, k, d);
+		if (d > 0) {
+			k->score += PRIOR *
+			    p->next[before[0] * p->conf.n_sites + k->site];
+		}
+		if (k->against == 0)
+			ev->is_contradicted = false;
+		if (k->score > ev->candidate[ev->best].score)
+			ev->best = j;
+	}
+}
+
+void
+pack_evidence(const struct pack *p, const uint16_t *u, const uint16_t *before,
+    unsigned d, struct pack_evidence *ev)
+{
+	struct pack_mask m = relevant(p, before, d);
+
+	ev->n = 0;
+	ev->best = 0;
+	ev->readings = 0;
+	ev->rule = PACK_RULE_NONE;
+	ev->is_contradicted = false;
+	sets_begin(p, before, d, ev);
+	for (size_t w = 0; w < PACK_MASK_WORDS; w++) {
+		for (uint64_t bits = m.w[w]; bits != 0; bits &= bits - 1) {
+			unsigned bit = (unsigned)__builtin_ctzll(bits);
+			uint16_t site = u[w * 64 + bit];
+
+			if (site < PACK_FLIPPING) {
+				reading_add(p, ev, d, w * 64 + bit, site);
+			} else {
+				m.w[w] &= ~(UINT64_C(1) << bit);
+			}
+		}
+	}
+	if (ev->n == 0)
+		return;
+	best_choose(p, before, d, &m, ev);
+	ev->rule = rule_find(p, ev, d);
+}
+
+/* The site at baseline, and the other one of a client that has two. */
+static uint16_t
+home_find(const struct pack *p, const uint16_t *u, struct pack_result *r)
+{
+	struct pack_evidence ev;
+	uint16_t home = PACK_NONE;
+
+	r->other = PACK_NONE;
+	for (size_t i = 0; i < p->as_of; i++) {
+		if (!pack_mask_has(&p->baseline, i) || u[i] == PACK_NONE)
+			continue;
+		if (home == PACK_NONE) {
+			home = u[i];
+		} else if (u[i] != home) {
+			r->other = u[i];
+		}
+	}
+	if (home < PACK_FLIPPING && r->other == PACK_NONE)
+		return home;
+	pack_evidence(p, u, NULL, 0, &ev);
+	if (ev.n == 0)
+		return PACK_NONE;
+	if (home == PACK_FLIPPING || r->other == ev.candidate[ev.best].site)
+		r->other = home;
+	return ev.candidate[ev.best].site;
+}
+
+/* Does the client change its site while that site announces? */
+static bool
+is_unstable(const struct pack *p, const uint16_t *u, struct pack_result *r)
+{
+	unsigned n = 0, moved = 0;
+	uint16_t home = r->site[0];
+
+	for (size_t i = 0; i < p->as_of; i++) {
+		if (!pack_mask_has(&p->learn, i) || u[i] == PACK_NONE ||
+		    pack_mask_has(&p->out_of[home], i))
+			continue;
+		n++;
+		if (u[i] == home)
+			continue;
+		moved++;
+		if (r->other == PACK_NONE)
+			r->other = u[i];
+	}
+	if (moved >= UNSTABLE_MIN && moved > UNSTABLE_SHARE * n)
+		return true;
+	/* Two baselines that differ are enough before there is more. */
+	if (r->other != PACK_NONE && n < 2 * UNSTABLE_MIN)
+		return true;
+	r->other = PACK_NONE;
+	return false;
+}
+
+void
+pack_rank_all(const struct pack *p, const uint16_t *u, struct pack_result *r)
+{
+	struct pack_evidence ev;
+	bool unstable;
+
+	memset(r, 0, sizeof(*r));
+	for (unsigned d = 0; d < PACK_RANKS_MAX; d++)
+		r->site[d] = PACK_NONE;
+	r->site[0] = home_find(p, u, r);
+	if (r->site[0] == PACK_NONE)
+		return;
+	unstable = is_unstable(p, u, r);
+	r->label[0] = unstable ? PACK_UNSTABLE : PACK_CERTIFIED;
+	r->rule[0] = PACK_RULE_A;
+	r->n = 1;
+	for (unsigned d = 1; d <= p->conf.depth + 1; d++) {
+		pack_evidence(p, u, r->site, d, &ev);
+		if (ev.n == 0)
+			break;
+		r->site[d] = ev.candidate[ev.best].site;
+		r->rule[d] = (uint8_t)ev.rule;
+		if (unstable) {
+			r->label[d] = PACK_UNSTABLE;
+		} else if (ev.rule != PACK_RULE_NONE) {
+			r->label[d] = PACK_CERTIFIED;
+		} else {
+			r->label[d] = ev.is_contradicted ? PACK_CONTRADICTED
+							 : PACK_GUESSED;
+		}
+		r->n++;
+	}
+}
+
+/* Which sites inherit from which, and how much, by the current ranks. */
+static void
+next_add(struct pack *p, size_t c, const uint16_t *u, uint32_t *seen)
+{
+	const struct pack_result *r = &p->result[c];
+	size_t home = r->site[0], n = p->conf.n_sites;
+	struct pack_set met = { { 0 } };
+
+	if (r->n == 0)
+		return;
+	p->site_weight[home] += (double)p->weight[c];
+	seen[n * n + home]++;
+	if (r->n > 1)
+		p->next[home * n + r->site[1]] += 1.0F;
+	for (size_t i = 0; i < p->as_of; i++) {
+		if (u[i] < PACK_FLIPPING && pack_mask_has(&p->learn, i) &&
+		    !pack_set_has(&met, u[i])) {
+			pack_set_add(&met, u[i]);
+			seen[home * n + u[i]]++;
+		}
+	}
+}
+
+static void
+next_end(struct pack *p, const uint32_t *seen)
+{
+	size_t n = p->conf.n_sites;
+
+	memset(p->candidates, 0, sizeof(p->candidates));
+	for (size_t s = 0; s < n; s++) {
+		double clients = seen[n * n + s];
+		float all = 0;
+
+		for (size_t x = 0; x < n; x++) {
+			all += p->next[s * n + x];
+			if (seen[s * n + x] > 0 &&
+			    seen[s * n + x] >= KNOWN_SHARE * clients)
+				pack_set_add(&p->candidates[s], x);
+		}
+		for (size_t x = 0; x < n && all > 0; x++)
+			p->next[s * n + x] /= all;
+	}
+}
+
+static void
+infer_pass(struct pack *p, uint16_t *block, float *next)
+{
+	size_t n = p->conf.n_sites;
+	uint32_t *seen = xcalloc(n * n + n, sizeof(*seen));
+
+	for (size_t first = 0; first < p->conf.n_clients;
+	     first += BLOCK_CLIENTS) {
+		size_t left = p->conf.n_clients - first;
+		size_t k = left < BLOCK_CLIENTS ? left : BLOCK_CLIENTS;
+
+		pack_gather(p, first, k, block);
+		for (size_t c = 0; c < k; c++) {
+			pack_rank_all(p, block + c * p->as_of,
+			    &p->result[first + c]);
+		}
+	}
+	memset(next, 0, n * n * sizeof(*next));
+	memset(p->site_weight, 0, n * sizeof(*p->site_weight));
+	for (size_t first = 0; first < p->conf.n_clients;
+	     first += BLOCK_CLIENTS) {
+		size_t left = p->conf.n_clients - first;
+		size_t k = left < BLOCK_CLIENTS ? left : BLOCK_CLIENTS;
+
+		pack_gather(p, first, k, block);
+		for (size_t c = 0; c < k; c++)
+			next_add(p, first + c, block + c * p->as_of, seen);
+	}
+	next_end(p, seen);
+	free(seen);
+}
+
+void
+pack_infer_as_of(struct pack *p, size_t n)
+{
+	uint16_t *block;
+
+	p->as_of = n;
+	masks_build(p);
+	block = xcalloc(BLOCK_CLIENTS * (n + 1), sizeof(*block));
+	memset(p->next, 0,
+	    p->conf.n_sites * p->conf.n_sites * sizeof(*p->next));
+	memset(p->candidates, 0, sizeof(p->candidates));
+	for (unsigned pass = 0; pass < INFER_PASSES; pass++)
+		infer_pass(p, block, p->next);
+	free(block);
+}
+
+void
+pack_infer(struct pack *p)
+{
+	if (p->is_inferred)
+		return;
+	pack_infer_as_of(p, p->n_log);
+	p->is_inferred = true;
+	p->is_checked = false;
+}
+
+void
+pack_client(struct pack *p, size_t client, struct pack_client *out)
+{
+	uint16_t u[PACK_EXPERIMENTS_MAX];
+	const struct pack_result *r = &p->result[client];
+
+	pack_infer(p);
+	memset(out, 0, sizeof(*out));
+	pack_gather(p, client, 1, u);
+	out->n = r->n;
+	out->other = r->other;
+	out->is_silent = r->n == 0;
+	for (unsigned d = 0; d < PACK_RANKS_MAX; d++) {
+		struct pack_rank *k = &out->ranks[d];
+		struct pack_evidence ev;
+
+		k->site = r->site[d];
+		if (d >= r->n)
+			continue;
+		k->label = (enum pack_label)r->label[d];
+		k->rule = (enum pack_rule)r->rule[d];
+		pack_evidence(p, u, r->site, d, &ev);
+		k->readings = ev.readings;
+		for (size_t j = 0; j < ev.n; j++) {
+			if (ev.candidate[j].site != k->site)
+				continue;
+			k->support = ev.candidate[j].support;
+			k->against = ev.candidate[j].against;
+			k->smallest = (uint16_t)(ev.candidate[j].smallest + d);
+		}
+	}
+}
