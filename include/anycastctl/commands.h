@@ -20,8 +20,8 @@ struct ctl_command {
 	ctl_command_fn *run;
 	size_t min_args, max_args;
 	const char *args;  /* for usage; "" if none */
-	uint32_t required; /* CTL_BIT of options that must be there */
-	uint32_t options;  /* of those that may be, beside the global ones */
+	uint64_t required; /* CTL_BIT of options that must be there */
+	uint64_t options;  /* of those that may be, beside the global ones */
 	bool is_local;     /* needs no daemon */
 	const char *help;  /* one line */
 	const char *example;

@@ -32,10 +32,16 @@ enum ctl_opt {
 	CTL_OPT_OUTPUT,
 	CTL_OPT_NAMES,
 	CTL_OPT_INTERVAL,
+	CTL_OPT_UNTIL,
+	CTL_OPT_OWNER,
+	CTL_OPT_SERVICE,
+	CTL_OPT_PREFIX,
+	CTL_OPT_AT_ONCE,
+	CTL_OPT_ALL,
 	CTL_OPT_COUNT
 };
 
-#define CTL_BIT(opt) (UINT32_C(1) << (opt))
+#define CTL_BIT(opt) (UINT64_C(1) << (opt))
 /* Those that every command takes. */
 #define CTL_GLOBAL_OPTIONS                                                     \
 	(CTL_BIT(CTL_OPT_SOCKET) | CTL_BIT(CTL_OPT_URL) |                      \
@@ -54,7 +60,7 @@ extern const struct ctl_option ctl_option_table[CTL_OPT_COUNT];
 #define CTL_INTERVAL_DEFAULT_MS 1000
 
 struct ctl_options {
-	uint32_t given; /* CTL_BIT of each option that was there */
+	uint64_t given; /* CTL_BIT of each option that was there */
 	const char *socket;
 	const char *url;
 	const char *reason;
@@ -62,7 +68,11 @@ struct ctl_options {
 	const char *subject;
 	const char *site;
 	const char *output;
+	const char *owner;
+	const char *service;
+	const char *prefix;
 	int64_t for_ms;
+	int64_t until_ms; /* wall; 0: not given */
 	int64_t interval_ms;
 	uint32_t limit;
 	enum report_format format;

@@ -6,7 +6,6 @@
  */
 #include "api/server.h"
 #include "base/conf.h"
-#include "core/intent.h"
 #include "store/query.h"
 
 /* /v1/events; also waits for new ones. */
@@ -23,16 +22,6 @@ void api_events_serve(struct api_events *ev, struct api_server *server);
 struct api_later;
 struct api_later *api_later_new(struct api_request *req, json_t *answer);
 void api_later_send(void *arg);
-
-/* The body of a drain, checked. */
-struct drain_request {
-	char reason[INTENT_REASON_BYTES];
-	int64_t for_ms; /* 0: until restored */
-	bool dry_run;
-	bool force_min_sites; /* `force` names that guard */
-};
-int drain_request_parse(const struct api_request *req,
-    struct drain_request *out, struct err *err);
 
 /* The newest events about a subject, for explain; never NULL. */
 json_t *api_recent_events(struct query *query, const char *subject);

@@ -13,15 +13,21 @@
 #include <jansson.h>
 
 #include "base/addr.h"
+#include "core/intent.h"
 
 /* The site's prefixes with "inputs" and "rules"; only NULL: all. */
 json_t *explain_prefixes(const json_t *site, const struct prefix *only);
 
 /*
- * The prefixes that would change if the site were drained (or not any more);
- * *diff: the lines of BIRD's file that would go and come, freed by the caller.
+ * The prefixes that would change with another set of intents; *diff: the lines
+ * of BIRD's file that would go and come, freed by the caller.
  */
-json_t *explain_changes(const json_t *site, bool drained, char **diff);
+json_t *explain_changes(const json_t *site, const struct intent_set *wanted,
+    char **diff);
+
+/* The same as "changes" and "include_diff" of an answer. */
+void explain_add_changes(const json_t *site, const struct intent_set *wanted,
+    json_t *answer);
 
 /*
  * Why what is ordered of the site now will not happen at once, as a sentence

@@ -14,22 +14,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/conf.h"
 
 #define INTENT_ID_BYTES 64
 #define INTENT_REASON_BYTES 256
 #define INTENT_ACTOR_BYTES 96
+/* "" the whole site; "service/NAME"; "prefix/192.0.2.0/24" */
+#define INTENT_SCOPE_BYTES 64
 #define INTENTS_MAX 4096
 
 struct intent {
 	char id[INTENT_ID_BYTES];
 	char kind[16]; /* "drain" */
 	char site[CONF_NAME_MAX + 1];
+	char scope[INTENT_SCOPE_BYTES];
 	char reason[INTENT_REASON_BYTES];
-	char actor[INTENT_ACTOR_BYTES];
-	int64_t created_ms; /* wall */
-	int64_t until_ms;   /* wall; 0: until restored */
-	int64_t ended_ms;   /* wall; 0: active */
+	char actor[INTENT_ACTOR_BYTES]; /* who said it */
+	char owner[INTENT_ACTOR_BYTES]; /* who answers for it; "": actor */
+	bool at_once;                   /* a drain without its gentle steps */
+	int64_t created_ms;             /* wall */
+	int64_t until_ms;               /* wall; 0: until restored */
+	int64_t ended_ms;               /* wall; 0: active */
 	char ended_by[INTENT_ACTOR_BYTES];
 };
 
@@ -40,6 +46,9 @@ struct intent_set {
 
 /* All zero is the empty set. */
 void intent_set_fini(struct intent_set *set);
+/* A copy with one row more or replaced, to see what it would change. */
+struct intent_set intent_set_with(const struct intent_set *set,
+    const struct intent *row);
 /* No row with a new id can be taken in. */
 bool intent_set_is_full(const struct intent_set *set);
 /* NULL if there is none. Borrowed until the next change. */
@@ -55,9 +64,35 @@ bool intent_end(struct intent *row, int64_t now_ms, const char *by);
 bool intent_is_active(const struct intent *row);
 /* Active and past its time. */
 bool intent_is_due(const struct intent *row, int64_t now_ms);
-/* The oldest active drain of site, or NULL. */
+/* The oldest active drain of the whole site, or NULL. */
 const struct intent *intent_set_drain(const struct intent_set *set,
     const char *site);
+/* The same of exactly this scope. */
+const struct intent *intent_set_drain_of(const struct intent_set *set,
+    const char *site, const char *scope);
+
+/* A prefix of a site, as drains see it. */
+struct intent_target {
+	const char *site;
+	const char *service;
+	const struct prefix *prefix;
+};
+/* Does the row's scope cover the target? */
+bool intent_covers(const struct intent *row, const struct intent_target *t);
+/*
+ * The active drain that decides over the target, or NULL: one that is to happen
+ * at once before others, then the oldest.
+ */
+const struct intent *intent_set_drain_over(const struct intent_set *set,
+    const struct intent_target *t);
+/* Scopes as text.  -1 with err if it is none, or too long. */
+int intent_scope_of_service(const char *service, char scope[INTENT_SCOPE_BYTES],
+    struct err *err);
+void intent_scope_of_prefix(const struct prefix *p,
+    char scope[INTENT_SCOPE_BYTES]);
+bool intent_scope_is_valid(const char *scope);
+/* "the site", "service web", "192.0.2.0/24": for people. Points into scope. */
+const char *intent_scope_name(const char *scope);
 /* The next time at which an active row falls due; 0: none. */
 int64_t intent_set_next_due(const struct intent_set *set);
 /* Forgets rows that ended before `before_ms`. */

@@ -67,6 +67,11 @@ void agent_take_permits(struct agent *a, bool has_permits,
 json_t *agent_explain(const struct agent *a, const char *what, struct err *err);
 /* See explain_hindrance. */
 const char *agent_hindrance(const struct agent *a);
-json_t *agent_changes(const struct agent *a, bool drained, char **diff);
+/* "changes" and "include_diff" into answer, were these the intents. */
+void agent_add_changes(const struct agent *a, json_t *answer,
+    const struct intent_set *wished);
+/* -1 with err when there is nothing here that the scope names. */
+int agent_check_scope(const struct agent *a, const char *scope,
+    struct err *err);
 
 #endif /* SITE_AGENT_STATE_H */

@@ -66,6 +66,9 @@ struct store_intent {
 	int64_t until_ms;     /* wall; 0: until restored */
 	int64_t ended_ms;     /* wall; 0: active */
 	const char *ended_by; /* NULL while active */
+	const char *scope;    /* "": the whole site; see core/intent.h */
+	const char *owner;
+	bool at_once;
 };
 void store_put_intent(struct store *s, const struct store_intent *in,
     store_done_cb *on_durable, void *arg);

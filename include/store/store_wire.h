@@ -66,6 +66,8 @@ struct store_event_row {
 struct store_intent_row {
 	struct store_text id, kind, site, reason, actor, ended_by;
 	int64_t created_ms, until_ms, ended_ms;
+	struct store_text scope, owner;
+	int64_t at_once; /* 0 or 1 */
 };
 
 struct store_order_row {

@@ -10,10 +10,17 @@ cmd_restore(struct ctl *c)
 {
 	char *site = ctl_escape(c->args[0]);
 	char *path = xasprintf("/v1/sites/%s/restore", site);
-	enum ctl_exit rc;
-	json_t *doc;
+	json_t *body = json_pack("{s:b, s:s*, s:s*}", "all",
+	    ctl_options_has(&c->opt, CTL_OPT_ALL), "service", c->opt.service,
+	    "prefix", c->opt.prefix);
+	enum ctl_exit rc = CTL_USAGE;
+	json_t *doc = NULL;
 
-	rc = ctl_post(c, path, NULL, &doc);
+	if (body == NULL) {
+		ctl_error(c, "restore: options --service, --prefix: not UTF-8");
+	} else {
+		rc = ctl_post(c, path, body, &doc);
+	}
 	if (rc == CTL_DONE)
 		rc = ctl_show(c, report_restore, doc);
 	json_decref(doc);

@@ -37,8 +37,11 @@ const struct ctl_command ctl_command_table[] = {
 	    .max_args = 1,
 	    .args = "SITE",
 	    .options = CTL_BIT(CTL_OPT_REASON) | CTL_BIT(CTL_OPT_FOR) |
-		CTL_BIT(CTL_OPT_DRY_RUN) | CTL_BIT(CTL_OPT_FORCE),
-	    .help = "withdraw a site's service prefixes",
+		CTL_BIT(CTL_OPT_UNTIL) | CTL_BIT(CTL_OPT_OWNER) |
+		CTL_BIT(CTL_OPT_SERVICE) | CTL_BIT(CTL_OPT_PREFIX) |
+		CTL_BIT(CTL_OPT_AT_ONCE) | CTL_BIT(CTL_OPT_DRY_RUN) |
+		CTL_BIT(CTL_OPT_FORCE),
+	    .help = "withdraw a site, a service or a prefix, step by step",
 	    .example = "anycastctl drain chc --reason 'router swap' --for 1h",
 	},
 	{
@@ -47,7 +50,9 @@ const struct ctl_command ctl_command_table[] = {
 	    .min_args = 1,
 	    .max_args = 1,
 	    .args = "SITE",
-	    .help = "end the drain of a site",
+	    .options = CTL_BIT(CTL_OPT_SERVICE) | CTL_BIT(CTL_OPT_PREFIX) |
+		CTL_BIT(CTL_OPT_ALL),
+	    .help = "end the drain of a site, a service or a prefix",
 	    .example = "anycastctl restore chc",
 	},
 	{
@@ -332,18 +337,18 @@ ctl_command_find(char *const *args, size_t n_args, size_t *n_words,
 
 /* The first option of a set, which is not empty. */
 static const char *
-first_option(uint32_t set)
+first_option(uint64_t set)
 {
-	return ctl_option_table[__builtin_ctz(set)].name;
+	return ctl_option_table[__builtin_ctzll(set)].name;
 }
 
 int
 ctl_command_check(const struct ctl_command *cmd, const struct ctl_options *opt,
     size_t n_words, struct err *err)
 {
-	uint32_t may = CTL_GLOBAL_OPTIONS | cmd->required | cmd->options;
-	uint32_t foreign = opt->given & ~may;
-	uint32_t missing = cmd->required & ~opt->given;
+	uint64_t may = CTL_GLOBAL_OPTIONS | cmd->required | cmd->options;
+	uint64_t foreign = opt->given & ~may;
+	uint64_t missing = cmd->required & ~opt->given;
 	size_t n_args = opt->n_args - n_words;
 
 	if (foreign != 0) {
@@ -399,7 +404,7 @@ ctl_command_usage(FILE *out, const struct ctl_command *cmd)
 }
 
 static void
-put_options(FILE *out, uint32_t set)
+put_options(FILE *out, uint64_t set)
 {
 	for (int i = 0; i < CTL_OPT_COUNT; i++) {
 		const struct ctl_option *o = &ctl_option_table[i];
@@ -473,7 +478,7 @@ ctl_command_names(FILE *out)
 void
 ctl_command_option_names(FILE *out, const struct ctl_command *cmd)
 {
-	uint32_t set = CTL_GLOBAL_OPTIONS | cmd->required | cmd->options;
+	uint64_t set = CTL_GLOBAL_OPTIONS | cmd->required | cmd->options;
 
 	for (int i = 0; i < CTL_OPT_COUNT; i++) {
 		if (set & CTL_BIT(i))

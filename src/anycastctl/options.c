@@ -4,6 +4,8 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "anycastctl/until.h"
+#include "base/mono.h"
 #include "base/num.h"
 #include "base/printable.h"
 
@@ -42,6 +44,14 @@ const struct ctl_option ctl_option_table[CTL_OPT_COUNT] = {
 	    "only names, one on a line, for completion" },
 	[CTL_OPT_INTERVAL] = { "interval", "DURATION",
 	    "between two looks, default 1s" },
+	[CTL_OPT_UNTIL] = { "until", "TIME",
+	    "end by itself then: 18:30, '2026-12-24 18:30'; Z behind: UTC" },
+	[CTL_OPT_OWNER] = { "owner", "NAME", "who answers for it, if not you" },
+	[CTL_OPT_SERVICE] = { "service", "NAME", "only this service" },
+	[CTL_OPT_PREFIX] = { "prefix", "PREFIX", "only this prefix" },
+	[CTL_OPT_AT_ONCE] = { "at-once", NULL,
+	    "withdraw now, without the gentle steps" },
+	[CTL_OPT_ALL] = { "all", NULL, "every drain of the site" },
 };
 
 bool
@@ -84,6 +94,12 @@ set_text(struct ctl_options *o, enum ctl_opt opt, const char *arg)
 		o->subject = arg;
 	} else if (opt == CTL_OPT_OUTPUT) {
 		o->output = arg;
+	} else if (opt == CTL_OPT_OWNER) {
+		o->owner = arg;
+	} else if (opt == CTL_OPT_SERVICE) {
+		o->service = arg;
+	} else if (opt == CTL_OPT_PREFIX) {
+		o->prefix = arg;
 	}
 	return 0;
 }
@@ -97,6 +113,8 @@ set_option(struct ctl_options *o, enum ctl_opt opt, const char *arg,
 		return num_parse_duration_ms(arg, FOR_MIN_MS, FOR_MAX_MS,
 		    &o->for_ms, err);
 	}
+	if (opt == CTL_OPT_UNTIL)
+		return ctl_parse_until(arg, wall_now_ms(), &o->until_ms, err);
 	if (opt == CTL_OPT_INTERVAL) {
 		return num_parse_duration_ms(arg, INTERVAL_MIN_MS,
 		    INTERVAL_MAX_MS, &o->interval_ms, err);
@@ -157,6 +175,11 @@ check_options(const struct ctl_options *o, struct err *err)
 	    ctl_options_has(o, CTL_OPT_URL)) {
 		return err_set(err, ERR_CONF,
 		    "options --socket and --url: only one of them");
+	}
+	if (ctl_options_has(o, CTL_OPT_FOR) &&
+	    ctl_options_has(o, CTL_OPT_UNTIL)) {
+		return err_set(err, ERR_CONF,
+		    "options --for and --until: only one of them");
 	}
 	if (ctl_options_has(o, CTL_OPT_JSON) &&
 	    ctl_options_has(o, CTL_OPT_FORMAT) && o->format != REPORT_JSON) {

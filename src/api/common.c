@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "base/mono.h"
-#include "base/text.h"
 #include "base/version.h"
 #include "base/xalloc.h"
 
@@ -20,7 +19,6 @@
 #define EVENTS_POLL_MS 100
 /* Each of them asks the store: with more, the others are answered at once. */
 #define WAITERS_MAX 64
-#define DRAIN_MAX_MS (366LL * 24 * 3600 * 1000)
 #define EXPLAIN_EVENTS 10
 
 struct waiter {
@@ -241,48 +239,6 @@ api_later_send(void *arg)
 		json_decref(later->answer);
 	}
 	free(later);
-}
-
-/* ---- drain ---- */
-
-int
-drain_request_parse(const struct api_request *req, struct drain_request *out,
-    struct err *err)
-{
-	json_t *body = api_body_json(req, err);
-	const char *reason = "";
-	json_int_t for_ms = 0;
-	const char *force = "";
-	int dry_run = 0, rc = 0;
-	json_error_t why;
-
-	*out = (struct drain_request){ 0 };
-	if (body == NULL)
-		return -1;
-	if (json_unpack_ex(body, &why, JSON_STRICT, "{s?s, s?I, s?b, s?s}",
-		"reason", &reason, "for_ms", &for_ms, "dry_run", &dry_run,
-		"force", &force) == -1) {
-		rc = err_set(err, ERR_PROTO, "drain: %s", why.text);
-	} else if (for_ms < 0 || for_ms > DRAIN_MAX_MS) {
-		rc = err_set(err, ERR_CONF,
-		    "drain: for_ms: expected 0 to a year");
-	} else if (!text_copy(out->reason, sizeof(out->reason), reason)) {
-		rc = err_set(err, ERR_CONF,
-		    "drain: reason: longer than %d bytes",
-		    INTENT_REASON_BYTES - 1);
-	} else if (force[0] != '\0' && strcmp(force, "min_sites") != 0) {
-		rc = err_set(err, ERR_CONF,
-		    "drain: force: %.40s: no such guard, expected min_sites",
-		    force);
-	} else if (force[0] != '\0' && (reason[0] == '\0' || for_ms == 0)) {
-		rc = err_set(err, ERR_CONF,
-		    "drain: to force a guard needs a reason and a time");
-	}
-	out->force_min_sites = force[0] != '\0';
-	out->for_ms = for_ms;
-	out->dry_run = dry_run != 0;
-	json_decref(body);
-	return rc;
 }
 
 /* ---- status ---- */

@@ -7,6 +7,7 @@
 
 #include "bird/include.h"
 #include "core/route.h"
+#include "store/intent_row.h"
 
 static const char *
 text_of(const json_t *obj, const char *key)
@@ -46,22 +47,39 @@ health_of(const json_t *obj)
 	return HEALTH_UNKNOWN;
 }
 
-static const json_t *
-active_drain(const json_t *site)
+/* The intents of a site's status; rows that are nonsense are left out. */
+static void
+intents_of(const json_t *site, struct intent_set *out)
 {
-	const json_t *intent;
+	const json_t *obj;
 	size_t i;
 
-	json_array_foreach (json_object_get(site, "intents"), i, intent) {
-		if (strcmp(text_of(intent, "kind"), "drain") == 0 &&
-		    number_of(intent, "ended_ms") == 0)
-			return intent;
+	json_array_foreach (json_object_get(site, "intents"), i, obj) {
+		struct intent row;
+
+		if (intent_from_json(obj, &row, NULL) == 0)
+			(void)intent_set_merge(out, &row);
 	}
-	return NULL;
+}
+
+/* The drain that decides over a prefix of the site's status, or NULL. */
+static const struct intent *
+drain_over(const json_t *site, const json_t *prefix,
+    const struct intent_set *set)
+{
+	struct prefix p;
+	const struct intent_target target = { .site = text_of(site, "site"),
+		.service = text_of(prefix, "service"),
+		.prefix = &p };
+
+	if (prefix_parse(text_of(prefix, "prefix"), &p, NULL) == -1)
+		return NULL;
+	return intent_set_drain_over(set, &target);
 }
 
 static struct route_inputs
-route_inputs_of(const json_t *site, const json_t *prefix)
+route_inputs_of(const json_t *site, const json_t *prefix,
+    const struct intent_set *intents)
 {
 	const char *service =
 	    json_string_value(json_object_get(prefix, "service"));
@@ -71,7 +89,7 @@ route_inputs_of(const json_t *site, const json_t *prefix)
 		.health = service != NULL
 		    ? health_of(find_service(site, service))
 		    : HEALTH_UNKNOWN,
-		.drained = active_drain(site) != NULL,
+		.drained = drain_over(site, prefix, intents) != NULL,
 		.test_withdrawn = number_of(site, "test_experiment") != 0,
 		.withdraw_forbidden =
 		    json_is_false(json_object_get(prefix, "permit")),
@@ -139,19 +157,17 @@ add_service_inputs(json_t *list, const json_t *service)
 }
 
 static void
-add_drain_input(json_t *list, const json_t *site)
+add_drain_input(json_t *list, const struct intent *drain)
 {
-	const json_t *drain = active_drain(site);
 	char detail[512];
 
 	if (drain == NULL) {
 		add_input(list, "drain", "none", 0, "");
 		return;
 	}
-	(void)snprintf(detail, sizeof(detail), "by %.100s: %.260s",
-	    text_of(drain, "actor"), text_of(drain, "reason"));
-	add_input(list, "drain", "active", number_of(drain, "created_ms"),
-	    detail);
+	(void)snprintf(detail, sizeof(detail), "of %.64s by %.100s: %.255s",
+	    intent_scope_name(drain->scope), drain->actor, drain->reason);
+	add_input(list, "drain", "active", drain->created_ms, detail);
 }
 
 /* Only where there is a guard. */
@@ -182,7 +198,8 @@ add_bird_input(json_t *list, const json_t *site, const json_t *prefix)
 }
 
 static json_t *
-inputs_json(const json_t *site, const json_t *prefix)
+inputs_json(const json_t *site, const json_t *prefix,
+    const struct intent_set *intents)
 {
 	const char *service =
 	    json_string_value(json_object_get(prefix, "service"));
@@ -191,7 +208,7 @@ inputs_json(const json_t *site, const json_t *prefix)
 
 	if (service != NULL) {
 		add_service_inputs(list, find_service(site, service));
-		add_drain_input(list, site);
+		add_drain_input(list, drain_over(site, prefix, intents));
 		add_permit_input(list, prefix);
 	} else {
 		add_input(list, "experiment",
@@ -215,8 +232,10 @@ json_t *
 explain_prefixes(const json_t *site, const struct prefix *only)
 {
 	json_t *list = json_array(), *obj;
+	struct intent_set intents = { 0 };
 	size_t i;
 
+	intents_of(site, &intents);
 	json_array_foreach (json_object_get(site, "prefixes"), i, obj) {
 		struct route_inputs in;
 		struct prefix prefix;
@@ -224,12 +243,14 @@ explain_prefixes(const json_t *site, const struct prefix *only)
 
 		if (!prefix_matches(obj, only, &prefix))
 			continue;
-		in = route_inputs_of(site, obj);
+		in = route_inputs_of(site, obj, &intents);
 		copy = json_copy(obj);
-		json_object_set_new(copy, "inputs", inputs_json(site, obj));
+		json_object_set_new(copy, "inputs",
+		    inputs_json(site, obj, &intents));
 		json_object_set_new(copy, "rules", rules_json(&in));
 		json_array_append_new(list, copy);
 	}
+	intent_set_fini(&intents);
 	return list;
 }
 
@@ -240,7 +261,8 @@ announced_name(bool announced)
 }
 
 json_t *
-explain_changes(const json_t *site, bool drained, char **diff)
+explain_changes(const json_t *site, const struct intent_set *wanted,
+    char **diff)
 {
 	json_t *list = json_array();
 	const json_t *obj;
@@ -250,12 +272,11 @@ explain_changes(const json_t *site, bool drained, char **diff)
 	if (out == NULL)
 		abort();
 	json_array_foreach (json_object_get(site, "prefixes"), i, obj) {
-		struct route_inputs in = route_inputs_of(site, obj);
+		struct route_inputs in = route_inputs_of(site, obj, wanted);
 		bool before = in.announced_before, after;
 		char line[BIRD_ROUTE_LINE_BYTES];
 		struct prefix prefix;
 
-		in.drained = drained;
 		after = route_decide(&in).announce;
 		if (after == before || !prefix_matches(obj, NULL, &prefix))
 			continue;
@@ -270,6 +291,18 @@ explain_changes(const json_t *site, bool drained, char **diff)
 	if (fclose(out) != 0)
 		abort();
 	return list;
+}
+
+void
+explain_add_changes(const json_t *site, const struct intent_set *wanted,
+    json_t *answer)
+{
+	char *diff;
+
+	json_object_set_new(answer, "changes",
+	    explain_changes(site, wanted, &diff));
+	json_object_set_new(answer, "include_diff", json_string(diff));
+	free(diff);
 }
 
 const char *

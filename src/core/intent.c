@@ -2,6 +2,7 @@
 #include "core/intent.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -12,6 +13,18 @@ intent_set_fini(struct intent_set *set)
 {
 	free(set->rows);
 	*set = (struct intent_set){ 0 };
+}
+
+struct intent_set
+intent_set_with(const struct intent_set *set, const struct intent *row)
+{
+	struct intent_set copy = { .n = set->n, .room = set->n + 1 };
+
+	copy.rows = xcalloc(copy.room, sizeof(*copy.rows));
+	if (set->n > 0)
+		memcpy(copy.rows, set->rows, set->n * sizeof(*copy.rows));
+	(void)intent_set_merge(&copy, row);
+	return copy;
 }
 
 struct intent *
@@ -82,20 +95,126 @@ intent_is_due(const struct intent *row, int64_t now_ms)
 	    row->until_ms <= now_ms;
 }
 
+static bool
+is_active_drain(const struct intent *row, const char *site)
+{
+	return intent_is_active(row) && strcmp(row->kind, "drain") == 0 &&
+	    strcmp(row->site, site) == 0;
+}
+
 const struct intent *
-intent_set_drain(const struct intent_set *set, const char *site)
+intent_set_drain_of(const struct intent_set *set, const char *site,
+    const char *scope)
 {
 	const struct intent *oldest = NULL;
 
 	for (size_t i = 0; i < set->n; i++) {
 		const struct intent *row = &set->rows[i];
 
-		if (intent_is_active(row) && strcmp(row->kind, "drain") == 0 &&
-		    strcmp(row->site, site) == 0 &&
+		if (is_active_drain(row, site) &&
+		    strcmp(row->scope, scope) == 0 &&
 		    (oldest == NULL || row->created_ms < oldest->created_ms))
 			oldest = row;
 	}
 	return oldest;
+}
+
+const struct intent *
+intent_set_drain(const struct intent_set *set, const char *site)
+{
+	return intent_set_drain_of(set, site, "");
+}
+
+/* ---- scopes ---- */
+
+#define SERVICE_SCOPE "service/"
+#define PREFIX_SCOPE "prefix/"
+
+static const char *
+behind(const char *scope, const char *head)
+{
+	size_t n = strlen(head);
+
+	return strncmp(scope, head, n) == 0 ? scope + n : NULL;
+}
+
+int
+intent_scope_of_service(const char *service, char scope[INTENT_SCOPE_BYTES],
+    struct err *err)
+{
+	int n =
+	    snprintf(scope, INTENT_SCOPE_BYTES, SERVICE_SCOPE "%s", service);
+
+	if (service[0] == '\0')
+		return err_set(err, ERR_CONF, "service: which one?");
+	if (n < 0 || n >= INTENT_SCOPE_BYTES)
+		return err_set(err, ERR_CONF, "service: longer than any name");
+	return 0;
+}
+
+void
+intent_scope_of_prefix(const struct prefix *p, char scope[INTENT_SCOPE_BYTES])
+{
+	char text[PREFIX_TEXT_BYTES];
+
+	(void)snprintf(scope, INTENT_SCOPE_BYTES, PREFIX_SCOPE "%s",
+	    prefix_format(p, text));
+}
+
+bool
+intent_scope_is_valid(const char *scope)
+{
+	const char *service = behind(scope, SERVICE_SCOPE);
+	const char *net = behind(scope, PREFIX_SCOPE);
+	struct prefix p;
+
+	return scope[0] == '\0' || (service != NULL && service[0] != '\0') ||
+	    (net != NULL && prefix_parse(net, &p, NULL) == 0);
+}
+
+const char *
+intent_scope_name(const char *scope)
+{
+	const char *net = behind(scope, PREFIX_SCOPE);
+
+	if (scope[0] == '\0')
+		return "the site";
+	return net != NULL ? net : scope;
+}
+
+bool
+intent_covers(const struct intent *row, const struct intent_target *t)
+{
+	const char *service = behind(row->scope, SERVICE_SCOPE);
+	char scope[INTENT_SCOPE_BYTES];
+
+	if (strcmp(row->site, t->site) != 0)
+		return false;
+	if (row->scope[0] == '\0')
+		return true;
+	if (service != NULL)
+		return strcmp(service, t->service) == 0;
+	intent_scope_of_prefix(t->prefix, scope);
+	return strcmp(row->scope, scope) == 0;
+}
+
+const struct intent *
+intent_set_drain_over(const struct intent_set *set,
+    const struct intent_target *t)
+{
+	const struct intent *best = NULL;
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct intent *row = &set->rows[i];
+
+		if (!is_active_drain(row, t->site) || !intent_covers(row, t))
+			continue;
+		if (best == NULL || row->at_once > best->at_once ||
+		    (row->at_once == best->at_once &&
+			row->created_ms < best->created_ms))
+			best = row;
+	}
+	return best;
 }
 
 int64_t

@@ -68,12 +68,19 @@ view_of(const struct controller *c, const char *name)
 	for (size_t i = 0; i < c->n_sites; i++) {
 		const struct fleet_site *s = &c->sites[i];
 		const json_t *p = json_object_get(s->service_prefixes, name);
+		struct prefix prefix;
+		const struct intent_target target = { .site = s->name,
+			.service = text_of(p, "service"),
+			.prefix = &prefix };
+		bool is_drained = p != NULL &&
+		    prefix_parse(name, &prefix, NULL) == 0 &&
+		    intent_set_drain_over(&c->intents.set, &target) != NULL;
 
 		view[i].is_live = fleet_site_is_live(s);
 		view[i].announces = is_heard(p);
 		view[i].is_well =
 		    !service_is_sick(s->status, text_of(p, "service")) &&
-		    intent_set_drain(&c->intents.set, s->name) == NULL;
+		    !is_drained;
 		view[i].holds_permit = holds_permit(s, name);
 	}
 	return view;

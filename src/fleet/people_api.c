@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/common.h"
+#include "api/drain.h"
 #include "api/explain.h"
 #include "base/num.h"
 #include "base/xalloc.h"
@@ -94,15 +95,14 @@ handle_status(struct api_request *req, void *arg)
  * What the site will do, as far as its last report tells.  The intents are the
  * controller's, which the site may not have heard of yet.
  */
-static json_t *
-site_changes(const struct controller *c, const struct fleet_site *s,
-    bool drained, char **diff)
+static void
+add_changes(const struct controller *c, const struct fleet_site *s,
+    const struct intent_set *wished, json_t *answer)
 {
 	json_t *site = site_json(c, s);
-	json_t *list = explain_changes(site, drained, diff);
 
+	explain_add_changes(site, wished, answer);
 	json_decref(site);
-	return list;
 }
 
 static const char *
@@ -115,55 +115,48 @@ hindrance(const struct controller *c, const struct fleet_site *s)
 	return why;
 }
 
+/* -1 with err when the site should not be drained so. */
+static int
+check_drain(const struct controller *c, const struct fleet_site *s,
+    const struct drain_request *want, struct err *err)
+{
+	json_t *site = site_json(c, s);
+	int rc = drain_scope_check(site, want->scope, err);
+
+	json_decref(site);
+	if (rc == 0)
+		rc = drain_is_new(&c->intents.set, s->name, want->scope, err);
+	if (rc == 0 && !want->force_min_sites)
+		rc = guards_check_drain(c, (size_t)(s - c->sites), err);
+	return rc;
+}
+
 static void
 handle_drain(struct api_request *req, void *arg)
 {
 	struct controller *c = arg;
 	struct fleet_site *s = find_site(c, req, api_segment(req, 2));
 	struct drain_request want;
-	const struct intent *before;
+	struct intent_set wished;
 	struct intent row;
-	json_t *answer, *changes;
+	json_t *answer;
 	struct err err;
-	char *diff;
 
 	if (s == NULL)
 		return;
-	if (drain_request_parse(req, &want, &err) == -1) {
+	if (drain_request_parse(req, &want, &err) == -1 ||
+	    check_drain(c, s, &want, &err) == -1) {
 		api_reply_err(req, &err);
 		return;
 	}
-	before = intent_set_drain(&c->intents.set, s->name);
-	if (before != NULL) {
-		err_set(&err, ERR_REFUSED,
-		    "site %s: drained already by %s: %s (%s)", s->name,
-		    before->actor,
-		    before->reason[0] != '\0' ? before->reason
-					      : "no reason given",
-		    before->id);
-		api_reply_err(req, &err);
-		return;
-	}
-	if (intent_set_is_full(&c->intents.set)) {
-		err_set(&err, ERR_REFUSED,
-		    "site %s: too many intents of the last days", s->name);
-		api_reply_err(req, &err);
-		return;
-	}
-	if (!want.force_min_sites &&
-	    guards_check_drain(c, (size_t)(s - c->sites), &err) == -1) {
-		api_reply_err(req, &err);
-		return;
-	}
-	row = intent_new_drain(s->name, want.reason, api_actor(req),
-	    wall_now_ms(), want.for_ms);
-	changes = site_changes(c, s, true, &diff);
-	answer = json_pack("{s:s, s:b, s:o, s:o, s:s, s:o, s:s*}", "site",
-	    s->name, "dry_run", want.dry_run, "intent",
-	    want.dry_run ? json_null() : intent_to_json(&row), "changes",
-	    changes, "include_diff", diff, "landing", fleet_landing(c, s->name),
-	    "warning", hindrance(c, s));
-	free(diff);
+	row = drain_intent(s->name, &want, api_actor(req));
+	wished = intent_set_with(&c->intents.set, &row);
+	answer = json_pack("{s:s, s:b, s:o, s:o, s:s*}", "site", s->name,
+	    "dry_run", want.dry_run, "intent",
+	    want.dry_run ? json_null() : intent_to_json(&row), "landing",
+	    fleet_landing(c, s->name), "warning", hindrance(c, s));
+	add_changes(c, s, &wished, answer);
+	intent_set_fini(&wished);
 	if (want.dry_run) {
 		api_reply_json(req, 200, answer);
 	} else {
@@ -177,34 +170,25 @@ handle_restore(struct api_request *req, void *arg)
 {
 	struct controller *c = arg;
 	struct fleet_site *s = find_site(c, req, api_segment(req, 2));
-	const struct intent *drain;
-	json_t *ended, *changes;
-	struct intent row = { 0 };
+	struct restore_request want;
+	struct intent last;
+	json_t *ended, *answer;
 	struct err err;
-	char *diff;
 
 	if (s == NULL)
 		return;
-	if (intent_set_drain(&c->intents.set, s->name) == NULL) {
-		err_set(&err, ERR_REFUSED,
-		    "site %s: nothing to restore, it is not drained", s->name);
+	if (restore_request_parse(req, &want, &err) == -1 ||
+	    (ended = drain_end(&c->intents, s->name, &want, api_actor(req),
+		 &last, &err)) == NULL) {
 		api_reply_err(req, &err);
 		return;
 	}
-	changes = site_changes(c, s, false, &diff);
-	free(diff);
-	ended = json_array();
-	while ((drain = intent_set_drain(&c->intents.set, s->name)) != NULL) {
-		row = *drain;
-		(void)intent_end(&row, wall_now_ms(), api_actor(req));
-		json_array_append_new(ended, intent_to_json(&row));
-		intent_book_take(&c->intents, &row, NULL, NULL);
-	}
+	answer = json_pack("{s:s, s:o, s:s*}", "site", s->name, "ended", ended,
+	    "warning", hindrance(c, s));
+	add_changes(c, s, &c->intents.set, answer);
 	/* The last row again, to hear when all of them are on disk. */
-	intent_book_take(&c->intents, &row, api_later_send,
-	    api_later_new(req,
-		json_pack("{s:s, s:o, s:o, s:s*}", "site", s->name, "ended",
-		    ended, "changes", changes, "warning", hindrance(c, s))));
+	intent_book_take(&c->intents, &last, api_later_send,
+	    api_later_new(req, answer));
 }
 
 /* ---- explain ---- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/intent.h"
 #include "report/job.h"
 #include "report/text.h"
 
@@ -143,7 +144,14 @@ report_put_intent(struct report_job *job, const json_t *intent)
 	int64_t until_ms = fields_wall_ms_or(&job->f, intent, "until_ms", 0);
 	char buf[TEXT_NUMBER_BYTES];
 
+	const char *scope = fields_text_or(&job->f, intent, "scope", "");
+	const char *owner = fields_text_or(&job->f, intent, "owner", "");
+
 	text_put(job->out, strcmp(kind, "drain") == 0 ? "drained" : kind);
+	if (scope[0] != '\0') {
+		fputs(": ", job->out);
+		text_put(job->out, intent_scope_name(scope));
+	}
 	if (actor[0] != '\0') {
 		fputs(" by ", job->out);
 		text_put(job->out, actor);
@@ -156,6 +164,11 @@ report_put_intent(struct report_job *job, const json_t *intent)
 	if (reason[0] != '\0') {
 		fputs(": ", job->out);
 		text_put(job->out, reason);
+	}
+	if (owner[0] != '\0') {
+		fputs(" (owner ", job->out);
+		text_put(job->out, owner);
+		fputc(')', job->out);
 	}
 }
 

@@ -29,13 +29,16 @@ agent_route_inputs(const struct agent *a, const struct agent_prefix *p)
 {
 	size_t i = (size_t)(p - a->prefixes);
 	bool is_test = p->service == NO_SERVICE;
+	const struct intent_target target = { .site = a->conf->site,
+		.service = is_test ? "" : a->conf->services[p->service].name,
+		.prefix = &p->prefix };
 
 	return (struct route_inputs){
 		.kind = is_test ? ROUTE_TEST : ROUTE_SERVICE,
 		.health = is_test ? HEALTH_UNKNOWN
 				  : checker_service(a->checker, p->service),
-		.drained =
-		    intent_set_drain(&a->intents.set, a->conf->site) != NULL,
+		.drained = !is_test &&
+		    intent_set_drain_over(&a->intents.set, &target) != NULL,
 		.test_withdrawn = a->test_experiment != 0,
 		.withdraw_forbidden = p->withdraw_forbidden,
 		.announced_before = reconcile_wanted(a->reconcile, i),

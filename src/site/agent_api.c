@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "api/common.h"
+#include "api/drain.h"
+#include "api/explain.h"
 #include "store/intent_row.h"
 #include "base/xalloc.h"
 #include "site/agent_state.h"
@@ -29,44 +31,28 @@ handle_drain(struct api_request *req, void *arg)
 {
 	struct agent *a = arg;
 	struct drain_request want;
+	struct intent_set wished;
 	struct intent row;
-	const struct intent *before;
-	json_t *changes, *answer;
-	char *diff;
+	json_t *answer;
 	struct err err;
 
 	if (!is_our_site(a, req))
 		return;
-	if (drain_request_parse(req, &want, &err) == -1) {
+	if (drain_request_parse(req, &want, &err) == -1 ||
+	    agent_check_scope(a, want.scope, &err) == -1 ||
+	    drain_is_new(&a->intents.set, a->conf->site, want.scope, &err) ==
+		-1) {
 		api_reply_err(req, &err);
 		return;
 	}
-	before = intent_set_drain(&a->intents.set, a->conf->site);
-	if (before != NULL) {
-		err_set(&err, ERR_REFUSED,
-		    "site %s: drained already by %s: %s (%s)", a->conf->site,
-		    before->actor,
-		    before->reason[0] != '\0' ? before->reason
-					      : "no reason given",
-		    before->id);
-		api_reply_err(req, &err);
-		return;
-	}
-	if (intent_set_is_full(&a->intents.set)) {
-		err_set(&err, ERR_REFUSED,
-		    "site %s: too many intents of the last days",
-		    a->conf->site);
-		api_reply_err(req, &err);
-		return;
-	}
-	row = intent_new_drain(a->conf->site, want.reason, api_actor(req),
-	    wall_now_ms(), want.for_ms);
-	changes = agent_changes(a, true, &diff);
-	answer = json_pack("{s:s, s:b, s:o?, s:o, s:s, s:n, s:s*}", "site",
-	    a->conf->site, "dry_run", want.dry_run, "intent",
-	    want.dry_run ? NULL : intent_to_json(&row), "changes", changes,
-	    "include_diff", diff, "landing", "warning", agent_hindrance(a));
-	free(diff);
+	row = drain_intent(a->conf->site, &want, api_actor(req));
+	wished = intent_set_with(&a->intents.set, &row);
+	answer = json_pack("{s:s, s:b, s:o?, s:n, s:s*}", "site", a->conf->site,
+	    "dry_run", want.dry_run, "intent",
+	    want.dry_run ? NULL : intent_to_json(&row), "landing", "warning",
+	    agent_hindrance(a));
+	agent_add_changes(a, answer, &wished);
+	intent_set_fini(&wished);
 	if (want.dry_run) {
 		api_reply_json(req, 200, answer);
 	} else {
@@ -79,40 +65,28 @@ static void
 handle_restore(struct api_request *req, void *arg)
 {
 	struct agent *a = arg;
-	const struct intent *drain;
-	json_t *ended = json_array(), *changes;
-	struct intent row = { 0 };
+	struct restore_request want;
+	struct intent last;
+	json_t *ended, *answer, *before;
 	struct err err;
-	char *diff;
 
-	if (!is_our_site(a, req)) {
-		json_decref(ended);
+	if (!is_our_site(a, req))
 		return;
-	}
-	changes = agent_changes(a, false, &diff);
-	free(diff);
-	while ((drain = intent_set_drain(&a->intents.set, a->conf->site)) !=
-	    NULL) {
-		row = *drain;
-		(void)intent_end(&row, wall_now_ms(), api_actor(req));
-		json_array_append_new(ended, intent_to_json(&row));
-		intent_book_take(&a->intents, &row, NULL, NULL);
-	}
-	if (json_array_size(ended) == 0) {
-		err_set(&err, ERR_REFUSED,
-		    "site %s: nothing to restore, it is not drained",
-		    a->conf->site);
+	before = agent_status(a);
+	if (restore_request_parse(req, &want, &err) == -1 ||
+	    (ended = drain_end(&a->intents, a->conf->site, &want,
+		 api_actor(req), &last, &err)) == NULL) {
 		api_reply_err(req, &err);
-		json_decref(ended);
-		json_decref(changes);
+		json_decref(before);
 		return;
 	}
+	answer = json_pack("{s:s, s:o, s:s*}", "site", a->conf->site, "ended",
+	    ended, "warning", agent_hindrance(a));
+	explain_add_changes(before, &a->intents.set, answer);
+	json_decref(before);
 	/* The last row again, to hear when all of them are on disk. */
-	intent_book_take(&a->intents, &row, api_later_send,
-	    api_later_new(req,
-		json_pack("{s:s, s:o, s:o, s:s*}", "site", a->conf->site,
-		    "ended", ended, "changes", changes, "warning",
-		    agent_hindrance(a))));
+	intent_book_take(&a->intents, &last, api_later_send,
+	    api_later_new(req, answer));
 }
 
 static void

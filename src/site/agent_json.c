@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/intent_row.h"
+#include "api/drain.h"
 #include "api/explain.h"
 #include "site/agent_state.h"
 #include "site/sweep_link.h"
@@ -198,14 +199,24 @@ agent_explain(const struct agent *a, const char *what, struct err *err)
 	return site;
 }
 
-json_t *
-agent_changes(const struct agent *a, bool drained, char **diff)
+void
+agent_add_changes(const struct agent *a, json_t *answer,
+    const struct intent_set *wished)
 {
 	json_t *site = agent_status(a);
-	json_t *list = explain_changes(site, drained, diff);
+
+	explain_add_changes(site, wished, answer);
+	json_decref(site);
+}
+
+int
+agent_check_scope(const struct agent *a, const char *scope, struct err *err)
+{
+	json_t *site = agent_status(a);
+	int rc = drain_scope_check(site, scope, err);
 
 	json_decref(site);
-	return list;
+	return rc;
 }
 
 const char *

@@ -32,14 +32,17 @@ static void
 note(struct intent_book *book, const struct intent *row)
 {
 	bool active = intent_is_active(row);
-	char subject[CONF_NAME_MAX + 8];
+	char subject[CONF_NAME_MAX + 8], what[INTENT_SCOPE_BYTES + 16];
 	struct store_event ev = { .kind = "intent",
 		.subject = subject,
-		.what = active ? "drain" : "restore",
+		.what = what,
 		.reason = active ? row->reason : row->id,
 		.actor = active ? row->actor : row->ended_by };
 
 	(void)snprintf(subject, sizeof(subject), "site/%s", row->site);
+	(void)snprintf(what, sizeof(what), "%s%s%s",
+	    active ? "drain" : "restore", row->scope[0] != '\0' ? " of " : "",
+	    row->scope[0] != '\0' ? intent_scope_name(row->scope) : "");
 	log_info("intent %s: %s by %s: %s", subject, ev.what, ev.actor,
 	    ev.reason);
 	store_put_event(book->store, &ev);

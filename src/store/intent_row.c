@@ -10,11 +10,13 @@
 json_t *
 intent_to_json(const struct intent *in)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "id",
-	    in->id, "kind", in->kind, "site", in->site, "reason", in->reason,
-	    "actor", in->actor, "created_ms", (json_int_t)in->created_ms,
-	    "until_ms", (json_int_t)in->until_ms, "ended_ms",
-	    (json_int_t)in->ended_ms, "ended_by", in->ended_by);
+	return json_pack(
+	    "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:s}",
+	    "id", in->id, "kind", in->kind, "site", in->site, "scope",
+	    in->scope, "reason", in->reason, "actor", in->actor, "owner",
+	    in->owner, "at_once", in->at_once, "created_ms",
+	    (json_int_t)in->created_ms, "until_ms", (json_int_t)in->until_ms,
+	    "ended_ms", (json_int_t)in->ended_ms, "ended_by", in->ended_by);
 }
 
 /* A text member that fits; absent or null is "". */
@@ -62,6 +64,8 @@ intent_from_json(const json_t *json, struct intent *out, struct err *err)
 	if (get_text(json, "id", in.id, sizeof(in.id), err) == -1 ||
 	    get_text(json, "kind", in.kind, sizeof(in.kind), err) == -1 ||
 	    get_text(json, "site", in.site, sizeof(in.site), err) == -1 ||
+	    get_text(json, "scope", in.scope, sizeof(in.scope), err) == -1 ||
+	    get_text(json, "owner", in.owner, sizeof(in.owner), err) == -1 ||
 	    get_text(json, "reason", in.reason, sizeof(in.reason), err) == -1 ||
 	    get_text(json, "actor", in.actor, sizeof(in.actor), err) == -1 ||
 	    get_text(json, "ended_by", in.ended_by, sizeof(in.ended_by), err) ==
@@ -70,6 +74,11 @@ intent_from_json(const json_t *json, struct intent *out, struct err *err)
 	    get_time(json, "until_ms", &in.until_ms, err) == -1 ||
 	    get_time(json, "ended_ms", &in.ended_ms, err) == -1)
 		return -1;
+	/* A truth value over the network, a number in the store. */
+	in.at_once = json_is_true(json_object_get(json, "at_once")) ||
+	    json_integer_value(json_object_get(json, "at_once")) == 1;
+	if (!intent_scope_is_valid(in.scope))
+		return err_set(err, ERR_PROTO, "intent: scope: not one");
 	if (in.id[0] == '\0' || in.site[0] == '\0' ||
 	    strcmp(in.kind, "drain") != 0) {
 		return err_set(err, ERR_PROTO,
@@ -101,6 +110,9 @@ intent_to_row(const struct intent *in)
 	return (struct store_intent){ .id = in->id,
 		.kind = in->kind,
 		.site = in->site,
+		.scope = in->scope,
+		.owner = in->owner,
+		.at_once = in->at_once,
 		.reason = in->reason,
 		.actor = in->actor,
 		.created_ms = in->created_ms,

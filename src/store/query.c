@@ -63,7 +63,8 @@ static const char *const sql[] = {
 	    " WHERE " SUBJECT_IS " ORDER BY id DESC LIMIT ?2)"
 	    " ORDER BY id",
 	[STMT_INTENTS] = "SELECT id, kind, site, reason, actor, created_ms,"
-			 " until_ms, ended_ms, ended_by FROM intent"
+			 " until_ms, ended_ms, ended_by, scope, owner,"
+			 " at_once FROM intent"
 			 " WHERE ended_ms = 0 OR ended_ms > ?1"
 			 " ORDER BY created_ms, id",
 	[STMT_EXPERIMENTS] = "SELECT " EXPERIMENT_COLS " FROM experiment"
@@ -128,6 +129,9 @@ static const struct rows_col intent_cols[] = {
 	COL_MS("until_ms"),
 	COL_MS("ended_ms"),
 	{ "ended_by", ROWS_TEXT_OR_NULL, 0, 0 },
+	{ "scope", ROWS_TEXT, 0, 0 },
+	{ "owner", ROWS_TEXT, 0, 0 },
+	{ "at_once", ROWS_INT, 0, 1 },
 	{ NULL, ROWS_INT, 0, 0 },
 };
 

@@ -113,6 +113,12 @@ static const char *const steps[] = {
 
 	      "PRAGMA application_id = 0x616e7963;"
 	      "PRAGMA user_version = 1;",
+	/* Intents with a scope, an owner, and haste. */
+	[1] = "ALTER TABLE intent ADD COLUMN scope TEXT NOT NULL DEFAULT '';"
+	      "ALTER TABLE intent ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+	      "ALTER TABLE intent ADD COLUMN at_once INTEGER NOT NULL DEFAULT 0"
+	      " CHECK(at_once IN (0, 1));"
+	      "PRAGMA user_version = 2;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(steps) / sizeof(steps[0])))

@@ -102,6 +102,11 @@ get_intent(struct cursor *c, struct store_intent_row *r)
 	r->until_ms = get_i64(c);
 	r->ended_ms = get_i64(c);
 	r->ended_by = get_text_or_null(c);
+	r->scope = get_text(c);
+	r->owner = get_text(c);
+	r->at_once = get_i64(c);
+	if (r->at_once < 0 || r->at_once > 1)
+		c->bad = true;
 }
 
 static void

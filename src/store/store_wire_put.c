@@ -122,6 +122,9 @@ store_wire_put_intent(struct wcursor *w, const struct store_intent *in)
 	put_i64(w, in->until_ms);
 	put_i64(w, in->ended_ms);
 	put_text_or_null(w, in->ended_by);
+	put_text(w, in->scope);
+	put_text(w, in->owner);
+	put_i64(w, in->at_once);
 }
 
 void

@@ -59,13 +59,15 @@ static const char *const sql[] = {
 		       " ON CONFLICT(uid) DO NOTHING",
 	[STMT_INTENT] =
 	    "INSERT INTO intent(id, kind, site, reason, actor, created_ms,"
-	    " until_ms, ended_ms, ended_by)"
-	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+	    " until_ms, ended_ms, ended_by, scope, owner, at_once)"
+	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
 	    " ON CONFLICT(id) DO UPDATE SET kind = excluded.kind,"
 	    " site = excluded.site, reason = excluded.reason,"
 	    " actor = excluded.actor, created_ms = excluded.created_ms,"
 	    " until_ms = excluded.until_ms, ended_ms = excluded.ended_ms,"
-	    " ended_by = excluded.ended_by WHERE intent.ended_ms = 0",
+	    " ended_by = excluded.ended_by, scope = excluded.scope,"
+	    " owner = excluded.owner, at_once = excluded.at_once"
+	    " WHERE intent.ended_ms = 0",
 	[STMT_ORDER] =
 	    "INSERT INTO site_order(site, revision, json) VALUES(?1, ?2, ?3)"
 	    " ON CONFLICT(site) DO UPDATE SET revision = excluded.revision,"
@@ -224,6 +226,9 @@ put_intent(struct writer *wr, const struct store_intent_row *in)
 	bind_int(st, 7, in->until_ms);
 	bind_int(st, 8, in->ended_ms);
 	bind_text(st, 9, &in->ended_by);
+	bind_text(st, 10, &in->scope);
+	bind_text(st, 11, &in->owner);
+	bind_int(st, 12, in->at_once);
 	return run(wr, STMT_INTENT);
 }
 

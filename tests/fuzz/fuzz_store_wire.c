@@ -72,6 +72,8 @@ check_row(const struct store_row *row)
 	case STORE_MSG_INTENT:
 		check_text(&row->u.intent.id);
 		check_text(&row->u.intent.ended_by);
+		check_text(&row->u.intent.scope);
+		check_text(&row->u.intent.owner);
 		return;
 	case STORE_MSG_ORDER:
 		check(row->u.order.revision >= 0);

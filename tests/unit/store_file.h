@@ -20,6 +20,7 @@
 #include "test.h"
 
 #define GOLDEN_V1 "tests/golden/store/v1.sql"
+#define GOLDEN_V2 "tests/golden/store/v2.sql"
 
 struct store_file {
 	char path[PATH_MAX];

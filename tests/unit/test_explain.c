@@ -19,10 +19,15 @@ static const char site_text[] =
     "   \"desired\": \"announced\", \"real\": \"announced\"}],"
     " \"intents\": [%s], \"bird\": {\"state\": \"connected\"}}";
 
+#define DRAIN_ID "\"id\": \"d\", \"site\": \"chc\", \"kind\": \"drain\", "
 #define DRAIN                                                                  \
-	"{\"kind\": \"drain\", \"actor\": \"jo\", \"reason\": \"fans\","       \
+	"{" DRAIN_ID "\"actor\": \"jo\", \"reason\": \"fans\","                \
 	" \"ended_ms\": 0}"
-#define ENDED_DRAIN "{\"kind\": \"drain\", \"ended_ms\": 5}"
+#define ENDED_DRAIN "{" DRAIN_ID "\"ended_ms\": 5}"
+#define WEB_DRAIN "{" DRAIN_ID "\"scope\": \"service/web\"}"
+#define DNS_DRAIN "{" DRAIN_ID "\"scope\": \"service/dns\"}"
+#define NET_DRAIN "{" DRAIN_ID "\"scope\": \"prefix/192.0.2.0/24\"}"
+#define ODD_DRAIN "{" DRAIN_ID "\"scope\": \"planet/earth\"}"
 
 static json_t *
 make_site(const char *experiment, const char *health, const char *intents)
@@ -70,6 +75,10 @@ test_the_deciding_rule_is_told(void **state)
 		{ "0", "healthy", DRAIN, "drain", "test" },
 		{ "0", "sick", DRAIN, "drain", "test" },
 		{ "0", "healthy", ENDED_DRAIN, "healthy", "test" },
+		{ "0", "healthy", WEB_DRAIN, "drain", "test" },
+		{ "0", "healthy", NET_DRAIN, "drain", "test" },
+		{ "0", "healthy", DNS_DRAIN, "healthy", "test" },
+		{ "0", "healthy", ODD_DRAIN, "healthy", "test" },
 		{ "7", "healthy", "", "healthy", "experiment" },
 	};
 
@@ -112,9 +121,12 @@ expect_changes(const char *health, const char *intents, bool drained,
     const char *diff)
 {
 	json_t *site = make_site("0", health, intents), *list;
+	const struct intent row = { .id = "d", .kind = "drain", .site = "chc" };
+	struct intent_set none = { 0 }, set = intent_set_with(&none, &row);
 	char *got;
 
-	list = explain_changes(site, drained, &got);
+	list = explain_changes(site, drained ? &set : &none, &got);
+	intent_set_fini(&set);
 	assert_string_equal(got, diff);
 	assert_int_equal(json_array_size(list), diff[0] != '\0');
 	free(got);
@@ -165,6 +177,8 @@ test_nonsense_is_survived(void **state)
 		" \"service\": \"web\"}], \"services\": [3, {\"service\": 1},"
 		" {\"service\": \"web\", \"probes\": [null, 3]}]}" };
 
+	const struct intent_set none = { 0 };
+
 	(void)state;
 	for (size_t i = 0; i < TEST_COUNT(texts); i++) {
 		json_t *site = json_loads(texts[i], JSON_DECODE_ANY, NULL);
@@ -172,7 +186,7 @@ test_nonsense_is_survived(void **state)
 
 		assert_non_null(site);
 		json_decref(explain_prefixes(site, NULL));
-		json_decref(explain_changes(site, true, &diff));
+		json_decref(explain_changes(site, &none, &diff));
 		assert_non_null(explain_hindrance(site));
 		free(diff);
 		json_decref(site);

@@ -197,6 +197,95 @@ test_drain_of_a_site(void **state)
 	intent_set_fini(&set);
 }
 
+static const char *
+over(const struct intent_set *set, const char *service, const char *net)
+{
+	struct prefix p;
+	const struct intent_target target = { "chc", service, &p };
+	const struct intent *row;
+
+	assert_int_equal(prefix_parse(net, &p, NULL), 0);
+	row = intent_set_drain_over(set, &target);
+	return row != NULL ? row->id : "none";
+}
+
+/* The narrow ones cover theirs and nothing else; haste goes before age. */
+static void
+test_scopes(void **state)
+{
+	static const struct intent rows[] = {
+		{ .id = "web",
+		    .kind = "drain",
+		    .site = "chc",
+		    .scope = "service/web",
+		    .created_ms = 30 },
+		{ .id = "net",
+		    .kind = "drain",
+		    .site = "chc",
+		    .scope = "prefix/192.0.2.0/24",
+		    .created_ms = 20 },
+		{ .id = "now",
+		    .kind = "drain",
+		    .site = "chc",
+		    .scope = "service/mail",
+		    .at_once = true,
+		    .created_ms = 40 },
+		{ .id = "soft",
+		    .kind = "drain",
+		    .site = "chc",
+		    .scope = "service/mail",
+		    .created_ms = 10 },
+		{ .id = "akl",
+		    .kind = "drain",
+		    .site = "akl",
+		    .scope = "service/dns" },
+	};
+	struct intent_set set = { 0 };
+
+	(void)state;
+	merge_all(&set, rows, TEST_COUNT(rows));
+	assert_string_equal(over(&set, "web", "198.51.100.0/24"), "web");
+	assert_string_equal(over(&set, "web", "192.0.2.0/24"), "net");
+	assert_string_equal(over(&set, "dns", "192.0.2.0/24"), "net");
+	assert_string_equal(over(&set, "dns", "192.0.2.0/25"), "none");
+	assert_string_equal(over(&set, "we", "198.51.100.0/24"), "none");
+	assert_string_equal(over(&set, "", "198.51.100.0/24"), "none");
+	assert_string_equal(over(&set, "mail", "2001:db8::/32"), "now");
+	assert_null(intent_set_drain(&set, "chc"));
+	assert_string_equal(intent_set_drain_of(&set, "chc", "service/mail")
+				->id,
+	    "soft");
+	intent_set_fini(&set);
+}
+
+static void
+test_scopes_as_text(void **state)
+{
+	static const char *const bad[] = { "service/", "prefix/",
+		"prefix/192.0.2.1/24", "web", "/", "site/chc" };
+	char scope[INTENT_SCOPE_BYTES], longest[INTENT_SCOPE_BYTES];
+	struct prefix p;
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(bad); i++)
+		assert_false(intent_scope_is_valid(bad[i]));
+	assert_true(intent_scope_is_valid(""));
+	assert_int_equal(intent_scope_of_service("web", scope, NULL), 0);
+	assert_true(intent_scope_is_valid(scope));
+	assert_int_equal(intent_scope_of_service("", scope, NULL), -1);
+	memset(longest, 'x', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	assert_int_equal(intent_scope_of_service(longest, scope, NULL), -1);
+	assert_int_equal(
+	    prefix_parse("2001:db8:ffff:ffff:ffff:ffff:ffff:fff0/124", &p,
+		NULL),
+	    0);
+	intent_scope_of_prefix(&p, scope);
+	assert_true(intent_scope_is_valid(scope));
+	assert_string_equal(intent_scope_name(scope),
+	    "2001:db8:ffff:ffff:ffff:ffff:ffff:fff0/124");
+}
+
 static const struct {
 	int64_t until_ms, ended_ms, now_ms;
 	bool due;
@@ -300,6 +389,8 @@ main(void)
 		cmocka_unit_test(test_ended_before_heard_of),
 		cmocka_unit_test(test_end_once_and_at_any_clock),
 		cmocka_unit_test(test_drain_of_a_site),
+		cmocka_unit_test(test_scopes),
+		cmocka_unit_test(test_scopes_as_text),
 		cmocka_unit_test(test_due_when_its_time_is_over),
 		cmocka_unit_test(test_next_due_is_the_first_of_the_active),
 		cmocka_unit_test(test_only_what_ended_is_forgotten),

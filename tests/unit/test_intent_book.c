@@ -229,6 +229,9 @@ test_json_both_ways(void **state)
 
 	(void)state;
 	(void)intent_end(&in, 9, "uid 8");
+	strcpy(in.scope, "service/web");
+	strcpy(in.owner, "ops");
+	in.at_once = true;
 	json = intent_to_json(&in);
 	assert_int_equal(intent_from_json(json, &back, NULL), 0);
 	assert_memory_equal(&back, &in, sizeof(in));
@@ -247,6 +250,7 @@ test_texts_of_most_bytes_and_one_more(void **state)
 		{ "reason", INTENT_REASON_BYTES - 1 },
 		{ "actor", INTENT_ACTOR_BYTES - 1 },
 		{ "ended_by", INTENT_ACTOR_BYTES - 1 },
+		{ "owner", INTENT_ACTOR_BYTES - 1 },
 	};
 
 	(void)state;
@@ -272,6 +276,8 @@ test_rows_that_are_refused(void **state)
 {
 	static const char *const bad[] = { "{}", "[]", "1", "null",
 		"{\"id\":\"x\",\"site\":\"chc\"}",
+		"{\"id\":\"x\",\"site\":\"chc\",\"kind\":\"drain\","
+		"\"scope\":\"prefix/192.0.2.1/24\"}",
 		"{\"id\":\"x\",\"site\":\"chc\",\"kind\":\"hold\"}",
 		"{\"id\":\"\",\"site\":\"chc\",\"kind\":\"drain\"}",
 		"{\"id\":\"x\",\"site\":\"\",\"kind\":\"drain\"}",

@@ -147,7 +147,8 @@ test_intents(void **state)
 	    "[{\"id\":\"i-2\",\"kind\":\"drain\",\"site\":\"chc\","
 	    "\"reason\":\"new line card\",\"actor\":\"uid 1000 (jo)\","
 	    "\"created_ms\":1772366401000,\"until_ms\":1772370001000,"
-	    "\"ended_ms\":0,\"ended_by\":null}]");
+	    "\"ended_ms\":0,\"ended_by\":null,\"scope\":\"\","
+	    "\"owner\":\"\",\"at_once\":0}]");
 	assert_ids(query_intents(g->q, 1772283599999, &err),
 	    "[\"i-1\",\"i-2\"]");
 }
@@ -408,7 +409,7 @@ test_strange_files_are_not_opened(void **state)
 	assert_not_opened(f.path, "not a database");
 	file_remove(&f);
 
-	file_exec(&g->f, "PRAGMA user_version = 2");
+	file_exec(&g->f, "PRAGMA user_version = 99");
 	assert_not_opened(g->f.path, "newer");
 	file_exec(&g->f, "PRAGMA user_version = 1;PRAGMA application_id = 7");
 	assert_not_opened(g->f.path, "another program");

@@ -68,16 +68,15 @@ schema_text(const struct store_file *f)
 /* A file of each older version ends with the schema of a fresh one, and with
  * its rows. */
 static void
-test_migration_from_v1(void **state)
+assert_migrates(const char *golden)
 {
 	struct store_file old, fresh;
 	struct err err = { 0 };
 	char *got, *want;
 
-	(void)state;
 	file_make(&old);
 	file_make(&fresh);
-	file_from_golden(&old, GOLDEN_V1);
+	file_from_golden(&old, golden);
 	if (store_prepare(old.path, &err) == -1)
 		fail_msg("%s", err.msg);
 	assert_int_equal(store_prepare(fresh.path, &err), 0);
@@ -88,10 +87,21 @@ test_migration_from_v1(void **state)
 	    schema_version());
 	assert_int_equal(file_number(&old, "SELECT count(*) FROM event"), 3);
 	assert_int_equal(file_number(&old, "SELECT count(*) FROM client"), 4);
+	assert_int_equal(file_number(&old, "SELECT count(*) FROM intent"), 2);
 	free(got);
 	free(want);
 	file_remove(&old);
 	file_remove(&fresh);
+}
+
+static void
+test_migration_from_every_version(void **state)
+{
+	static const char *const golden[] = { GOLDEN_V1, GOLDEN_V2 };
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(golden); i++)
+		assert_migrates(golden[i]);
 }
 
 static void
@@ -102,8 +112,8 @@ test_newer_schema_is_refused(void **state)
 	(void)state;
 	file_make(&f);
 	file_from_golden(&f, GOLDEN_V1);
-	file_exec(&f, "PRAGMA user_version = 2");
-	assert_refused(&f, "version 2 was written by a newer anycastd");
+	file_exec(&f, "PRAGMA user_version = 99");
+	assert_refused(&f, "version 99 was written by a newer anycastd");
 	file_remove(&f);
 }
 
@@ -122,13 +132,13 @@ test_newer_schema_in_the_wal_is_refused(void **state)
 	(void)snprintf(wal, sizeof(wal), "%s-wal", f.path);
 	db = file_db(&f);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 9", NULL, NULL,
-			     NULL),
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 98", NULL,
+			     NULL, NULL),
 	    SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	before = file_bytes(wal);
 	assert_true(before > 0);
-	assert_refused(&f, "version 9 was written by a newer anycastd");
+	assert_refused(&f, "version 98 was written by a newer anycastd");
 	assert_int_equal(file_bytes(wal), before);
 	file_remove(&f);
 }
@@ -219,7 +229,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fresh_file),
-		cmocka_unit_test(test_migration_from_v1),
+		cmocka_unit_test(test_migration_from_every_version),
 		cmocka_unit_test(test_newer_schema_is_refused),
 		cmocka_unit_test(test_newer_schema_in_the_wal_is_refused),
 		cmocka_unit_test(test_garbage_is_refused),

@@ -99,7 +99,10 @@ make_intent(void)
 		.created_ms = 1,
 		.until_ms = 2,
 		.ended_ms = 3,
-		.ended_by = "kim" };
+		.ended_by = "kim",
+		.scope = "service/web",
+		.owner = "ops",
+		.at_once = true };
 	struct wcursor w = begin(0);
 
 	store_wire_put_intent(&w, &in);
@@ -278,6 +281,9 @@ test_fields_survive(void **state)
 	assert_int_equal(store_wire_decode(&msg, &row, NULL), 0);
 	assert_text(&row.u.intent.id, "i-1");
 	assert_text(&row.u.intent.ended_by, "kim");
+	assert_text(&row.u.intent.scope, "service/web");
+	assert_text(&row.u.intent.owner, "ops");
+	assert_int_equal(row.u.intent.at_once, 1);
 	assert_int_equal(row.u.intent.created_ms, 1);
 	assert_int_equal(row.u.intent.until_ms, 2);
 	assert_int_equal(row.u.intent.ended_ms, 3);

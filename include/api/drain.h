@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef API_DRAIN_H
+#define API_DRAIN_H
+/*
+ * drain -- the requests to drain and to restore, which agent and controller
+ * serve alike.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "api/server.h"
+#include "core/intent.h"
+#include "store/intent_book.h"
+
+/* The body of a drain, checked. */
+struct drain_request {
+	char scope[INTENT_SCOPE_BYTES]; /* see core/intent.h */
+	char reason[INTENT_REASON_BYTES];
+	char owner[INTENT_ACTOR_BYTES];
+	int64_t until_ms; /* wall; 0: until restored */
+	bool at_once;     /* skip the gentle steps */
+	bool dry_run;
+	bool force_min_sites; /* `force` names that guard */
+};
+int drain_request_parse(const struct api_request *req,
+    struct drain_request *out, struct err *err);
+
+/* The body of a restore: exactly the scope, or every drain of the site. */
+struct restore_request {
+	char scope[INTENT_SCOPE_BYTES];
+	bool all;
+};
+int restore_request_parse(const struct api_request *req,
+    struct restore_request *out, struct err *err);
+
+/* -1 with err when the site (its status object) has no such service or
+ * service prefix: a drain of nothing is a slip. */
+int drain_scope_check(const json_t *site, const char *scope, struct err *err);
+/* -1 with err when this scope is drained already, or the set is full. */
+int drain_is_new(const struct intent_set *set, const char *site,
+    const char *scope, struct err *err);
+/* The intent of a request. */
+struct intent drain_intent(const char *site, const struct drain_request *want,
+    const char *actor);
+
+/*
+ * Ends what the request names.  The ended rows as a new array, and the last of
+ * them in *last; NULL with err when there is nothing to restore.
+ */
+json_t *drain_end(struct intent_book *book, const char *site,
+    const struct restore_request *want, const char *actor, struct intent *last,
+    struct err *err);
+
+#endif /* API_DRAIN_H */

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "api/drain.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mono.h"
+#include "base/text.h"
+#include "store/intent_row.h"
+
+#define DRAIN_MAX_MS (366LL * 24 * 3600 * 1000)
+
+/* ---- requests ---- */
+
+/* At most one of both; neither is the whole site. */
+static int
+take_scope(const char *service, const char *net, char out[INTENT_SCOPE_BYTES],
+    struct err *err)
+{
+	struct prefix p;
+
+	out[0] = '\0';
+	if (service != NULL && net != NULL) {
+		return err_set(err, ERR_CONF,
+		    "service and prefix: only one of them");
+	}
+	if (service != NULL)
+		return intent_scope_of_service(service, out, err);
+	if (net == NULL)
+		return 0;
+	if (prefix_parse(net, &p, err) == -1)
+		return err_wrap(err, "prefix");
+	intent_scope_of_prefix(&p, out);
+	return 0;
+}
+
+static int
+take_time(json_int_t for_ms, json_int_t until_ms, int64_t *out, struct err *err)
+{
+	int64_t now_ms = wall_now_ms();
+
+	if (for_ms != 0 && until_ms != 0) {
+		return err_set(err, ERR_CONF,
+		    "drain: for_ms and until_ms: only one of them");
+	}
+	if (for_ms < 0 || for_ms > DRAIN_MAX_MS) {
+		return err_set(err, ERR_CONF,
+		    "drain: for_ms: expected 0 to a year");
+	}
+	if (until_ms != 0 &&
+	    (until_ms <= now_ms || until_ms > now_ms + DRAIN_MAX_MS)) {
+		return err_set(err, ERR_CONF,
+		    "drain: until_ms: expected a time within the next year");
+	}
+	*out = for_ms > 0 ? now_ms + for_ms : until_ms;
+	return 0;
+}
+
+static int
+check_force(const struct drain_request *want, const char *force,
+    struct err *err)
+{
+	if (force[0] != '\0' && strcmp(force, "min_sites") != 0) {
+		return err_set(err, ERR_CONF,
+		    "drain: force: %.40s: no such guard, expected min_sites",
+		    force);
+	}
+	if (force[0] != '\0' &&
+	    (want->reason[0] == '\0' || want->until_ms == 0)) {
+		return err_set(err, ERR_CONF,
+		    "drain: to force a guard needs a reason and a time");
+	}
+	return 0;
+}
+
+static int
+take_text(const char *name, const char *text, char *out, size_t size,
+    struct err *err)
+{
+	if (text_copy(out, size, text))
+		return 0;
+	return err_set(err, ERR_CONF, "drain: %s: longer than %zu bytes", name,
+	    size - 1);
+}
+
+static int
+drain_body(json_t *body, struct drain_request *out, struct err *err)
+{
+	const char *reason = "", *owner = "", *force = "";
+	const char *service = NULL, *net = NULL;
+	json_int_t for_ms = 0, until_ms = 0;
+	int dry_run = 0, at_once = 0;
+	json_error_t why;
+
+	if (json_unpack_ex(body, &why, JSON_STRICT,
+		"{s?s, s?s, s?s, s?s, s?I, s?I, s?b, s?b, s?s}", "service",
+		&service, "prefix", &net, "reason", &reason, "owner", &owner,
+		"for_ms", &for_ms, "until_ms", &until_ms, "dry_run", &dry_run,
+		"at_once", &at_once, "force", &force) == -1)
+		return err_set(err, ERR_PROTO, "drain: %s", why.text);
+	if (take_scope(service, net, out->scope, err) == -1 ||
+	    take_time(for_ms, until_ms, &out->until_ms, err) == -1 ||
+	    take_text("reason", reason, out->reason, sizeof(out->reason),
+		err) == -1 ||
+	    take_text("owner", owner, out->owner, sizeof(out->owner), err) ==
+		-1 ||
+	    check_force(out, force, err) == -1)
+		return -1;
+	out->force_min_sites = force[0] != '\0';
+	out->dry_run = dry_run != 0;
+	out->at_once = at_once != 0;
+	return 0;
+}
+
+int
+drain_request_parse(const struct api_request *req, struct drain_request *out,
+    struct err *err)
+{
+	json_t *body = api_body_json(req, err);
+	int rc;
+
+	*out = (struct drain_request){ 0 };
+	if (body == NULL)
+		return -1;
+	rc = drain_body(body, out, err);
+	json_decref(body);
+	return rc;
+}
+
+int
+restore_request_parse(const struct api_request *req,
+    struct restore_request *out, struct err *err)
+{
+	json_t *body = api_body_json(req, err);
+	const char *service = NULL, *net = NULL;
+	json_error_t why;
+	int all = 0, rc;
+
+	*out = (struct restore_request){ 0 };
+	if (body == NULL)
+		return -1;
+	if (json_unpack_ex(body, &why, JSON_STRICT, "{s?s, s?s, s?b}",
+		"service", &service, "prefix", &net, "all", &all) == -1) {
+		rc = err_set(err, ERR_PROTO, "restore: %s", why.text);
+	} else if (all != 0 && (service != NULL || net != NULL)) {
+		rc = err_set(err, ERR_CONF,
+		    "restore: all, or a service, or a prefix");
+	} else {
+		rc = take_scope(service, net, out->scope, err);
+	}
+	out->all = all != 0;
+	json_decref(body);
+	return rc;
+}
+
+/* ---- what they act upon ---- */
+
+static const char *
+text_of(const json_t *obj, const char *key)
+{
+	const char *text = json_string_value(json_object_get(obj, key));
+
+	return text != NULL ? text : "";
+}
+
+int
+drain_scope_check(const json_t *site, const char *scope, struct err *err)
+{
+	struct intent wish = { 0 };
+	const json_t *obj;
+	struct prefix p;
+	size_t i;
+
+	if (scope[0] == '\0')
+		return 0;
+	(void)text_copy(wish.scope, sizeof(wish.scope), scope);
+	json_array_foreach (json_object_get(site, "prefixes"), i, obj) {
+		const struct intent_target target = { .site = "",
+			.service = text_of(obj, "service"),
+			.prefix = &p };
+
+		if (target.service[0] != '\0' &&
+		    prefix_parse(text_of(obj, "prefix"), &p, NULL) == 0 &&
+		    intent_covers(&wish, &target))
+			return 0;
+	}
+	return err_set(err, ERR_GONE,
+	    "site %s: has no %s that carries users' traffic",
+	    text_of(site, "site"), intent_scope_name(scope));
+}
+
+int
+drain_is_new(const struct intent_set *set, const char *site, const char *scope,
+    struct err *err)
+{
+	const struct intent *before = intent_set_drain_of(set, site, scope);
+
+	if (before != NULL) {
+		return err_set(err, ERR_REFUSED,
+		    "site %s: %s%sdrained already by %s: %s (%s)", site,
+		    scope[0] != '\0' ? intent_scope_name(scope) : "",
+		    scope[0] != '\0' ? " is " : "", before->actor,
+		    before->reason[0] != '\0' ? before->reason
+					      : "no reason given",
+		    before->id);
+	}
+	if (intent_set_is_full(set)) {
+		return err_set(err, ERR_REFUSED,
+		    "site %s: too many intents of the last days", site);
+	}
+	return 0;
+}
+
+struct intent
+drain_intent(const char *site, const struct drain_request *want,
+    const char *actor)
+{
+	struct intent row =
+	    intent_new_drain(site, want->reason, actor, wall_now_ms(), 0);
+
+	row.until_ms = want->until_ms;
+	row.at_once = want->at_once;
+	(void)text_copy(row.scope, sizeof(row.scope), want->scope);
+	(void)text_copy(row.owner, sizeof(row.owner), want->owner);
+	return row;
+}
+
+/* The next active drain that the request names. */
+static const struct intent *
+next_of(const struct intent_set *set, const char *site,
+    const struct restore_request *want)
+{
+	if (!want->all)
+		return intent_set_drain_of(set, site, want->scope);
+	for (size_t i = 0; i < set->n; i++) {
+		const struct intent *row = &set->rows[i];
+
+		if (intent_is_active(row) && strcmp(row->kind, "drain") == 0 &&
+		    strcmp(row->site, site) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+/* Something else of the site is drained: most likely that was meant. */
+static int
+refuse_restore(const struct intent_set *set, const char *site,
+    const char *scope, struct err *err)
+{
+	const struct restore_request every = { .all = true };
+	const struct intent *other = next_of(set, site, &every);
+
+	if (other == NULL) {
+		return err_set(err, ERR_REFUSED,
+		    "site %s: nothing to restore, it is not drained", site);
+	}
+	return err_set(err, ERR_REFUSED,
+	    "site %s: nothing to restore, %s is not drained as such, but %s is",
+	    site, intent_scope_name(scope), intent_scope_name(other->scope));
+}
+
+json_t *
+drain_end(struct intent_book *book, const char *site,
+    const struct restore_request *want, const char *actor, struct intent *last,
+    struct err *err)
+{
+	json_t *ended = json_array();
+	const struct intent *drain;
+
+	while ((drain = next_of(&book->set, site, want)) != NULL) {
+		*last = *drain;
+		(void)intent_end(last, wall_now_ms(), actor);
+		json_array_append_new(ended, intent_to_json(last));
+		intent_book_take(book, last, NULL, NULL);
+	}
+	if (json_array_size(ended) > 0)
+		return ended;
+	json_decref(ended);
+	(void)refuse_restore(&book->set, site, want->scope, err);
+	return NULL;
+}
