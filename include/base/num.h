@@ -15,6 +15,9 @@ int num_parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out,
 int num_parse_u32(const char *s, uint32_t min, uint32_t max, uint32_t *out,
     struct err *err);
 
+/* Digits, optionally a point and more digits: 0 <= *out <= max. */
+int num_parse_decimal(const char *s, double max, double *out, struct err *err);
+
 /*
  * "250ms", "2s", "5m", "1h", "2d" -> milliseconds; a bare number is refused.
  * Several may follow each other, the longer unit first, as in "1h30m".

@@ -2,14 +2,8 @@
 #ifndef CORE_CLIENT_LIST_H
 #define CORE_CLIENT_LIST_H
 /*
- * client_list -- reads the text form of a client list,
- *
- *	address[,weight[,epoch]]
- *
- * one client a line; blank lines and lines that begin with '#' are skipped,
- * blanks and tabs around fields, and CR before LF, are ignored.  weight: a
- * decimal >= 0 with optional fraction, at most 1e15, default 1.  epoch: seconds
- * when it was last seen, default 0.
+ * client_list -- reads the text form of a client list: one line of
+ * core/client_line.h a client, CR before LF is ignored.
  *
  * Fed in pieces of any size.  A malformed line makes the whole list bad (errors
  * are kept with line numbers, the first CLIENT_LIST_ERRORS_MAX of them); an
@@ -20,18 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/addr.h"
 #include "base/err.h"
+#include "core/client_line.h"
 
-#define CLIENT_LINE_MAX 256
 #define CLIENT_LIST_ERRORS_MAX 10
 #define CLIENT_LIST_MAX 16000000u
-
-struct client {
-	struct addr addr;
-	double weight;
-	int64_t last_seen;
-};
 
 struct client_list_counts {
 	uint64_t lines;

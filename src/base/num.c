@@ -3,7 +3,9 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/printable.h"
@@ -72,6 +74,41 @@ num_parse_u32(const char *s, uint32_t min, uint32_t max, uint32_t *out,
 		return -1;
 	*out = (uint32_t)v;
 	return 0;
+}
+
+/* No sign, no exponent. */
+static bool
+is_decimal(const char *s)
+{
+	static const char digits[] = "0123456789";
+	size_t n = strspn(s, digits);
+
+	if (n == 0)
+		return false;
+	s += n;
+	if (*s == '\0')
+		return true;
+	if (*s != '.')
+		return false;
+	n = strspn(s + 1, digits);
+	return n > 0 && s[1 + n] == '\0';
+}
+
+int
+num_parse_decimal(const char *s, double max, double *out, struct err *err)
+{
+	char *end = NULL;
+	double v;
+
+	if (is_decimal(s)) {
+		v = strtod(s, &end);
+		/* In a locale with another point, strtod stops early. */
+		if (*end == '\0' && v <= max) {
+			*out = v;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_CONF, "expected a decimal from 0 to %.0e", max);
 }
 
 /* The index of the unit whose letters are at *sp, moved behind them; or -1. */

@@ -11,14 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/num.h"
 #include "base/xalloc.h"
+#include "core/client_line.h"
 
 #define CLIENTS_FIRST 1024u
 #define CLIENTS_ROOM_MAX (CLIENT_LIST_MAX + CLIENT_LIST_MAX / 4)
 #define ERROR_BYTES 128
-#define WEIGHT_MAX 1e15
-#define FIELDS_MAX 3
 
 struct client_list {
 	bool allow_special;
@@ -129,117 +127,6 @@ add_client(struct client_list *cl, const struct client *c)
 		cl->clients[cl->n++] = *c;
 }
 
-/* Digits, optionally a point and more digits; no sign, no exponent. */
-static bool
-is_decimal(const char *s)
-{
-	static const char digits[] = "0123456789";
-	size_t n = strspn(s, digits);
-
-	if (n == 0)
-		return false;
-	s += n;
-	if (*s == '\0')
-		return true;
-	if (*s != '.')
-		return false;
-	n = strspn(s + 1, digits);
-	return n > 0 && s[1 + n] == '\0';
-}
-
-static int
-parse_weight(const char *s, double *out, struct err *err)
-{
-	char *end = NULL;
-	double v;
-
-	if (is_decimal(s)) {
-		v = strtod(s, &end);
-		/* In a locale with another point, strtod stops early. */
-		if (*end == '\0' && v <= WEIGHT_MAX) {
-			*out = v;
-			return 0;
-		}
-	}
-	return err_set(err, ERR_CONF,
-	    "weight: expected a decimal from 0 to %.0e", WEIGHT_MAX);
-}
-
-static int
-parse_epoch(const char *s, int64_t *out, struct err *err)
-{
-	uint64_t v = 0;
-
-	if (num_parse_u64(s, 0, INT64_MAX, &v, NULL) == -1) {
-		return err_set(err, ERR_CONF,
-		    "epoch: expected seconds since 1970");
-	}
-	*out = (int64_t)v;
-	return 0;
-}
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* Cuts blanks off both ends, in place. */
-static char *
-trim(char *s)
-{
-	size_t n;
-
-	while (is_blank(*s))
-		s++;
-	n = strlen(s);
-	while (n > 0 && is_blank(s[n - 1]))
-		n--;
-	s[n] = '\0';
-	return s;
-}
-
-/* Cuts the line at its commas; the number of fields, FIELDS_MAX + 1 if more. */
-static size_t
-split(char *s, char *fields[FIELDS_MAX])
-{
-	size_t n = 0;
-
-	for (;;) {
-		char *comma = strchr(s, ',');
-
-		if (n == FIELDS_MAX)
-			return FIELDS_MAX + 1;
-		if (comma != NULL)
-			*comma = '\0';
-		fields[n++] = trim(s);
-		if (comma == NULL)
-			return n;
-		s = comma + 1;
-	}
-}
-
-static int
-parse_client(char *line, struct client *out, struct err *err)
-{
-	struct client c = { .weight = 1 };
-	char *fields[FIELDS_MAX];
-	size_t n = split(line, fields);
-
-	if (n > FIELDS_MAX) {
-		return err_set(err, ERR_CONF,
-		    "too many fields, expected address,weight,epoch");
-	}
-	if (addr_parse(fields[0], &c.addr, err) == -1)
-		return -1;
-	if (n > 1 && parse_weight(fields[1], &c.weight, err) == -1)
-		return -1;
-	if (n > 2 && parse_epoch(fields[2], &c.last_seen, err) == -1)
-		return -1;
-	*out = c;
-	return 0;
-}
-
 static_assert(CLIENT_LINE_MAX == 256, "a message below names it");
 
 /* The line is complete in cl->line. */
@@ -248,8 +135,8 @@ end_line(struct client_list *cl)
 {
 	size_t len = cl->line_len;
 	struct err err = { .code = ERR_NONE };
+	enum client_line rc;
 	struct client c;
-	char *s;
 
 	cl->line_len = 0;
 	cl->counts.lines++;
@@ -264,13 +151,11 @@ end_line(struct client_list *cl)
 	if (len > 0 && cl->line[len - 1] == '\r')
 		len--;
 	cl->line[len] = '\0';
-	s = trim(cl->line);
-	if (*s == '\0' || *s == '#')
-		return;
-	if (parse_client(s, &c, &err) == -1) {
-		add_error(cl, err.msg);
-	} else {
+	rc = client_line_parse(cl->line, &c, &err);
+	if (rc == CLIENT_LINE_OK) {
 		add_client(cl, &c);
+	} else if (rc != CLIENT_LINE_EMPTY) {
+		add_error(cl, err.msg);
 	}
 }
 
