@@ -42,6 +42,16 @@ enum probe_kind {
 	PROBE_KIND_COUNT
 };
 
+/* What feeds the client list. */
+enum feed_type {
+	FEED_SFLOW,   /* sFlow version 5 */
+	FEED_PMACCT,  /* JSON of pmacct's print plugin */
+	FEED_NFDUMP,  /* nfdump -o 'fmt:%tsr,%sa,%ipkt,%ibyt' */
+	FEED_GOFLOW2, /* JSON */
+	FEED_TEXT,    /* address[,weight[,epoch]] */
+	FEED_TYPE_COUNT
+};
+
 enum conf_method {
 	CONF_METHOD_GET,
 	CONF_METHOD_HEAD,
