@@ -1,6 +1,48 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "core/guard.h"
 
+#include <assert.h>
+#include <string.h>
+
+/* Names are part of the API: of `force`, of intents, of metrics. */
+static const char *const names[GUARD_COUNT] = {
+	[GUARD_FREEZE] = "freeze",
+	[GUARD_MIN_SITES] = "min_sites",
+	[GUARD_MIN_CAPACITY] = "min_capacity",
+	[GUARD_BUDGET] = "budget",
+	[GUARD_BRAKE] = "brake",
+	[GUARD_STALE] = "stale",
+	[GUARD_DAMPING] = "damping",
+	[GUARD_ROOM] = "room",
+};
+
+const char *
+guard_name(enum guard g)
+{
+	assert(g < GUARD_COUNT);
+	return names[g];
+}
+
+bool
+guard_find(const char *name, enum guard *out)
+{
+	for (enum guard g = 0; g < GUARD_COUNT; g++) {
+		if (strcmp(names[g], name) == 0) {
+			*out = g;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *
+guard_all_names(void)
+{
+	return "freeze min_sites min_capacity budget brake stale damping room";
+}
+
+/* ---- permits ---- */
+
 /* It announces, means to go on, and cannot withdraw by itself. */
 static bool
 is_anchor(const struct guard_site *s)
@@ -15,22 +57,6 @@ can_be_anchor(const struct guard_site *s)
 	return s->is_live && s->announces && s->is_well && s->holds_permit;
 }
 
-/* Enough anchors: all others may withdraw. */
-static void
-grant_all_but(const struct guard_site *sites, size_t n, unsigned min_sites,
-    bool *permit)
-{
-	unsigned kept = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		bool keeps = is_anchor(&sites[i]) && kept < min_sites;
-
-		kept += keeps;
-		/* One that is out of reach cannot be told anything. */
-		permit[i] = sites[i].is_live ? !keeps : sites[i].holds_permit;
-	}
-}
-
 /* Sick, and announcing only because it may not withdraw. */
 static bool
 is_kept(const struct guard_site *s)
@@ -38,49 +64,96 @@ is_kept(const struct guard_site *s)
 	return s->is_live && s->announces && !s->is_well && !s->holds_permit;
 }
 
+bool
+guard_is_enough(const struct guard_floor *left, const struct guard_floor *floor)
+{
+	return left->sites >= floor->sites && left->capacity >= floor->capacity;
+}
+
+static void
+add(struct guard_floor *sum, const struct guard_site *s)
+{
+	sum->sites++;
+	sum->capacity += s->capacity;
+}
+
+/* Enough anchors: all others may withdraw. */
+static void
+grant_all_but(const struct guard_site *sites, size_t n,
+    const struct guard_floor *floor, bool *permit)
+{
+	struct guard_floor kept = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		const struct guard_site *s = &sites[i];
+		bool keeps = is_anchor(s) && !guard_is_enough(&kept, floor);
+
+		if (keeps)
+			add(&kept, s);
+		/* One that is out of reach cannot be told anything. */
+		permit[i] =
+		    s->is_live ? !keeps && !s->is_barred : s->is_granted;
+	}
+}
+
 /*
  * Too few anchors: some that are well are asked to become one, and of the sick
  * that are kept only as many as are needed until then.
  */
 static enum guard_alarm
-fill_up(const struct guard_site *sites, size_t n, unsigned missing,
+fill_up(const struct guard_site *sites, size_t n,
+    const struct guard_floor *floor, const struct guard_floor *anchors,
     bool *permit)
 {
-	unsigned asked = 0, kept = 0;
+	struct guard_floor asked = *anchors, kept = *anchors;
+	bool keeps_any = false;
 
 	for (size_t i = 0; i < n; i++) {
-		bool asks = can_be_anchor(&sites[i]) && asked < missing;
-		bool relieved = is_kept(&sites[i]) && kept >= missing;
+		const struct guard_site *s = &sites[i];
+		bool asks = can_be_anchor(s) && !guard_is_enough(&asked, floor);
+		bool is_needed = is_kept(s) && !guard_is_enough(&kept, floor);
+		bool is_relieved = is_kept(s) && !is_needed && !s->is_barred;
+		bool is_taken = asks || (s->is_live && s->is_barred);
 
-		asked += asks;
-		kept += is_kept(&sites[i]) && !relieved;
-		permit[i] = (sites[i].holds_permit && !asks) || relieved;
+		if (asks)
+			add(&asked, s);
+		if (is_needed)
+			add(&kept, s);
+		keeps_any |= is_needed;
+		permit[i] = s->is_live
+		    ? (s->holds_permit && !is_taken) || is_relieved
+		    : s->is_granted;
 	}
-	return kept > 0 && asked < missing ? GUARD_LAST_SITES : GUARD_QUIET;
+	return keeps_any && !guard_is_enough(&asked, floor) ? GUARD_LAST_SITES
+							    : GUARD_QUIET;
 }
 
 enum guard_alarm
-guard_permits(const struct guard_site *sites, size_t n, unsigned min_sites,
-    bool *permit)
+guard_permits(const struct guard_site *sites, size_t n,
+    const struct guard_floor *floor, bool *permit)
 {
-	unsigned anchors = 0;
+	struct guard_floor anchors = { 0 };
 
-	for (size_t i = 0; i < n; i++)
-		anchors += is_anchor(&sites[i]);
-	if (anchors < min_sites)
-		return fill_up(sites, n, min_sites - anchors, permit);
-	grant_all_but(sites, n, min_sites, permit);
+	for (size_t i = 0; i < n; i++) {
+		if (is_anchor(&sites[i]))
+			add(&anchors, &sites[i]);
+	}
+	if (!guard_is_enough(&anchors, floor))
+		return fill_up(sites, n, floor, &anchors, permit);
+	grant_all_but(sites, n, floor, permit);
 	return GUARD_QUIET;
 }
 
-bool
-guard_allows_drain(const struct guard_site *sites, size_t n, size_t site,
-    unsigned min_sites, unsigned *leaves)
+struct guard_floor
+guard_left(const struct guard_site *sites, size_t n, size_t without)
 {
-	*leaves = 0;
+	struct guard_floor left = { 0 };
+
 	for (size_t i = 0; i < n; i++) {
-		*leaves += i != site && sites[i].is_live &&
-		    sites[i].announces && sites[i].is_well;
+		const struct guard_site *s = &sites[i];
+
+		if (i != without && s->is_live && s->announces && s->is_well)
+			add(&left, s);
 	}
-	return *leaves >= min_sites;
+	return left;
 }

@@ -40,6 +40,14 @@ service_is_sick(const json_t *status, const char *name)
 }
 
 static bool
+is_granted(const struct fleet_site *s, const char *name)
+{
+	const json_t *known = json_object_get(s->permits, name);
+
+	return known != NULL && json_integer_value(known) == GRANTED;
+}
+
+static bool
 holds_permit(const struct fleet_site *s, const char *name)
 {
 	const json_t *known = json_object_get(s->permits, name);
@@ -82,6 +90,7 @@ view_of(const struct controller *c, const char *name)
 		    !service_is_sick(s->status, text_of(p, "service")) &&
 		    !is_drained;
 		view[i].holds_permit = holds_permit(s, name);
+		view[i].is_granted = is_granted(s, name);
 	}
 	return view;
 }
@@ -130,10 +139,8 @@ static bool
 set_permit(struct controller *c, size_t site, const char *name, bool permit)
 {
 	struct fleet_site *s = &c->sites[site];
-	const json_t *known = json_object_get(s->permits, name);
-	bool had = known != NULL && json_integer_value(known) == GRANTED;
 
-	if (had == permit)
+	if (is_granted(s, name) == permit)
 		return false;
 	/* The revision that takes it away is the next one of this site. */
 	json_object_set_new(s->permits, name,
@@ -167,6 +174,7 @@ guards_take_status(struct fleet_site *s)
 void
 guards_update(struct controller *c)
 {
+	struct guard_floor floor = { .sites = c->conf->guards.min_sites };
 	bool *permit, *changed;
 	const char *name;
 	json_t *names, *unused;
@@ -180,8 +188,7 @@ guards_update(struct controller *c)
 		struct guard_site *view = view_of(c, name);
 
 		note_alarm(c, name,
-		    guard_permits(view, c->n_sites, c->conf->guards.min_sites,
-			permit));
+		    guard_permits(view, c->n_sites, &floor, permit));
 		for (size_t i = 0; i < c->n_sites; i++)
 			changed[i] |= set_permit(c, i, name, permit[i]);
 		free(view);
@@ -223,11 +230,10 @@ guards_check_drain(const struct controller *c, size_t site, struct err *err)
 
 	json_object_foreach (names, name, unused) {
 		struct guard_site *view = view_of(c, name);
-		unsigned leaves = 0;
+		struct guard_floor left = guard_left(view, c->n_sites, site);
+		unsigned leaves = left.sites;
 
-		if (rc == 0 && view[site].announces &&
-		    !guard_allows_drain(view, c->n_sites, site, min_sites,
-			&leaves)) {
+		if (rc == 0 && view[site].announces && leaves < min_sites) {
 			rc = err_set(err, ERR_REFUSED,
 			    "guard min_sites: draining %s would leave %s announced by %u well sites, needs %u",
 			    c->sites[site].name, name, leaves, min_sites);

@@ -8,11 +8,26 @@
 
 #define SITES 5
 
-static const struct guard_site well = { true, true, true, false };
-static const struct guard_site permitted = { true, true, true, true };
-static const struct guard_site sick = { true, true, false, false };
-static const struct guard_site gone = { true, false, false, true };
-static const struct guard_site lost = { false, true, true, true };
+#define SITE(live, announcing, healthy, permit)                                \
+	{                                                                      \
+		.is_live = (live), .announces = (announcing),                  \
+		.is_well = (healthy), .holds_permit = (permit),                \
+		.is_granted = (permit)                                         \
+	}
+static const struct guard_site well = SITE(true, true, true, false);
+static const struct guard_site permitted = SITE(true, true, true, true);
+static const struct guard_site sick = SITE(true, true, false, false);
+static const struct guard_site gone = SITE(true, false, false, true);
+static const struct guard_site lost = SITE(false, true, true, true);
+
+/* The permits with a floor of so many sites. */
+static enum guard_alarm
+permits(const struct guard_site *s, size_t n, unsigned min_sites, bool *permit)
+{
+	struct guard_floor floor = { .sites = min_sites };
+
+	return guard_permits(s, n, &floor, permit);
+}
 
 static unsigned
 count(const bool *permit, size_t n)
@@ -34,8 +49,7 @@ test_all_but_the_minimum_get_one(void **state)
 	for (unsigned min = 0; min <= SITES; min++) {
 		for (size_t i = 0; i < SITES; i++)
 			s[i] = well;
-		assert_int_equal(guard_permits(s, SITES, min, permit),
-		    GUARD_QUIET);
+		assert_int_equal(permits(s, SITES, min, permit), GUARD_QUIET);
 		assert_int_equal(count(permit, SITES), SITES - min);
 	}
 }
@@ -48,12 +62,12 @@ test_a_sick_anchor_is_relieved(void **state)
 	bool permit[3];
 
 	(void)state;
-	assert_int_equal(guard_permits(s, 3, 1, permit), GUARD_QUIET);
+	assert_int_equal(permits(s, 3, 1, permit), GUARD_QUIET);
 	assert_false(permit[0]); /* not yet */
 	assert_false(permit[1]); /* asked back */
 	assert_true(permit[2]);
 	s[1].holds_permit = false; /* it said so */
-	assert_int_equal(guard_permits(s, 3, 1, permit), GUARD_QUIET);
+	assert_int_equal(permits(s, 3, 1, permit), GUARD_QUIET);
 	assert_true(permit[0]);
 	assert_false(permit[1]);
 }
@@ -65,11 +79,11 @@ test_the_last_sick_site_is_kept_and_told(void **state)
 	bool permit[3];
 
 	(void)state;
-	assert_int_equal(guard_permits(s, 3, 1, permit), GUARD_LAST_SITES);
+	assert_int_equal(permits(s, 3, 1, permit), GUARD_LAST_SITES);
 	assert_false(permit[0]);
 	/* One that comes back may become the anchor, so it stays asked. */
 	s[1] = permitted;
-	assert_int_equal(guard_permits(s, 3, 1, permit), GUARD_QUIET);
+	assert_int_equal(permits(s, 3, 1, permit), GUARD_QUIET);
 	assert_false(permit[0]);
 	assert_false(permit[1]);
 }
@@ -82,10 +96,10 @@ test_no_more_are_kept_than_needed(void **state)
 	bool permit[3];
 
 	(void)state;
-	assert_int_equal(guard_permits(s, 3, 1, permit), GUARD_LAST_SITES);
+	assert_int_equal(permits(s, 3, 1, permit), GUARD_LAST_SITES);
 	assert_false(permit[0]);
 	assert_true(permit[1]);
-	assert_int_equal(guard_permits(s, 3, 2, permit), GUARD_LAST_SITES);
+	assert_int_equal(permits(s, 3, 2, permit), GUARD_LAST_SITES);
 	assert_false(permit[0]);
 	assert_false(permit[1]);
 }
@@ -98,7 +112,7 @@ test_a_lost_site_counts_for_nothing(void **state)
 	bool permit[2];
 
 	(void)state;
-	assert_int_equal(guard_permits(s, 2, 1, permit), GUARD_QUIET);
+	assert_int_equal(permits(s, 2, 1, permit), GUARD_QUIET);
 	assert_true(permit[0]); /* cannot be taken back */
 	assert_false(permit[1]);
 }
@@ -107,13 +121,79 @@ static void
 test_drain_of_the_last_is_refused(void **state)
 {
 	struct guard_site s[] = { well, sick, lost };
-	unsigned leaves;
+	struct guard_floor one = { .sites = 1 }, none = { 0 }, left;
 
 	(void)state;
-	assert_false(guard_allows_drain(s, 3, 0, 1, &leaves));
-	assert_int_equal(leaves, 0);
-	assert_true(guard_allows_drain(s, 3, 1, 1, &leaves));
-	assert_true(guard_allows_drain(s, 3, 0, 0, &leaves));
+	left = guard_left(s, 3, 0);
+	assert_int_equal(left.sites, 0);
+	assert_false(guard_is_enough(&left, &one));
+	assert_true(guard_is_enough(&left, &none));
+	left = guard_left(s, 3, 1);
+	assert_true(guard_is_enough(&left, &one));
+}
+
+/* The small ones may go, the large one carries what must be carried. */
+static void
+test_capacity_counts_beside_the_number(void **state)
+{
+	struct guard_site s[] = { well, well, well };
+	struct guard_floor floor = { .sites = 1, .capacity = 100 };
+	bool permit[3];
+
+	(void)state;
+	s[0].capacity = 40;
+	s[1].capacity = 70;
+	s[2].capacity = 100;
+	assert_int_equal(guard_permits(s, 3, &floor, permit), GUARD_QUIET);
+	assert_false(permit[0]);
+	assert_false(permit[1]);
+	assert_true(permit[2]);
+	/* One site is enough in number, but it does not carry it. */
+	s[0] = s[1] = gone;
+	s[2] = sick;
+	s[2].capacity = 99;
+	assert_int_equal(guard_permits(s, 3, &floor, permit), GUARD_LAST_SITES);
+	assert_false(permit[2]);
+}
+
+/* Who is barred by the budget gives its permit back, and gets none. */
+static void
+test_barred_sites_hold_none(void **state)
+{
+	struct guard_site s[] = { well, permitted, permitted, sick };
+	bool permit[4];
+
+	(void)state;
+	s[1].is_barred = true;
+	s[3].is_barred = true;
+	assert_int_equal(permits(s, 4, 1, permit), GUARD_QUIET);
+	assert_false(permit[0]);
+	assert_false(permit[1]);
+	assert_true(permit[2]);
+	assert_false(permit[3]);
+	/* Out of reach: it cannot be told. */
+	s[1].is_live = false;
+	assert_int_equal(permits(s, 4, 1, permit), GUARD_QUIET);
+	assert_true(permit[1]);
+	s[0] = sick;
+	s[0].is_barred = true;
+	assert_int_equal(permits(s, 4, 1, permit), GUARD_QUIET);
+	assert_false(permit[0]);
+}
+
+static void
+test_names_lead_to_their_guards(void **state)
+{
+	enum guard g = GUARD_COUNT;
+
+	(void)state;
+	for (enum guard i = 0; i < GUARD_COUNT; i++) {
+		assert_true(guard_find(guard_name(i), &g));
+		assert_int_equal(g, i);
+		assert_non_null(strstr(guard_all_names(), guard_name(i)));
+	}
+	assert_false(guard_find("", &g));
+	assert_false(guard_find("min_site", &g));
 }
 
 /*
@@ -132,6 +212,7 @@ struct model_site {
 	unsigned revision, revoked; /* revision that took the permit away */
 	bool seen_sick, seen_announces, seen_live;
 	unsigned seen_taken;
+	double capacity;
 };
 
 static void
@@ -145,7 +226,8 @@ model_site_acts(struct model_site *m)
 }
 
 static void
-model_controller_acts(struct model_site *m, size_t n, unsigned min_sites)
+model_controller_acts(struct model_site *m, size_t n,
+    const struct guard_floor *floor)
 {
 	struct guard_site view[SITES];
 	bool permit[SITES];
@@ -155,11 +237,13 @@ model_controller_acts(struct model_site *m, size_t n, unsigned min_sites)
 			.is_live = m[i].seen_live,
 			.announces = m[i].seen_announces,
 			.is_well = !m[i].seen_sick,
+			.is_granted = m[i].doc_permit,
 			.holds_permit =
 			    m[i].doc_permit || m[i].seen_taken < m[i].revoked,
+			.capacity = m[i].capacity,
 		};
 	}
-	(void)guard_permits(view, n, min_sites, permit);
+	(void)guard_permits(view, n, floor, permit);
 	for (size_t i = 0; i < n; i++) {
 		if (permit[i] == m[i].doc_permit)
 			continue;
@@ -199,28 +283,40 @@ model_random_event(struct model_site *m)
 	}
 }
 
+static struct guard_floor
+model_announced(const struct model_site *m)
+{
+	struct guard_floor sum = { 0 };
+
+	for (size_t k = 0; k < SITES; k++) {
+		sum.sites += m[k].announces;
+		sum.capacity += m[k].announces ? m[k].capacity : 0;
+	}
+	return sum;
+}
+
 static void
 test_sickness_never_takes_the_last_ones(void **state)
 {
 	(void)state;
 	srandom(1);
 	for (unsigned run = 0; run < 400; run++) {
-		unsigned min_sites = 1 + run % 3;
+		struct guard_floor floor = { .sites = 1 + run % 3,
+			.capacity = (double)(run % 5) * 30 };
 		struct model_site m[SITES] = { 0 };
 
+		for (size_t k = 0; k < SITES; k++)
+			m[k].capacity = (double)(10 + random() % 90);
 		for (unsigned i = 0; i < 2000; i++) {
-			unsigned before = 0, after = 0;
+			struct guard_floor before = model_announced(m), after;
 			size_t who = (size_t)random() % SITES;
 
-			for (size_t k = 0; k < SITES; k++)
-				before += m[k].announces;
 			model_random_event(&m[who]);
 			model_site_acts(&m[who]);
-			model_controller_acts(m, SITES, min_sites);
-			for (size_t k = 0; k < SITES; k++)
-				after += m[k].announces;
-			if (after < before)
-				assert_true(after >= min_sites);
+			model_controller_acts(m, SITES, &floor);
+			after = model_announced(m);
+			if (after.sites < before.sites)
+				assert_true(guard_is_enough(&after, &floor));
 		}
 	}
 }
@@ -235,6 +331,9 @@ main(void)
 		cmocka_unit_test(test_no_more_are_kept_than_needed),
 		cmocka_unit_test(test_a_lost_site_counts_for_nothing),
 		cmocka_unit_test(test_drain_of_the_last_is_refused),
+		cmocka_unit_test(test_capacity_counts_beside_the_number),
+		cmocka_unit_test(test_barred_sites_hold_none),
+		cmocka_unit_test(test_names_lead_to_their_guards),
 		cmocka_unit_test(test_sickness_never_takes_the_last_ones),
 	};
 
