@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORE_ROOM_H
+#define CORE_ROOM_H
+/*
+ * room -- before a site is drained: do its heirs have room for what will land
+ * on them, by the failover map and the loads of now?  And if the heir that gets
+ * most of it were lost next, would the others have?
+ *
+ * What is not known does not stand in the way, and is said.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ROOM_NONE ((size_t)-1)
+
+/* Load and capacity in one unit, which is the operator's. */
+struct room_site {
+	bool has_load, has_capacity;
+	bool announces; /* well: it can inherit */
+	double load, capacity;
+};
+
+struct room_conf {
+	unsigned limit_percent;  /* of its capacity may be in use */
+	unsigned margin_percent; /* added to what lands: maps have noise */
+};
+
+/*
+ * What would land where, in the unit of load.  level1[k]: at site k when only
+ * the site is out.  level2: NULL, or for each heir h a row of n, at
+ * level2[h * n + k]: at site k when both are out; a row is all below zero where
+ * no map of the two is known.
+ */
+struct room_landing {
+	const double *level1;
+	const double *level2;
+};
+
+enum room_verdict {
+	ROOM_OK,
+	ROOM_FULL,
+	ROOM_UNKNOWN, /* of an heir load or capacity, or no longer an heir */
+};
+
+struct room_answer {
+	enum room_verdict verdict;
+	size_t heir;  /* that is full, or of which too little is known */
+	size_t after; /* level 2: this heir lost, too; else ROOM_NONE */
+	double load;  /* of heir now, and landing (margin included) */
+	double lands;
+	double capacity; /* times limit_percent */
+};
+
+/* The first heir that is full at either level; else the first unknown. */
+struct room_answer room_check(const struct room_site *sites, size_t n,
+    size_t site, const struct room_landing *landing,
+    const struct room_conf *conf);
+
+#endif /* CORE_ROOM_H */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/room.h"
+
+/* Less than this lands by the noise of floating point alone. */
+#define LANDS_LEAST 1e-9
+
+struct check {
+	const struct room_site *sites;
+	size_t n, site;
+	const struct room_conf *conf;
+	struct room_answer answer;
+};
+
+/* Full beats unknown; the first of each is told. */
+static void
+judge_heir(struct check *c, size_t heir, size_t after, double lands)
+{
+	const struct room_site *s = &c->sites[heir];
+	struct room_answer a = { .heir = heir,
+		.after = after,
+		.load = s->load,
+		.lands = lands * (100.0 + c->conf->margin_percent) / 100.0,
+		.capacity = s->capacity * c->conf->limit_percent / 100.0 };
+
+	if (!s->announces || !s->has_load || !s->has_capacity) {
+		a.verdict = ROOM_UNKNOWN;
+	} else if (a.load + a.lands > a.capacity) {
+		a.verdict = ROOM_FULL;
+	}
+	if (a.verdict == ROOM_FULL ||
+	    (a.verdict == ROOM_UNKNOWN && c->answer.verdict == ROOM_OK))
+		c->answer = a;
+}
+
+static void
+judge_row(struct check *c, const double *row, size_t after)
+{
+	for (size_t k = 0; k < c->n && c->answer.verdict != ROOM_FULL; k++) {
+		if (k != c->site && k != after && row[k] > LANDS_LEAST)
+			judge_heir(c, k, after, row[k]);
+	}
+}
+
+struct room_answer
+room_check(const struct room_site *sites, size_t n, size_t site,
+    const struct room_landing *landing, const struct room_conf *conf)
+{
+	struct check c = { .sites = sites,
+		.n = n,
+		.site = site,
+		.conf = conf,
+		.answer = { .heir = ROOM_NONE, .after = ROOM_NONE } };
+
+	judge_row(&c, landing->level1, ROOM_NONE);
+	for (size_t h = 0; landing->level2 != NULL && h < n; h++) {
+		if (h != site && landing->level1[h] > LANDS_LEAST)
+			judge_row(&c, &landing->level2[h * n], h);
+	}
+	return c.answer;
+}

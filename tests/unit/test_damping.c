@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/damping.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "test.h"
+
+#define MIN_MS INT64_C(60000)
+#define HOUR_MS (60 * MIN_MS)
+
+static const struct mono t0 = { .us = 5000000000 };
+static const struct damping_conf conf = { .suppress = 3000,
+	.reuse = 1000,
+	.half_life_ms = 10 * MIN_MS,
+	.max_hold_ms = 60 * MIN_MS };
+static const struct damping_wish up = { .announce = true };
+static const struct damping_wish up_last = { .announce = true,
+	.is_last = true };
+static const struct damping_wish down = { .is_announced = true };
+static const struct damping_wish down_last = { .is_announced = true,
+	.is_last = true };
+
+static void
+test_flaps_suppress_and_decay_frees(void **state)
+{
+	struct damping d = { 0 };
+	int64_t wait;
+
+	(void)state;
+	damping_note(&d, &conf, true, t0);
+	damping_note(&d, &conf, true, t0);
+	assert_int_equal(damping_judge(&d, &conf, &up), DAMPING_OK);
+	damping_note(&d, &conf, true, t0);
+	assert_int_equal(damping_judge(&d, &conf, &up), DAMPING_SUPPRESSED);
+	/* Down goes at once, whatever the penalty. */
+	assert_int_equal(damping_judge(&d, &conf, &down), DAMPING_OK);
+	wait = damping_wait_ms(&d, &conf);
+	assert_in_range(wait, 15 * MIN_MS, 16 * MIN_MS); /* log2 3 half lives */
+	damping_decay(&d, &conf, mono_add_ms(t0, wait - 2000));
+	assert_int_equal(damping_judge(&d, &conf, &up), DAMPING_SUPPRESSED);
+	damping_decay(&d, &conf, mono_add_ms(t0, wait));
+	assert_int_equal(damping_judge(&d, &conf, &up), DAMPING_OK);
+	assert_int_equal(damping_wait_ms(&d, &conf), 0);
+}
+
+/* However much it flapped, after max_hold without a flap it is free. */
+static void
+test_the_hold_is_bounded(void **state)
+{
+	struct damping d = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 100000; i++)
+		damping_note(&d, &conf, true, t0);
+	assert_true(damping_wait_ms(&d, &conf) <= conf.max_hold_ms + 2);
+	damping_decay(&d, &conf, mono_add_ms(t0, conf.max_hold_ms + 2));
+	assert_int_equal(damping_judge(&d, &conf, &up), DAMPING_OK);
+}
+
+static void
+test_the_last_announcer_is_never_kept_away(void **state)
+{
+	struct damping_conf both = conf;
+	struct damping d = { 0 };
+
+	(void)state;
+	both.updates = 4;
+	for (int i = 0; i < 100; i++)
+		damping_note(&d, &both, true, t0);
+	assert_int_equal(damping_judge(&d, &both, &up), DAMPING_SUPPRESSED);
+	assert_int_equal(damping_judge(&d, &both, &up_last), DAMPING_OK);
+	assert_int_equal(damping_judge(&d, &both, &down), DAMPING_OK);
+	/* It goes on announcing instead. */
+	assert_int_equal(damping_judge(&d, &both, &down_last),
+	    DAMPING_NO_UPDATES);
+}
+
+static void
+test_updates_have_a_budget(void **state)
+{
+	static const struct damping_conf six = {
+		.half_life_ms = MIN_MS, .max_hold_ms = MIN_MS, .updates = 6
+	};
+	struct damping d = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(damping_judge(&d, &six, &up), DAMPING_OK);
+		damping_note(&d, &six, false, t0);
+	}
+	assert_int_equal(damping_judge(&d, &six, &up), DAMPING_NO_UPDATES);
+	assert_int_equal(damping_wait_ms(&d, &six), 10 * MIN_MS);
+	damping_decay(&d, &six, mono_add_ms(t0, 10 * MIN_MS));
+	assert_int_equal(damping_judge(&d, &six, &up), DAMPING_OK);
+	damping_decay(&d, &six, mono_add_ms(t0, 2 * HOUR_MS));
+	assert_true(damping_is_over(&d));
+}
+
+static void
+test_nothing_is_damped_when_it_is_off(void **state)
+{
+	static const struct damping_conf off = { .half_life_ms = MIN_MS,
+		.max_hold_ms = MIN_MS };
+	struct damping d = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		damping_note(&d, &off, true, t0);
+	assert_int_equal(damping_judge(&d, &off, &up), DAMPING_OK);
+	assert_int_equal(damping_judge(&d, &off, &down_last), DAMPING_OK);
+	assert_true(damping_is_over(&d));
+}
+
+/* From the store: any numbers, any age. */
+static void
+test_a_kept_state_is_brought_into_bounds(void **state)
+{
+	struct damping_conf both = conf;
+	struct damping d = {
+		.penalty = INFINITY, .updates = NAN, .is_suppressed = true
+	};
+
+	(void)state;
+	both.updates = 4;
+	damping_restore(&d, &both, -5, t0);
+	assert_true(damping_wait_ms(&d, &both) <= conf.max_hold_ms + 2);
+	assert_int_equal(damping_judge(&d, &both, &up), DAMPING_SUPPRESSED);
+	assert_true(d.updates == 0);
+	d = (struct damping){ .penalty = -1, .updates = 1e300 };
+	damping_restore(&d, &both, 0, t0);
+	assert_true(d.penalty == 0);
+	assert_true(d.updates <= 5);
+	/* It ages by what it is told, and is never suppressed for nothing. */
+	d = (struct damping){ .penalty = 3000, .is_suppressed = true };
+	damping_restore(&d, &conf, 10 * MIN_MS, t0);
+	assert_true(fabs(d.penalty - 1500) < 1);
+	assert_true(d.is_suppressed);
+	d = (struct damping){ .penalty = 900, .is_suppressed = true };
+	damping_restore(&d, &conf, 0, t0);
+	assert_false(d.is_suppressed);
+}
+
+/*
+ * A service that flaps at random, beside others that come and go.  What must
+ * hold: sick and not the last, it is withdrawn at once; healthy and the last,
+ * it is announced at once; in no hour are there more than twice the budget of
+ * updates (so many at once, and so many per hour) and two for each time that
+ * it became or ceased to be the last.
+ */
+static void
+test_any_flapping_stays_within_the_budget(void **state)
+{
+	enum { UPDATES_MAX = 4000 };
+	static int64_t at[UPDATES_MAX];
+
+	(void)state;
+	srandom(5);
+	for (unsigned run = 0; run < 100; run++) {
+		struct damping_conf c = conf;
+		struct damping d = { 0 };
+		bool announced = true, sick = false, last = run % 2 == 0;
+		size_t n = 0, turns = 0;
+		int64_t now = 0;
+
+		c.updates = 2 + run % 20;
+		while (now < 3 * HOUR_MS) {
+			struct damping_wish w;
+
+			now += 500 + random() % 3000;
+			sick = random() % 2 == 0;
+			if (random() % 500 == 0) {
+				last = !last;
+				turns++;
+			}
+			damping_decay(&d, &c, mono_add_ms(t0, now));
+			w = (struct damping_wish){ announced, !sick, last };
+			if (damping_judge(&d, &c, &w) == DAMPING_OK &&
+			    announced == sick) {
+				damping_note(&d, &c, sick,
+				    mono_add_ms(t0, now));
+				announced = !sick;
+				assert_true(n < UPDATES_MAX);
+				at[n++] = now;
+			}
+			if (sick && !last)
+				assert_false(announced);
+			if (!sick && last)
+				assert_true(announced);
+		}
+		for (size_t i = 0, first = 0; i < n; i++) {
+			while (at[i] - at[first] >= HOUR_MS)
+				first++;
+			assert_true(i - first + 1 <=
+			    2 * c.updates + 2 * turns + 2);
+		}
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_flaps_suppress_and_decay_frees),
+		cmocka_unit_test(test_the_hold_is_bounded),
+		cmocka_unit_test(test_the_last_announcer_is_never_kept_away),
+		cmocka_unit_test(test_updates_have_a_budget),
+		cmocka_unit_test(test_nothing_is_damped_when_it_is_off),
+		cmocka_unit_test(test_a_kept_state_is_brought_into_bounds),
+		cmocka_unit_test(test_any_flapping_stays_within_the_budget),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

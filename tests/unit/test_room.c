@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/room.h"
+
+#include "test.h"
+
+#define N 4
+
+static const struct room_conf conf = { .limit_percent = 90,
+	.margin_percent = 10 };
+
+static void
+fill(struct room_site *s)
+{
+	for (size_t i = 0; i < N; i++) {
+		s[i] = (struct room_site){ true, true, true, 50, 100 };
+	}
+}
+
+static void
+test_what_fits_fits_with_margin(void **state)
+{
+	struct room_site s[N];
+	double lands[N] = { 0, 36, 14, 0 };
+	struct room_landing landing = { .level1 = lands };
+	struct room_answer a;
+
+	(void)state;
+	fill(s);
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_OK); /* 50 + 39.6 of 90 */
+	lands[1] = 37;                        /* 50 + 40.7 */
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_FULL);
+	assert_int_equal(a.heir, 1);
+	assert_true(a.after == ROOM_NONE);
+	assert_true(a.lands > 40.6 && a.lands < 40.8);
+	assert_true(a.capacity == 90);
+}
+
+static void
+test_the_second_level_counts(void **state)
+{
+	struct room_site s[N];
+	double lands[N] = { 0, 10, 0, 0 };
+	double both[N * N] = { 0 };
+	struct room_landing landing = { .level1 = lands, .level2 = both };
+	struct room_answer a;
+
+	(void)state;
+	fill(s);
+	both[1 * N + 2] = 60; /* site 0 and then site 1 lost */
+	both[3 * N + 2] = 99; /* site 3 inherits nothing: not looked at */
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_FULL);
+	assert_int_equal(a.heir, 2);
+	assert_int_equal(a.after, 1);
+	for (size_t k = 0; k < N; k++)
+		both[1 * N + k] = -1; /* not known */
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_OK);
+}
+
+static void
+test_what_is_not_known_is_said(void **state)
+{
+	struct room_site s[N];
+	double lands[N] = { 0, 10, 10, 0 };
+	struct room_landing landing = { .level1 = lands };
+	struct room_answer a;
+
+	(void)state;
+	fill(s);
+	s[1].has_load = false;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_UNKNOWN);
+	assert_int_equal(a.heir, 1);
+	/* A full one is the worse news. */
+	s[2].load = 89;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_FULL);
+	assert_int_equal(a.heir, 2);
+	/* An heir that is withdrawn now inherits nothing: the map is of another
+	 * time. */
+	fill(s);
+	s[2].announces = false;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_UNKNOWN);
+	assert_int_equal(a.heir, 2);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_fits_fits_with_margin),
+		cmocka_unit_test(test_the_second_level_counts),
+		cmocka_unit_test(test_what_is_not_known_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
