@@ -82,6 +82,26 @@ line_parse(const char *line, size_t len, struct prefix *out)
 	return prefix_parse(net, out, NULL) == 0;
 }
 
+/* The prefix of a line that gives a route, with whatever attributes. */
+static bool
+line_prefix(const char *line, struct prefix *out)
+{
+	const size_t word = strlen(ROUTE_WORD);
+	char net[PREFIX_TEXT_BYTES];
+	size_t len;
+
+	line += strspn(line, "\t");
+	if (strncmp(line, ROUTE_WORD, word) != 0)
+		return false;
+	line += word;
+	len = strcspn(line, " ;\n");
+	if (len >= sizeof(net))
+		return false;
+	memcpy(net, line, len);
+	net[len] = '\0';
+	return prefix_parse(net, out, NULL) == 0;
+}
+
 size_t
 bird_include_parse(const char *text, struct prefix *out, size_t max)
 {
@@ -101,6 +121,33 @@ bird_include_parse(const char *text, struct prefix *out, size_t max)
 		line += len + (line[len] == '\n');
 	}
 	return n;
+}
+
+char *
+bird_include_without(const char *text, const struct prefix *gone, size_t n)
+{
+	char *kept = xcalloc(strlen(text) + 1, 1);
+	struct prefix *sorted = xcalloc(n, sizeof(*sorted));
+	size_t used = 0;
+
+	if (n > 0)
+		memcpy(sorted, gone, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), prefix_compare);
+
+	for (const char *line = text; *line != '\0';) {
+		size_t len = strcspn(line, "\n"), next = len + (line[len] != 0);
+		struct prefix prefix;
+
+		if (!line_prefix(line, &prefix) ||
+		    bsearch(&prefix, sorted, n, sizeof(*sorted),
+			prefix_compare) == NULL) {
+			memcpy(kept + used, line, next);
+			used += next;
+		}
+		line += next;
+	}
+	free(sorted);
+	return kept;
 }
 
 char *
@@ -182,7 +229,14 @@ sync_folder(const char *path, struct err *err)
 int
 bird_include_write(const char *path, const char *text, struct err *err)
 {
-	char *fresh = xasprintf("%s.new", path);
+	return bird_include_write_by("new", path, text, err);
+}
+
+int
+bird_include_write_by(const char *writer, const char *path, const char *text,
+    struct err *err)
+{
+	char *fresh = xasprintf("%s.%s", path, writer);
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
 	if (fd == -1) {

@@ -138,6 +138,9 @@ struct conf_service {
 	size_t n_probes;
 	/* `need`: "all" (default) = n_probes, "any" = 1, or a number k <= n. */
 	unsigned need;
+	/* `when_lost`: withdrawn after so much silence of the daemon, which
+	 * died or hangs; 0 (default, "hold"): never. */
+	int64_t when_lost_ms;
 };
 
 struct conf_bird {
@@ -166,6 +169,8 @@ struct conf_agent {
 	size_t n_services;
 	struct conf_test test;
 	char *controller; /* URL http://host:port, NULL: a site on its own */
+	/* Health that is unknown for longer is an alarm; default 2 min. */
+	int64_t unknown_max_ms;
 };
 
 struct conf_predict {
@@ -208,6 +213,9 @@ struct conf *conf_load(const char *file, struct err *err);
 struct conf *conf_parse(const char *file, const uint8_t *text, size_t len,
     struct err *err);
 void conf_free(struct conf *c);
+/* Of conf_service.when_lost_ms: "hold" or "withdraw after 30s". */
+#define CONF_WHEN_LOST_BYTES 40
+const char *conf_when_lost_format(int64_t ms, char buf[CONF_WHEN_LOST_BYTES]);
 
 /*
  * The effective configuration with all defaults as YAML that parses back to

@@ -37,7 +37,7 @@ struct raw_service {
 	char *name;
 	char **prefixes;
 	unsigned prefixes_count;
-	char *need;
+	char *need, *when_lost;
 	struct raw_probe *probes;
 	unsigned probes_count;
 };
@@ -78,7 +78,7 @@ struct conf_raw {
 	struct raw_service *services;
 	unsigned services_count;
 	struct raw_test *test;
-	char *controller;
+	char *controller, *unknown_max;
 	struct raw_fleet *fleet;
 };
 

@@ -16,9 +16,11 @@ enum keeper_op {
 	KEEPER_KILL,      /* a = pid of a worker */
 	KEEPER_WILL,      /* fd = a memfd with the will; no fd: no will */
 	KEEPER_DISMISS,
+	KEEPER_BEAT,
 	/* keeper -> main */
 	KEEPER_STARTED, /* a = pid (0: fork failed), b = cookie */
 	KEEPER_EXITED,  /* a = pid, b = wait status */
+	KEEPER_ACTED,   /* something of the will was carried out */
 };
 
 struct keeper_record {
@@ -27,12 +29,14 @@ struct keeper_record {
 	uint32_t b;
 };
 
-/* fd -1: none. 0, or -1 with errno. */
+/* Never blocks, as neither side may hang on the other's account. fd -1: none.
+ * 0, or -1 with errno. */
 int keeper_record_send(int sock, const struct keeper_record *rec, int fd);
 /* 1 received (*fd -1 if none came; else the caller's), 0 end, -1 errno. */
 int keeper_record_recv(int sock, struct keeper_record *rec, int *fd);
 
-/* The keeper's own life, in keeper_main.c: returns when main is gone. */
+/* The keeper's own life, in keeper_main.c: returns when main is gone and its
+ * will done. */
 struct keeper_job {
 	int sock;
 	const struct worker_kind *kinds;

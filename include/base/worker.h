@@ -9,9 +9,9 @@
  * each dropping to its own rights before it reads any input, and reports
  * their deaths.  It never reads anything but main's fixed-size requests.
  *
- * The keeper outlives main: when main is gone without a goodbye it carries out
- * the last will that main deposited (see keeper_set_will), so that nothing
- * temporary stays because a process died.
+ * The keeper outlives main.  Main deposits a last will with it (see
+ * keeper_set_will) and beats as long as its control loop turns; when main is
+ * gone without a goodbye, or silent for long, the keeper carries the will out.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,11 +31,22 @@ struct worker_kind {
 	unsigned rights; /* RIGHT_* that it keeps; all else is dropped */
 };
 
+/* What the keeper knows of main when it looks into the will. */
+struct keeper_silence {
+	/* Since main's last beat.  Time in which the keeper did not run itself
+	 * does not count: the whole machine may have been frozen. */
+	int64_t ms;
+	bool is_gone; /* main died without keeper_dismiss; else it may hang */
+};
+
 /*
- * will_fn runs in the keeper after main died without keeper_dismiss; body is
- * what main last deposited.  It may block.
+ * Runs in the keeper about twice a second while main is silent; body is what
+ * main last deposited.  *done is the will's own, 0 at main's last beat; what
+ * is above 0 then is told to main at its next beat (on_acted).  May block for
+ * seconds.  false: nothing is left to do, should main stay silent.
  */
-typedef void keeper_will_fn(const uint8_t *body, size_t len);
+typedef bool keeper_will_fn(const uint8_t *body, size_t len,
+    const struct keeper_silence *silence, unsigned *done);
 
 struct keeper;
 
@@ -48,8 +59,14 @@ struct keeper *keeper_start(const struct worker_kind *kinds, size_t n,
 /* Joins the keeper to the loop; on_lost: the keeper died (main should end). */
 void keeper_attach(struct keeper *k, struct loop *lp,
     void (*on_lost)(void *arg), void *arg);
-/* Replaces the will; len 0: nothing to do. */
-void keeper_set_will(struct keeper *k, const void *body, size_t len);
+/* After a beat: meanwhile the keeper had carried out something of the will. */
+void keeper_set_on_acted(struct keeper *k, void (*on_acted)(void *arg),
+    void *arg);
+/* Replaces the will; len 0: nothing to do.  -1: the keeper does not listen,
+ * the old will stays. */
+int keeper_set_will(struct keeper *k, const void *body, size_t len);
+/* A sign of life. */
+void keeper_beat(struct keeper *k);
 /* A clean end: the keeper drops the will, ends the workers and exits. */
 void keeper_dismiss(struct keeper *k);
 pid_t keeper_pid(const struct keeper *k);
@@ -71,6 +88,8 @@ void worker_free(struct worker *w);
 bool worker_is_up(const struct worker *w);
 /* 0 while it is down. */
 pid_t worker_pid(const struct worker *w);
+/* It does not answer: ends it, with on_lost, and starts it again. */
+void worker_kick(struct worker *w);
 /* -1 if it is down: the message is dropped, on_start will come again. */
 int worker_send(struct worker *w, uint16_t type, const void *body, size_t len);
 size_t worker_backlog_bytes(const struct worker *w);

@@ -37,6 +37,13 @@ size_t bird_include_parse(const char *text, struct prefix *out, size_t max);
 char *bird_include_read(const char *path, struct err *err);
 /* New file, fsync, rename, fsync of the folder. */
 int bird_include_write(const char *path, const char *text, struct err *err);
+/* The same through the file PATH.WRITER, for a second process that may write at
+ * the same time. */
+int bird_include_write_by(const char *writer, const char *path,
+    const char *text, struct err *err);
+/* text without the routes of the n prefixes; the caller frees it. */
+char *bird_include_without(const char *text, const struct prefix *gone,
+    size_t n);
 
 /* The line of one announced prefix, without newline. Returns buf. */
 #define BIRD_ROUTE_LINE_BYTES (PREFIX_TEXT_BYTES + 24)

@@ -34,6 +34,12 @@ struct agent_env {
 
 /* Loads the intents and goes to work. NULL with err. */
 struct agent *agent_new(const struct agent_env *env, struct err *err);
+/*
+ * To be called about once a second: decides anew, and says whether the part
+ * that steers BIRD turns as well.  A false for long means that this process is
+ * of no use any more.
+ */
+bool agent_turn(struct agent *a);
 /* Before agent_free: ends what is temporary, all else stays as it is. */
 void agent_stop(struct agent *a);
 void agent_free(struct agent *a);

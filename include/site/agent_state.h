@@ -9,6 +9,7 @@
 #include "site/agent.h"
 #include "site/checker.h"
 #include "site/reconcile.h"
+#include "site/will.h"
 #include "store/intent_book.h"
 
 struct probe_api;
@@ -42,10 +43,13 @@ struct agent {
 	struct loop_timer *test_confirm;
 	/* How often we restored it since nobody confirmed. */
 	uint64_t test_given_up;
-	bool has_will;            /* deposited with the keeper */
+	struct will_seat seat;
+	bool will_is_old;         /* to be deposited anew */
 	struct sweep_link *sweep; /* NULL: no test prefix */
 	struct uplink *uplink;    /* NULL: no controller */
-	int64_t started_ms;
+	int64_t started_ms;       /* wall */
+	struct mono started;
+	bool *overdue; /* of each service: unknown for too long, and told */
 };
 
 /* Decides all prefixes anew and lets BIRD follow. */
@@ -62,6 +66,13 @@ void agent_renew_test(struct agent *a);
 /* Which prefixes may be withdrawn when sick; has_permits false: all. */
 void agent_take_permits(struct agent *a, bool has_permits,
     const struct prefix *permits, size_t n);
+
+/* agent_will.c: deposits the will anew, if it is old. */
+void agent_update_will(struct agent *a);
+/* Tells what the keeper did meanwhile. */
+void agent_tell_acts(struct agent *a);
+/* All that is announced when no experiment is; the caller frees it. */
+struct prefix *agent_list_without_experiment(const struct agent *a, size_t *n);
 
 /* agent_json.c */
 json_t *agent_explain(const struct agent *a, const char *what, struct err *err);

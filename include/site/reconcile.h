@@ -68,6 +68,8 @@ void reconcile_want(struct reconcile *r, size_t i, bool announced);
 /* Goes to work if anything that is wanted changed. */
 void reconcile_apply(struct reconcile *r);
 
+/* Its cycles end and begin, or BIRD is away. */
+bool reconcile_turns(const struct reconcile *r);
 bool reconcile_wanted(const struct reconcile *r, size_t i);
 enum route_real reconcile_real(const struct reconcile *r, size_t i);
 /* Established BGP sessions to which BIRD exports prefix i from us. */

@@ -2,9 +2,18 @@
 #ifndef SITE_WILL_H
 #define SITE_WILL_H
 /*
- * will -- what the keeper does when the daemon dies and nobody takes its
- * place: it writes the include file as deposited and lets BIRD read it.  It
- * needs no network and nothing of the dead process.
+ * will -- what the keeper does when the daemon dies, or hangs, and does not
+ * come back: it writes the include file as deposited, without the routes whose
+ * time has come, and lets BIRD read it.  It needs no network and nothing of the
+ * silent process.
+ *
+ * What it did it notes in a record file beside the store, for whoever lives
+ * next; will_tell reads it.
+ *
+ * Several keepers may be left of daemons that died one after the other. Which
+ * daemon is the last one that had a will of its own stands in the lock file;
+ * the keepers of those before it end.  A daemon that dies while it starts, again
+ * and again, thus relieves nobody.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -13,15 +22,60 @@
 #include "base/conf.h"
 #include "base/worker.h"
 
-void will_deposit(struct keeper *k, const struct conf *conf,
-    const struct prefix *announced, size_t n);
-void will_clear(struct keeper *k);
-/* The same at once, by a daemon that ends. Blocks for BIRD's timeout. */
+/* A test prefix that an experiment holds withdrawn comes back so long after the
+ * daemon's death (a supervisor restarts it faster) or last sign of life. */
+#define WILL_TEST_GONE_MS 5000
+#define WILL_TEST_HUNG_MS 10000
+
+struct will_step {
+	int64_t gone_ms; /* of silence, if the daemon died */
+	int64_t hung_ms; /* if it only hangs */
+	const char *subject;
+	const char *what;
+	const struct prefix *withdraw;
+	size_t n_withdraw;
+};
+
+#define WILL_BOOT_BYTES 20
+struct will_seat {
+	char boot[WILL_BOOT_BYTES];   /* this daemon: any text, unique */
+	char before[WILL_BOOT_BYTES]; /* who had the seat; "" nobody */
+	bool is_taken;
+};
+/* Reads who had it. */
+void will_seat_init(struct will_seat *seat, const struct conf *conf,
+    const char *boot);
+
+struct will {
+	/* Of the include file, before any of the steps. */
+	const char *text;
+	/* In the order of both times; each adds to those before it. */
+	const struct will_step *steps;
+	size_t n_steps; /* 0: nothing to do */
+};
+
+/* The first one takes the seat.  -1: the keeper does not listen, try again
+ * later. */
+int will_deposit(struct keeper *k, const struct conf *conf,
+    struct will_seat *seat, const struct will *will);
+/* Without any step, at once, by a daemon that ends. Blocks for BIRD's
+ * timeout. */
 int will_do_now(const struct conf *conf, const struct prefix *announced,
     size_t n, struct err *err);
 
-/* For keeper_start. Blocks: waits first whether another daemon takes over. */
-void will_carry_out(const uint8_t *body, size_t len);
+/* For keeper_start. */
+bool will_carry_out(const uint8_t *body, size_t len,
+    const struct keeper_silence *silence, unsigned *done);
+
+/* One thing that the keeper did; texts are borrowed for the call. */
+struct will_act {
+	const char *subject;
+	const char *what;
+	const char *reason; /* with the time */
+};
+typedef void will_act_cb(const struct will_act *act, void *arg);
+/* Tells all acts on record, in their order, and removes the record. */
+void will_tell(const struct conf *conf, will_act_cb *cb, void *arg);
 
 /* The file whose lock says that a daemon lives. The caller frees it. */
 char *will_lock_path(const struct conf *conf);

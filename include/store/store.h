@@ -41,6 +41,14 @@ void store_free(struct store *s);
 /* Rows put and not yet durable. */
 size_t store_backlog(const struct store *s);
 
+/*
+ * To be called about once a second.  A store process that has rows and says
+ * nothing for STORE_SILENT_MS is ended, and another one gets them.  false: that
+ * did not help, twice.  One that tells of trouble is not silent.
+ */
+#define STORE_SILENT_MS 20000
+bool store_watch(struct store *s);
+
 /* durable: the row is on disk (fsync).  Called later, from the loop. */
 typedef void store_done_cb(void *arg);
 

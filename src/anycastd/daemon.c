@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "anycastd/daemon.h"
+#include "anycastd/pulse.h"
 
 #include <fcntl.h>
 #include <libgen.h>
@@ -61,6 +62,7 @@ struct daemon {
 	struct agent *agent;
 	struct controller *controller;
 	struct loop_signal *sigterm, *sigint;
+	struct pulse *pulse;
 	int lock;
 	bool keeper_lost;
 };
@@ -130,6 +132,22 @@ start_roles(struct daemon *d, struct err *err)
 	return 0;
 }
 
+static bool
+on_turn(void *arg)
+{
+	struct daemon *d = arg;
+
+	return d->agent == NULL || agent_turn(d->agent);
+}
+
+static bool
+on_store_watch(void *arg)
+{
+	struct daemon *d = arg;
+
+	return store_watch(d->store);
+}
+
 static void
 own_metrics(struct metrics *m, void *arg)
 {
@@ -138,6 +156,10 @@ own_metrics(struct metrics *m, void *arg)
 	metrics_add(m, METRIC_BUILD_INFO, 1, METRIC_LABELS(anycastd_version()));
 	metrics_add(m, METRIC_START_TIME, d->started_ms, METRIC_NO_LABELS);
 	metrics_add(m, METRIC_STORE_BACKLOG, (int64_t)store_backlog(d->store),
+	    METRIC_NO_LABELS);
+	metrics_add(m, METRIC_LOOP_STALL_LONGEST,
+	    pulse_longest_stall_ms(d->pulse), METRIC_NO_LABELS);
+	metrics_add(m, METRIC_LOOP_STALLS, (int64_t)pulse_stalls(d->pulse),
 	    METRIC_NO_LABELS);
 }
 
@@ -195,6 +217,16 @@ daemon_check_folders(const struct conf *conf, struct err *err)
 	return check_folder("bird.include", conf->agent->bird.include, err);
 }
 
+static void
+start_pulse(struct daemon *d)
+{
+	const struct pulse_ops ops = {
+		.turn = on_turn, .store_is_well = on_store_watch, .arg = d
+	};
+
+	d->pulse = pulse_new(d->lp, d->keeper, &ops);
+}
+
 static int
 start(struct daemon *d, struct err *err)
 {
@@ -221,6 +253,7 @@ start(struct daemon *d, struct err *err)
 	d->server = api_server_new(d->lp);
 	if (start_roles(d, err) == -1)
 		return -1;
+	start_pulse(d);
 	return start_serving(d, err);
 }
 
@@ -244,6 +277,7 @@ drain_store(struct daemon *d)
 static void
 stop(struct daemon *d)
 {
+	pulse_free(d->pulse);
 	api_server_free(d->server);
 	agent_stop(d->agent);
 	agent_free(d->agent);

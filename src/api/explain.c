@@ -170,6 +170,21 @@ add_drain_input(json_t *list, const struct intent *drain)
 	add_input(list, "drain", "active", drain->created_ms, detail);
 }
 
+/* Older agents do not tell. */
+static void
+add_when_lost_input(json_t *list, const json_t *service, const json_t *prefix)
+{
+	const char *what = text_of(service, "when_lost");
+	bool is_last = json_is_false(json_object_get(prefix, "permit"));
+
+	if (what[0] == '\0')
+		return;
+	add_input(list, "when lost", what, 0,
+	    is_last && strcmp(what, "hold") != 0
+		? "but not while too few other sites announce"
+		: "if anycastd dies or hangs and does not come back");
+}
+
 /* Only where there is a guard. */
 static void
 add_permit_input(json_t *list, const json_t *prefix)
@@ -210,6 +225,7 @@ inputs_json(const json_t *site, const json_t *prefix,
 		add_service_inputs(list, find_service(site, service));
 		add_drain_input(list, drain_over(site, prefix, intents));
 		add_permit_input(list, prefix);
+		add_when_lost_input(list, find_service(site, service), prefix);
 	} else {
 		add_input(list, "experiment",
 		    experiment != 0 ? "withdrawn" : "none", 0,

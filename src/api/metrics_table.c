@@ -13,6 +13,12 @@ const struct metric_family metric_table[METRIC_COUNT] = {
 	    { NULL }, "When the daemon was started, since 1970." },
 	[METRIC_STORE_BACKLOG] = { "anycastd_store_backlog_rows", METRIC_GAUGE,
 	    1, { NULL }, "Rows that are not yet safe on disk." },
+	[METRIC_LOOP_STALL_LONGEST] = { "anycastd_loop_stall_longest_seconds",
+	    METRIC_GAUGE, 1000, { NULL },
+	    "The longest time that the main loop did not turn." },
+	[METRIC_LOOP_STALLS] = { "anycastd_loop_stalls_total", METRIC_COUNTER,
+	    1, { NULL },
+	    "How often the main loop did not turn for over a second." },
 
 	[METRIC_SITE_STATE] = { "anycastd_site_state", METRIC_GAUGE, 1,
 	    { "site", "state" }, "1 for the state that the site is in." },

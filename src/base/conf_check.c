@@ -182,6 +182,8 @@ static int
 check_agent(struct conf_ck *ck, const struct conf_raw *raw,
     struct conf_agent *out)
 {
+	static const struct conf_duration unknown_max = { "unknown_max", SEC_MS,
+		24 * HOUR_MS, 2 * MIN_MS };
 	size_t mark = conf_ck_enter(ck, "site");
 
 	if (conf_ck_name(ck, raw->site, &out->site) == -1)
@@ -195,6 +197,9 @@ check_agent(struct conf_ck *ck, const struct conf_raw *raw,
 	if (check_bird(ck, raw->bird, &out->bird) == -1 ||
 	    conf_check_services(ck, raw, out) == -1 ||
 	    check_test(ck, raw->test, out) == -1)
+		return -1;
+	if (conf_ck_duration(ck, &unknown_max, raw->unknown_max,
+		&out->unknown_max_ms) == -1)
 		return -1;
 	if (raw->controller != NULL) {
 		mark = conf_ck_enter(ck, "controller");
@@ -214,6 +219,8 @@ check_no_agent(struct conf_ck *ck, const struct conf_raw *raw)
 
 	if (raw->controller != NULL)
 		key = "controller";
+	if (raw->unknown_max != NULL)
+		key = "unknown_max";
 	if (raw->test != NULL)
 		key = "test";
 	if (raw->services != NULL)

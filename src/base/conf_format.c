@@ -2,6 +2,7 @@
 /* struct conf back into texts, and libcyaml makes YAML of them. */
 #include "base/conf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/conf_raw.h"
@@ -60,6 +61,18 @@ codes(const struct conf_http *http)
 		text = longer;
 	}
 	return text;
+}
+
+const char *
+conf_when_lost_format(int64_t ms, char buf[CONF_WHEN_LOST_BYTES])
+{
+	char text[DURATION_TEXT_BYTES];
+
+	if (ms == 0)
+		return "hold";
+	(void)snprintf(buf, CONF_WHEN_LOST_BYTES, "withdraw after %s",
+	    num_format_duration_ms(ms, text));
+	return buf;
 }
 
 /* list: NULL-terminated, or NULL. */
@@ -184,11 +197,14 @@ fill_probe(struct raw_probe *out, const struct conf_probe *p)
 static void
 fill_service(struct raw_service *out, const struct conf_service *s)
 {
+	char buf[CONF_WHEN_LOST_BYTES];
+
 	out->name = xstrdup(s->name);
 	out->prefixes =
 	    texts_of_prefixes(s->prefixes, s->n_prefixes, &out->prefixes_count);
 	out->need =
 	    s->need == s->n_probes ? xstrdup("all") : xasprintf("%u", s->need);
+	out->when_lost = xstrdup(conf_when_lost_format(s->when_lost_ms, buf));
 	out->probes = xcalloc(s->n_probes, sizeof(out->probes[0]));
 	out->probes_count = (unsigned)s->n_probes;
 	for (size_t i = 0; i < s->n_probes; i++)
@@ -230,6 +246,7 @@ fill_agent(struct conf_raw *out, const struct conf_agent *a)
 	if (a->test.n_prefixes > 0)
 		out->test = new_test(&a->test);
 	out->controller = text_or_null(a->controller);
+	out->unknown_max = duration(a->unknown_max_ms);
 }
 
 static void

@@ -92,6 +92,7 @@ static const cyaml_schema_field_t service_fields[] = {
 	LIST(struct raw_service, prefixes, CYAML_FLAG_DEFAULT, &text_entry, 1,
 	    CONF_PREFIXES_MAX),
 	TEXT(struct raw_service, need),
+	TEXT(struct raw_service, when_lost),
 	LIST(struct raw_service, probes, CYAML_FLAG_DEFAULT, &probe_entry, 1,
 	    CONF_PROBES_MAX),
 	CYAML_FIELD_END,
@@ -151,6 +152,7 @@ static const cyaml_schema_field_t conf_fields[] = {
 	    CONF_SERVICES_MAX),
 	MAPPING(struct conf_raw, test, test_fields),
 	TEXT(struct conf_raw, controller),
+	TEXT(struct conf_raw, unknown_max),
 	MAPPING(struct conf_raw, fleet, fleet_fields),
 	CYAML_FIELD_END,
 };

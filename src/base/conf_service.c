@@ -9,6 +9,9 @@
 #include "base/printable.h"
 #include "base/xalloc.h"
 
+#define WHEN_LOST_MIN_MS 10000
+#define WHEN_LOST_MAX_MS 86400000
+
 static int
 check_probe_name(struct conf_ck *ck, const struct conf_service *s, size_t i)
 {
@@ -64,6 +67,27 @@ check_need(struct conf_ck *ck, const char *text, struct conf_service *out)
 	return 0;
 }
 
+/* Less than the silence of a busy machine would be a hair trigger. */
+static int
+check_when_lost(struct conf_ck *ck, const char *text, struct conf_service *out)
+{
+	static const char word[] = "withdraw after ";
+	char shown[PRINTABLE_TEXT_BYTES];
+	size_t mark = conf_ck_enter(ck, "when_lost");
+
+	if (text != NULL && strncmp(text, word, strlen(word)) == 0) {
+		if (num_parse_duration_ms(text + strlen(word), WHEN_LOST_MIN_MS,
+			WHEN_LOST_MAX_MS, &out->when_lost_ms, ck->err) == -1)
+			return conf_ck_wrap(ck);
+	} else if (text != NULL && strcmp(text, "hold") != 0) {
+		return conf_ck_refuse(ck,
+		    "%s: expected hold or withdraw after DURATION",
+		    printable(text, shown));
+	}
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
 static int
 check_service(struct conf_ck *ck, const struct raw_service *raw,
     struct conf_service *out)
@@ -79,7 +103,9 @@ check_service(struct conf_ck *ck, const struct raw_service *raw,
 	out->n_prefixes = raw->prefixes_count;
 	if (check_probes(ck, raw, out) == -1)
 		return -1;
-	return check_need(ck, raw->need, out);
+	if (check_need(ck, raw->need, out) == -1)
+		return -1;
+	return check_when_lost(ck, raw->when_lost, out);
 }
 
 static int

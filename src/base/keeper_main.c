@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,9 +21,16 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mono.h"
 #include "base/rights.h"
 
 #define WILL_MAX_BYTES (64u << 20)
+/* How often the keeper looks whether main still speaks, and what a look that
+ * took longer counts at most. */
+#define LOOK_MS 500
+#define LOOK_COUNTS_MS 1000
+/* Main beats every second. */
+#define SILENCE_MIN_MS 3000
 
 int
 keeper_record_send(int sock, const struct keeper_record *rec, int fd)
@@ -48,7 +56,7 @@ keeper_record_send(int sock, const struct keeper_record *rec, int fd)
 		memcpy(CMSG_DATA(cm), &fd, sizeof(int));
 	}
 	do {
-		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (n == -1 && errno == EINTR);
 	return n == -1 ? -1 : 0;
 }
@@ -167,88 +175,156 @@ keeper_on_kill(pid_t pid)
 		(void)kill(pid, SIGKILL);
 }
 
-/* 1: go on; 0: main is gone without a word; -1: dismissed. */
-static int
-keeper_on_request(const struct keeper_job *job, int *will_fd)
+/* ---- the will ---- */
+
+struct keeper_life {
+	const struct keeper_job *job;
+	int will_fd;
+	struct keeper_silence silence;
+	unsigned done; /* the will's own */
+};
+
+static void
+keeper_on_life_sign(struct keeper_life *l)
+{
+	struct keeper_record acted = { .op = KEEPER_ACTED };
+
+	if (l->done > 0)
+		(void)keeper_record_send(l->job->sock, &acted, -1);
+	l->done = 0;
+	l->silence.ms = 0;
+}
+
+/* false: nothing is left to do, whatever main does. */
+static bool
+keeper_do_will(struct keeper_life *l)
+{
+	bool more;
+	struct stat st;
+	void *text;
+
+	if (l->will_fd == -1 || l->job->will == NULL)
+		return false;
+	if (fstat(l->will_fd, &st) == -1 || st.st_size <= 0 ||
+	    st.st_size > (off_t)WILL_MAX_BYTES)
+		return false;
+	text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE,
+	    l->will_fd, 0);
+	if (text == MAP_FAILED) {
+		log_warn("keeper: will");
+		return false;
+	}
+	more = l->job->will(text, (size_t)st.st_size, &l->silence, &l->done);
+	(void)munmap(text, (size_t)st.st_size);
+	return more;
+}
+
+/* ---- its life ---- */
+
+enum keeper_news { NEWS_NONE, NEWS_MAIN_GONE, NEWS_DISMISSED };
+
+static enum keeper_news
+keeper_on_request(struct keeper_life *l)
 {
 	struct keeper_record rec;
-	int fd, rc = keeper_record_recv(job->sock, &rec, &fd);
+	int fd, rc = keeper_record_recv(l->job->sock, &rec, &fd);
 
 	if (rc <= 0)
-		return 0;
+		return NEWS_MAIN_GONE;
 	switch (rec.op) {
 	case KEEPER_START:
-		keeper_on_start(job, &rec, fd);
+		keeper_on_start(l->job, &rec, fd);
 		break;
 	case KEEPER_KILL:
 		keeper_on_kill((pid_t)rec.a);
 		break;
 	case KEEPER_WILL:
-		if (*will_fd != -1)
-			(void)close(*will_fd);
-		*will_fd = fd;
-		return 1;
+		keeper_on_life_sign(l);
+		if (l->will_fd != -1)
+			(void)close(l->will_fd);
+		l->will_fd = fd;
+		return NEWS_NONE;
+	case KEEPER_BEAT:
+		keeper_on_life_sign(l);
+		break;
 	case KEEPER_DISMISS:
-		return -1;
+		return NEWS_DISMISSED;
 	default:
 		log_warnx("keeper: request %u: unknown", rec.op);
 	}
 	if (fd != -1)
 		(void)close(fd);
-	return 1;
+	return NEWS_NONE;
 }
 
-static void
-keeper_do_will(const struct keeper_job *job, int will_fd)
+/* All that main has said so far: its words go before its silence. */
+static enum keeper_news
+keeper_listen(struct keeper_life *l)
 {
-	struct stat st;
-	void *text;
+	struct pollfd pfd = { .fd = l->job->sock, .events = POLLIN };
+	enum keeper_news news = NEWS_NONE;
 
-	if (will_fd == -1 || job->will == NULL)
-		return;
-	if (fstat(will_fd, &st) == -1 || st.st_size <= 0 ||
-	    st.st_size > (off_t)WILL_MAX_BYTES)
-		return;
-	text =
-	    mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, will_fd, 0);
-	if (text == MAP_FAILED) {
-		log_warn("keeper: will");
-		return;
-	}
-	job->will(text, (size_t)st.st_size);
-	(void)munmap(text, (size_t)st.st_size);
+	while (news == NEWS_NONE && poll(&pfd, 1, 0) == 1)
+		news = keeper_on_request(l);
+	return news;
+}
+
+/* Waits for a word, a death or the next look; returns the time it counts. */
+static int64_t
+keeper_wait(struct pollfd *fds, nfds_t n)
+{
+	struct mono start = mono_now();
+	int64_t waited;
+
+	if (poll(fds, n, LOOK_MS) == -1 && errno != EINTR)
+		log_warn("keeper: poll");
+	waited = mono_diff_ms(mono_now(), start);
+	return waited < LOOK_COUNTS_MS ? waited : LOOK_COUNTS_MS;
+}
+
+/* Main hangs, or is gone and may have a successor. */
+static bool
+keeper_look(struct keeper_life *l)
+{
+	struct mono start = mono_now();
+	bool more = true;
+
+	if (l->silence.is_gone || l->silence.ms >= SILENCE_MIN_MS)
+		more = keeper_do_will(l);
+	l->silence.ms += mono_diff_ms(mono_now(), start);
+	return more || !l->silence.is_gone;
 }
 
 void
 keeper_main(const struct keeper_job *job)
 {
+	struct keeper_life l = { .job = job, .will_fd = -1 };
+	enum keeper_news news = NEWS_NONE;
 	struct pollfd fds[2];
 	sigset_t chld;
-	int will_fd = -1, go_on = 1;
 
 	signals_reset();
 	(void)sigemptyset(&chld);
 	(void)sigaddset(&chld, SIGCHLD);
 	(void)sigprocmask(SIG_BLOCK, &chld, NULL);
-	fds[0] = (struct pollfd){ .fd = job->sock, .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = signalfd(-1, &chld,
+	fds[0] = (struct pollfd){ .fd = signalfd(-1, &chld,
 				      SFD_NONBLOCK | SFD_CLOEXEC),
 		.events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = job->sock, .events = POLLIN };
 
-	while (go_on == 1) {
+	do {
 		struct signalfd_siginfo info;
 
-		if (poll(fds, 2, -1) == -1 && errno != EINTR)
-			break;
-		while (read(fds[1].fd, &info, sizeof(info)) > 0)
+		/* The socket of a main that is gone would always be ready. */
+		l.silence.ms += keeper_wait(fds, l.silence.is_gone ? 1 : 2);
+		while (read(fds[0].fd, &info, sizeof(info)) > 0)
 			;
 		keeper_reap(job);
-		if (fds[0].revents != 0)
-			go_on = keeper_on_request(job, &will_fd);
-	}
+		if (!l.silence.is_gone)
+			news = keeper_listen(&l);
+		l.silence.is_gone |= news == NEWS_MAIN_GONE;
+	} while (news != NEWS_DISMISSED && keeper_look(&l));
 	(void)close(job->sock);
-	if (go_on == 0)
-		keeper_do_will(job, will_fd);
 	/* Workers end by themselves: their channels' other end is closed. */
 	while (waitpid(-1, NULL, 0) > 0)
 		;

@@ -32,6 +32,8 @@ struct keeper {
 	struct loop_fd *io;
 	void (*on_lost)(void *arg);
 	void *arg;
+	void (*on_acted)(void *arg);
+	void *acted_arg;
 	struct worker *workers[WORKERS_MAX];
 };
 
@@ -141,6 +143,15 @@ worker_on_close(struct chan *ch, void *arg)
 	worker_down(w);
 }
 
+void
+worker_kick(struct worker *w)
+{
+	if (w->ch == NULL)
+		return;
+	log_warnx("worker %s: does not answer: started again", worker_name(w));
+	worker_down(w);
+}
+
 static void
 worker_on_restart(struct loop *lp, void *arg)
 {
@@ -209,6 +220,8 @@ keeper_on_io(struct loop *lp, int fd, unsigned events, void *arg)
 		k->workers[rec.b]->pid = (pid_t)rec.a;
 	} else if (rec.op == KEEPER_EXITED) {
 		keeper_on_exited(k, (pid_t)rec.a, (int)rec.b);
+	} else if (rec.op == KEEPER_ACTED && k->on_acted != NULL) {
+		k->on_acted(k->acted_arg);
 	}
 }
 
@@ -220,6 +233,22 @@ keeper_attach(struct keeper *k, struct loop *lp, void (*on_lost)(void *arg),
 	k->on_lost = on_lost;
 	k->arg = arg;
 	k->io = loop_fd_new(lp, k->sock, LOOP_READ, keeper_on_io, k);
+}
+
+void
+keeper_set_on_acted(struct keeper *k, void (*on_acted)(void *arg), void *arg)
+{
+	k->on_acted = on_acted;
+	k->acted_arg = arg;
+}
+
+void
+keeper_beat(struct keeper *k)
+{
+	struct keeper_record rec = { .op = KEEPER_BEAT };
+
+	/* A keeper that is busy has unread ones enough. */
+	(void)keeper_record_send(k->sock, &rec, -1);
 }
 
 /* The will as a sealed file in memory, or -1. */
@@ -241,23 +270,25 @@ will_file(const void *body, size_t len)
 	return fd;
 }
 
-void
+int
 keeper_set_will(struct keeper *k, const void *body, size_t len)
 {
 	struct keeper_record rec = { .op = KEEPER_WILL };
-	int fd = -1;
+	int fd = -1, rc;
 
 	if (len > 0) {
 		fd = will_file(body, len);
 		if (fd == -1) {
 			log_warn("keeper: will not deposited");
-			return;
+			return -1;
 		}
 	}
-	if (keeper_record_send(k->sock, &rec, fd) == -1)
+	rc = keeper_record_send(k->sock, &rec, fd);
+	if (rc == -1)
 		log_warn("keeper: will not deposited");
 	if (fd != -1)
 		(void)close(fd);
+	return rc;
 }
 
 void

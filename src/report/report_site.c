@@ -43,6 +43,22 @@ add_probe(struct report_job *job, struct table *t, const json_t *p)
 	    fields_text_or(&job->f, p, "detail", ""));
 }
 
+/* What is out of the ordinary; older agents do not tell. */
+static void
+add_service_note(struct report_job *job, struct table *t, const json_t *service)
+{
+	const char *lost =
+	    fields_text_or(&job->f, service, "when_lost", "hold");
+
+	if (json_is_true(json_object_get(service, "unknown_too_long"))) {
+		table_add(t, TABLE_RED, "no verdict for too long");
+	} else if (strcmp(lost, "hold") != 0) {
+		table_add(t, TABLE_PLAIN, "if anycastd is lost: %s", lost);
+	} else {
+		table_skip(t);
+	}
+}
+
 static void
 add_service(struct report_job *job, struct table *t, const json_t *service)
 {
@@ -57,7 +73,7 @@ add_service(struct report_job *job, struct table *t, const json_t *service)
 	add_health(t, fields_text(&job->f, service, "health"));
 	add_since(job, t, service);
 	table_skip(t);
-	table_skip(t);
+	add_service_note(job, t, service);
 	json_array_foreach (probes, i, p)
 		add_probe(job, t, p);
 }

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "base/log.h"
+#include "base/num.h"
 #include "base/xalloc.h"
 #include "site/agent_state.h"
 #include "site/probe_api.h"
@@ -70,46 +71,12 @@ note_decision(struct agent *a, const struct agent_prefix *p,
 	agent_note(a, &ev);
 }
 
-/* All that is announced when no experiment is; the caller frees it. */
-static struct prefix *
-list_without_experiment(const struct agent *a, size_t *n)
+/* true: a decision is another one than before. */
+static bool
+decide_all(struct agent *a)
 {
-	struct prefix *list = xcalloc(a->n_prefixes, sizeof(*list));
+	bool is_changed = false;
 
-	*n = 0;
-	for (size_t i = 0; i < a->n_prefixes; i++) {
-		if (a->prefixes[i].service == NO_SERVICE ||
-		    reconcile_wanted(a->reconcile, i))
-			list[(*n)++] = a->prefixes[i].prefix;
-	}
-	return list;
-}
-
-/*
- * While an experiment holds the test prefix withdrawn the keeper has a will:
- * should this process die and nobody take its place, the keeper announces it.
- */
-static void
-update_will(struct agent *a)
-{
-	struct prefix *announced;
-	size_t n;
-
-	if (a->test_experiment == 0) {
-		if (a->has_will)
-			will_clear(a->env.keeper);
-		a->has_will = false;
-		return;
-	}
-	announced = list_without_experiment(a, &n);
-	will_deposit(a->env.keeper, a->env.conf, announced, n);
-	free(announced);
-	a->has_will = true;
-}
-
-void
-agent_decide(struct agent *a)
-{
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		struct agent_prefix *p = &a->prefixes[i];
 		struct route_inputs in = agent_route_inputs(a, p);
@@ -117,16 +84,62 @@ agent_decide(struct agent *a)
 
 		p->decision = route_decide(&in);
 		if (p->decision.announce != before.announce ||
-		    p->decision.rule != before.rule || p->decided_ms == 0)
+		    p->decision.rule != before.rule || p->decided_ms == 0) {
 			p->decided_ms = wall_now_ms();
+			is_changed = true;
+		}
 		note_decision(a, p, &before);
 		reconcile_want(a->reconcile, i, p->decision.announce);
 	}
+	a->will_is_old |= is_changed;
 	/* The will first: what is temporary must never be without it. */
-	update_will(a);
+	agent_update_will(a);
 	reconcile_apply(a->reconcile);
+	return is_changed;
+}
+
+void
+agent_decide(struct agent *a)
+{
+	(void)decide_all(a);
 	if (a->uplink != NULL)
 		uplink_touch(a->uplink);
+}
+
+/* The prober may be broken, or the probe: routes stay as they are, and
+ * nobody would notice. */
+static void
+note_unknown(struct agent *a, size_t s)
+{
+	char subject[CONF_NAME_MAX + 16], reason[96], text[DURATION_TEXT_BYTES];
+	struct store_event ev = { .kind = "health",
+		.subject = subject,
+		.what = "still unknown",
+		.reason = reason };
+	bool is_overdue = checker_service(a->checker, s) == HEALTH_UNKNOWN &&
+	    mono_diff_ms(mono_now(), a->started) > a->conf->unknown_max_ms;
+
+	if (is_overdue && !a->overdue[s]) {
+		(void)snprintf(subject, sizeof(subject), "service/%s",
+		    a->conf->services[s].name);
+		(void)snprintf(reason, sizeof(reason),
+		    "no verdict since the start, %s ago: routes stay as they were",
+		    num_format_duration_ms(a->conf->unknown_max_ms, text));
+		log_warnx("service %s: health still unknown: %s",
+		    a->conf->services[s].name, reason);
+		store_put_event(a->env.store, &ev);
+	}
+	a->overdue[s] = is_overdue;
+}
+
+bool
+agent_turn(struct agent *a)
+{
+	for (size_t s = 0; s < a->conf->n_services; s++)
+		note_unknown(a, s);
+	if (decide_all(a) && a->uplink != NULL)
+		uplink_touch(a->uplink);
+	return reconcile_turns(a->reconcile);
 }
 
 /* ---- health ---- */
@@ -237,9 +250,12 @@ agent_take_permits(struct agent *a, bool has_permits,
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		struct agent_prefix *p = &a->prefixes[i];
 
+		bool was_forbidden = p->withdraw_forbidden;
+
 		p->withdraw_forbidden = has_permits &&
 		    bsearch(&p->prefix, sorted, n, sizeof(*sorted),
 			prefix_compare) == NULL;
+		a->will_is_old |= p->withdraw_forbidden != was_forbidden;
 	}
 	free(sorted);
 	agent_decide(a);
@@ -265,6 +281,7 @@ agent_hold_test(struct agent *a, uint32_t experiment)
 	    experiment != 0 ? experiment : a->test_experiment);
 	agent_note(a, &ev);
 	a->test_experiment = experiment;
+	a->will_is_old = true;
 	agent_renew_test(a);
 	agent_decide(a);
 }
@@ -291,6 +308,7 @@ on_unconfirmed(struct loop *lp, void *arg)
 	(void)lp;
 	agent_note(a, &ev);
 	a->test_experiment = 0;
+	a->will_is_old = true;
 	a->test_given_up++;
 	agent_decide(a);
 }
@@ -407,6 +425,12 @@ start_reconcile(struct agent *a)
 	}
 }
 
+static void
+on_acted(void *arg)
+{
+	agent_tell_acts(arg);
+}
+
 struct agent *
 agent_new(const struct agent_env *env, struct err *err)
 {
@@ -416,16 +440,23 @@ agent_new(const struct agent_env *env, struct err *err)
 	a->env = *env;
 	a->conf = env->conf->agent;
 	a->started_ms = wall_now_ms();
+	a->started = mono_now();
+	a->overdue = xcalloc(a->conf->n_services + 1, sizeof(*a->overdue));
 	(void)!getrandom(&boot, sizeof(boot), 0);
 	(void)snprintf(a->boot, sizeof(a->boot), "%016" PRIx64, boot);
 	if (intent_book_init(&a->intents, env->lp, env->store, env->query,
 		err) == -1) {
+		free(a->overdue);
 		free(a);
 		return NULL;
 	}
 	a->intents.on_change = on_intent;
 	a->intents.arg = a;
 	a->test_confirm = loop_timer_new(env->lp, on_unconfirmed, a);
+	will_seat_init(&a->seat, env->conf, a->boot);
+	a->will_is_old = true;
+	keeper_set_on_acted(env->keeper, on_acted, a);
+	agent_tell_acts(a);
 	collect_prefixes(a);
 	start_reconcile(a);
 	start_probes(a);
@@ -451,7 +482,7 @@ agent_stop(struct agent *a)
 	if (a == NULL || a->test_experiment == 0)
 		return;
 	agent_note(a, &ev);
-	announced = list_without_experiment(a, &n);
+	announced = agent_list_without_experiment(a, &n);
 	if (will_do_now(a->env.conf, announced, n, &err) == -1)
 		log_warnx("test prefix: not restored: %s", err.msg);
 	free(announced);
@@ -463,6 +494,7 @@ agent_free(struct agent *a)
 {
 	if (a == NULL)
 		return;
+	keeper_set_on_acted(a->env.keeper, NULL, NULL);
 	uplink_free(a->uplink);
 	sweep_link_free(a->sweep);
 	probe_api_free(a->probe_api);
@@ -474,5 +506,6 @@ agent_free(struct agent *a)
 	loop_timer_free(a->test_confirm);
 	intent_book_fini(&a->intents);
 	free(a->prefixes);
+	free(a->overdue);
 	free(a);
 }

@@ -50,16 +50,20 @@ services_json(const struct agent *a)
 
 	for (size_t s = 0; s < a->conf->n_services; s++) {
 		json_t *probes = json_array();
+		const struct conf_service *conf = &a->conf->services[s];
+		char lost[CONF_WHEN_LOST_BYTES];
 
 		for (size_t p = 0; p < a->conf->services[s].n_probes; p++)
 			json_array_append_new(probes, probe_json(a, s, p));
 		json_array_append_new(list,
-		    json_pack("{s:s, s:s, s:I, s:I, s:o}", "service",
-			a->conf->services[s].name, "health",
-			health_name(checker_service(a->checker, s)), "since_ms",
+		    json_pack("{s:s, s:s, s:b, s:I, s:I, s:s, s:o}", "service",
+			conf->name, "health",
+			health_name(checker_service(a->checker, s)),
+			"unknown_too_long", a->overdue[s], "since_ms",
 			(json_int_t)checker_service_since_ms(a->checker, s),
-			"need", (json_int_t)a->conf->services[s].need, "probes",
-			probes));
+			"need", (json_int_t)conf->need, "when_lost",
+			conf_when_lost_format(conf->when_lost_ms, lost),
+			"probes", probes));
 	}
 	return list;
 }

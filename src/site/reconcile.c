@@ -28,6 +28,8 @@
 /* How often BIRD is asked whether a queued reconfiguration is through. */
 #define PROGRESS_POLL_MS 50
 #define PROGRESS_MAX_MS 60000
+/* Of a cycle, one after the other; see reconcile_turns. */
+#define CYCLE_REPLIES_MAX 30
 
 #define CODE_RECONFIGURED 3
 #define CODE_IN_PROGRESS 4
@@ -55,8 +57,9 @@ struct reconcile {
 	struct loop_timer *timer; /* next cycle, or next progress poll */
 	struct entry *entries;
 	size_t n;
-	bool busy;  /* a cycle is under way */
-	bool again; /* what is wanted changed meanwhile */
+	bool busy;          /* a cycle is under way */
+	struct mono turned; /* the last cycle's end, or BIRD's coming */
+	bool again;         /* what is wanted changed meanwhile */
 	bool read_failed;
 	bool was_checked; /* this cycle reconfigured */
 	bool polling_progress;
@@ -162,6 +165,7 @@ static void
 cycle_end(struct reconcile *r, int64_t pause_ms)
 {
 	r->busy = false;
+	r->turned = mono_now();
 	r->polling_progress = false;
 	if (r->again)
 		pause_ms = 0;
@@ -535,6 +539,7 @@ on_bird_up(const char *version, void *arg)
 	r->pause_ms = PAUSE_MIN_MS;
 	/* First see what it has: it may be another BIRD than before. */
 	r->busy = true;
+	r->turned = mono_now();
 	r->again = false;
 	r->was_checked = false;
 	read_back(r);
@@ -666,6 +671,17 @@ reconcile_apply(struct reconcile *r)
 	} else {
 		keep_file(r);
 	}
+}
+
+/* Every reply of BIRD has its time, and so has a cycle. */
+bool
+reconcile_turns(const struct reconcile *r)
+{
+	int64_t most_ms = r->conf->poll_ms + PROGRESS_MAX_MS +
+	    CYCLE_REPLIES_MAX * r->conf->timeout_ms;
+
+	return !bird_client_is_up(r->client) ||
+	    mono_diff_ms(mono_now(), r->turned) <= most_ms;
 }
 
 bool

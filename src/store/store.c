@@ -57,6 +57,8 @@ struct store {
 	bool in_trouble;     /* the store process says so */
 	bool trouble_is_old; /* the one before said so */
 	bool is_long;        /* the queue is */
+	struct mono heard;   /* or nothing was to be said */
+	unsigned kicks;      /* since then */
 	uint8_t *scratch;    /* CHAN_BODY_MAX bytes */
 };
 
@@ -195,6 +197,8 @@ on_msg(struct worker *w, const struct chan_msg *msg, void *arg)
 	struct store *s = arg;
 	uint64_t seq;
 
+	s->heard = mono_now();
+	s->kicks = 0;
 	if (msg->type == STORE_MSG_ALARM) {
 		on_trouble(s, msg);
 	} else if (msg->type == STORE_MSG_ACK &&
@@ -255,6 +259,22 @@ store_free(struct store *s)
 	free(s->path);
 	free(s->scratch);
 	free(s);
+}
+
+bool
+store_watch(struct store *s)
+{
+	struct mono now = mono_now();
+
+	if (s->n == 0 || s->in_trouble) {
+		s->heard = now;
+		s->kicks = 0;
+	} else if (mono_diff_ms(now, s->heard) >= STORE_SILENT_MS) {
+		s->heard = now;
+		s->kicks++;
+		worker_kick(s->w);
+	}
+	return s->kicks <= 2;
 }
 
 size_t

@@ -360,6 +360,39 @@ test_missing_directory(void **state)
 	assert_non_null(strstr(err.msg, gone.file));
 }
 
+/* Whatever attributes a route has; and what is no route stays. */
+static void
+test_without_some_routes(void **state)
+{
+	static const char text[] = "# head\nprotocol static a {\n\tipv4;\n"
+				   "\troute 192.0.2.0/24 blackhole;\n"
+				   "\troute 198.51.100.0/24 blackhole "
+				   "{ bgp_community.add((65535,0)); };\n"
+				   "\troute 203.0.113.0/24 blackhole;\n}\n";
+	static const char less[] = "# head\nprotocol static a {\n\tipv4;\n"
+				   "\troute 203.0.113.0/24 blackhole;\n}\n";
+	struct prefix gone[3];
+	char *out;
+
+	(void)state;
+	assert_int_equal(prefix_parse("198.51.100.0/24", &gone[0], NULL), 0);
+	assert_int_equal(prefix_parse("192.0.2.0/24", &gone[1], NULL), 0);
+	assert_int_equal(prefix_parse("192.0.2.0/25", &gone[2], NULL), 0);
+	out = bird_include_without(text, gone, 3);
+	assert_string_equal(out, less);
+	free(out);
+	out = bird_include_without(text, NULL, 0);
+	assert_string_equal(out, text);
+	free(out);
+	/* No newline at the end, and nonsense. */
+	out = bird_include_without("route 192.0.2.0/24", gone, 3);
+	assert_string_equal(out, "");
+	free(out);
+	out = bird_include_without("route \nroute x/24 blackhole;", gone, 3);
+	assert_string_equal(out, "route \nroute x/24 blackhole;");
+	free(out);
+}
+
 /* A directory lies where the file should be: nothing is left behind. */
 static void
 test_directory_in_place_of_the_file(void **state)
@@ -408,6 +441,7 @@ main(void)
 		cmocka_unit_test(test_any_length_reads_back),
 		cmocka_unit_test(test_foreign_lines_are_passed_over),
 		cmocka_unit_test(test_cut_text_and_little_room),
+		cmocka_unit_test(test_without_some_routes),
 		PLACE_TEST(test_write_and_read),
 		PLACE_TEST(test_left_over_of_a_crash),
 		PLACE_TEST(test_full_disk_leaves_the_old_file),

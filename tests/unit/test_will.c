@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * The will as the keeper carries it out: blocking, alone, after a time of
- * grace.  All cases wait at the same time, each in a process of its own.
- */
+/* The will as the keeper carries it out, look by look. */
 #include "site/will.h"
 
 #include <fcntl.h>
@@ -23,15 +20,18 @@
 #include "store_file.h"
 #include "test.h"
 
-#define TEXT "route 198.51.100.0/24 blackhole;\n"
-
 /* One case: a directory with include file, lock and a BIRD. */
 struct stage {
 	struct store_file f;
 	char include[PATH_MAX + 16], socket[PATH_MAX + 16];
-	char lock[PATH_MAX + 16];
-	pid_t bird, keeper;
+	char lock[PATH_MAX + 16], store[PATH_MAX + 16];
+	char record[PATH_MAX + 16];
+	char control[PATH_MAX + 16];
+	struct conf_agent agent;
+	struct conf conf;
+	pid_t bird;
 	int lock_fd;
+	unsigned done;
 };
 
 static void
@@ -40,10 +40,20 @@ stage_open(struct stage *s)
 	file_make(&s->f);
 	(void)snprintf(s->include, sizeof(s->include), "%s/include", s->f.dir);
 	(void)snprintf(s->socket, sizeof(s->socket), "%s/bird", s->f.dir);
-	(void)snprintf(s->lock, sizeof(s->lock), "%s/lock", s->f.dir);
+	(void)snprintf(s->lock, sizeof(s->lock), "%s/ctl.lock", s->f.dir);
+	(void)snprintf(s->control, sizeof(s->control), "%s/ctl", s->f.dir);
+	(void)snprintf(s->store, sizeof(s->store), "%s/store", s->f.dir);
+	(void)snprintf(s->record, sizeof(s->record), "%s/store.will", s->f.dir);
 	file_write(s->include, "old\n", 4);
-	s->bird = s->keeper = -1;
+	s->agent = (struct conf_agent){ .bird = { .socket = s->socket,
+					    .include = s->include,
+					    .timeout_ms = 1000 } };
+	s->conf = (struct conf){
+		.store = s->store, .socket = s->control, .agent = &s->agent
+	};
+	s->bird = -1;
 	s->lock_fd = -1;
+	s->done = 0;
 }
 
 /* Refuses so many times, then takes the new configuration. */
@@ -84,24 +94,40 @@ stage_start_bird(struct stage *s, int refusals)
 		bird_main(s, refusals);
 }
 
-static void
-stage_start_keeper(struct stage *s)
+/* A will with the test prefix after 5 s and two services later. */
+static size_t
+stage_will(const struct stage *s, char *body, size_t size)
 {
-	char body[2 * PATH_MAX];
-	int n = snprintf(body, sizeof(body),
+	int n = snprintf(body, size,
 	    "{\"include\":\"%s\",\"socket\":\"%s\",\"timeout_ms\":1000,"
-	    "\"lock\":\"%s\",\"text\":\""
-	    "route 198.51.100.0/24 blackhole;\\n"
-	    "\"}",
-	    s->include, s->socket, s->lock);
+	    "\"lock\":\"%s\",\"record\":\"%s\",\"boot\":\"me\","
+	    "\"before\":\"old\",\"text\":\""
+	    "protocol static x {\\n"
+	    "\\troute 198.51.100.0/24 blackhole;\\n"
+	    "\\troute 192.0.2.0/24 blackhole { bgp_med = 1; };\\n"
+	    "\\troute 2001:db8:53::/48 blackhole;\\n}\\n"
+	    "\",\"steps\":["
+	    "{\"gone_ms\":300,\"hung_ms\":600,\"subject\":\"test prefix\","
+	    "\"what\":\"restored\",\"withdraw\":[]},"
+	    "{\"gone_ms\":900,\"hung_ms\":900,\"subject\":\"service/web\","
+	    "\"what\":\"withdrawn\",\"withdraw\":[\"192.0.2.0/24\"]},"
+	    "{\"gone_ms\":1200,\"hung_ms\":1200,\"subject\":\"service/dns\","
+	    "\"what\":\"withdrawn\",\"withdraw\":[\"2001:db8:53::/48\"]}]}",
+	    s->include, s->socket, s->lock, s->record);
 
-	assert_true(n > 0 && (size_t)n < sizeof(body));
-	s->keeper = fork();
-	assert_true(s->keeper != -1);
-	if (s->keeper == 0) {
-		will_carry_out((const uint8_t *)body, (size_t)n);
-		_exit(0);
-	}
+	assert_true(n > 0 && (size_t)n < size);
+	return (size_t)n;
+}
+
+/* One look of the keeper. */
+static bool
+stage_look(struct stage *s, int64_t silent_ms, bool is_gone)
+{
+	struct keeper_silence silence = { .ms = silent_ms, .is_gone = is_gone };
+	char body[4 * PATH_MAX];
+	size_t len = stage_will(s, body, sizeof(body));
+
+	return will_carry_out((const uint8_t *)body, len, &silence, &s->done);
 }
 
 static void
@@ -117,50 +143,173 @@ stage_close(struct stage *s)
 }
 
 static bool
-has_text(const struct stage *s)
+has(const struct stage *s, const char *what)
 {
 	size_t len;
 	char *text = file_read(s->include, &len);
-	bool has = strstr(text, TEXT) != NULL;
+	bool found = strstr(text, what) != NULL;
 
 	free(text);
-	return has;
+	return found;
 }
 
-/* All three at once: each has to wait for the time of grace. */
-static void
-test_will_is_done_unless_a_daemon_takes_over(void **state)
+static bool
+has_all(const struct stage *s, bool test, bool web, bool dns)
 {
-	struct stage plain, refused, succeeded;
-	struct err err = { 0 };
-	struct mono start;
-	int status;
+	return has(s, "198.51.100.0/24") == test &&
+	    has(s, "192.0.2.0/24") == web && has(s, "2001:db8:53::/48") == dns;
+}
+
+struct told {
+	char text[1024];
+};
+
+static void
+on_act(const struct will_act *act, void *arg)
+{
+	struct told *t = arg;
+
+	(void)snprintf(t->text + strlen(t->text),
+	    sizeof(t->text) - strlen(t->text), "%s %s: %s\n", act->subject,
+	    act->what, act->reason);
+}
+
+static void
+test_steps_are_taken_in_time_and_told(void **state)
+{
+	struct told told = { "" };
+	struct stage s;
 
 	(void)state;
-	stage_open(&plain);
-	stage_open(&refused);
-	stage_open(&succeeded);
-	stage_start_bird(&plain, 0);
-	stage_start_bird(&refused, 2);
-	stage_start_bird(&succeeded, 0);
-	succeeded.lock_fd = will_lock(succeeded.lock, 0, &err);
-	assert_int_not_equal(succeeded.lock_fd, -1);
-	start = mono_now();
-	stage_start_keeper(&plain);
-	stage_start_keeper(&refused);
-	stage_start_keeper(&succeeded);
-	assert_int_equal(waitpid(plain.keeper, &status, 0), plain.keeper);
-	/* A supervisor gets its time to start the daemon again. */
-	assert_true(mono_diff_ms(mono_now(), start) >= 4900);
-	assert_int_equal(waitpid(refused.keeper, &status, 0), refused.keeper);
-	assert_int_equal(waitpid(succeeded.keeper, &status, 0),
-	    succeeded.keeper);
-	assert_true(has_text(&plain));
-	assert_true(has_text(&refused));
-	assert_false(has_text(&succeeded));
-	stage_close(&plain);
-	stage_close(&refused);
-	stage_close(&succeeded);
+	stage_open(&s);
+	stage_start_bird(&s, 0);
+	assert_true(stage_look(&s, 100, true));
+	assert_true(has(&s, "old"));
+	assert_true(stage_look(&s, 300, true));
+	assert_true(has_all(&s, true, true, true));
+	assert_true(stage_look(&s, 899, true));
+	assert_true(has_all(&s, true, true, true));
+	assert_true(stage_look(&s, 900, true));
+	assert_true(has_all(&s, true, false, true));
+	/* All that is left, and nothing more to do. */
+	assert_false(stage_look(&s, 5000, true));
+	assert_true(has_all(&s, true, false, false));
+	assert_int_equal(s.done, 3);
+	will_tell(&s.conf, on_act, &told);
+	assert_non_null(strstr(told.text,
+	    "test prefix restored: by the keeper at "));
+	assert_non_null(strstr(told.text,
+	    "service/web withdrawn: by the keeper"));
+	assert_non_null(strstr(told.text,
+	    ": anycastd died, no sign of life for 5 s\n"));
+	told.text[0] = '\0';
+	will_tell(&s.conf, on_act, &told);
+	assert_string_equal(told.text, "");
+	stage_close(&s);
+}
+
+/* Of one that hangs the lock is no successor's, and its times are longer. */
+static void
+test_hung_daemon_has_longer_times(void **state)
+{
+	struct stage s;
+	struct err err;
+
+	(void)state;
+	stage_open(&s);
+	stage_start_bird(&s, 0);
+	s.lock_fd = will_lock(s.lock, 0, &err);
+	assert_int_not_equal(s.lock_fd, -1);
+	assert_true(stage_look(&s, 599, false));
+	assert_true(has(&s, "old"));
+	assert_true(stage_look(&s, 600, false));
+	assert_true(has_all(&s, true, true, true));
+	assert_false(stage_look(&s, 1200, false));
+	assert_true(has_all(&s, true, false, false));
+	stage_close(&s);
+}
+
+/* Each look tries again, and what is done is done. */
+static void
+test_refused_step_is_tried_again(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s);
+	assert_true(stage_look(&s, 950, true));
+	assert_int_equal(s.done, 0);
+	/* A BIRD that starts now reads what is right already. */
+	assert_true(has_all(&s, true, false, true));
+	stage_start_bird(&s, 2);
+	while (s.done == 0)
+		assert_true(stage_look(&s, 1000, true));
+	assert_int_equal(s.done, 2);
+	assert_true(has_all(&s, true, false, true));
+	stage_close(&s);
+}
+
+static void
+test_successor_relieves_the_keeper(void **state)
+{
+	/* Itself, or the one before it: died before it took the seat. */
+	static const char *const nobody[] = { "me", "old", "" };
+	struct stage s;
+
+	(void)state;
+	stage_open(&s);
+	stage_start_bird(&s, 0);
+	for (size_t i = 0; i < TEST_COUNT(nobody); i++) {
+		file_write(s.lock, nobody[i], strlen(nobody[i]));
+		assert_true(stage_look(&s, 100, true));
+	}
+	file_write(s.lock, "new", 3);
+	/* Not for a daemon that lives: then it is not there. */
+	assert_true(stage_look(&s, 100, false));
+	assert_false(stage_look(&s, 2000, true));
+	assert_true(has(&s, "old"));
+	stage_close(&s);
+}
+
+/* Deposited by main as it is, with a real keeper behind it. */
+static void
+test_deposit_takes_the_seat_once(void **state)
+{
+	static const struct worker_kind none[1];
+	static const struct will_step step = {
+		.gone_ms = 1, .hung_ms = 1, .subject = "s", .what = "w"
+	};
+	const struct will will = { .text = "x", .steps = &step, .n_steps = 1 };
+	struct will_seat seat;
+	struct keeper *k;
+	struct loop *lp;
+	struct stage s;
+	struct err err;
+	size_t len;
+	char *text;
+
+	(void)state;
+	stage_open(&s);
+	file_write(s.lock, "before", 7);
+	will_seat_init(&seat, &s.conf, "mine");
+	assert_string_equal(seat.before, "before");
+	k = keeper_start(none, 1, will_carry_out, &err);
+	assert_non_null(k);
+	assert_int_equal(will_deposit(k, &s.conf, &seat, &will), 0);
+	assert_true(seat.is_taken);
+	text = file_read(s.lock, &len);
+	assert_string_equal(text, "mine");
+	free(text);
+	file_write(s.lock, "other", 6);
+	assert_int_equal(will_deposit(k, &s.conf, &seat, &will), 0);
+	text = file_read(s.lock, &len);
+	assert_string_equal(text, "other");
+	free(text);
+	lp = loop_new();
+	keeper_attach(k, lp, NULL, NULL);
+	keeper_dismiss(k);
+	loop_free(lp);
+	stage_close(&s);
 }
 
 static void
@@ -170,10 +319,16 @@ test_unreadable_will_is_left_alone(void **state)
 		("{\"include\":1,\"socket\":\"s\",\"timeout_ms\":1,"
 		 "\"lock\":\"l\",\"text\":\"t\"}"),
 		"{\"include\":\"/nonexistent/x\",\"socket\":\"s\"}" };
+	const struct keeper_silence silence = { .ms = 99999, .is_gone = true };
 
 	(void)state;
-	for (size_t i = 0; i < TEST_COUNT(bad); i++)
-		will_carry_out((const uint8_t *)bad[i], strlen(bad[i]));
+	for (size_t i = 0; i < TEST_COUNT(bad); i++) {
+		unsigned done = 0;
+
+		assert_false(will_carry_out((const uint8_t *)bad[i],
+		    strlen(bad[i]), &silence, &done));
+		assert_int_equal(done, 0);
+	}
 }
 
 static void
@@ -234,7 +389,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_will_is_done_unless_a_daemon_takes_over),
+		cmocka_unit_test(test_steps_are_taken_in_time_and_told),
+		cmocka_unit_test(test_hung_daemon_has_longer_times),
+		cmocka_unit_test(test_refused_step_is_tried_again),
+		cmocka_unit_test(test_successor_relieves_the_keeper),
+		cmocka_unit_test(test_deposit_takes_the_seat_once),
 		cmocka_unit_test(test_unreadable_will_is_left_alone),
 		cmocka_unit_test(test_lock_is_for_one),
 		cmocka_unit_test(test_lock_is_beside_the_control_socket),

@@ -160,7 +160,7 @@ struct house {
 	struct loop *lp;
 	struct keeper *k;
 	struct worker *w;
-	unsigned starts, lost, msgs, keeper_lost;
+	unsigned starts, lost, msgs, keeper_lost, acted;
 	struct mono started_at[8];
 	bool free_on_lost;
 	char text[65536]; /* the last message */
@@ -215,14 +215,35 @@ on_keeper_lost(void *arg)
 	h->keeper_lost++;
 }
 
-static void
-will_write(const uint8_t *body, size_t len)
+/* The will is a path, and after a blank the silence that it waits for. */
+static bool
+will_write(const uint8_t *body, size_t len,
+    const struct keeper_silence *silence, unsigned *done)
 {
 	char path[PATH_MAX];
+	int64_t after_ms = 0;
+	char *blank;
 
 	(void)snprintf(path, sizeof(path), "%.*s", (int)len,
 	    (const char *)body);
-	leave_file(path);
+	blank = strchr(path, ' ');
+	if (blank != NULL) {
+		after_ms = strtol(blank + 1, NULL, 10);
+		*blank = '\0';
+	}
+	if (*done == 0 && silence->ms >= after_ms) {
+		leave_file(path);
+		*done = 1;
+	}
+	return *done == 0;
+}
+
+static void
+on_acted(void *arg)
+{
+	struct house *h = arg;
+
+	h->acted++;
 }
 
 static void
@@ -491,10 +512,10 @@ die_with_will(const struct house *h, int how)
 		if (k == NULL)
 			_exit(1);
 		if (how == WILL_REPLACED)
-			keeper_set_will(k, "/nonexistent/file", 17);
-		keeper_set_will(k, h->path, strlen(h->path));
+			(void)keeper_set_will(k, "/nonexistent/file", 17);
+		(void)keeper_set_will(k, h->path, strlen(h->path));
 		if (how == WILL_CLEARED)
-			keeper_set_will(k, NULL, 0);
+			(void)keeper_set_will(k, NULL, 0);
 		if (how == WILL_DISMISSED)
 			keeper_dismiss(k);
 		(void)raise(SIGKILL);
@@ -532,6 +553,89 @@ test_will_is_done_when_main_dies(void **state)
 		(void)unlink(h->path);
 	}
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+}
+
+/* A main that hangs is the test's own: it does not beat while it waits. */
+static void
+test_will_is_done_when_main_hangs_and_told_when_it_beats_again(void **state)
+{
+	struct house *h = *state;
+	char body[PATH_MAX + 16];
+
+	keeper_set_on_acted(h->k, on_acted, h);
+	(void)snprintf(body, sizeof(body), "%s 4000", h->path);
+	assert_int_equal(keeper_set_will(h->k, body, strlen(body)), 0);
+	/* While it beats, nothing is done. */
+	for (int i = 0; i < 10; i++) {
+		loop_idle(h->lp, 500);
+		keeper_beat(h->k);
+	}
+	assert_false(has_file(h));
+	WAIT_FOR(h->lp, has_file(h));
+	assert_int_equal(h->acted, 0);
+	keeper_beat(h->k);
+	WAIT_FOR(h->lp, h->acted == 1);
+	/* From the beginning: it is told once, and done again. */
+	keeper_beat(h->k);
+	loop_idle(h->lp, 200);
+	assert_int_equal(h->acted, 1);
+	(void)unlink(h->path);
+	WAIT_FOR(h->lp, has_file(h));
+}
+
+/* What a frozen keeper does not see is no silence of main. */
+static void
+test_time_of_a_frozen_keeper_does_not_count(void **state)
+{
+	struct house *h = *state;
+	char body[PATH_MAX + 16];
+
+	(void)snprintf(body, sizeof(body), "%s 4000", h->path);
+	assert_int_equal(keeper_set_will(h->k, body, strlen(body)), 0);
+	assert_int_equal(kill(keeper_pid(h->k), SIGSTOP), 0);
+	loop_idle(h->lp, 5000);
+	assert_int_equal(kill(keeper_pid(h->k), SIGCONT), 0);
+	loop_idle(h->lp, 1000);
+	assert_false(has_file(h));
+	keeper_beat(h->k);
+	loop_idle(h->lp, 500);
+	assert_false(has_file(h));
+}
+
+/* It would have to wait for somebody who waits. */
+static void
+test_main_does_not_block_on_a_frozen_keeper(void **state)
+{
+	struct house *h = *state;
+	int rc = 0;
+
+	assert_int_equal(kill(keeper_pid(h->k), SIGSTOP), 0);
+	for (int i = 0; i < 5000 && rc == 0; i++) {
+		keeper_beat(h->k);
+		rc = keeper_set_will(h->k, h->path, strlen(h->path));
+	}
+	assert_int_equal(rc, -1);
+	assert_int_equal(kill(keeper_pid(h->k), SIGCONT), 0);
+	WAIT_FOR(h->lp, keeper_set_will(h->k, NULL, 0) == 0);
+}
+
+static void
+test_kicked_worker_comes_again(void **state)
+{
+	struct house *h = *state;
+	pid_t old;
+
+	h->w = worker_new(h->k, KIND_ECHO, &ops, h);
+	WAIT_FOR(h->lp, h->starts == 1 && worker_pid(h->w) > 0);
+	old = worker_pid(h->w);
+	assert_int_equal(kill(old, SIGSTOP), 0);
+	worker_kick(h->w);
+	assert_int_equal(h->lost, 1);
+	worker_kick(h->w);
+	assert_int_equal(h->lost, 1);
+	WAIT_FOR(h->lp, h->starts == 2 && worker_pid(h->w) > 0);
+	assert_int_not_equal(worker_pid(h->w), old);
+	WAIT_FOR(h->lp, kill(old, 0) == -1);
 }
 
 /* ---- the keeper alone ---- */
@@ -634,6 +738,17 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_will_is_done_when_main_dies, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_will_is_done_when_main_hangs_and_told_when_it_beats_again,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_time_of_a_frozen_keeper_does_not_count, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_main_does_not_block_on_a_frozen_keeper, setup,
+		    teardown),
+		cmocka_unit_test_setup_teardown(test_kicked_worker_comes_again,
+		    setup, teardown),
 		cmocka_unit_test(test_keeper_kills_nobody_but_its_own),
 		cmocka_unit_test(test_record_of_wrong_size_is_refused),
 	};
