@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/allow.h"
 #include "base/dns_name.h"
 #include "base/err.h"
 
@@ -28,6 +29,7 @@
 #define CONF_CODES_MAX 16u         /* ranges of statuses of an http probe */
 #define CONF_HEADERS_MAX 16u       /* of an http probe */
 #define CONF_EXPECT_WITHIN_BYTES 4096u
+#define CONF_ALLOW_MAX 1024u
 #define CONF_PINGS_MAX 20u /* of one check */
 #define CONF_NAME_MAX 32 /* site, service, probe names: [a-z0-9][a-z0-9._-]* */
 
@@ -161,6 +163,24 @@ struct conf_test {
 	int64_t confirm_ms; /* default 30 s */
 };
 
+/* The guards of one site, see core/brake.h and core/damping.h. */
+struct conf_agent_guards {
+	/* A probe without a result for so many intervals counts as unknown;
+	 * default 5; 0: never. */
+	unsigned stale_after;
+	struct {
+		unsigned share_percent; /* of the services; default 100 */
+		int64_t window_ms;      /* default 5 s */
+		int64_t release_ms;     /* default 10 min; 0: never */
+		bool holds;             /* else it only tells; default */
+	} brake;
+	struct {
+		unsigned suppress, reuse; /* default 6000, 3000; 0: off */
+		int64_t half_life_ms, max_hold_ms; /* default 15 min, 1 h */
+		unsigned updates; /* default 60; 0: any number */
+	} damping;
+};
+
 /* Agent role: present if `site` is given. */
 struct conf_agent {
 	char *site;
@@ -168,6 +188,8 @@ struct conf_agent {
 	struct conf_service *services;
 	size_t n_services;
 	struct conf_test test;
+	struct allow_list allow; /* what may be announced; none: anything */
+	struct conf_agent_guards guards;
 	char *controller; /* URL http://host:port, NULL: a site on its own */
 	/* Health that is unknown for longer is an alarm; default 2 min. */
 	int64_t unknown_max_ms;
@@ -183,10 +205,38 @@ struct conf_predict {
 				     addresses as clients; default false */
 };
 
+/* The guards of the fleet, see core/guard.h, guard_budget.h, brake.h, room.h. */
 struct conf_guards {
 	/* Well sites that go on announcing a prefix whatever the others do: sick
 	 * ones are kept, drains refused; 0 (default): no guard. */
 	unsigned min_sites;
+	/* And their capacity: a share of that of all sites with the prefix, or
+	 * an amount; both 0 (default): no guard. */
+	unsigned min_capacity_percent;
+	uint32_t min_capacity;
+	struct {
+		int64_t window_ms; /* default 10 min */
+		/* Within it at most; 0 (default): any number. */
+		unsigned sites, prefixes, capacity_percent;
+	} budget;
+	struct {
+		unsigned sites; /* more sick than so many; 0 (default): off */
+		int64_t window_ms;  /* default 30 s */
+		int64_t release_ms; /* 0 (default): only when they recover */
+	} brake;
+	struct {
+		unsigned limit_percent; /* of an heir's capacity; default 100 */
+		unsigned margin_percent; /* default 10 */
+		unsigned levels;         /* 0: off, 1, default 2 */
+	} room;
+};
+
+/* In the operator's unit, which is one for all sites. */
+struct conf_capacity {
+	size_t site;       /* index into sites */
+	uint32_t capacity; /* at least 1 */
+	bool has_load;     /* else what the agent reports, if it does */
+	uint32_t load;
 };
 
 /* Controller role: present if `fleet` is a mapping. */
@@ -194,6 +244,8 @@ struct conf_controller {
 	char *listen; /* "addr:port", "[v6]:port": HTTP for agents */
 	char **sites; /* names of the fleet's sites */
 	size_t n_sites;
+	struct conf_capacity *capacity; /* at most one of each site */
+	size_t n_capacity;
 	struct conf_predict predict;
 	struct conf_guards guards;
 };

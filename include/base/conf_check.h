@@ -55,6 +55,10 @@ struct conf_count {
 int conf_ck_count(struct conf_ck *ck, const struct conf_count *n,
     const char *text, uint32_t *out);
 
+/* The same with a percent sign, which may be left out. */
+int conf_ck_percent(struct conf_ck *ck, const struct conf_count *n,
+    const char *text, uint32_t *out);
+
 struct conf_file {
 	const char *key;
 	const char *initial;
@@ -90,5 +94,11 @@ int conf_check_probe(struct conf_ck *ck, const struct raw_probe *raw,
     struct conf_probe *out);
 int conf_check_http(struct conf_ck *ck, const struct raw_probe *raw,
     struct conf_probe *out);
+
+/* And about guards; the prefixes and the sites are there. */
+int conf_check_site_guards(struct conf_ck *ck, const struct conf_raw *raw,
+    struct conf_agent *out);
+int conf_check_fleet_guards(struct conf_ck *ck, const struct raw_fleet *raw,
+    struct conf_controller *out);
 
 #endif /* BASE_CONF_CHECK_H */

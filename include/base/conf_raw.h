@@ -60,14 +60,45 @@ struct raw_predict {
 	char *allow_special;
 };
 
+struct raw_budget {
+	char *window, *sites, *prefixes, *capacity;
+};
+
+struct raw_brake {
+	char *sites, *share, *window, *release, *action;
+};
+
+struct raw_room {
+	char *limit, *margin, *levels;
+};
+
 struct raw_guards {
-	char *min_sites;
+	char *min_sites, *min_capacity;
+	struct raw_budget *budget;
+	struct raw_brake *brake;
+	struct raw_room *room;
+};
+
+struct raw_damping {
+	char *suppress, *reuse, *half_life, *max_hold, *updates;
+};
+
+struct raw_agent_guards {
+	char *stale_after;
+	struct raw_brake *brake;
+	struct raw_damping *damping;
+};
+
+struct raw_capacity {
+	char *site, *capacity, *load;
 };
 
 struct raw_fleet {
 	char *listen;
 	char **sites;
 	unsigned sites_count;
+	struct raw_capacity *capacity;
+	unsigned capacity_count;
 	struct raw_predict *predict;
 	struct raw_guards *guards;
 };
@@ -79,6 +110,9 @@ struct conf_raw {
 	unsigned services_count;
 	struct raw_test *test;
 	char *controller, *unknown_max;
+	char **allow;
+	unsigned allow_count;
+	struct raw_agent_guards *guards;
 	struct raw_fleet *fleet;
 };
 

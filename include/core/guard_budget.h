@@ -57,6 +57,14 @@ struct budget_use {
 
 #define BUDGET_LIMITS_MAX 4u
 
+/* All that a decision is made of. */
+struct budget_view {
+	const struct budget_site *sites;
+	size_t n;
+	const struct budget_limit *limits;
+	size_t n_limits; /* at most BUDGET_LIMITS_MAX */
+};
+
 /* A limit that sets nothing refuses nothing. */
 bool budget_is_set(const struct budget_limit *limit);
 struct budget_use budget_members(const struct budget_site *sites, size_t n,
@@ -67,8 +75,7 @@ struct budget_use budget_members(const struct budget_site *sites, size_t n,
  * held and may not must be asked to give its permits back, and remains a member
  * until it is no longer is_held.  Returns how many sick sites have to wait.
  */
-size_t budget_admit(const struct budget_site *sites, size_t n,
-    const struct budget_limit *limits, size_t n_limits, bool *may);
+size_t budget_admit(const struct budget_view *view, bool *may);
 
 /*
  * May an operator take this site out?  NULL if so, else the limit that it
@@ -76,8 +83,7 @@ size_t budget_admit(const struct budget_site *sites, size_t n,
  * that are well do not count here, since they are taken back for it: only for
  * the round trip that this takes could one more than the limit withdraw.
  */
-const struct budget_limit *budget_refuses(const struct budget_site *sites,
-    size_t n, size_t site, const struct budget_limit *limits, size_t n_limits,
-    struct budget_use *use);
+const struct budget_limit *budget_refuses(const struct budget_view *view,
+    size_t site, struct budget_use *use);
 
 #endif /* CORE_GUARD_BUDGET_H */

@@ -179,6 +179,7 @@ free_agent(struct conf_agent *a)
 	free(a->services);
 	free(a->test.prefixes);
 	free(a->test.sources);
+	free(a->allow.entries);
 	free(a->controller);
 	free(a);
 }
@@ -190,6 +191,7 @@ free_controller(struct conf_controller *c)
 	for (size_t i = 0; i < c->n_sites; i++)
 		free(c->sites[i]);
 	free(c->sites);
+	free(c->capacity);
 	free(c);
 }
 

@@ -196,7 +196,8 @@ check_agent(struct conf_ck *ck, const struct conf_raw *raw,
 	conf_ck_leave(ck, mark);
 	if (check_bird(ck, raw->bird, &out->bird) == -1 ||
 	    conf_check_services(ck, raw, out) == -1 ||
-	    check_test(ck, raw->test, out) == -1)
+	    check_test(ck, raw->test, out) == -1 ||
+	    conf_check_site_guards(ck, raw, out) == -1)
 		return -1;
 	if (conf_ck_duration(ck, &unknown_max, raw->unknown_max,
 		&out->unknown_max_ms) == -1)
@@ -221,6 +222,10 @@ check_no_agent(struct conf_ck *ck, const struct conf_raw *raw)
 		key = "controller";
 	if (raw->unknown_max != NULL)
 		key = "unknown_max";
+	if (raw->guards != NULL)
+		key = "guards";
+	if (raw->allow != NULL)
+		key = "allow";
 	if (raw->test != NULL)
 		key = "test";
 	if (raw->services != NULL)
@@ -266,22 +271,6 @@ check_predict(struct conf_ck *ck, const struct raw_predict *raw,
 		&out->settle_max_ms) == -1 ||
 	    conf_ck_bool(ck, "allow_special", raw->allow_special,
 		&out->allow_special) == -1)
-		return -1;
-	conf_ck_leave(ck, mark);
-	return 0;
-}
-
-static int
-check_guards(struct conf_ck *ck, const struct raw_guards *raw, size_t n_sites,
-    struct conf_guards *out)
-{
-	static const struct raw_guards none = { 0 };
-	const struct conf_count min_sites = { "min_sites", 0,
-		n_sites > 0 ? (uint32_t)n_sites - 1 : 0, 0 };
-	size_t mark = conf_ck_enter(ck, "guards");
-
-	if (conf_ck_count(ck, &min_sites,
-		(raw != NULL ? raw : &none)->min_sites, &out->min_sites) == -1)
 		return -1;
 	conf_ck_leave(ck, mark);
 	return 0;
@@ -333,7 +322,7 @@ check_fleet(struct conf_ck *ck, const struct raw_fleet *raw,
 	conf_ck_leave(ck, listen);
 	if (check_sites(ck, raw, out) == -1 ||
 	    check_predict(ck, raw->predict, &out->predict) == -1 ||
-	    check_guards(ck, raw->guards, out->n_sites, &out->guards) == -1)
+	    conf_check_fleet_guards(ck, raw, out) == -1)
 		return -1;
 	conf_ck_leave(ck, mark);
 	return 0;

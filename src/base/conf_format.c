@@ -227,6 +227,94 @@ new_test(const struct conf_test *t)
 	return out;
 }
 
+static char *
+percent(unsigned n)
+{
+	return xasprintf("%u%%", n);
+}
+
+static void
+fill_allow(struct conf_raw *out, const struct allow_list *list)
+{
+	char buf[ALLOW_TEXT_BYTES];
+
+	if (list->n == 0)
+		return;
+	out->allow = xcalloc(list->n, sizeof(out->allow[0]));
+	out->allow_count = (unsigned)list->n;
+	for (size_t i = 0; i < list->n; i++) {
+		out->allow[i] =
+		    xstrdup(allow_entry_format(&list->entries[i], buf));
+	}
+}
+
+static struct raw_agent_guards *
+new_site_guards(const struct conf_agent_guards *g)
+{
+	struct raw_agent_guards *out = xcalloc(1, sizeof(*out));
+	struct raw_brake *brake = xcalloc(1, sizeof(*brake));
+	struct raw_damping *damping = xcalloc(1, sizeof(*damping));
+
+	out->stale_after = xasprintf("%u", g->stale_after);
+	brake->share = percent(g->brake.share_percent);
+	brake->window = duration(g->brake.window_ms);
+	brake->release = duration(g->brake.release_ms);
+	brake->action = xstrdup(g->brake.holds ? "hold" : "alarm");
+	out->brake = brake;
+	damping->suppress = xasprintf("%u", g->damping.suppress);
+	damping->reuse = xasprintf("%u", g->damping.reuse);
+	damping->half_life = duration(g->damping.half_life_ms);
+	damping->max_hold = duration(g->damping.max_hold_ms);
+	damping->updates = xasprintf("%u", g->damping.updates);
+	out->damping = damping;
+	return out;
+}
+
+static void
+fill_capacity(struct raw_fleet *out, const struct conf_controller *c)
+{
+	if (c->n_capacity == 0)
+		return;
+	out->capacity = xcalloc(c->n_capacity, sizeof(out->capacity[0]));
+	out->capacity_count = (unsigned)c->n_capacity;
+	for (size_t i = 0; i < c->n_capacity; i++) {
+		const struct conf_capacity *entry = &c->capacity[i];
+
+		out->capacity[i].site = xstrdup(c->sites[entry->site]);
+		out->capacity[i].capacity = xasprintf("%u", entry->capacity);
+		if (entry->has_load)
+			out->capacity[i].load = xasprintf("%u", entry->load);
+	}
+}
+
+static struct raw_guards *
+new_fleet_guards(const struct conf_guards *g)
+{
+	struct raw_guards *out = xcalloc(1, sizeof(*out));
+	struct raw_budget *budget = xcalloc(1, sizeof(*budget));
+	struct raw_brake *brake = xcalloc(1, sizeof(*brake));
+	struct raw_room *room = xcalloc(1, sizeof(*room));
+
+	out->min_sites = xasprintf("%u", g->min_sites);
+	out->min_capacity = g->min_capacity_percent != 0
+	    ? percent(g->min_capacity_percent)
+	    : xasprintf("%u", g->min_capacity);
+	budget->window = duration(g->budget.window_ms);
+	budget->sites = xasprintf("%u", g->budget.sites);
+	budget->prefixes = xasprintf("%u", g->budget.prefixes);
+	budget->capacity = percent(g->budget.capacity_percent);
+	out->budget = budget;
+	brake->sites = xasprintf("%u", g->brake.sites);
+	brake->window = duration(g->brake.window_ms);
+	brake->release = duration(g->brake.release_ms);
+	out->brake = brake;
+	room->limit = percent(g->room.limit_percent);
+	room->margin = percent(g->room.margin_percent);
+	room->levels = xasprintf("%u", g->room.levels);
+	out->room = room;
+	return out;
+}
+
 static void
 fill_agent(struct conf_raw *out, const struct conf_agent *a)
 {
@@ -245,6 +333,8 @@ fill_agent(struct conf_raw *out, const struct conf_agent *a)
 		fill_service(&out->services[i], &a->services[i]);
 	if (a->test.n_prefixes > 0)
 		out->test = new_test(&a->test);
+	fill_allow(out, &a->allow);
+	out->guards = new_site_guards(&a->guards);
 	out->controller = text_or_null(a->controller);
 	out->unknown_max = duration(a->unknown_max_ms);
 }
@@ -254,7 +344,6 @@ fill_controller(struct conf_raw *out, const struct conf_controller *c)
 {
 	struct raw_fleet *fleet = xcalloc(1, sizeof(*fleet));
 	struct raw_predict *predict = xcalloc(1, sizeof(*predict));
-	struct raw_guards *guards = xcalloc(1, sizeof(*guards));
 
 	fleet->listen = xstrdup(c->listen);
 	fleet->sites = xcalloc(c->n_sites, sizeof(fleet->sites[0]));
@@ -268,8 +357,8 @@ fill_controller(struct conf_raw *out, const struct conf_controller *c)
 	predict->settle_max = duration(c->predict.settle_max_ms);
 	predict->allow_special = truth(c->predict.allow_special);
 	fleet->predict = predict;
-	guards->min_sites = xasprintf("%u", c->guards.min_sites);
-	fleet->guards = guards;
+	fill_capacity(fleet, c);
+	fleet->guards = new_fleet_guards(&c->guards);
 	out->fleet = fleet;
 }
 

@@ -333,36 +333,22 @@ check_dns(struct conf_ck *ck, const struct raw_probe *raw,
 	return 0;
 }
 
-/* "20%" or "20" */
-static int
-check_loss(struct conf_ck *ck, const char *text, unsigned *out)
-{
-	size_t len = text != NULL ? strlen(text) : 0;
-	char *number = text != NULL ? xstrdup(text) : NULL;
-	static const struct conf_count loss = { "max_loss", 0, LOSS_MAX_PERCENT,
-		0 };
-	int rc;
-
-	if (len > 0 && number[len - 1] == '%')
-		number[len - 1] = '\0';
-	rc = conf_ck_count(ck, &loss, number, out);
-	free(number);
-	return rc;
-}
-
 static int
 check_icmp(struct conf_ck *ck, const struct raw_probe *raw,
     struct conf_probe *out)
 {
 	static const struct conf_count count = { "count", 1, CONF_PINGS_MAX,
 		1 };
+	static const struct conf_count loss = { "max_loss", 0, LOSS_MAX_PERCENT,
+		0 };
 	static const struct conf_duration rtt = { "max_rtt", 1, TIMEOUT_MAX_MS,
 		0 };
 	struct conf_icmp *icmp = &out->icmp;
 	char timeout[DURATION_TEXT_BYTES];
 
 	if (conf_ck_count(ck, &count, raw->count, &icmp->count) == -1 ||
-	    check_loss(ck, raw->max_loss, &icmp->max_loss_percent) == -1 ||
+	    conf_ck_percent(ck, &loss, raw->max_loss,
+		&icmp->max_loss_percent) == -1 ||
 	    conf_ck_duration(ck, &rtt, raw->max_rtt, &icmp->max_rtt_ms) == -1)
 		return -1;
 	if (out->timeout_ms / icmp->count < TIMEOUT_MIN_MS) {

@@ -128,8 +128,70 @@ static const cyaml_schema_field_t predict_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t budget_fields[] = {
+	TEXT(struct raw_budget, window),
+	TEXT(struct raw_budget, sites),
+	TEXT(struct raw_budget, prefixes),
+	TEXT(struct raw_budget, capacity),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t fleet_brake_fields[] = {
+	TEXT(struct raw_brake, sites),
+	TEXT(struct raw_brake, window),
+	TEXT(struct raw_brake, release),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t room_fields[] = {
+	TEXT(struct raw_room, limit),
+	TEXT(struct raw_room, margin),
+	TEXT(struct raw_room, levels),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t guards_fields[] = {
 	TEXT(struct raw_guards, min_sites),
+	TEXT(struct raw_guards, min_capacity),
+	MAPPING(struct raw_guards, budget, budget_fields),
+	MAPPING(struct raw_guards, brake, fleet_brake_fields),
+	MAPPING(struct raw_guards, room, room_fields),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t capacity_fields[] = {
+	NEEDED_TEXT(struct raw_capacity, site),
+	NEEDED_TEXT(struct raw_capacity, capacity),
+	TEXT(struct raw_capacity, load),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t capacity_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_capacity,
+	    capacity_fields),
+};
+
+static const cyaml_schema_field_t site_brake_fields[] = {
+	TEXT(struct raw_brake, share),
+	TEXT(struct raw_brake, window),
+	TEXT(struct raw_brake, release),
+	TEXT(struct raw_brake, action),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t damping_fields[] = {
+	TEXT(struct raw_damping, suppress),
+	TEXT(struct raw_damping, reuse),
+	TEXT(struct raw_damping, half_life),
+	TEXT(struct raw_damping, max_hold),
+	TEXT(struct raw_damping, updates),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t site_guards_fields[] = {
+	TEXT(struct raw_agent_guards, stale_after),
+	MAPPING(struct raw_agent_guards, brake, site_brake_fields),
+	MAPPING(struct raw_agent_guards, damping, damping_fields),
 	CYAML_FIELD_END,
 };
 
@@ -137,6 +199,8 @@ static const cyaml_schema_field_t fleet_fields[] = {
 	NEEDED_TEXT(struct raw_fleet, listen),
 	LIST(struct raw_fleet, sites, CYAML_FLAG_DEFAULT, &text_entry, 1,
 	    CONF_SITES_MAX),
+	LIST(struct raw_fleet, capacity, CYAML_FLAG_OPTIONAL, &capacity_entry,
+	    0, CONF_SITES_MAX),
 	MAPPING(struct raw_fleet, predict, predict_fields),
 	MAPPING(struct raw_fleet, guards, guards_fields),
 	CYAML_FIELD_END,
@@ -151,6 +215,9 @@ static const cyaml_schema_field_t conf_fields[] = {
 	LIST(struct conf_raw, services, CYAML_FLAG_OPTIONAL, &service_entry, 0,
 	    CONF_SERVICES_MAX),
 	MAPPING(struct conf_raw, test, test_fields),
+	LIST(struct conf_raw, allow, CYAML_FLAG_OPTIONAL, &quoted_entry, 1,
+	    CONF_ALLOW_MAX),
+	MAPPING(struct conf_raw, guards, site_guards_fields),
 	TEXT(struct conf_raw, controller),
 	TEXT(struct conf_raw, unknown_max),
 	MAPPING(struct conf_raw, fleet, fleet_fields),

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -99,6 +100,21 @@ conf_ck_count(struct conf_ck *ck, const struct conf_count *n, const char *text,
 		return conf_ck_wrap(ck);
 	conf_ck_leave(ck, mark);
 	return 0;
+}
+
+int
+conf_ck_percent(struct conf_ck *ck, const struct conf_count *n,
+    const char *text, uint32_t *out)
+{
+	size_t len = text != NULL ? strlen(text) : 0;
+	char *number = text != NULL ? xstrdup(text) : NULL;
+	int rc;
+
+	if (len > 0 && number[len - 1] == '%')
+		number[len - 1] = '\0';
+	rc = conf_ck_count(ck, n, number, out);
+	free(number);
+	return rc;
 }
 
 int

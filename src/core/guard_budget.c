@@ -63,10 +63,7 @@ is_spent(const struct budget_site *s, const struct budget_limit *limit)
 
 /* The state of one decision. */
 struct admission {
-	const struct budget_site *sites;
-	size_t n;
-	const struct budget_limit *limits;
-	size_t n_limits;
+	struct budget_view v;
 	/* Per limit: the members and those admitted so far; what is asked back
 	 * is not back yet, so it counts. */
 	struct budget_use use[BUDGET_LIMITS_MAX];
@@ -76,11 +73,11 @@ struct admission {
 static bool
 try_admit(struct admission *ad, size_t i)
 {
-	const struct budget_site *s = &ad->sites[i];
+	const struct budget_site *s = &ad->v.sites[i];
 	struct budget_use after[BUDGET_LIMITS_MAX];
 
-	for (size_t k = 0; k < ad->n_limits; k++) {
-		const struct budget_limit *limit = &ad->limits[k];
+	for (size_t k = 0; k < ad->v.n_limits; k++) {
+		const struct budget_limit *limit = &ad->v.limits[k];
 
 		after[k] = ad->use[k];
 		if (s->is_exempt || is_spent(s, limit))
@@ -91,7 +88,7 @@ try_admit(struct admission *ad, size_t i)
 		if (is_over(&after[k], limit))
 			return false;
 	}
-	memcpy(ad->use, after, ad->n_limits * sizeof(after[0]));
+	memcpy(ad->use, after, ad->v.n_limits * sizeof(after[0]));
 	ad->may[i] = true;
 	return true;
 }
@@ -118,13 +115,13 @@ static void
 shrink(struct admission *ad, const struct budget_limit *limit,
     struct budget_use use)
 {
-	for (size_t i = 0; i < ad->n; i++) {
-		if (is_leaving(&ad->sites[i]) &&
-		    !is_spent(&ad->sites[i], limit))
-			drop(&use, &ad->sites[i]);
+	for (size_t i = 0; i < ad->v.n; i++) {
+		if (is_leaving(&ad->v.sites[i]) &&
+		    !is_spent(&ad->v.sites[i], limit))
+			drop(&use, &ad->v.sites[i]);
 	}
-	for (size_t i = ad->n; i > 0 && is_over(&use, limit); i--) {
-		const struct budget_site *s = &ad->sites[i - 1];
+	for (size_t i = ad->v.n; i > 0 && is_over(&use, limit); i--) {
+		const struct budget_site *s = &ad->v.sites[i - 1];
 
 		if (!can_give_back(s) || is_leaving(s) || is_spent(s, limit))
 			continue;
@@ -139,8 +136,8 @@ admit_sick(struct admission *ad)
 {
 	size_t waiting = 0;
 
-	for (size_t i = 0; i < ad->n; i++) {
-		const struct budget_site *s = &ad->sites[i];
+	for (size_t i = 0; i < ad->v.n; i++) {
+		const struct budget_site *s = &ad->v.sites[i];
 
 		if (s->is_live && s->is_sick && !s->is_granted)
 			waiting += !try_admit(ad, i);
@@ -151,8 +148,8 @@ admit_sick(struct admission *ad)
 static void
 admit_well(struct admission *ad)
 {
-	for (size_t i = 0; i < ad->n; i++) {
-		const struct budget_site *s = &ad->sites[i];
+	for (size_t i = 0; i < ad->v.n; i++) {
+		const struct budget_site *s = &ad->v.sites[i];
 
 		if (s->is_live && !s->is_sick && !s->is_granted)
 			(void)try_admit(ad, i);
@@ -163,8 +160,8 @@ admit_well(struct admission *ad)
 static void
 make_room(struct admission *ad, size_t waiting)
 {
-	for (size_t i = ad->n; i > 0 && waiting > 0; i--) {
-		if (ad->may[i - 1] && can_give_back(&ad->sites[i - 1])) {
+	for (size_t i = ad->v.n; i > 0 && waiting > 0; i--) {
+		if (ad->may[i - 1] && can_give_back(&ad->v.sites[i - 1])) {
 			ad->may[i - 1] = false;
 			waiting--;
 		}
@@ -172,22 +169,18 @@ make_room(struct admission *ad, size_t waiting)
 }
 
 size_t
-budget_admit(const struct budget_site *sites, size_t n,
-    const struct budget_limit *limits, size_t n_limits, bool *may)
+budget_admit(const struct budget_view *view, bool *may)
 {
-	struct admission ad = { .sites = sites,
-		.n = n,
-		.limits = limits,
-		.n_limits = n_limits,
-		.may = may };
+	struct admission ad = { .v = *view, .may = may };
 	size_t waiting;
 
-	assert(n_limits <= BUDGET_LIMITS_MAX);
-	for (size_t i = 0; i < n; i++)
-		may[i] = sites[i].is_granted;
-	for (size_t k = 0; k < n_limits; k++) {
-		ad.use[k] = budget_members(sites, n, &limits[k]);
-		shrink(&ad, &limits[k], ad.use[k]);
+	assert(view->n_limits <= BUDGET_LIMITS_MAX);
+	for (size_t i = 0; i < view->n; i++)
+		may[i] = view->sites[i].is_granted;
+	for (size_t k = 0; k < view->n_limits; k++) {
+		ad.use[k] =
+		    budget_members(view->sites, view->n, &view->limits[k]);
+		shrink(&ad, &view->limits[k], ad.use[k]);
 	}
 	waiting = admit_sick(&ad);
 	if (waiting > 0) {
@@ -198,24 +191,36 @@ budget_admit(const struct budget_site *sites, size_t n,
 	return waiting;
 }
 
-const struct budget_limit *
-budget_refuses(const struct budget_site *sites, size_t n, size_t site,
-    const struct budget_limit *limits, size_t n_limits, struct budget_use *use)
+/* What the site's drain adds up to, permits of the well apart. */
+static struct budget_use
+use_of_drain(const struct budget_view *view, size_t site,
+    const struct budget_limit *limit)
 {
-	for (size_t k = 0; k < n_limits; k++) {
-		*use = (struct budget_use){ 0 };
-		if (sites[site].is_exempt || is_spent(&sites[site], &limits[k]))
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			const struct budget_site *s = &sites[i];
+	struct budget_use use = { 0 };
 
-			if (i == site ||
-			    (is_member(s, &limits[k]) &&
-				(is_spent(s, &limits[k]) || !can_give_back(s))))
-				add(use, s);
-		}
-		if (is_over(use, &limits[k]))
-			return &limits[k];
+	for (size_t i = 0; i < view->n; i++) {
+		const struct budget_site *s = &view->sites[i];
+		bool stays = is_member(s, limit) &&
+		    (is_spent(s, limit) || !can_give_back(s));
+
+		if (i == site || stays)
+			add(&use, s);
+	}
+	return use;
+}
+
+const struct budget_limit *
+budget_refuses(const struct budget_view *view, size_t site,
+    struct budget_use *use)
+{
+	const struct budget_site *s = &view->sites[site];
+
+	for (size_t k = 0; k < view->n_limits; k++) {
+		const struct budget_limit *limit = &view->limits[k];
+
+		*use = use_of_drain(view, site, limit);
+		if (!s->is_exempt && !is_spent(s, limit) && is_over(use, limit))
+			return limit;
 	}
 	return NULL;
 }

@@ -141,6 +141,43 @@ test_a_kept_state_is_brought_into_bounds(void **state)
 	assert_false(d.is_suppressed);
 }
 
+/* A prefix in a world that flaps, and its updates. */
+struct flapper {
+	struct damping_conf c;
+	struct damping d;
+	bool announced, is_last;
+	size_t turns; /* of is_last */
+	int64_t now;
+	int64_t at[4000];
+	size_t n;
+};
+
+static void
+flap(struct flapper *f)
+{
+	bool sick = random() % 2 == 0;
+	struct damping_wish w;
+
+	f->now += 500 + random() % 3000;
+	if (random() % 500 == 0) {
+		f->is_last = !f->is_last;
+		f->turns++;
+	}
+	damping_decay(&f->d, &f->c, mono_add_ms(t0, f->now));
+	w = (struct damping_wish){ f->announced, !sick, f->is_last };
+	if (damping_judge(&f->d, &f->c, &w) == DAMPING_OK &&
+	    f->announced == sick) {
+		damping_note(&f->d, &f->c, sick, mono_add_ms(t0, f->now));
+		f->announced = !sick;
+		assert_true(f->n < TEST_COUNT(f->at));
+		f->at[f->n++] = f->now;
+	}
+	if (sick && !f->is_last)
+		assert_false(f->announced);
+	if (!sick && f->is_last)
+		assert_true(f->announced);
+}
+
 /*
  * A service that flaps at random, beside others that come and go.  What must
  * hold: sick and not the last, it is withdrawn at once; healthy and the last,
@@ -151,48 +188,23 @@ test_a_kept_state_is_brought_into_bounds(void **state)
 static void
 test_any_flapping_stays_within_the_budget(void **state)
 {
-	enum { UPDATES_MAX = 4000 };
-	static int64_t at[UPDATES_MAX];
-
 	(void)state;
 	srandom(5);
 	for (unsigned run = 0; run < 100; run++) {
-		struct damping_conf c = conf;
-		struct damping d = { 0 };
-		bool announced = true, sick = false, last = run % 2 == 0;
-		size_t n = 0, turns = 0;
-		int64_t now = 0;
+		static struct flapper f;
+		size_t first = 0, most;
 
-		c.updates = 2 + run % 20;
-		while (now < 3 * HOUR_MS) {
-			struct damping_wish w;
-
-			now += 500 + random() % 3000;
-			sick = random() % 2 == 0;
-			if (random() % 500 == 0) {
-				last = !last;
-				turns++;
-			}
-			damping_decay(&d, &c, mono_add_ms(t0, now));
-			w = (struct damping_wish){ announced, !sick, last };
-			if (damping_judge(&d, &c, &w) == DAMPING_OK &&
-			    announced == sick) {
-				damping_note(&d, &c, sick,
-				    mono_add_ms(t0, now));
-				announced = !sick;
-				assert_true(n < UPDATES_MAX);
-				at[n++] = now;
-			}
-			if (sick && !last)
-				assert_false(announced);
-			if (!sick && last)
-				assert_true(announced);
-		}
-		for (size_t i = 0, first = 0; i < n; i++) {
-			while (at[i] - at[first] >= HOUR_MS)
+		f = (struct flapper){
+			.c = conf, .announced = true, .is_last = run % 2 == 0
+		};
+		f.c.updates = 2 + run % 20;
+		while (f.now < 3 * HOUR_MS)
+			flap(&f);
+		most = 2 * (f.c.updates + f.turns + 1);
+		for (size_t i = 0; i < f.n; i++) {
+			while (f.at[i] - f.at[first] >= HOUR_MS)
 				first++;
-			assert_true(i - first + 1 <=
-			    2 * c.updates + 2 * turns + 2);
+			assert_true(i - first + 1 <= most);
 		}
 	}
 }

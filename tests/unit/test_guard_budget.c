@@ -40,6 +40,24 @@ count(const bool *may)
 	return c;
 }
 
+static size_t
+admit(const struct budget_site *s, const struct budget_limit *limits,
+    size_t n_limits, bool *may)
+{
+	const struct budget_view view = { s, SITES, limits, n_limits };
+
+	return budget_admit(&view, may);
+}
+
+/* Would this site's drain exceed the limit of two? */
+static const struct budget_limit *
+refuses(const struct budget_site *s, size_t site, struct budget_use *use)
+{
+	const struct budget_view view = { s, SITES, &two, 1 };
+
+	return budget_refuses(&view, site, use);
+}
+
 static void
 test_no_more_may_than_the_limit(void **state)
 {
@@ -53,10 +71,10 @@ test_no_more_may_than_the_limit(void **state)
 	(void)state;
 	fill(s);
 	for (size_t k = 0; k < TEST_COUNT(limits); k++) {
-		assert_int_equal(budget_admit(s, SITES, &limits[k], 1, may), 0);
+		assert_int_equal(admit(s, &limits[k], 1, may), 0);
 		assert_int_equal(count(may), want[k]);
 	}
-	assert_int_equal(budget_admit(s, SITES, limits, 4, may), 0);
+	assert_int_equal(admit(s, limits, 4, may), 0);
 	assert_int_equal(count(may), 1);
 }
 
@@ -71,12 +89,12 @@ test_withdrawn_sites_spend_for_the_window(void **state)
 	fill(s);
 	s[4].withdrew_ago_ms = WINDOW_MS - 1;
 	s[5].withdrew_ago_ms = 0;
-	budget_admit(s, SITES, &two, 1, may);
+	admit(s, &two, 1, may);
 	assert_int_equal(count(may), 2);
 	assert_true(may[4] && may[5]); /* costs no more than it did */
 	s[4].withdrew_ago_ms = WINDOW_MS;
 	s[5].is_live = false;
-	budget_admit(s, SITES, &two, 1, may);
+	admit(s, &two, 1, may);
 	assert_int_equal(count(may), 1);
 	assert_true(may[0]);
 }
@@ -93,18 +111,18 @@ test_the_sick_are_served_first(void **state)
 	hold(&s[0]);
 	hold(&s[1]);
 	s[3].is_sick = true;
-	assert_int_equal(budget_admit(s, SITES, &two, 1, may), 1);
+	assert_int_equal(admit(s, &two, 1, may), 1);
 	assert_true(may[0]);
 	assert_false(may[1]); /* asked back */
 	assert_false(may[3]); /* not before it is back */
 	s[1].is_held = s[1].is_granted = false;
-	assert_int_equal(budget_admit(s, SITES, &two, 1, may), 0);
+	assert_int_equal(admit(s, &two, 1, may), 0);
 	assert_true(may[3]);
 	assert_false(may[1]);
 	/* Nobody well is left to give: it waits, and is counted. */
 	hold(&s[3]);
 	s[0].is_sick = s[5].is_sick = true;
-	assert_int_equal(budget_admit(s, SITES, &two, 1, may), 1);
+	assert_int_equal(admit(s, &two, 1, may), 1);
 	assert_true(may[0] && may[3]);
 	assert_false(may[5]);
 }
@@ -121,7 +139,7 @@ test_too_many_are_called_back(void **state)
 	for (size_t i = 0; i < SITES; i++)
 		hold(&s[i]);
 	s[5].is_live = false; /* cannot be called back */
-	budget_admit(s, SITES, &two, 1, may);
+	admit(s, &two, 1, may);
 	assert_int_equal(count(may), 2);
 	assert_true(may[0] && may[5]);
 }
@@ -138,16 +156,16 @@ test_none_is_given_while_too_many_might_hold(void **state)
 	fill(s);
 	for (size_t i = 0; i < SITES; i++)
 		s[i].is_held = true;
-	budget_admit(s, SITES, &two, 1, may);
+	admit(s, &two, 1, may);
 	assert_int_equal(count(may), 0);
 	s[0].is_held = s[1].is_held = s[2].is_held = false;
-	budget_admit(s, SITES, &two, 1, may);
+	admit(s, &two, 1, may);
 	assert_int_equal(count(may), 0);
 	s[3].is_held = s[4].is_held = false; /* only 5 might */
-	budget_admit(s, SITES, &two, 1, may);
+	admit(s, &two, 1, may);
 	assert_int_equal(count(may), 2);
 	s[5].is_live = false;
-	budget_admit(s, SITES, &two, 1, may);
+	admit(s, &two, 1, may);
 	assert_int_equal(count(may), 1);
 }
 
@@ -163,20 +181,20 @@ test_drains_are_members_and_are_refused(void **state)
 	/* Permits of the well are taken back for a drain. */
 	hold(&s[0]);
 	hold(&s[1]);
-	assert_null(budget_refuses(s, SITES, 3, &two, 1, &use));
+	assert_null(refuses(s, 3, &use));
 	s[3].is_held = s[3].is_drained = true;
-	budget_admit(s, SITES, &two, 1, may);
+	admit(s, &two, 1, may);
 	assert_true(may[0]);
 	assert_false(may[1]);
 	s[1].is_held = s[1].is_granted = false;
 	s[3].withdrew_ago_ms = 0;
 	s[4].withdrew_ago_ms = 10;
-	assert_ptr_equal(budget_refuses(s, SITES, 5, &two, 1, &use), &two);
+	assert_ptr_equal(refuses(s, 5, &use), &two);
 	assert_int_equal(use.sites, 3);
 	assert_int_equal(use.prefixes, 6);
-	assert_null(budget_refuses(s, SITES, 4, &two, 1, &use));
+	assert_null(refuses(s, 4, &use));
 	s[5].is_exempt = true;
-	assert_null(budget_refuses(s, SITES, 5, &two, 1, &use));
+	assert_null(refuses(s, 5, &use));
 }
 
 static void
@@ -188,7 +206,7 @@ test_exempt_sites_cost_nothing(void **state)
 	(void)state;
 	fill(s);
 	s[0].is_exempt = s[1].is_exempt = true;
-	budget_admit(s, SITES, &two, 1, may);
+	admit(s, &two, 1, may);
 	assert_int_equal(count(may), 4);
 	assert_true(may[0] && may[1] && may[2] && may[3]);
 }
@@ -266,7 +284,7 @@ control(struct model *mo)
 			.is_sick = m->seen_sick,
 			.withdrew_ago_ms = mo->now_ms - m->charged_ms };
 	}
-	budget_admit(b, SITES, &limit, 1, may);
+	(void)admit(b, &limit, 1, may);
 	for (size_t i = 0; i < SITES; i++) {
 		struct model_site *m = &mo->m[i];
 
