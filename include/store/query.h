@@ -61,6 +61,19 @@ int64_t query_max_experiment(struct query *q, struct err *err);
 int query_clients(struct query *q, uint32_t *list, struct store_client **out,
     uint32_t *n, struct err *err);
 
+/* Parts of recent clients of all sites, a site's in their order; fn returns -1
+ * with err to end it.  0, or -1 with err. */
+struct query_recent {
+	const char *site;
+	int64_t saved_ms;
+	const uint8_t *data; /* borrowed for the call */
+	size_t len;
+};
+typedef int query_recent_fn(const struct query_recent *part, void *arg,
+    struct err *err);
+int query_recent_clients(struct query *q, query_recent_fn *fn, void *arg,
+    struct err *err);
+
 /*
  * Outcomes of the clients first .. first + n - 1 in one phase of an experiment,
  * into the caller's arrays: number of the site in the experiment's `sites`,

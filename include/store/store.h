@@ -149,6 +149,21 @@ void store_put_heirs(struct store *s, const struct store_experiment *ex,
     const struct store_heir *heirs, size_t n, store_done_cb *on_durable,
     void *arg);
 
+/*
+ * A site's recent clients, as bytes that mean nothing to the store, in parts:
+ * all of them in one transaction, in place of those before.
+ */
+#define STORE_RECENT_BYTES_MAX 500000u
+struct store_recent {
+	const char *site;
+	uint32_t part; /* from 0 */
+	bool last;
+	int64_t saved_ms; /* wall */
+	const uint8_t *data;
+	size_t len; /* <= STORE_RECENT_BYTES_MAX */
+};
+void store_put_recent(struct store *s, const struct store_recent *r);
+
 /* Worker main, for the keeper's table. */
 int store_main(int chan_fd);
 

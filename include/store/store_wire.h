@@ -31,6 +31,7 @@ enum store_msg {
 	STORE_MSG_CLIENTS,
 	STORE_MSG_OUTCOMES,
 	STORE_MSG_HEIRS,
+	STORE_MSG_RECENT,
 	/* store -> main */
 	STORE_MSG_ACK,  /* all rows up to this sequence are on disk */
 	STORE_MSG_ALARM /* text of the trouble; empty: it is over */
@@ -107,6 +108,14 @@ struct store_heirs_row {
 	struct cursor heirs; /* store_wire_next_heir until left is 0 */
 };
 
+struct store_recent_row {
+	struct store_text site;
+	uint32_t part;
+	int64_t saved_ms;
+	const uint8_t *data;
+	uint32_t len;
+};
+
 struct store_row {
 	enum store_msg type;
 	uint64_t seq; /* 0 for INIT */
@@ -120,6 +129,7 @@ struct store_row {
 		struct store_clients_row clients;
 		struct store_outcomes_row outcomes;
 		struct store_heirs_row heirs;
+		struct store_recent_row recent;
 	} u;
 };
 
@@ -153,6 +163,8 @@ void store_wire_put_outcomes(struct wcursor *w,
 void store_wire_put_heirs_head(struct wcursor *w,
     const struct store_experiment *ex, bool first);
 bool store_wire_put_heir(struct wcursor *w, const struct store_heir *h);
+
+void store_wire_put_recent(struct wcursor *w, const struct store_recent *r);
 
 void store_wire_put_ack(struct wcursor *w, uint64_t seq);
 

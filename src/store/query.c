@@ -36,6 +36,7 @@ enum stmt {
 	STMT_LIST,
 	STMT_CLIENTS,
 	STMT_OUTCOMES,
+	STMT_RECENT,
 	STMT_COUNT
 };
 
@@ -89,6 +90,8 @@ static const char *const sql[] = {
 			  " WHERE experiment = ?1 AND phase = ?2"
 			  " AND first < ?3 + ?4 AND first > ?3 - 8192"
 			  " ORDER BY first",
+	[STMT_RECENT] = "SELECT site, saved_ms, data FROM recent_client"
+			" ORDER BY site, part",
 };
 static_assert(STORE_OUTCOMES_PER_CHUNK == 8192, "as in STMT_OUTCOMES");
 static_assert(sizeof(sql) / sizeof(sql[0]) == STMT_COUNT,
@@ -459,6 +462,34 @@ fail:
 	(void)run(q->stmts[STMT_END], NULL);
 	free(clients);
 	return -1;
+}
+
+int
+query_recent_clients(struct query *q, query_recent_fn *fn, void *arg,
+    struct err *err)
+{
+	sqlite3_stmt *st = q->stmts[STMT_RECENT];
+	int rc;
+
+	while ((rc = rows_step(st, err)) == 1) {
+		struct query_recent part = {
+			.site = (const char *)sqlite3_column_text(st, 0),
+			.saved_ms = sqlite3_column_int64(st, 1),
+			.data = sqlite3_column_blob(st, 2),
+			.len = (size_t)sqlite3_column_bytes(st, 2)
+		};
+
+		if (part.site == NULL || part.saved_ms < 0 ||
+		    part.len > STORE_RECENT_BYTES_MAX) {
+			rc = rows_absurd(st, "recent clients", err);
+			break;
+		}
+		rc = fn(&part, arg, err);
+		if (rc == -1)
+			break;
+	}
+	done(st);
+	return rc;
 }
 
 /* Copies the chunk's share of what is wanted. */

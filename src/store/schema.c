@@ -119,6 +119,15 @@ static const char *const steps[] = {
 	      "ALTER TABLE intent ADD COLUMN at_once INTEGER NOT NULL DEFAULT 0"
 	      " CHECK(at_once IN (0, 1));"
 	      "PRAGMA user_version = 2;",
+	/* Clients that feeds told of: parts as they travel between processes. */
+	[2] = "CREATE TABLE recent_client("
+	      " site TEXT NOT NULL,"
+	      " part INTEGER NOT NULL,"
+	      " saved_ms INTEGER NOT NULL,"
+	      " data BLOB NOT NULL,"
+	      " PRIMARY KEY(site, part)"
+	      ") STRICT;"
+	      "PRAGMA user_version = 3;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(steps) / sizeof(steps[0])))

@@ -446,4 +446,20 @@ store_put_heirs(struct store *s, const struct store_experiment *ex,
 		row_queue(s, p, is_end ? on_durable : NULL, arg);
 	} while (!is_end);
 }
+
+void
+store_put_recent(struct store *s, const struct store_recent *r)
+{
+	struct wcursor w, head;
+	struct pending *p;
+
+	assert(r->len <= STORE_RECENT_BYTES_MAX);
+	w = row_begin(s);
+	store_wire_put_recent(&w, r);
+	p = row_end(s, STORE_MSG_RECENT, &w);
+	p->more = !r->last;
+	head = (struct wcursor){ .p = p->body, .left = p->len };
+	store_wire_put_head(&head, p->seq, p->more ? STORE_ROW_MORE : 0);
+	row_queue(s, p, NULL, NULL);
+}
 /* NOLINTEND(readability-function-size) */

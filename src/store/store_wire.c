@@ -186,6 +186,19 @@ get_heirs(struct cursor *c, struct store_heirs_row *r)
 		(void)store_wire_next_heir(c, &heir);
 }
 
+static void
+get_recent(struct cursor *c, struct store_recent_row *r)
+{
+	r->site = get_text(c);
+	r->part = cursor_be32(c);
+	r->saved_ms = get_i64(c);
+	r->len = cursor_be32(c);
+	r->data = c->p;
+	cursor_skip(c, r->len);
+	if (r->len > STORE_RECENT_BYTES_MAX)
+		c->bad = true;
+}
+
 /* The body of a message of type row->type. */
 static void
 get_row(struct cursor *c, struct store_row *row)
@@ -215,6 +228,9 @@ get_row(struct cursor *c, struct store_row *row)
 	case STORE_MSG_HEIRS:
 		get_heirs(c, &row->u.heirs);
 		return;
+	case STORE_MSG_RECENT:
+		get_recent(c, &row->u.recent);
+		return;
 	case STORE_MSG_ACK:
 	case STORE_MSG_ALARM:
 		break;
@@ -230,7 +246,7 @@ store_wire_decode(const struct chan_msg *msg, struct store_row *out,
 	struct store_row row = { .seq = 0 };
 	uint8_t flags;
 
-	if (msg->type < STORE_MSG_INIT || msg->type > STORE_MSG_HEIRS) {
+	if (msg->type < STORE_MSG_INIT || msg->type >= STORE_MSG_ACK) {
 		return err_set(err, ERR_PROTO, "message of type %u: unknown",
 		    msg->type);
 	}

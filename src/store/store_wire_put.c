@@ -211,6 +211,16 @@ store_wire_put_heir(struct wcursor *w, const struct store_heir *h)
 }
 
 void
+store_wire_put_recent(struct wcursor *w, const struct store_recent *r)
+{
+	put_text(w, r->site);
+	wcursor_be32(w, r->part);
+	put_i64(w, r->saved_ms);
+	wcursor_be32(w, (uint32_t)r->len);
+	wcursor_bytes(w, r->data, r->len);
+}
+
+void
 store_wire_put_ack(struct wcursor *w, uint64_t seq)
 {
 	wcursor_be64(w, seq);

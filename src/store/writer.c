@@ -37,6 +37,8 @@ enum stmt {
 	STMT_OUTCOMES,
 	STMT_HEIRS_CLEAR,
 	STMT_HEIR,
+	STMT_RECENT_CLEAR,
+	STMT_RECENT,
 	STMT_COUNT
 };
 
@@ -109,6 +111,9 @@ static const char *const sql[] = {
 	[STMT_HEIR] = "INSERT OR REPLACE INTO heir"
 		      "(experiment, site, family, heir, clients, weight)"
 		      " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+	[STMT_RECENT_CLEAR] = "DELETE FROM recent_client WHERE site = ?1",
+	[STMT_RECENT] = "INSERT OR REPLACE INTO recent_client"
+			"(site, part, saved_ms, data) VALUES(?1, ?2, ?3, ?4)",
 };
 static_assert(sizeof(sql) / sizeof(sql[0]) == STMT_COUNT,
     "every statement has its text");
@@ -368,6 +373,28 @@ put_heirs(struct writer *wr, const struct store_row *row)
 }
 
 static int
+put_recent(struct writer *wr, const struct store_recent_row *part)
+{
+	sqlite3_stmt *st = wr->stmts[STMT_RECENT];
+	int rc = SQLITE_OK;
+
+	if (part->part == 0) {
+		bind_text(wr->stmts[STMT_RECENT_CLEAR], 1, &part->site);
+		rc = run(wr, STMT_RECENT_CLEAR);
+	}
+	if (rc != SQLITE_OK)
+		return rc;
+	bind_text(st, 1, &part->site);
+	bind_int(st, 2, part->part);
+	bind_int(st, 3, part->saved_ms);
+	/* Not NULL, however short. */
+	(void)sqlite3_bind_blob(st, 4,
+	    part->len > 0 ? (const void *)part->data : "", (int)part->len,
+	    SQLITE_STATIC);
+	return run(wr, STMT_RECENT);
+}
+
+static int
 put_row(struct writer *wr, const struct store_row *row, const char *boot)
 {
 	switch (row->type) {
@@ -385,6 +412,8 @@ put_row(struct writer *wr, const struct store_row *row, const char *boot)
 		return put_outcomes(wr, &row->u.outcomes);
 	case STORE_MSG_HEIRS:
 		return put_heirs(wr, row);
+	case STORE_MSG_RECENT:
+		return put_recent(wr, &row->u.recent);
 	case STORE_MSG_INIT:
 	case STORE_MSG_ACK:
 	case STORE_MSG_ALARM:

@@ -91,6 +91,10 @@ check_row(const struct store_row *row)
 	case STORE_MSG_HEIRS:
 		check_heirs(&row->u.heirs);
 		return;
+	case STORE_MSG_RECENT:
+		check_text(&row->u.recent.site);
+		check(row->u.recent.len <= STORE_RECENT_BYTES_MAX);
+		return;
 	case STORE_MSG_ACK:
 	case STORE_MSG_ALARM:
 		break;

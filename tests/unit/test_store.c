@@ -426,6 +426,76 @@ test_large_map(void **state)
 	free(names);
 }
 
+/* What came out, one line a part. */
+struct recent_text {
+	char text[256];
+};
+
+static int
+on_recent(const struct query_recent *part, void *arg, struct err *err)
+{
+	struct recent_text *t = arg;
+	size_t used = strlen(t->text);
+
+	if (part->len == 0)
+		return err_set(err, ERR_PROTO, "enough");
+	(void)snprintf(t->text + used, sizeof(t->text) - used, "%s@%d %zu %c,",
+	    part->site, (int)part->saved_ms, part->len, part->data[0]);
+	return 0;
+}
+
+static void
+put_recent(struct rig *r, const char *site, int64_t saved_ms,
+    const char *pieces)
+{
+	for (uint32_t i = 0; i < strlen(pieces); i++) {
+		struct store_recent row = { .site = site,
+			.part = i,
+			.last = pieces[i + 1] == '\0',
+			.saved_ms = saved_ms,
+			.len = STORE_RECENT_BYTES_MAX };
+		uint8_t *data = xcalloc(1, row.len);
+
+		memset(data, pieces[i], row.len);
+		row.data = data;
+		store_put_recent(r->s, &row);
+		free(data);
+	}
+}
+
+/* A site's newer list takes the place of all parts of the one before. */
+static void
+test_recent_clients_are_replaced_whole(void **state)
+{
+	struct rig *r = *state;
+	struct recent_text t = { "" };
+	struct query *q;
+	struct err err;
+
+	put_recent(r, "chc", 1, "abc");
+	put_recent(r, "akl", 2, "x");
+	WAIT_FOR(r, is_idle);
+	q = query_open(r->f.path, &err);
+	assert_non_null(q);
+	assert_int_equal(query_recent_clients(q, on_recent, &t, &err), 0);
+	assert_string_equal(t.text,
+	    "akl@2 500000 x,chc@1 500000 a,chc@1 500000 b,chc@1 500000 c,");
+	put_recent(r, "chc", 3, "de");
+	WAIT_FOR(r, is_idle);
+	t.text[0] = '\0';
+	assert_int_equal(query_recent_clients(q, on_recent, &t, &err), 0);
+	assert_string_equal(t.text,
+	    "akl@2 500000 x,chc@3 500000 d,chc@3 500000 e,");
+	assert_int_equal(r->alarms, 0);
+	/* Rows that somebody else wrote. */
+	file_exec(&r->f, "UPDATE recent_client SET saved_ms = -1");
+	assert_int_equal(query_recent_clients(q, on_recent, &t, &err), -1);
+	file_exec(&r->f, "UPDATE recent_client SET saved_ms = 1, data = x''");
+	assert_int_equal(query_recent_clients(q, on_recent, &t, &err), -1);
+	assert_string_equal(err.msg, "enough");
+	query_close(q);
+}
+
 static void
 test_client_list_of_many_parts(void **state)
 {
@@ -624,6 +694,7 @@ main(void)
 		TEST(test_delayed_event_keeps_its_time),
 		TEST(test_million_outcomes_fit_in_8_mb),
 		TEST(test_large_map),
+		TEST(test_recent_clients_are_replaced_whole),
 		TEST(test_client_list_of_many_parts),
 		TEST(test_too_long_order_is_not_taken),
 		TEST(test_full_file_system_loses_nothing),

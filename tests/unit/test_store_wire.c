@@ -183,6 +183,20 @@ make_heirs(void)
 	return message(STORE_MSG_HEIRS, &w);
 }
 
+static struct chan_msg
+make_recent(void)
+{
+	static const struct store_recent recent = { .site = "chc",
+		.part = 7,
+		.saved_ms = 1234,
+		.data = (const uint8_t *)"any\0bytes",
+		.len = 9 };
+	struct wcursor w = begin(STORE_ROW_MORE);
+
+	store_wire_put_recent(&w, &recent);
+	return message(STORE_MSG_RECENT, &w);
+}
+
 static struct chan_msg (*const makers[])(void) = {
 	make_init,
 	make_event,
@@ -192,6 +206,7 @@ static struct chan_msg (*const makers[])(void) = {
 	make_clients,
 	make_outcomes,
 	make_heirs,
+	make_recent,
 };
 
 /* Cut at a row's end these are whole again, with fewer rows. */
