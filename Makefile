@@ -85,6 +85,9 @@ $(B)/version.h: FORCE
 $(B)/src/base/version.o: $(B)/version.h
 $(B)/src/base/version.o: ALL_CPPFLAGS += -include $(B)/version.h
 
+# What the assembler takes in, the compiler does not know of.
+$(B)/src/report/assets.o: $(wildcard src/report/web/*)
+
 $(LIBRARY): $(OBJECTS)
 	$(Q)echo "  AR    $@"; rm -f $@; $(AR) rcs $@ $^
 

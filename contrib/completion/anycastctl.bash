@@ -27,7 +27,7 @@ _anycastctl_value() {
 	SITE | '[SITE]') _anycastctl_offer < <(_anycastctl_known site) ;;
 	NAME) _anycastctl_offer < <(_anycastctl_known site service prefix) ;;
 	'PREFIX|SITE') _anycastctl_offer < <(_anycastctl_known site prefix) ;;
-	FORMAT) _anycastctl_offer < <(printf '%s\n' table json csv) ;;
+	FORMAT) _anycastctl_offer < <(printf '%s\n' table json csv dot svg html) ;;
 	FILE | 'FILE|-' | PATH)
 		compopt -o filenames 2>/dev/null
 		_anycastctl_offer < <(compgen -f -- "$cur")

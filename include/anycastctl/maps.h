@@ -2,7 +2,7 @@
 #ifndef ANYCASTCTL_MAPS_H
 #define ANYCASTCTL_MAPS_H
 /*
- * maps -- failover maps as several commands need them.
+ * maps -- failover maps and reports of them as several commands need them.
  */
 #include <jansson.h>
 
@@ -14,7 +14,11 @@
  */
 enum ctl_exit maps_get(struct ctl *c, const char *site, json_t **doc);
 
-/* Print it: as the options say, where they say. */
-enum ctl_exit maps_show(struct ctl *c, const json_t *doc);
+/*
+ * Print the report doc: as the options say, where they say.  A file is written
+ * only when all of the report is there.
+ */
+enum ctl_exit maps_show(struct ctl *c, enum report_kind kind,
+    const json_t *doc);
 
 #endif /* ANYCASTCTL_MAPS_H */

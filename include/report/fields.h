@@ -41,6 +41,8 @@ const char *fields_text_or(struct fields *f, const json_t *obj, const char *key,
     const char *fallback);
 int64_t fields_count_or(struct fields *f, const json_t *obj, const char *key,
     int64_t fallback);
+double fields_real_or(struct fields *f, const json_t *obj, const char *key,
+    double fallback);
 int64_t fields_wall_ms_or(struct fields *f, const json_t *obj, const char *key,
     int64_t fallback);
 const json_t *fields_array_opt(struct fields *f, const json_t *obj,

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "report/fields.h"
+#include "report/model.h"
 #include "report/report.h"
 #include "report/table.h"
 
@@ -40,9 +41,24 @@ void report_put_events(struct report_job *job, const json_t *events,
 /* One line about an EXPERIMENT. */
 void report_put_experiment(struct report_job *job, const json_t *experiment);
 
+/* What became of the replies of a sweep: name in the API and for people. */
+struct report_counter {
+	const char *key, *label;
+};
+#define REPORT_COUNTERS 8
+extern const struct report_counter report_counters[REPORT_COUNTERS];
+
 /* A table of HEIRS; "unknown" is always the last row. */
 void report_put_heirs(struct report_job *job, const json_t *heirs,
     const char *indent);
+/* The same of what has been read. */
+void report_put_model_heirs(struct report_job *job,
+    const struct model_heirs *heirs, const char *indent);
+/* Where and when a map is from, in lines. */
+void report_put_map_head(struct report_job *job, const struct model_map *m);
+/* "syd 61.0 %, mel 20.3 %, 3 more", the largest first; "" if it is not known.
+ * The caller frees. */
+char *report_next_text(const struct model_heirs *next, size_t max);
 
 /* A table of prefixes of a site as in /v1/status. */
 void report_put_prefixes(struct report_job *job, const json_t *prefixes,

@@ -2,8 +2,8 @@
 #ifndef REPORT_REPORT_H
 #define REPORT_REPORT_H
 /*
- * report -- answers of the HTTP API (docs/api.md) as text for people, CSV and
- * JSON.  Pure rendering: no clock, no locale, no terminal.
+ * report -- answers of the HTTP API (docs/api.md) as text for people, CSV,
+ * JSON, DOT, SVG and HTML.  Pure rendering: no clock, no locale, no terminal.
  *
  * The documents are not trusted: a field that is missing or of the wrong type
  * ends in -1 with err naming it, and nothing has been written to out then.
@@ -20,7 +20,18 @@ enum report_format {
 	REPORT_TABLE,
 	REPORT_JSON,
 	REPORT_CSV,
+	REPORT_DOT,
+	REPORT_SVG,
+	REPORT_HTML,
 	REPORT_FORMAT_COUNT
+};
+
+/* Reports that there are in every format, each of a document of its own. */
+enum report_kind {
+	REPORT_FAILOVER,   /* {"maps"}: GET /v1/failover */
+	REPORT_SITE,       /* {"maps", "site", "events"}: of one site */
+	REPORT_EXPERIMENT, /* {"maps", "experiment"}: what came of it */
+	REPORT_KIND_COUNT
 };
 
 struct report_style {
@@ -62,10 +73,18 @@ report_fn report_import;
 report_fn report_probe;
 report_fn report_check;
 
-/* GET /v1/failover. */
-report_fn report_failover_table;
-report_fn report_failover_csv;
-int report_failover(enum report_format format, const json_t *doc,
-    const struct report_style *style, FILE *out, struct err *err);
+/*
+ * "maps" is as in GET /v1/failover and may be empty; "site" is the site's
+ * object of GET /v1/status, "events" the list of GET /v1/events, "experiment"
+ * as in GET /v1/experiments/ID.
+ */
+report_fn report_failover_table, report_site_table, report_experiment_table;
+report_fn report_failover_csv, report_experiment_csv;
+/* A graph for graphviz, a picture, a page, each in one piece: they load
+ * nothing, and neither DOT nor SVG runs anything. */
+report_fn report_dot, report_svg;
+report_fn report_failover_html, report_site_html, report_experiment_html;
+/* The one of that kind and format. */
+report_fn *report_renderer(enum report_kind kind, enum report_format format);
 
 #endif /* REPORT_REPORT_H */

@@ -24,6 +24,12 @@ void text_put_cut(FILE *out, const char *s, size_t max_columns);
 /* Columns that text_put takes. */
 size_t text_width(const char *s);
 
+/*
+ * The character at s, not at its end, for those that write it in a way of
+ * their own; '?' if it is not fit to show.  Returns its bytes.
+ */
+size_t text_next(const char *s, uint32_t *out);
+
 #define TEXT_NUMBER_BYTES 40
 /* "120ms", "12s", "3m12s", "5h3m", "2d4h": two units at most. Returns buf. */
 char *text_age(int64_t ms, char buf[TEXT_NUMBER_BYTES]);

@@ -16,7 +16,7 @@ cmd_predict_show(struct ctl *c)
 
 	rc = maps_get(c, c->opt.site, &doc);
 	if (rc == CTL_DONE)
-		rc = maps_show(c, doc);
+		rc = maps_show(c, REPORT_FAILOVER, doc);
 	json_decref(doc);
 	return rc;
 }

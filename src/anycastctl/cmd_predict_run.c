@@ -182,7 +182,7 @@ watch_and_show(struct ctl *c, long long id)
 		return rc;
 	rc = maps_get(c, c->opt.site, &doc);
 	if (rc == CTL_DONE)
-		rc = maps_show(c, doc);
+		rc = maps_show(c, REPORT_FAILOVER, doc);
 	json_decref(doc);
 	return rc;
 }

@@ -6,19 +6,32 @@
 #include <string.h>
 
 #include "anycastctl/maps.h"
+#include "anycastctl/status.h"
+#include "base/num.h"
 #include "base/xalloc.h"
 
-enum ctl_exit
-maps_get(struct ctl *c, const char *site, json_t **doc)
+#define EVENTS_SHOWN 20
+
+/* As in maps_get, and it may be none. */
+static enum ctl_exit
+get_maps(struct ctl *c, const char *site, json_t **doc)
 {
 	char *escaped = ctl_escape(site == NULL ? "" : site);
 	char *path = xasprintf("/v1/failover%s%s",
 	    site == NULL ? "" : "?site=", escaped);
 	enum ctl_exit rc = ctl_get(c, path, doc);
-	const json_t *maps = json_object_get(*doc, "maps");
 
 	free(path);
 	free(escaped);
+	return rc;
+}
+
+enum ctl_exit
+maps_get(struct ctl *c, const char *site, json_t **doc)
+{
+	enum ctl_exit rc = get_maps(c, site, doc);
+	const json_t *maps = json_object_get(*doc, "maps");
+
 	if (rc != CTL_DONE || !json_is_array(maps) || json_array_size(maps) > 0)
 		return rc;
 	if (site == NULL) {
@@ -37,46 +50,52 @@ maps_get(struct ctl *c, const char *site, json_t **doc)
 }
 
 static enum ctl_exit
-render(struct ctl *c, const json_t *doc, FILE *out, bool color)
-{
-	struct report_style style = ctl_style(c);
-	enum report_format format = c->opt.format;
-	struct err err;
-
-	style.color = style.color && color;
-	if (ctl_options_has(&c->opt, CTL_OPT_JSON))
-		format = REPORT_JSON;
-	if (report_failover(format, doc, &style, out, &err) == 0)
-		return CTL_DONE;
-	ctl_error(c, "%s", err.msg);
-	return CTL_FAILED;
-}
-
-static enum ctl_exit
-write_file(struct ctl *c, const json_t *doc, const char *name)
+write_file(struct ctl *c, const char *name, const char *text, size_t len)
 {
 	FILE *out = fopen(name, "we");
-	enum ctl_exit rc;
 	bool failed;
 
 	if (out == NULL) {
 		ctl_error(c, "%s: %s", name, strerror(errno));
 		return CTL_FAILED;
 	}
-	rc = render(c, doc, out, false);
-	failed = ferror(out) != 0;
+	failed = fwrite(text, 1, len, out) != len;
 	if (fclose(out) == 0 && !failed)
-		return rc;
+		return CTL_DONE;
 	ctl_error(c, "%s: %s", name, strerror(errno));
 	return CTL_FAILED;
 }
 
 enum ctl_exit
-maps_show(struct ctl *c, const json_t *doc)
+maps_show(struct ctl *c, enum report_kind kind, const json_t *doc)
 {
-	if (c->opt.output != NULL)
-		return write_file(c, doc, c->opt.output);
-	return render(c, doc, c->out, true);
+	bool json = ctl_options_has(&c->opt, CTL_OPT_JSON);
+	report_fn *render =
+	    report_renderer(kind, json ? REPORT_JSON : c->opt.format);
+	struct report_style style = ctl_style(c);
+	enum ctl_exit rc = CTL_DONE;
+	char *text = NULL;
+	struct err err;
+	size_t len;
+	FILE *out;
+
+	if (c->opt.output == NULL)
+		return ctl_show(c, render, doc);
+	style.color = false;
+	out = open_memstream(&text, &len);
+	if (out == NULL) {
+		ctl_error(c, "report: %s", strerror(errno));
+		return CTL_FAILED;
+	}
+	if (render(doc, &style, out, &err) == -1) {
+		ctl_error(c, "%s", err.msg);
+		rc = CTL_FAILED;
+	}
+	(void)fclose(out);
+	if (rc == CTL_DONE)
+		rc = write_file(c, c->opt.output, text, len);
+	free(text);
+	return rc;
 }
 
 enum ctl_exit
@@ -87,7 +106,109 @@ cmd_report_failover(struct ctl *c)
 
 	rc = maps_get(c, c->opt.site, &doc);
 	if (rc == CTL_DONE)
-		rc = maps_show(c, doc);
+		rc = maps_show(c, REPORT_FAILOVER, doc);
+	json_decref(doc);
+	return rc;
+}
+
+/* Add the site's own object of the status to doc. */
+static enum ctl_exit
+add_site(struct ctl *c, const char *site, json_t *doc)
+{
+	enum ctl_exit rc;
+	json_t *status;
+	char *why;
+
+	rc = ctl_get(c, "/v1/status", &status);
+	if (rc != CTL_DONE)
+		return rc;
+	if (status_pick(status, site, &why) == NULL) {
+		ctl_error(c, "%s", why);
+		free(why);
+		rc = CTL_FAILED;
+	} else {
+		json_object_set(doc, "site",
+		    json_array_get(json_object_get(status, "sites"), 0));
+	}
+	json_decref(status);
+	return rc;
+}
+
+static enum ctl_exit
+add_events(struct ctl *c, const char *site, json_t *doc)
+{
+	char *escaped = ctl_escape(site);
+	char *path = xasprintf("/v1/events?after=-1&limit=%d&subject=%s",
+	    EVENTS_SHOWN, escaped);
+	enum ctl_exit rc;
+	json_t *answer;
+
+	rc = ctl_get(c, path, &answer);
+	if (rc == CTL_DONE) {
+		json_object_set(doc, "events",
+		    json_object_get(answer, "events"));
+	}
+	json_decref(answer);
+	free(path);
+	free(escaped);
+	return rc;
+}
+
+enum ctl_exit
+cmd_report_site(struct ctl *c)
+{
+	const char *site = c->args[0];
+	json_t *doc = NULL;
+	enum ctl_exit rc;
+
+	rc = get_maps(c, site, &doc);
+	if (rc == CTL_DONE)
+		rc = add_site(c, site, doc);
+	if (rc == CTL_DONE)
+		rc = add_events(c, site, doc);
+	if (rc == CTL_DONE)
+		rc = maps_show(c, REPORT_SITE, doc);
+	json_decref(doc);
+	return rc;
+}
+
+/* Leave only what this experiment has measured. */
+static void
+keep_maps_of(json_t *maps, json_int_t experiment)
+{
+	for (size_t i = json_array_size(maps); i-- > 0;) {
+		const json_t *map = json_array_get(maps, i);
+
+		if (json_integer_value(json_object_get(map, "experiment")) !=
+		    experiment)
+			json_array_remove(maps, i);
+	}
+}
+
+enum ctl_exit
+cmd_report_experiment(struct ctl *c)
+{
+	json_t *doc = NULL, *maps = NULL;
+	enum ctl_exit rc;
+	struct err err;
+	uint32_t id;
+	char *path;
+
+	if (num_parse_u32(c->args[0], 1, UINT32_MAX, &id, &err) == -1) {
+		ctl_error(c, "report experiment: ID: %s", err.msg);
+		return CTL_USAGE;
+	}
+	path = xasprintf("/v1/experiments/%u", id);
+	rc = ctl_get(c, path, &doc);
+	free(path);
+	if (rc == CTL_DONE)
+		rc = get_maps(c, NULL, &maps);
+	if (rc == CTL_DONE) {
+		keep_maps_of(json_object_get(maps, "maps"), id);
+		json_object_set(doc, "maps", json_object_get(maps, "maps"));
+		rc = maps_show(c, REPORT_EXPERIMENT, doc);
+	}
+	json_decref(maps);
 	json_decref(doc);
 	return rc;
 }

@@ -129,7 +129,28 @@ const struct ctl_command ctl_command_table[] = {
 		CTL_BIT(CTL_OPT_OUTPUT),
 	    .help = "write the failover maps of all sites, or of one",
 	    .example =
-		"anycastctl report failover --format csv --output maps.csv",
+		"anycastctl report failover --format html --output maps.html",
+	},
+	{
+	    .name = "report site",
+	    .run = cmd_report_site,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .args = "SITE",
+	    .options = CTL_BIT(CTL_OPT_FORMAT) | CTL_BIT(CTL_OPT_OUTPUT),
+	    .help = "write all about a site: state, heirs of heirs, events",
+	    .example =
+		"anycastctl report site chc --format svg --output chc.svg",
+	},
+	{
+	    .name = "report experiment",
+	    .run = cmd_report_experiment,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .args = "ID",
+	    .options = CTL_BIT(CTL_OPT_FORMAT) | CTL_BIT(CTL_OPT_OUTPUT),
+	    .help = "write what an experiment did and found",
+	    .example = "anycastctl report experiment 7",
 	},
 	{
 	    .name = "clients import",

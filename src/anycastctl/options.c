@@ -38,7 +38,7 @@ const struct ctl_option ctl_option_table[CTL_OPT_COUNT] = {
 	[CTL_OPT_SITE] = { "site", "SITE", "the site" },
 	[CTL_OPT_DETACH] = { "detach", NULL, "start it and do not wait" },
 	[CTL_OPT_FORMAT] = { "format", "FORMAT",
-	    "table (default), json or csv" },
+	    "table (default), json, csv, dot, svg or html" },
 	[CTL_OPT_OUTPUT] = { "output", "FILE", "write to a file" },
 	[CTL_OPT_NAMES] = { "names", NULL,
 	    "only names, one on a line, for completion" },

@@ -143,6 +143,13 @@ fields_count_or(struct fields *f, const json_t *obj, const char *key,
 	return is_absent(obj, key) ? fallback : fields_count(f, obj, key);
 }
 
+double
+fields_real_or(struct fields *f, const json_t *obj, const char *key,
+    double fallback)
+{
+	return is_absent(obj, key) ? fallback : fields_real(f, obj, key);
+}
+
 int64_t
 fields_wall_ms_or(struct fields *f, const json_t *obj, const char *key,
     int64_t fallback)

@@ -17,6 +17,9 @@ static const char *const format_names[] = {
 	[REPORT_TABLE] = "table",
 	[REPORT_JSON] = "json",
 	[REPORT_CSV] = "csv",
+	[REPORT_DOT] = "dot",
+	[REPORT_SVG] = "svg",
+	[REPORT_HTML] = "html",
 };
 static_assert(sizeof(format_names) / sizeof(format_names[0]) ==
 	REPORT_FORMAT_COUNT,
@@ -32,7 +35,29 @@ report_parse_format(const char *name, enum report_format *out, struct err *err)
 		}
 	}
 	return err_set(err, ERR_CONF,
-	    "format %s: not known, expected table, json or csv", name);
+	    "format %s: not known, expected table, json, csv, dot, svg or html",
+	    name);
+}
+
+report_fn *
+report_renderer(enum report_kind kind, enum report_format format)
+{
+	static report_fn *const renderers[][REPORT_FORMAT_COUNT] = {
+		[REPORT_FAILOVER] = { report_failover_table, report_json,
+		    report_failover_csv, report_dot, report_svg,
+		    report_failover_html },
+		[REPORT_SITE] = { report_site_table, report_json,
+		    report_failover_csv, report_dot, report_svg,
+		    report_site_html },
+		[REPORT_EXPERIMENT] = { report_experiment_table, report_json,
+		    report_experiment_csv, report_dot, report_svg,
+		    report_experiment_html },
+	};
+	static_assert(sizeof(renderers) / sizeof(renderers[0]) ==
+		REPORT_KIND_COUNT,
+	    "kinds");
+
+	return renderers[kind][format];
 }
 
 int

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mono.h"
+#include "report/csv.h"
 #include "report/job.h"
 #include "report/text.h"
 
@@ -53,27 +54,25 @@ report_put_experiment(struct report_job *job, const json_t *experiment)
 	fputc('\n', job->out);
 }
 
+const struct report_counter report_counters[REPORT_COUNTERS] = {
+	{ "accepted", "accepted" },
+	{ "duplicate", "duplicate" },
+	{ "second_site", "at a second site" },
+	{ "late", "late" },
+	{ "forged", "forged" },
+	{ "other_source", "of another source" },
+	{ "short", "too short" },
+	{ "kernel_drops", "dropped by the kernel" },
+};
+
 static void
 put_counters(struct report_job *job, const json_t *counters)
 {
-	static const struct {
-		const char *key, *label;
-	} rows[] = {
-		{ "accepted", "accepted" },
-		{ "duplicate", "duplicate" },
-		{ "second_site", "at a second site" },
-		{ "late", "late" },
-		{ "forged", "forged" },
-		{ "other_source", "of another source" },
-		{ "short", "too short" },
-		{ "kernel_drops", "dropped by the kernel" },
-	};
-
 	fputs("  replies\n", job->out);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		fprintf(job->out, "    %-22s %lld\n", rows[i].label,
-		    (long long)fields_count_or(&job->f, counters, rows[i].key,
-			0));
+	for (size_t i = 0; i < REPORT_COUNTERS; i++) {
+		fprintf(job->out, "    %-22s %lld\n", report_counters[i].label,
+		    (long long)fields_count_or(&job->f, counters,
+			report_counters[i].key, 0));
 	}
 }
 
@@ -134,4 +133,89 @@ report_progress(const json_t *doc, const struct report_style *style, FILE *out,
     struct err *err)
 {
 	return report_run(progress_body, doc, style, out, err);
+}
+
+static void
+experiment_table_body(struct report_job *job, const json_t *doc)
+{
+	struct model model;
+
+	experiment_body(job, doc);
+	model_read(&job->f, doc, &model);
+	for (size_t i = 0; i < model.n_maps; i++) {
+		fputc('\n', job->out);
+		model_sort_heirs(&model.maps[i].heirs);
+		report_put_map_head(job, &model.maps[i]);
+		report_put_model_heirs(job, &model.maps[i].heirs, "  ");
+	}
+	model_clear(&model);
+}
+
+int
+report_experiment_table(const json_t *doc, const struct report_style *style,
+    FILE *out, struct err *err)
+{
+	return report_run(experiment_table_body, doc, style, out, err);
+}
+
+static void
+csv_head(FILE *out)
+{
+	const char *names[] = { "id", "site", "state", "reason", "created_at",
+		"ended_at", "clients", NULL };
+
+	for (size_t i = 0; names[i] != NULL; i++)
+		fprintf(out, "%s,", names[i]);
+	for (size_t i = 0; i < REPORT_COUNTERS; i++) {
+		fprintf(out, "%s%c", report_counters[i].key,
+		    i + 1 < REPORT_COUNTERS ? ',' : '\n');
+	}
+}
+
+/* Times that are not known, and counters that were not sent, are empty. */
+static void
+experiment_csv_body(struct report_job *job, const json_t *doc)
+{
+	enum { ID, SITE, STATE, REASON, CREATED, ENDED, CLIENTS, FIXED };
+	const json_t *e = fields_object(&job->f, doc, "experiment");
+	const json_t *counters = fields_object_opt(&job->f, e, "counters");
+	int64_t ended_ms = fields_wall_ms_or(&job->f, e, "ended_ms", 0);
+	char created[WALL_TEXT_BYTES], ended[WALL_TEXT_BYTES] = "";
+	char numbers[FIXED + REPORT_COUNTERS][TEXT_NUMBER_BYTES];
+	const char *fields[FIXED + REPORT_COUNTERS + 1] = { 0 };
+
+	if (ended_ms != 0)
+		wall_format(ended_ms, ended);
+	(void)snprintf(numbers[ID], TEXT_NUMBER_BYTES, "%lld",
+	    (long long)fields_count(&job->f, e, "id"));
+	(void)snprintf(numbers[CLIENTS], TEXT_NUMBER_BYTES, "%lld",
+	    (long long)fields_count_or(&job->f, e, "clients", 0));
+	fields[ID] = numbers[ID];
+	fields[SITE] = fields_text(&job->f, e, "site");
+	fields[STATE] = fields_text(&job->f, e, "state");
+	fields[REASON] = fields_text_or(&job->f, e, "reason", "");
+	fields[CREATED] =
+	    wall_format(fields_wall_ms(&job->f, e, "created_ms"), created);
+	fields[ENDED] = ended;
+	fields[CLIENTS] = numbers[CLIENTS];
+	for (size_t i = 0; i < REPORT_COUNTERS; i++) {
+		int64_t n = fields_count_or(&job->f, counters,
+		    report_counters[i].key, -1);
+
+		numbers[FIXED + i][0] = '\0';
+		if (n != -1) {
+			(void)snprintf(numbers[FIXED + i], TEXT_NUMBER_BYTES,
+			    "%lld", (long long)n);
+		}
+		fields[FIXED + i] = numbers[FIXED + i];
+	}
+	csv_head(job->out);
+	csv_put_line(job->out, fields);
+}
+
+int
+report_experiment_csv(const json_t *doc, const struct report_style *style,
+    FILE *out, struct err *err)
+{
+	return report_run(experiment_csv_body, doc, style, out, err);
 }

@@ -1,239 +1,253 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Failover maps.  All shares are of all the site's clients, those that gave no
- * answer after the withdrawal ("unknown") and both families included: so the
- * rows of a map add up to 1, and a row says how much arrives where.
+ * Failover maps as tables.  All shares are of all the site's clients, those
+ * that gave no answer after the withdrawal ("unknown") and both families
+ * included: so the rows of a map add up to 1, and a row says how much arrives
+ * where.
  */
 #include "report/report.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mono.h"
-#include "report/csv.h"
+#include "base/xalloc.h"
 #include "report/job.h"
 #include "report/text.h"
 
-enum family { FAMILY_4, FAMILY_6, FAMILY_ALL, FAMILY_COUNT };
+#define NEXT_SHOWN 2
+#define COLUMNS_MAX 12
 
-static const char *const family_names[] = {
-	[FAMILY_4] = "4",
-	[FAMILY_6] = "6",
-	[FAMILY_ALL] = "all",
+/* The columns of one table: some are there only if something is known. */
+struct layout {
+	struct table_column columns[COLUMNS_MAX];
+	size_t n;
+	struct model_extent extent;
 };
 
-struct heir {
-	const char *name; /* NULL: unknown */
-	int64_t clients[FAMILY_COUNT];
-	double weight[FAMILY_COUNT];
-	double clients_share, weight_share; /* of FAMILY_ALL */
-};
-
-/* A row for clients without an answer, should the map have none. */
-static const struct heir nobody = { 0 };
-
-static struct heir
-read_heir(struct fields *f, const json_t *obj)
+static void
+add_column(struct layout *l, bool wanted, const char *name, bool right)
 {
-	const json_t *families = fields_object_opt(f, obj, "families");
-	struct heir h = { 0 };
+	if (wanted)
+		l->columns[l->n++] = (struct table_column){ name, right };
+}
 
-	h.name = fields_text_or(f, obj, "heir", NULL);
-	h.clients[FAMILY_ALL] = fields_count(f, obj, "clients");
-	h.weight[FAMILY_ALL] = fields_real(f, obj, "weight");
-	h.clients_share = fields_real(f, obj, "clients_share");
-	h.weight_share = fields_real(f, obj, "weight_share");
-	for (int i = FAMILY_4; i < FAMILY_ALL; i++) {
-		const json_t *o =
-		    fields_object_opt(f, families, family_names[i]);
+static struct layout
+make_layout(const struct model_heirs *heirs)
+{
+	struct layout l = { .extent = model_heirs_extent(heirs) };
 
-		if (o == NULL)
-			continue;
-		h.clients[i] = fields_count(f, o, "clients");
-		h.weight[i] = fields_real(f, o, "weight");
+	add_column(&l, true, "HEIR", false);
+	add_column(&l, l.extent.loads, "LOAD", true);
+	add_column(&l, true, "CLIENTS", true);
+	add_column(&l, true, "SHARE", true);
+	add_column(&l, true, "WEIGHT", true);
+	add_column(&l, true, "SHARE", true);
+	add_column(&l, l.extent.intervals, "95 %", true);
+	add_column(&l, l.extent.families, "IPv4", true);
+	add_column(&l, l.extent.families, "IPv6", true);
+	add_column(&l, l.extent.labels, "LABEL", false);
+	add_column(&l, l.extent.next, "IF IT FAILS TOO", false);
+	return l;
+}
+
+/* The largest share below that of after; NULL: of all.  Ties by place. */
+static const struct model_heir *
+next_largest(const struct model_heirs *heirs, const struct model_heir *after)
+{
+	const struct model_heir *best = NULL;
+
+	for (size_t i = 0; i < heirs->n; i++) {
+		const struct model_heir *h = &heirs->at[i];
+		bool behind = after == NULL ||
+		    h->weight_share < after->weight_share ||
+		    (h > after && h->weight_share <= after->weight_share);
+
+		if (behind &&
+		    (best == NULL || h->weight_share > best->weight_share))
+			best = h;
 	}
-	return h;
+	return best;
+}
+
+char *
+report_next_text(const struct model_heirs *next, size_t max)
+{
+	const struct model_heir *h = NULL;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		return xstrdup("");
+	for (size_t i = 0; i < next->n && i < max; i++) {
+		char share[TEXT_NUMBER_BYTES];
+
+		h = next_largest(next, h);
+		if (h == NULL)
+			break; /* not for real numbers */
+		fprintf(out, "%s%s %s", i > 0 ? ", " : "",
+		    h->name == NULL ? "unknown" : h->name,
+		    text_share(h->weight_share, share));
+	}
+	if (next->n > max)
+		fprintf(out, ", %zu more", next->n - max);
+	(void)fclose(out);
+	return text;
 }
 
 static void
-add_heir(struct table *t, const struct heir *h)
+add_load(struct table *t, const struct model_heir *h)
 {
-	char share[TEXT_NUMBER_BYTES], weight_share[TEXT_NUMBER_BYTES];
-	char weight[TEXT_NUMBER_BYTES];
+	double overload = model_overload(h);
+
+	if (isnan(overload)) {
+		table_skip(t);
+	} else {
+		table_add(t, overload > 1 ? TABLE_RED : TABLE_PLAIN, "%.0f %%",
+		    overload * 100);
+	}
+}
+
+static void
+add_interval(struct table *t, const struct model_heir *h)
+{
+	if (isnan(h->low + h->high)) {
+		table_skip(t);
+	} else {
+		table_add(t, TABLE_PLAIN, "%.1f-%.1f", h->low * 100,
+		    h->high * 100);
+	}
+}
+
+static void
+add_heir(struct table *t, const struct layout *l, const struct model_heir *h)
+{
+	char buf[TEXT_NUMBER_BYTES];
+	char *next;
 
 	table_add(t, h->name == NULL ? TABLE_BOLD : TABLE_PLAIN, "%s",
 	    h->name == NULL ? "unknown" : h->name);
-	table_add(t, TABLE_PLAIN, "%lld", (long long)h->clients[FAMILY_ALL]);
-	table_add(t, TABLE_PLAIN, "%s", text_share(h->clients_share, share));
+	if (l->extent.loads)
+		add_load(t, h);
+	table_add(t, TABLE_PLAIN, "%lld",
+	    (long long)h->clients[MODEL_FAMILY_ALL]);
+	table_add(t, TABLE_PLAIN, "%s", text_share(h->clients_share, buf));
 	table_add(t, TABLE_PLAIN, "%s",
-	    text_weight(h->weight[FAMILY_ALL], weight));
-	table_add(t, TABLE_PLAIN, "%s",
-	    text_share(h->weight_share, weight_share));
-	table_add(t, TABLE_PLAIN, "%lld", (long long)h->clients[FAMILY_4]);
-	table_add(t, TABLE_PLAIN, "%lld", (long long)h->clients[FAMILY_6]);
+	    text_weight(h->weight[MODEL_FAMILY_ALL], buf));
+	table_add(t, TABLE_PLAIN, "%s", text_share(h->weight_share, buf));
+	if (l->extent.intervals)
+		add_interval(t, h);
+	for (int i = 0; l->extent.families && i < MODEL_FAMILY_ALL; i++)
+		table_add(t, TABLE_PLAIN, "%lld", (long long)h->clients[i]);
+	if (l->extent.labels)
+		table_add(t, TABLE_PLAIN, "%s", model_label_name(h->label));
+	if (!l->extent.next)
+		return;
+	next = report_next_text(&h->next, NEXT_SHOWN);
+	table_add(t, TABLE_PLAIN, "%s", next);
+	free(next);
+}
+
+void
+report_put_model_heirs(struct report_job *job, const struct model_heirs *heirs,
+    const char *indent)
+{
+	static const struct model_heir nobody = {
+		.low = NAN, .high = NAN, .capacity = NAN
+	};
+	struct layout l = make_layout(heirs);
+	struct table *t = table_new(l.columns, l.n);
+
+	for (size_t i = 0; i < heirs->n; i++)
+		add_heir(t, &l, &heirs->at[i]);
+	if (heirs->n == 0 || heirs->at[heirs->n - 1].name != NULL)
+		add_heir(t, &l, &nobody);
+	table_print(t, indent, job->style->color, job->out);
+	table_free(t);
 }
 
 void
 report_put_heirs(struct report_job *job, const json_t *heirs,
     const char *indent)
 {
-	static const struct table_column columns[] = {
-		{ "HEIR", false },
-		{ "CLIENTS", true },
-		{ "SHARE", true },
-		{ "WEIGHT", true },
-		{ "SHARE", true },
-		{ "IPv4", true },
-		{ "IPv6", true },
-	};
-	struct table *t =
-	    table_new(columns, sizeof(columns) / sizeof(columns[0]));
-	struct heir unknown = nobody;
-	const json_t *obj;
-	size_t i;
+	struct model_heirs list;
 
-	json_array_foreach (heirs, i, obj) {
-		struct heir h = read_heir(&job->f, obj);
-
-		if (h.name == NULL) {
-			unknown = h;
-		} else {
-			add_heir(t, &h);
-		}
-	}
-	add_heir(t, &unknown);
-	table_print(t, indent, job->style->color, job->out);
-	table_free(t);
+	model_read_heirs(&job->f, heirs, &list);
+	report_put_model_heirs(job, &list, indent);
+	model_clear_heirs(&list);
 }
 
+/* What is known of how far to trust it; nothing, no line. */
 static void
-put_map_head(struct report_job *job, const json_t *map)
+put_trust(struct report_job *job, const struct model_map *m)
 {
-	struct fields *f = &job->f;
-	int64_t measured_ms = fields_wall_ms(f, map, "measured_ms");
+	const char *label = model_label_name(m->label);
+	char noise[TEXT_NUMBER_BYTES];
+
+	if (label[0] == '\0' && isnan(m->noise_floor))
+		return;
+	fputs(label, job->out);
+	if (!isnan(m->noise_floor)) {
+		fprintf(job->out, "%snoise floor %s",
+		    label[0] == '\0' ? "" : "; ",
+		    text_share(m->noise_floor, noise));
+	}
+	fputc('\n', job->out);
+}
+
+void
+report_put_map_head(struct report_job *job, const struct model_map *m)
+{
 	char age[TEXT_NUMBER_BYTES], weight[TEXT_NUMBER_BYTES];
 	char wall[WALL_TEXT_BYTES];
 
 	fputs("site ", job->out);
-	text_put(job->out, fields_text(f, map, "site"));
+	text_put(job->out, m->site);
 	fprintf(job->out, ": measured %s ago at %s by experiment %lld\n",
-	    text_age(fields_count(f, map, "age_ms"), age),
-	    wall_format(measured_ms, wall),
-	    (long long)fields_count(f, map, "experiment"));
-	fprintf(job->out, "%lld clients, weight %s",
-	    (long long)fields_count(f, map, "clients"),
-	    text_weight(fields_real(f, map, "weight"), weight));
+	    text_age(m->age_ms, age), wall_format(m->measured_ms, wall),
+	    (long long)m->experiment);
+	fprintf(job->out, "%lld clients, weight %s", (long long)m->clients,
+	    text_weight(m->weight, weight));
 	fprintf(job->out,
 	    "; bystanders (clients of other sites that moved): %lld\n",
-	    (long long)fields_count(f, map, "bystanders"));
+	    (long long)m->bystanders);
 	fprintf(job->out, "%lld of %lld clients of the list answered\n",
-	    (long long)fields_count(f, map, "answered"),
-	    (long long)fields_count(f, map, "list_clients"));
+	    (long long)m->answered, (long long)m->list_clients);
+	put_trust(job, m);
+}
+
+static void
+put_map(struct report_job *job, struct model_map *m)
+{
+	struct model_extent extent = model_heirs_extent(&m->heirs);
+
+	model_sort_heirs(&m->heirs);
+	report_put_map_head(job, m);
+	report_put_model_heirs(job, &m->heirs, "  ");
+	fputs("shares are of all clients of the site; unknown: "
+	      "no answer after the withdrawal\n",
+	    job->out);
+	if (extent.loads) {
+		fputs("load: of the heir's capacity, with what arrives; the "
+		      "worst first\n",
+		    job->out);
+	}
 }
 
 static void
 table_body(struct report_job *job, const json_t *doc)
 {
-	const json_t *maps = fields_array(&job->f, doc, "maps");
-	const json_t *map;
-	size_t i;
+	struct model model;
 
-	json_array_foreach (maps, i, map) {
+	model_read(&job->f, doc, &model);
+	for (size_t i = 0; i < model.n_maps; i++) {
 		if (i > 0)
 			fputc('\n', job->out);
-		put_map_head(job, map);
-		report_put_heirs(job, fields_array(&job->f, map, "heirs"),
-		    "  ");
-		fputs("shares are of all clients of the site; unknown: "
-		      "no answer after the withdrawal\n",
-		    job->out);
+		put_map(job, &model.maps[i]);
 	}
-}
-
-/* What all the lines of one map share. */
-struct map {
-	const char *site;
-	char experiment[TEXT_NUMBER_BYTES];
-	char measured[WALL_TEXT_BYTES];
-	int64_t clients;
-	double weight;
-};
-
-static double
-share_of(double part, double whole)
-{
-	return whole > 0 ? part / whole : 0;
-}
-
-static void
-put_csv_line(FILE *out, const struct map *m, const struct heir *h, int family)
-{
-	bool all = family == FAMILY_ALL;
-	double clients_share = all
-	    ? h->clients_share
-	    : share_of((double)h->clients[family], (double)m->clients);
-	double weight_share =
-	    all ? h->weight_share : share_of(h->weight[family], m->weight);
-	char clients[TEXT_NUMBER_BYTES], share[TEXT_NUMBER_BYTES];
-	char weight[TEXT_NUMBER_BYTES], of_weight[TEXT_NUMBER_BYTES];
-	const char *fields[] = { m->site, m->experiment, m->measured,
-		family_names[family], h->name == NULL ? "" : h->name, clients,
-		share, weight, of_weight, NULL };
-
-	(void)snprintf(clients, sizeof(clients), "%lld",
-	    (long long)h->clients[family]);
-	(void)snprintf(share, sizeof(share), "%.9g", clients_share);
-	(void)snprintf(weight, sizeof(weight), "%.15g", h->weight[family]);
-	(void)snprintf(of_weight, sizeof(of_weight), "%.9g", weight_share);
-	csv_put_line(out, fields);
-}
-
-static void
-put_csv_heir(FILE *out, const struct map *m, const struct heir *h)
-{
-	for (int i = 0; i < FAMILY_COUNT; i++)
-		put_csv_line(out, m, h, i);
-}
-
-static void
-put_csv_map(struct report_job *job, const json_t *map)
-{
-	struct fields *f = &job->f;
-	struct map m = { .site = fields_text(f, map, "site") };
-	const json_t *heirs = fields_array(f, map, "heirs");
-	struct heir unknown = nobody;
-	const json_t *obj;
-	size_t i;
-
-	(void)snprintf(m.experiment, sizeof(m.experiment), "%lld",
-	    (long long)fields_count(f, map, "experiment"));
-	wall_format(fields_wall_ms(f, map, "measured_ms"), m.measured);
-	m.clients = fields_count(f, map, "clients");
-	m.weight = fields_real(f, map, "weight");
-	json_array_foreach (heirs, i, obj) {
-		struct heir h = read_heir(f, obj);
-
-		if (h.name == NULL) {
-			unknown = h;
-		} else {
-			put_csv_heir(job->out, &m, &h);
-		}
-	}
-	put_csv_heir(job->out, &m, &unknown);
-}
-
-static void
-csv_body(struct report_job *job, const json_t *doc)
-{
-	static const char *const header[] = { "site", "experiment",
-		"measured_at", "family", "heir", "clients", "clients_share",
-		"weight", "weight_share", NULL };
-	const json_t *maps = fields_array(&job->f, doc, "maps");
-	const json_t *map;
-	size_t i;
-
-	csv_put_line(job->out, header);
-	json_array_foreach (maps, i, map)
-		put_csv_map(job, map);
+	model_clear(&model);
 }
 
 int
@@ -241,24 +255,4 @@ report_failover_table(const json_t *doc, const struct report_style *style,
     FILE *out, struct err *err)
 {
 	return report_run(table_body, doc, style, out, err);
-}
-
-int
-report_failover_csv(const json_t *doc, const struct report_style *style,
-    FILE *out, struct err *err)
-{
-	return report_run(csv_body, doc, style, out, err);
-}
-
-int
-report_failover(enum report_format format, const json_t *doc,
-    const struct report_style *style, FILE *out, struct err *err)
-{
-	static report_fn *const renderers[REPORT_FORMAT_COUNT] = {
-		[REPORT_TABLE] = report_failover_table,
-		[REPORT_JSON] = report_json,
-		[REPORT_CSV] = report_failover_csv,
-	};
-
-	return renderers[format](doc, style, out, err);
 }

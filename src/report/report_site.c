@@ -2,8 +2,10 @@
 /* Every detail of one site: services with their probes, prefixes, BIRD. */
 #include "report/report.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/xalloc.h"
 #include "report/job.h"
 #include "report/text.h"
 
@@ -242,4 +244,68 @@ report_sites(const json_t *doc, const struct report_style *style, FILE *out,
     struct err *err)
 {
 	return report_run(sites_body, doc, style, out, err);
+}
+
+/* A table per heir that has heirs of its own: all of them, unlike the column of
+ * the table before. */
+static void
+put_next(struct report_job *job, const struct model_heirs *heirs,
+    const char *failed)
+{
+	for (size_t i = 0; i < heirs->n; i++) {
+		const struct model_heir *h = &heirs->at[i];
+		char *also;
+
+		if (h->next.n == 0 || h->name == NULL)
+			continue;
+		also = xasprintf("%s and %s", failed, h->name);
+		fputs("\nif ", job->out);
+		text_put(job->out, also);
+		fprintf(job->out,
+		    " fail: where the %lld clients go that had gone to ",
+		    (long long)h->clients[MODEL_FAMILY_ALL]);
+		text_put(job->out, h->name);
+		fputc('\n', job->out);
+		report_put_model_heirs(job, &h->next, "  ");
+		put_next(job, &h->next, also);
+		free(also);
+	}
+}
+
+static void
+put_maps(struct report_job *job, const json_t *doc)
+{
+	struct model model;
+
+	model_read(&job->f, doc, &model);
+	if (model.n_maps == 0)
+		fputs("\nno failover map yet\n", job->out);
+	for (size_t i = 0; i < model.n_maps; i++) {
+		fputs("\nif it fails\n", job->out);
+		model_sort_heirs(&model.maps[i].heirs);
+		report_put_map_head(job, &model.maps[i]);
+		report_put_model_heirs(job, &model.maps[i].heirs, "  ");
+		put_next(job, &model.maps[i].heirs, model.maps[i].site);
+	}
+	model_clear(&model);
+}
+
+static void
+site_body(struct report_job *job, const json_t *doc)
+{
+	const json_t *events = fields_array_opt(&job->f, doc, "events");
+
+	put_site(job, fields_object(&job->f, doc, "site"));
+	put_maps(job, doc);
+	if (json_array_size(events) == 0)
+		return;
+	fputs("\nnewest events\n", job->out);
+	report_put_events(job, events, "  ");
+}
+
+int
+report_site_table(const json_t *doc, const struct report_style *style,
+    FILE *out, struct err *err)
+{
+	return report_run(site_body, doc, style, out, err);
 }

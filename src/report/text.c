@@ -10,7 +10,8 @@ struct span {
 	uint32_t first, last;
 };
 
-/* C0, DEL, C1; marks and overrides of direction; line separators; BOM. */
+/* C0, DEL, C1; marks and overrides of direction; line separators; BOM; what is
+ * no character, nor allowed in XML. */
 static const struct span unsafe[] = {
 	{ 0x0000, 0x001f },
 	{ 0x007f, 0x009f },
@@ -19,6 +20,7 @@ static const struct span unsafe[] = {
 	{ 0x2028, 0x202e },
 	{ 0x2060, 0x206f },
 	{ 0xfeff, 0xfeff },
+	{ 0xfffe, 0xffff },
 };
 
 /* Two columns wide, roughly: East Asian scripts and pictures. */
@@ -58,10 +60,8 @@ tail_bytes(unsigned char first)
 	return -1;
 }
 
-/* The character at s, not at its end; *out is '?' if it is not fit to show.
- * Returns its bytes. */
-static size_t
-take_char(const char *s, uint32_t *out)
+size_t
+text_next(const char *s, uint32_t *out)
 {
 	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
 	static const unsigned char mask[] = { 0x7f, 0x1f, 0x0f, 0x07 };
@@ -114,7 +114,7 @@ text_put_lines(FILE *out, const char *s, const char *indent)
 {
 	while (*s != '\0') {
 		uint32_t c;
-		size_t n = take_char(s, &c);
+		size_t n = text_next(s, &c);
 
 		if (*s != '\n') {
 			put_char(out, s, n, c);
@@ -130,7 +130,7 @@ text_put_cut(FILE *out, const char *s, size_t max_columns)
 {
 	while (*s != '\0') {
 		uint32_t c;
-		size_t n = take_char(s, &c);
+		size_t n = text_next(s, &c);
 		size_t width = char_width(c);
 
 		if (width > max_columns)
@@ -149,7 +149,7 @@ text_width(const char *s)
 	while (*s != '\0') {
 		uint32_t c;
 
-		s += take_char(s, &c);
+		s += text_next(s, &c);
 		width += char_width(c);
 	}
 	return width;

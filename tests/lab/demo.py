@@ -132,11 +132,13 @@ def keep(lab: Lab, fleet: Fleet) -> None:
     """Leaves the report and the database where they can be looked at."""
     report = lab.out / "failover.csv"
     report.write_text(fleet.ctl(fleet.mgmt, "report", "failover", "--format", "csv").stdout)
+    page = lab.out / "failover.html"
+    page.write_text(fleet.ctl(fleet.mgmt, "report", "failover", "--format", "html").stdout)
     fleet.stop_all()
     database = lab.out / "controller.db"
     shutil.copy(fleet.mgmt.path("/run/state/anycastd.db"), database)
     say("\n== The lab goes down.  What is left:")
-    for name, path in (("report", report), ("database", database), ("logs", lab.out / "clab-five-sites")):
+    for name, path in (("page", page), ("report", report), ("database", database), ("logs", lab.out / "clab-five-sites")):
         say(f"    {name:<10}{shown(path)}")
 
 

@@ -576,7 +576,7 @@ test_interrupted_run_goes_on(void **state)
 static void
 test_report_goes_to_a_file(void **state)
 {
-	char line[128];
+	char line[256];
 	FILE *in;
 
 	(void)state;
@@ -588,12 +588,85 @@ test_report_goes_to_a_file(void **state)
 	assert_non_null(fgets(line, sizeof(line), in));
 	assert_string_equal(line,
 	    "site,experiment,measured_at,family,heir,clients,clients_share,"
-	    "weight,weight_share\n");
+	    "weight,weight_share,depth,via,low,high,load,load_after,capacity,"
+	    "label,noise_floor,age_ms\n");
 	(void)fclose(in);
 	check(RUN("report", "failover", "--output", "/nonexistent/x"),
 	    CTL_FAILED, "", "/nonexistent/x: No such file");
 	check(RUN("report", "failover", "--output", "/dev/full"), CTL_FAILED,
 	    "", "/dev/full: No space left");
+}
+
+/* What cannot be rendered leaves the report of before alone. */
+static void
+test_failed_report_keeps_the_file(void **state)
+{
+	char line[16];
+	FILE *file = fopen(env.list, "we");
+
+	(void)state;
+	assert_non_null(file);
+	assert_true(fputs("before\n", file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	check(RUN("report", "failover", "--site", "bad", "--format", "html",
+		  "--output", env.list),
+	    CTL_FAILED, "", "the daemon's answer: ");
+	file = fopen(env.list, "re");
+	assert_non_null(file);
+	assert_non_null(fgets(line, sizeof(line), file));
+	assert_string_equal(line, "before\n");
+	(void)fclose(file);
+}
+
+static void
+test_every_report_in_every_format(void **state)
+{
+	static const struct {
+		const char *format;
+		const char *of_site, *of_experiment; /* what is in it */
+	} cases[] = {
+		{ "table", "newest events", "replies" },
+		{ "csv", "site,experiment,", "id,site,state," },
+		{ "json", "\"events\": [", "\"counters\": {" },
+		{ "dot", "digraph failover {", "digraph failover {" },
+		{ "svg", "<svg xmlns=", "<svg xmlns=" },
+		{ "html", "<title>Site chc</title>",
+		    "<title>Experiment 7</title>" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+		check(RUN("report", "site", "chc", "--format", cases[i].format),
+		    CTL_DONE, cases[i].of_site, "");
+		check(RUN("report", "experiment", "8", "--format",
+			  cases[i].format),
+		    CTL_DONE, cases[i].of_experiment, "");
+	}
+	/* A site without a map has a report nevertheless. */
+	check(RUN("report", "site", "syd"), CTL_DONE, "no failover map yet",
+	    "");
+	check(RUN("report", "site", "xyz"), CTL_FAILED, "",
+	    "site xyz: not in this fleet, known: ");
+	check(RUN("report", "experiment", "99"), CTL_FAILED, "", "404");
+}
+
+/* An experiment's report has the map that it has measured, no other. */
+static void
+test_experiment_has_its_own_map(void **state)
+{
+	struct result r = RUN("report", "experiment", "8", "--json");
+
+	(void)state;
+	assert_int_equal(r.rc, CTL_DONE);
+	assert_non_null(strstr(r.out, "\"maps\": []"));
+	result_clear(&r);
+	stop_fake(NULL);
+	assert_int_equal(start_fake(NULL), 0);
+	r = RUN("report", "experiment", "7", "--json");
+	assert_int_equal(r.rc, CTL_DONE);
+	assert_non_null(strstr(r.out, "\"measured_ms\": 1772337600123"));
+	assert_null(strstr(r.out, "\"measured_ms\": 1772237600123"));
+	result_clear(&r);
 }
 
 /* Files end anywhere: in a part, at its end, one byte behind it. */
@@ -661,6 +734,9 @@ main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_predict_run_waits_for_the_end),
 		cmocka_unit_test(test_report_goes_to_a_file),
+		cmocka_unit_test(test_failed_report_keeps_the_file),
+		cmocka_unit_test(test_every_report_in_every_format),
+		cmocka_unit_test(test_experiment_has_its_own_map),
 		cmocka_unit_test(test_import_cuts_files_into_parts),
 		cmocka_unit_test(test_import_refused),
 		cmocka_unit_test(test_follow_survives_a_lost_connection),

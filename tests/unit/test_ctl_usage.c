@@ -24,6 +24,8 @@ static const char *const accepted[][4] = {
 	{ "predict", "status" },
 	{ "predict", "abort" },
 	{ "report", "failover" },
+	{ "report", "site", "chc" },
+	{ "report", "experiment", "7" },
 	{ "clients", "import", "Makefile" },
 	{ "clients", "stats" },
 	{ "help" },
@@ -106,7 +108,12 @@ test_usage(void **state)
 	check(RUN("events", "--limit", "0"), CTL_USAGE, "",
 	    "option --limit: 0: expected a number from 1 to 1000");
 	check(RUN("report", "failover", "--format", "xml"), CTL_USAGE, "",
-	    "expected table, json or csv");
+	    "expected table, json, csv, dot, svg or html");
+	check(RUN("report", "experiment", "x"), CTL_USAGE, "",
+	    "report experiment: ID: x: expected a number");
+	check(RUN("report", "experiment", "0"), CTL_USAGE, "",
+	    "expected a number from 1");
+	check(RUN("report", "site"), CTL_USAGE, "", "report site: needs SITE");
 	check(RUN("report", "failover", "--format", "csv", "--json"), CTL_USAGE,
 	    "", "they differ");
 	check(RUN("status", "--socket", "a", "--url", "http://b"), CTL_USAGE,
