@@ -4,6 +4,7 @@
 /*
  * ctl -- one run of anycastctl: options, the link to the daemon, the outputs.
  */
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -53,6 +54,9 @@ enum ctl_exit ctl_call(struct ctl *c, const struct ctl_request *req,
 struct report_style ctl_style(const struct ctl *c);
 /* doc on out by render, or as JSON if that was asked for. */
 enum ctl_exit ctl_show(struct ctl *c, report_fn *render, const json_t *doc);
+
+/* Waits so long for one of the signals, which are blocked: did one come? */
+bool ctl_wait_signal(const sigset_t *signals, int64_t ms);
 
 bool ctl_is_terminal(FILE *f);
 /* Replace the line of the terminal err by text, cut to fit; "" clears it.

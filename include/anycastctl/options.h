@@ -38,6 +38,7 @@ enum ctl_opt {
 	CTL_OPT_PREFIX,
 	CTL_OPT_AT_ONCE,
 	CTL_OPT_ALL,
+	CTL_OPT_DRAIN,
 	CTL_OPT_COUNT
 };
 

@@ -67,6 +67,9 @@ void report_put_prefixes(struct report_job *job, const json_t *prefixes,
 void report_put_services(struct report_job *job, const json_t *services,
     const char *indent);
 
+/* The cell of how long a probe took; empty if that is not known. */
+void report_add_took(struct table *t, const json_t *probe);
+
 /* "03:12Z"; borrowed from buf. */
 const char *report_clock(const struct report_job *job, int64_t wall_ms,
     char *buf);

@@ -40,6 +40,17 @@ struct agent *agent_new(const struct agent_env *env, struct err *err);
  * of no use any more.
  */
 bool agent_turn(struct agent *a);
+/*
+ * Drains the whole site, as its console would; one that is drained already is
+ * left as it is.  on_durable comes when that is on disk.  -1 with err: no room.
+ */
+struct drain_request;
+int agent_drain(struct agent *a, const struct drain_request *want,
+    const char *actor, store_done_cb *on_durable, void *arg, struct err *err);
+/* The whole site is, by whatever intent. */
+bool agent_is_drained(const struct agent *a);
+/* Service prefixes that are announced, or may be. */
+size_t agent_count_left(const struct agent *a);
 /* Before agent_free: ends what is temporary, all else stays as it is. */
 void agent_stop(struct agent *a);
 void agent_free(struct agent *a);

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "anycastctl/maps.h"
 #include "base/mono.h"
@@ -38,15 +37,6 @@ enum verdict {
 	SUCCEEDED,
 	OVER /* and not well */
 };
-
-/* Whether somebody wants us to stop; waits for it. */
-static bool
-wait_for_signal(const struct watch *w)
-{
-	struct timespec ts = { .tv_nsec = LOOK_MS * 1000000L };
-
-	return sigtimedwait(&w->signals, NULL, &ts) > 0;
-}
 
 static void
 show_progress(struct watch *w, const json_t *doc)
@@ -152,7 +142,7 @@ watch(struct watch *w)
 		rc = look(w, &again);
 		if (!again)
 			break;
-		if (wait_for_signal(w)) {
+		if (ctl_wait_signal(&w->signals, LOOK_MS)) {
 			ctl_progress(w->c, "");
 			return leave(w, CTL_FAILED);
 		}

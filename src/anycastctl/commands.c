@@ -169,6 +169,15 @@ const struct ctl_command ctl_command_table[] = {
 	    .example = "anycastctl clients stats",
 	},
 	{
+	    .name = "stop",
+	    .run = cmd_stop,
+	    .args = "",
+	    .options = CTL_BIT(CTL_OPT_DRAIN) | CTL_BIT(CTL_OPT_AT_ONCE) |
+		CTL_BIT(CTL_OPT_REASON),
+	    .help = "end the daemon; its routes stay, unless it drains first",
+	    .example = "anycastctl stop --drain --reason 'new disks'",
+	},
+	{
 	    .name = "help",
 	    .run = cmd_help,
 	    .max_args = 2,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "anycastctl/commands.h"
@@ -30,6 +31,15 @@ ctl_error(struct ctl *c, const char *fmt, ...)
 	fputc('\n', c->err);
 	if (n != -1)
 		free(text);
+}
+
+bool
+ctl_wait_signal(const sigset_t *signals, int64_t ms)
+{
+	struct timespec ts = { .tv_sec = ms / 1000,
+		.tv_nsec = ms % 1000 * 1000000 };
+
+	return sigtimedwait(signals, NULL, &ts) > 0;
 }
 
 bool

@@ -52,6 +52,7 @@ const struct ctl_option ctl_option_table[CTL_OPT_COUNT] = {
 	[CTL_OPT_AT_ONCE] = { "at-once", NULL,
 	    "withdraw now, without the gentle steps" },
 	[CTL_OPT_ALL] = { "all", NULL, "every drain of the site" },
+	[CTL_OPT_DRAIN] = { "drain", NULL, "drain the site first" },
 };
 
 bool

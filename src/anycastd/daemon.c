@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "anycastd/daemon.h"
+#include "anycastd/leave.h"
 #include "anycastd/pulse.h"
 
 #include <fcntl.h>
@@ -63,6 +64,7 @@ struct daemon {
 	struct controller *controller;
 	struct loop_signal *sigterm, *sigint;
 	struct pulse *pulse;
+	struct leave *leave;
 	int lock;
 	bool keeper_lost;
 };
@@ -175,12 +177,25 @@ serve_metrics(struct daemon *d)
 	metrics_page_serve(d->metrics, d->server);
 }
 
+static void
+serve_stop(struct daemon *d)
+{
+	const struct leave_env env = { .lp = d->lp,
+		.store = d->store,
+		.agent = d->agent,
+		.site = d->agent != NULL ? d->conf->agent->site : NULL };
+
+	d->leave = leave_new(&env);
+	leave_serve(d->leave, d->server);
+}
+
 static int
 start_serving(struct daemon *d, struct err *err)
 {
 	d->events = api_events_new(d->lp, d->query);
 	api_events_serve(d->events, d->server);
 	serve_metrics(d);
+	serve_stop(d);
 	if (api_server_listen_unix(d->server, d->conf->socket, err) == -1)
 		return -1;
 	if (d->conf->controller != NULL &&
@@ -279,6 +294,7 @@ stop(struct daemon *d)
 {
 	pulse_free(d->pulse);
 	api_server_free(d->server);
+	leave_free(d->leave);
 	agent_stop(d->agent);
 	agent_free(d->agent);
 	controller_free(d->controller);

@@ -31,8 +31,8 @@ verdict_ink(const char *verdict)
 	return strcmp(verdict, "fail") == 0 ? TABLE_RED : TABLE_BOLD;
 }
 
-static void
-add_took(struct table *t, const json_t *probe)
+void
+report_add_took(struct table *t, const json_t *probe)
 {
 	json_int_t us = json_integer_value(json_object_get(probe, "rtt_us"));
 
@@ -55,7 +55,7 @@ add_probe(struct report_job *job, struct table *t, const char *service,
 	table_add(t, TABLE_PLAIN, "%s", fields_text(&job->f, probe, "probe"));
 	table_add(t, TABLE_PLAIN, "%s", fields_text(&job->f, probe, "kind"));
 	table_add(t, verdict_ink(verdict), "%s", verdict);
-	add_took(t, probe);
+	report_add_took(t, probe);
 	table_add(t, report_state_ink(health), "%s", health);
 	table_add(t, TABLE_PLAIN, "%s",
 	    fields_text_or(&job->f, probe, "detail", ""));

@@ -33,14 +33,12 @@ add_since(struct report_job *job, struct table *t, const json_t *obj)
 static void
 add_probe(struct report_job *job, struct table *t, const json_t *p)
 {
-	double rtt_ms = (double)fields_count_or(&job->f, p, "rtt_us", 0) / 1000;
-
 	table_skip(t);
 	table_add(t, TABLE_PLAIN, "%s", fields_text(&job->f, p, "probe"));
 	table_add(t, TABLE_PLAIN, "%s", fields_text(&job->f, p, "kind"));
 	add_health(t, fields_text(&job->f, p, "health"));
 	add_since(job, t, p);
-	table_add(t, TABLE_PLAIN, "%.1f ms", rtt_ms);
+	report_add_took(t, p);
 	table_add(t, TABLE_PLAIN, "%s",
 	    fields_text_or(&job->f, p, "detail", ""));
 }

@@ -61,6 +61,54 @@ handle_drain(struct api_request *req, void *arg)
 	}
 }
 
+int
+/* NOLINTNEXTLINE(readability-function-size): as the header has it */
+agent_drain(struct agent *a, const struct drain_request *want,
+    const char *actor, store_done_cb *on_durable, void *arg, struct err *err)
+{
+	const struct intent *active =
+	    intent_set_drain(&a->intents.set, a->conf->site);
+	struct intent row;
+
+	if (active != NULL) {
+		row = *active;
+	} else if (drain_is_new(&a->intents.set, a->conf->site, want->scope,
+		       err) == -1) {
+		return -1;
+	} else {
+		row = drain_intent(a->conf->site, want, actor);
+	}
+	intent_book_take(&a->intents, &row, on_durable, arg);
+	return 0;
+}
+
+bool
+agent_is_drained(const struct agent *a)
+{
+	return intent_set_drain(&a->intents.set, a->conf->site) != NULL;
+}
+
+size_t
+agent_count_left(const struct agent *a)
+{
+	struct reconcile_bird bird;
+	size_t n = 0;
+
+	reconcile_get_bird(a->reconcile, &bird);
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		const struct agent_prefix *p = &a->prefixes[i];
+		enum route_real real = reconcile_real(a->reconcile, i);
+		/* A BIRD that does not run announces nothing. */
+		bool is_gone = real == REAL_WITHDRAWN ||
+		    (real == REAL_UNKNOWN && bird.state == BIRD_DOWN);
+
+		if (p->service != NO_SERVICE &&
+		    (p->decision.announce || !is_gone))
+			n++;
+	}
+	return n;
+}
+
 static void
 handle_restore(struct api_request *req, void *arg)
 {

@@ -135,8 +135,8 @@ complete(const struct shell *sh, const char *line, char words[WORDS_BYTES])
 static const struct {
 	const char *line, *words;
 } cases[] = {
-	{ "anycastctl st", "status" },
-	{ "anycastctl --json st", "status" },
+	{ "anycastctl sta", "status" },
+	{ "anycastctl --json sta", "status" },
 	{ "anycastctl predict ", "abort run show status" },
 	{ "anycastctl predict r", "run" },
 	{ "anycastctl predict run --si", "--site" },

@@ -28,6 +28,7 @@ static const char *const accepted[][4] = {
 	{ "report", "experiment", "7" },
 	{ "clients", "import", "Makefile" },
 	{ "clients", "stats" },
+	{ "stop" },
 	{ "help" },
 	{ "version" },
 };

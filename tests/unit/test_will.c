@@ -57,16 +57,8 @@ stage_open(struct stage *s)
 }
 
 /* Refuses so many times, then takes the new configuration. */
-static void __attribute__((noreturn))
-bird_main(const struct stage *s, int refusals)
+static void __attribute__((noreturn)) bird_main(int fd, int refusals)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/bird", s->f.dir);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1 ||
-	    listen(fd, 4) == -1)
-		_exit(1);
 	for (;;) {
 		static const char hello[] = "0001 BIRD 2.0.12 ready.\n";
 		static const char no[] = "8002 bird.conf:1: syntax error\n";
@@ -88,10 +80,17 @@ bird_main(const struct stage *s, int refusals)
 static void
 stage_start_bird(struct stage *s, int refusals)
 {
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/bird", s->f.dir);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(fd, 4), 0);
 	s->bird = fork();
 	assert_true(s->bird != -1);
 	if (s->bird == 0)
-		bird_main(s, refusals);
+		bird_main(fd, refusals);
+	(void)close(fd);
 }
 
 /* A will with the test prefix after 5 s and two services later. */

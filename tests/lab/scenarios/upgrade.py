@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Restart, upgrade and kill -9 of every daemon: no neighbour of BIRD sees any update."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+from pathlib import Path
+
+from labkit.anycast import Fleet
+from labkit.node import Node
+from labkit.routefile import PREFIXES
+from labkit.scenario import Lab
+from labkit.services import start_all_health
+
+EVERY = [prefix for pair in PREFIXES.values() for prefix in pair]
+
+
+def other_build(fleet: Fleet, folder: Path) -> tuple[Path, str]:
+    """The programs once more, with another version in them: as different as a next version may be without a change."""
+    version = fleet.ctl(fleet.mgmt, "version").stdout.split()[-1]
+    other = version[:-1] + ("1" if version[-1] != "1" else "2")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("anycastd", "anycastctl"):
+        data = (fleet.build / name).read_bytes()
+        assert version.encode() in data
+        (folder / name).write_bytes(data.replace(version.encode() + b"\0", other.encode() + b"\0"))
+        shutil.copymode(fleet.build / name, folder / name)
+    return folder, other
+
+
+def works(fleet: Fleet, node: Node) -> bool:
+    if node is fleet.mgmt:
+        return all(site["state"] == "announcing" for site in fleet.status()["sites"])
+    return "unknown" not in fleet.health(node).values() and "unknown" not in fleet.real(node).values()
+
+
+def end(fleet: Fleet, node: Node, number: int) -> None:
+    proc = fleet.procs[node.name]
+    proc.kill(number)
+    status = proc.wait(10)
+    assert status == (0 if number == signal.SIGTERM else -number), (node.name, status)
+
+
+def run(lab: Lab) -> None:
+    fleet = Fleet(lab)
+    start_all_health(fleet.sites)
+    lab.wait_converged()
+    fleet.start_all()
+    fleet.wait_announced()
+    fleet.wait_fleet()
+    lab.wait_converged()
+    others = [*lab.nodes_with(role="client"), *lab.nodes_with(role="transit")]
+    watch = lab.watch_updates(others)
+    nodes = [fleet.mgmt, *fleet.sites]
+
+    def assert_quiet() -> None:
+        lab.wait_converged()
+        for node in others:
+            for prefix in EVERY:
+                assert not watch.received(node, prefix), (node.name, prefix, watch.received(node, prefix))
+
+    def round_of(number: int) -> None:
+        for node in nodes:
+            end(fleet, node, number)
+            fleet.start(node)
+            lab.wait(lambda node=node: works(fleet, node), 15, f"{node.name} works")  # type: ignore[misc]
+        assert_quiet()
+
+    with lab.check("restart of every daemon: no update anywhere"):
+        round_of(signal.SIGTERM)
+    with lab.check("kill -9 of every daemon: no update anywhere"):
+        round_of(signal.SIGKILL)
+    with lab.check("upgrade of every daemon: no update anywhere, and the new version runs"):
+        fleet.build, version = other_build(fleet, lab.out.resolve() / "next")
+        round_of(signal.SIGTERM)
+        assert fleet.get(fleet.sites[0], "/v1/status")["version"] == version
+    with lab.check("a service whose health stays unknown keeps its routes, and an event tells so"):
+        chc = lab.nodes["chc"]
+        text = re.sub(r"interval: \w+", "interval: 1h, spread: 30m", chc.path("/run/lab/anycastd.yml").read_text())
+        # The first probe of all starts at once: let its service know health.
+        fleet.configure(chc, text + "unknown_max: 1s\n")
+        end(fleet, chc, signal.SIGTERM)
+        fleet.start(chc)
+
+        def told() -> list[str]:
+            return [e["subject"] for e in fleet.events(chc) if e["what"] == "still unknown"]
+
+        lab.wait(lambda: fleet.get(chc, "/v1/status"), 10, "it answers")
+        lab.wait(lambda: "service/dns" in told(), 10, "the event")
+        services = {s["service"]: s for s in fleet.site_status(chc)["services"]}
+        assert services["dns"]["unknown_too_long"] and services["dns"]["health"] == "unknown", services
+        assert "no verdict for too long" in fleet.ctl(chc, "status", "chc").stdout
+        assert set(fleet.real(chc).values()) == {"announced"}
+        assert_quiet()
+    fleet.stop_all()
