@@ -22,7 +22,7 @@ struct drain_request {
 	int64_t until_ms; /* wall; 0: until restored */
 	bool at_once;     /* skip the gentle steps */
 	bool dry_run;
-	bool force_min_sites; /* `force` names that guard */
+	bool force[GUARD_COUNT]; /* those that `force` names */
 };
 int drain_request_parse(const struct api_request *req,
     struct drain_request *out, struct err *err);
@@ -41,6 +41,9 @@ int drain_scope_check(const json_t *site, const char *scope, struct err *err);
 /* -1 with err when this scope is drained already, or the set is full. */
 int drain_is_new(const struct intent_set *set, const char *site,
     const char *scope, struct err *err);
+/* Records which guards the request overrides, for as long as it lasts. */
+void drain_record_force(struct intent_book *book, const char *site,
+    const struct drain_request *want, const char *actor);
 /* The intent of a request. */
 struct intent drain_intent(const char *site, const struct drain_request *want,
     const char *actor);

@@ -16,18 +16,22 @@
 
 #include "base/addr.h"
 #include "base/conf.h"
+#include "core/guard.h"
 
 #define INTENT_ID_BYTES 64
 #define INTENT_REASON_BYTES 256
 #define INTENT_ACTOR_BYTES 96
-/* "" the whole site; "service/NAME"; "prefix/192.0.2.0/24" */
+/* "" the whole site; "service/NAME"; "prefix/192.0.2.0/24"; of an override
+ * "guard/NAME" */
 #define INTENT_SCOPE_BYTES 64
 #define INTENTS_MAX 4096
+/* No name of a site, so that no slip can mean it. */
+#define INTENT_FLEET "*"
 
 struct intent {
 	char id[INTENT_ID_BYTES];
-	char kind[16]; /* "drain" */
-	char site[CONF_NAME_MAX + 1];
+	char kind[16];                /* "drain", "freeze", "override" */
+	char site[CONF_NAME_MAX + 1]; /* INTENT_FLEET: all; not of a drain */
 	char scope[INTENT_SCOPE_BYTES];
 	char reason[INTENT_REASON_BYTES];
 	char actor[INTENT_ACTOR_BYTES]; /* who said it */
@@ -85,13 +89,29 @@ bool intent_covers(const struct intent *row, const struct intent_target *t);
  */
 const struct intent *intent_set_drain_over(const struct intent_set *set,
     const struct intent_target *t);
+/* Is the row about the site: its own, or the whole fleet's? */
+bool intent_is_about(const struct intent *row, const char *site);
+/*
+ * The oldest active freeze of the site or of the fleet; the same for an
+ * override of guard g; or NULL.
+ */
+const struct intent *intent_set_freeze(const struct intent_set *set,
+    const char *site);
+const struct intent *intent_set_override(const struct intent_set *set,
+    const char *site, enum guard g);
+/* Kind, site and scope fit together. */
+bool intent_is_valid(const struct intent *row);
+
 /* Scopes as text.  -1 with err if it is none, or too long. */
 int intent_scope_of_service(const char *service, char scope[INTENT_SCOPE_BYTES],
     struct err *err);
 void intent_scope_of_prefix(const struct prefix *p,
     char scope[INTENT_SCOPE_BYTES]);
+void intent_scope_of_guard(enum guard g, char scope[INTENT_SCOPE_BYTES]);
+/* Of a drain. */
 bool intent_scope_is_valid(const char *scope);
-/* "the site", "service web", "192.0.2.0/24": for people. Points into scope. */
+/* "the site", "service/web", "192.0.2.0/24", "min_sites": for people.  Points
+ * into scope. */
 const char *intent_scope_name(const char *scope);
 /* The next time at which an active row falls due; 0: none. */
 int64_t intent_set_next_due(const struct intent_set *set);

@@ -22,14 +22,22 @@ struct route_inputs {
 	enum health health;      /* verdict of the service; unused for TEST */
 	bool drained;            /* an active drain intent covers the prefix */
 	bool test_withdrawn;     /* an experiment holds it withdrawn */
+	bool frozen;             /* an operator's freeze: nothing changes */
 	bool withdraw_forbidden; /* no permit: too few would be left */
+	bool braked;             /* too many fail at once: core/brake.h */
+	bool damped_down;        /* core/damping.h: a withdrawal must wait */
+	bool damped_up;          /* an announcement must wait */
 	bool announced_before;   /* what is there: for HEALTH_UNKNOWN */
 };
 
 enum route_rule {
+	ROUTE_RULE_FREEZE,
 	ROUTE_RULE_DRAIN,
 	ROUTE_RULE_GUARD,
+	ROUTE_RULE_BRAKE,
+	ROUTE_RULE_UPDATES,
 	ROUTE_RULE_SICK,
+	ROUTE_RULE_DAMPING,
 	ROUTE_RULE_HEALTHY,
 	ROUTE_RULE_KEEP,
 	ROUTE_RULE_EXPERIMENT,
@@ -49,6 +57,8 @@ bool route_rule_applies(enum route_rule rule, const struct route_inputs *in);
 /* Is the rule about this kind of prefix at all? */
 bool route_rule_concerns(enum route_rule rule, enum route_kind kind);
 const char *route_rule_name(enum route_rule rule);
+/* Does a guard keep what is there, though something else is wished? */
+bool route_rule_is_guard(enum route_rule rule);
 /* A sentence for people; applies: which of its two forms. */
 const char *route_rule_text(enum route_rule rule, bool applies);
 

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "api/guard_acts.h"
 #include "base/addr.h"
 #include "base/log.h"
 #include "core/client_list.h"
@@ -57,6 +58,7 @@ struct controller {
 	char *site_names;     /* all, blank between them */
 	json_t *guard_alarms; /* prefixes with an alarm, as keys */
 	struct intent_book intents;
+	struct guard_acts guard_acts;
 	/* Many intents come at once: their site is published after the last. */
 	bool holds_publish, wants_publish;
 	uint64_t revision; /* the highest given out */

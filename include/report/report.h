@@ -61,6 +61,8 @@ report_fn report_events;
 /* POST .../drain and .../restore. */
 report_fn report_drain;
 report_fn report_restore;
+/* POST /v1/override, /v1/freeze, ...: {"intent"} or {"ended"}. */
+report_fn report_guard_act;
 /* {"experiment": EXPERIMENT or null}: several lines; and one short line,
  * without its line feed, to be shown again and again. */
 report_fn report_experiment;

@@ -12,6 +12,7 @@
 #include "site/will.h"
 #include "store/intent_book.h"
 
+struct agent_guards;
 struct probe_api;
 struct uplink;
 struct sweep_link;
@@ -38,6 +39,7 @@ struct agent {
 	struct probe_api *probe_api;
 	struct reconcile *reconcile;
 	struct intent_book intents;
+	struct agent_guards *guards;
 	/* The experiment that holds the test prefix withdrawn; 0: none. */
 	uint32_t test_experiment;
 	struct loop_timer *test_confirm;

@@ -10,6 +10,7 @@
 
 #include "base/conf.h"
 #include "base/loop.h"
+#include "base/mono.h"
 #include "core/health.h"
 #include "probes/probe.h"
 
@@ -37,6 +38,7 @@ struct checker_probe {
 	enum probe_verdict last; /* result */
 	int64_t rtt_us;
 	char detail[160];                      /* of the last result */
+	bool is_stale;                         /* and too old to count */
 	uint64_t results[PROBE_VERDICT_COUNT]; /* so far, by verdict */
 };
 
@@ -71,5 +73,17 @@ const struct checker_probe *checker_probe(const struct checker *ck, size_t s,
     size_t p);
 /* How many of the service's probes are in that state. */
 size_t checker_count(const struct checker *ck, size_t s, enum health state);
+
+/*
+ * Is it failing, though perhaps not for long enough to be sick: as many probes
+ * failed when last checked as make it so?  *since: when that began.
+ */
+bool checker_is_failing(const struct checker *ck, size_t s, struct mono *since);
+
+/*
+ * Makes unknown what had no result for more than so many intervals and its
+ * timeout; returns how many probes are so.
+ */
+size_t checker_expire(struct checker *ck, unsigned intervals);
 
 #endif /* SITE_CHECKER_H */

@@ -27,6 +27,10 @@ struct orders {
 	bool has_permits;
 	struct prefix *permits;
 	size_t n_permits;
+	/* Prefixes that no other site announces; has_last false: not told. */
+	bool has_last;
+	struct prefix *last;
+	size_t n_last;
 	uint32_t test_experiment; /* that holds the test prefix; 0: announced */
 	uint32_t capture_experiment; /* 0: none */
 	uint8_t key[SWEEP_KEY_BYTES];

@@ -24,6 +24,9 @@ void uplink_touch(struct uplink *up);
 void uplink_queue_replies(struct uplink *up, const uint8_t *body, size_t len);
 void uplink_on_flushed(struct uplink *up, uint64_t cookie);
 
+/* Since the controller last answered. */
+int64_t uplink_silent_ms(const struct uplink *up);
+
 /* {"url", "state", "last_error", "silent_for_ms", "applied_revision",
  * "wanted_revision", "lost_batches"}; new reference. */
 json_t *uplink_status(const struct uplink *up);

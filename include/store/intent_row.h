@@ -20,7 +20,10 @@ json_t *intents_to_json(const struct intent_set *set, const char *site,
     bool active_only);
 /* Pointers into *in. */
 struct store_intent intent_to_row(const struct intent *in);
-/* A fresh drain with an id unique in the fleet. until_ms 0: until restored. */
+/* A fresh one of this kind, with an id unique in the fleet and no end. */
+struct intent intent_new(const char *kind, const char *site, const char *reason,
+    const char *actor);
+/* A fresh drain. for_ms 0: until restored. */
 struct intent intent_new_drain(const char *site, const char *reason,
     const char *actor, int64_t now_ms, int64_t for_ms);
 /* Loads a set from the JSON array that query_intents gives. */

@@ -56,6 +56,47 @@ const struct ctl_command ctl_command_table[] = {
 	    .example = "anycastctl restore chc",
 	},
 	{
+	    .name = "freeze",
+	    .run = cmd_freeze,
+	    .max_args = 1,
+	    .args = "[SITE]",
+	    .required = CTL_BIT(CTL_OPT_REASON),
+	    .options = CTL_BIT(CTL_OPT_FOR),
+	    .help = "stop all changes, never routes: everywhere, or at a site",
+	    .example =
+		"anycastctl freeze --reason 'who knows what is going on'",
+	},
+	{
+	    .name = "thaw",
+	    .run = cmd_thaw,
+	    .max_args = 1,
+	    .args = "[SITE]",
+	    .help = "end a freeze: the one of everything, or that of a site",
+	    .example = "anycastctl thaw",
+	},
+	{
+	    .name = "override end",
+	    .run = cmd_override_end,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .args = "GUARD",
+	    .required = CTL_BIT(CTL_OPT_SITE),
+	    .help = "let a guard do its work again",
+	    .example = "anycastctl override end brake --site chc",
+	},
+	{
+	    .name = "override",
+	    .run = cmd_override,
+	    .min_args = 1,
+	    .max_args = 1,
+	    .args = "GUARD",
+	    .required = CTL_BIT(CTL_OPT_SITE) | CTL_BIT(CTL_OPT_REASON) |
+		CTL_BIT(CTL_OPT_FOR),
+	    .help = "hold off a guard at a site, or everywhere: --site '*'",
+	    .example =
+		"anycastctl override brake --site chc --reason fire --for 1h",
+	},
+	{
 	    .name = "events",
 	    .run = cmd_events,
 	    .args = "",

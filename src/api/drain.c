@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/guard_acts.h"
 #include "base/mono.h"
 #include "base/text.h"
 #include "store/intent_row.h"
@@ -56,19 +57,25 @@ take_time(json_int_t for_ms, json_int_t until_ms, int64_t *out, struct err *err)
 	return 0;
 }
 
+/* "min_sites,budget" */
 static int
-check_force(const struct drain_request *want, const char *force,
-    struct err *err)
+take_force(struct drain_request *want, const char *names, struct err *err)
 {
-	if (force[0] != '\0' && strcmp(force, "min_sites") != 0) {
-		return err_set(err, ERR_CONF,
-		    "drain: force: %.40s: no such guard, expected min_sites",
-		    force);
-	}
-	if (force[0] != '\0' &&
-	    (want->reason[0] == '\0' || want->until_ms == 0)) {
-		return err_set(err, ERR_CONF,
-		    "drain: to force a guard needs a reason and a time");
+	while (*names != '\0') {
+		size_t len = strcspn(names, ",");
+		char name[32];
+		enum guard g;
+
+		(void)snprintf(name, sizeof(name), "%.*s", (int)len, names);
+		if (guard_parse(name, &g, err) == -1)
+			return err_wrap(err, "drain: force");
+		want->force[g] = true;
+		names += len;
+		names += *names == ',';
+		if (want->reason[0] == '\0' || want->until_ms == 0) {
+			return err_set(err, ERR_CONF,
+			    "drain: to force a guard needs a reason and a time");
+		}
 	}
 	return 0;
 }
@@ -104,9 +111,8 @@ drain_body(json_t *body, struct drain_request *out, struct err *err)
 		err) == -1 ||
 	    take_text("owner", owner, out->owner, sizeof(out->owner), err) ==
 		-1 ||
-	    check_force(out, force, err) == -1)
+	    take_force(out, force, err) == -1)
 		return -1;
-	out->force_min_sites = force[0] != '\0';
 	out->dry_run = dry_run != 0;
 	out->at_once = at_once != 0;
 	return 0;
@@ -209,6 +215,23 @@ drain_is_new(const struct intent_set *set, const char *site, const char *scope,
 		    "site %s: too many intents of the last days", site);
 	}
 	return 0;
+}
+
+void
+drain_record_force(struct intent_book *book, const char *site,
+    const struct drain_request *want, const char *actor)
+{
+	for (enum guard g = 0; g < GUARD_COUNT; g++) {
+		struct intent row;
+
+		if (!want->force[g])
+			continue;
+		row = intent_new("override", site, want->reason, actor);
+		row.until_ms = want->until_ms;
+		(void)text_copy(row.owner, sizeof(row.owner), want->owner);
+		intent_scope_of_guard(g, row.scope);
+		intent_book_take(book, &row, NULL, NULL);
+	}
 }
 
 struct intent

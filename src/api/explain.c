@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/guard_acts.h"
 #include "bird/include.h"
 #include "core/route.h"
 #include "store/intent_row.h"
@@ -84,6 +85,8 @@ route_inputs_of(const json_t *site, const json_t *prefix,
 	const char *service =
 	    json_string_value(json_object_get(prefix, "service"));
 
+	const json_t *damping = json_object_get(prefix, "damping");
+
 	return (struct route_inputs){
 		.kind = service != NULL ? ROUTE_SERVICE : ROUTE_TEST,
 		.health = service != NULL
@@ -91,8 +94,13 @@ route_inputs_of(const json_t *site, const json_t *prefix,
 		    : HEALTH_UNKNOWN,
 		.drained = drain_over(site, prefix, intents) != NULL,
 		.test_withdrawn = number_of(site, "test_experiment") != 0,
+		.frozen = guard_check_frozen(intents, text_of(site, "site"),
+			      NULL) == -1,
 		.withdraw_forbidden =
 		    json_is_false(json_object_get(prefix, "permit")),
+		.braked = json_is_true(json_object_get(prefix, "braked")),
+		.damped_up = json_is_true(json_object_get(damping, "up")),
+		.damped_down = json_is_true(json_object_get(damping, "down")),
 		.announced_before =
 		    strcmp(text_of(prefix, "desired"), "announced") == 0,
 	};
@@ -195,6 +203,65 @@ add_permit_input(json_t *list, const json_t *prefix)
 	}
 }
 
+/* Each guard that acts at the site, with its numbers. */
+static void
+add_guard_inputs(json_t *list, const json_t *site)
+{
+	const json_t *guard;
+	char name[64];
+	size_t i;
+
+	json_array_foreach (json_object_get(site, "guards"), i, guard) {
+		(void)snprintf(name, sizeof(name), "guard %.40s",
+		    text_of(guard, "guard"));
+		add_input(list, name, text_of(guard, "state"), 0,
+		    text_of(guard, "why"));
+	}
+}
+
+static void
+add_override_inputs(json_t *list, const struct intent_set *intents)
+{
+	char name[INTENT_SCOPE_BYTES + 16], detail[512];
+
+	for (size_t i = 0; i < intents->n; i++) {
+		const struct intent *row = &intents->rows[i];
+
+		if (strcmp(row->kind, "override") != 0 ||
+		    !intent_is_active(row))
+			continue;
+		(void)snprintf(name, sizeof(name), "override of %s",
+		    intent_scope_name(row->scope));
+		(void)snprintf(detail, sizeof(detail), "by %.100s: %.255s",
+		    row->actor, row->reason);
+		add_input(list, name, "active", row->created_ms, detail);
+	}
+}
+
+/* Only where there were flaps. */
+static void
+add_damping_input(json_t *list, const json_t *prefix)
+{
+	const json_t *d = json_object_get(prefix, "damping");
+	char detail[256];
+
+	if (number_of(d, "penalty") == 0 && number_of(d, "updates") == 0)
+		return;
+	(void)snprintf(detail, sizeof(detail),
+	    "penalty %lld, %lld updates in its budget, %s announces it too; free in %lld s",
+	    (long long)number_of(d, "penalty"),
+	    (long long)number_of(d, "updates"),
+	    json_is_true(json_object_get(d, "last")) ? "nobody that is known of"
+						     : "another site",
+	    (long long)(number_of(d, "wait_ms") + 999) / 1000);
+	add_input(list, "flaps",
+	    json_is_true(json_object_get(d, "up")) ||
+		    json_is_true(json_object_get(d, "down"))
+		? "has to wait"
+		: "free",
+	    0, detail);
+}
+
 static void
 add_bird_input(json_t *list, const json_t *site, const json_t *prefix)
 {
@@ -225,6 +292,9 @@ inputs_json(const json_t *site, const json_t *prefix,
 		add_service_inputs(list, find_service(site, service));
 		add_drain_input(list, drain_over(site, prefix, intents));
 		add_permit_input(list, prefix);
+		add_damping_input(list, prefix);
+		add_guard_inputs(list, site);
+		add_override_inputs(list, intents);
 		add_when_lost_input(list, find_service(site, service), prefix);
 	} else {
 		add_input(list, "experiment",

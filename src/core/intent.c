@@ -129,6 +129,7 @@ intent_set_drain(const struct intent_set *set, const char *site)
 
 #define SERVICE_SCOPE "service/"
 #define PREFIX_SCOPE "prefix/"
+#define GUARD_SCOPE "guard/"
 
 static const char *
 behind(const char *scope, const char *head)
@@ -161,6 +162,13 @@ intent_scope_of_prefix(const struct prefix *p, char scope[INTENT_SCOPE_BYTES])
 	    prefix_format(p, text));
 }
 
+void
+intent_scope_of_guard(enum guard g, char scope[INTENT_SCOPE_BYTES])
+{
+	(void)snprintf(scope, INTENT_SCOPE_BYTES, GUARD_SCOPE "%s",
+	    guard_name(g));
+}
+
 bool
 intent_scope_is_valid(const char *scope)
 {
@@ -176,6 +184,10 @@ const char *
 intent_scope_name(const char *scope)
 {
 	const char *net = behind(scope, PREFIX_SCOPE);
+	const char *guard = behind(scope, GUARD_SCOPE);
+
+	if (guard != NULL)
+		return guard;
 
 	if (scope[0] == '\0')
 		return "the site";
@@ -215,6 +227,67 @@ intent_set_drain_over(const struct intent_set *set,
 			best = row;
 	}
 	return best;
+}
+
+/* ---- freezes and overrides ---- */
+
+bool
+intent_is_about(const struct intent *row, const char *site)
+{
+	return strcmp(row->site, site) == 0 ||
+	    strcmp(row->site, INTENT_FLEET) == 0;
+}
+
+static const struct intent *
+find_about(const struct intent_set *set, const char *kind, const char *site,
+    const char *scope)
+{
+	const struct intent *oldest = NULL;
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct intent *row = &set->rows[i];
+
+		if (intent_is_active(row) && strcmp(row->kind, kind) == 0 &&
+		    intent_is_about(row, site) &&
+		    strcmp(row->scope, scope) == 0 &&
+		    (oldest == NULL || row->created_ms < oldest->created_ms))
+			oldest = row;
+	}
+	return oldest;
+}
+
+const struct intent *
+intent_set_freeze(const struct intent_set *set, const char *site)
+{
+	return find_about(set, "freeze", site, "");
+}
+
+const struct intent *
+intent_set_override(const struct intent_set *set, const char *site,
+    enum guard g)
+{
+	char scope[INTENT_SCOPE_BYTES];
+
+	intent_scope_of_guard(g, scope);
+	return find_about(set, "override", site, scope);
+}
+
+bool
+intent_is_valid(const struct intent *row)
+{
+	const char *guard = behind(row->scope, GUARD_SCOPE);
+	enum guard g;
+
+	if (row->id[0] == '\0' || row->site[0] == '\0')
+		return false;
+	if (strcmp(row->kind, "drain") == 0) {
+		return strcmp(row->site, INTENT_FLEET) != 0 &&
+		    intent_scope_is_valid(row->scope);
+	}
+	if (strcmp(row->kind, "freeze") == 0)
+		return row->scope[0] == '\0';
+	return strcmp(row->kind, "override") == 0 && guard != NULL &&
+	    guard_find(guard, &g);
 }
 
 int64_t

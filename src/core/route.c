@@ -4,6 +4,12 @@
 #include <assert.h>
 
 static bool
+is_frozen(const struct route_inputs *in)
+{
+	return in->frozen;
+}
+
+static bool
 is_drained(const struct route_inputs *in)
 {
 	return in->drained;
@@ -20,6 +26,27 @@ static bool
 is_kept_by_guard(const struct route_inputs *in)
 {
 	return in->withdraw_forbidden && in->health == HEALTH_SICK;
+}
+
+static bool
+is_braked(const struct route_inputs *in)
+{
+	return in->braked && in->health == HEALTH_SICK;
+}
+
+/* The last announcer has used up its updates: see core/damping.h. */
+static bool
+is_out_of_updates(const struct route_inputs *in)
+{
+	return in->damped_down && in->announced_before &&
+	    in->health == HEALTH_SICK;
+}
+
+static bool
+is_damped(const struct route_inputs *in)
+{
+	return in->damped_up && !in->announced_before &&
+	    in->health == HEALTH_HEALTHY;
 }
 
 static bool
@@ -62,13 +89,25 @@ static const struct rule {
 	const char *yes;
 	const char *no;
 } rules[ROUTE_RULE_COUNT] = {
+	[ROUTE_RULE_FREEZE] = { ROUTE_SERVICE, KEEP, is_frozen, "freeze",
+	    "an operator froze it: keep what is there", "not frozen" },
 	[ROUTE_RULE_DRAIN] = { ROUTE_SERVICE, WITHDRAW, is_drained, "drain",
 	    "an operator drained it: withdraw", "no active drain" },
 	[ROUTE_RULE_GUARD] = { ROUTE_SERVICE, KEEP, is_kept_by_guard, "guard",
 	    "the service is sick, but too few other sites announce: keep what is there",
 	    "no guard stands in the way" },
+	[ROUTE_RULE_BRAKE] = { ROUTE_SERVICE, KEEP, is_braked, "brake",
+	    "the service is sick, but too many fail at once: keep what is there",
+	    "not so many fail at once that it is the brake's" },
+	[ROUTE_RULE_UPDATES] = { ROUTE_SERVICE, KEEP, is_out_of_updates,
+	    "updates",
+	    "the service is sick, but nobody else announces it and it has flapped too often: keep what is there",
+	    "its withdrawal is within the budget of updates" },
 	[ROUTE_RULE_SICK] = { ROUTE_SERVICE, WITHDRAW, is_sick, "sick",
 	    "the service is sick: withdraw", "the service is not sick" },
+	[ROUTE_RULE_DAMPING] = { ROUTE_SERVICE, KEEP, is_damped, "damping",
+	    "the service is healthy, but has flapped too often: it has to wait",
+	    "flaps do not make it wait" },
 	[ROUTE_RULE_HEALTHY] = { ROUTE_SERVICE, ANNOUNCE, is_healthy, "healthy",
 	    "the service is healthy: announce",
 	    "the service is not known to be healthy" },
@@ -100,6 +139,13 @@ route_rule_applies(enum route_rule rule, const struct route_inputs *in)
 {
 	assert(rule < ROUTE_RULE_COUNT);
 	return rules[rule].applies(in);
+}
+
+bool
+route_rule_is_guard(enum route_rule rule)
+{
+	assert(rule < ROUTE_RULE_COUNT);
+	return rules[rule].outcome == KEEP && rule != ROUTE_RULE_KEEP;
 }
 
 bool

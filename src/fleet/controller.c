@@ -53,7 +53,7 @@ ended_ids(const struct controller *c, const char *site)
 	for (size_t i = 0; i < c->intents.set.n; i++) {
 		const struct intent *in = &c->intents.set.rows[i];
 
-		if (strcmp(in->site, site) == 0 && !intent_is_active(in))
+		if (intent_is_about(in, site) && !intent_is_active(in))
 			json_array_append_new(ids, json_string(in->id));
 	}
 	return ids;
@@ -118,6 +118,10 @@ on_intent(const struct intent *row, void *arg)
 	struct controller *c = arg;
 	size_t site = controller_find_site(c, row->site);
 
+	if (strcmp(row->site, INTENT_FLEET) == 0) {
+		controller_publish_all(c);
+		return;
+	}
 	if (site == NO_SITE)
 		return;
 	if (c->holds_publish) {
@@ -220,6 +224,23 @@ site_names(const struct controller *c)
 	return list;
 }
 
+/* struct guard_acts: "*" is the fleet. */
+static const char *
+resolve(const char *site, void *arg, struct err *err)
+{
+	const struct controller *c = arg;
+	size_t i = controller_find_site(c, site);
+
+	if (strcmp(site, INTENT_FLEET) == 0)
+		return INTENT_FLEET;
+	if (i != NO_SITE)
+		return c->sites[i].name;
+	(void)err_set(err, ERR_GONE,
+	    "site %.40s: not in this fleet, known: %.120s", site,
+	    c->site_names);
+	return NULL;
+}
+
 struct controller *
 controller_new(const struct controller_env *env, struct err *err)
 {
@@ -235,6 +256,9 @@ controller_new(const struct controller_env *env, struct err *err)
 	}
 	c->intents.on_change = on_intent;
 	c->intents.arg = c;
+	c->guard_acts = (struct guard_acts){
+		.book = &c->intents, .resolve = resolve, .arg = c
+	};
 	c->n_sites = c->conf->n_sites;
 	c->sites = xcalloc(c->n_sites, sizeof(*c->sites));
 	for (size_t i = 0; i < c->n_sites; i++) {

@@ -70,6 +70,12 @@ fleet_metrics_add(struct metrics *m, const json_t *status)
 
 	json_array_foreach (json_object_get(status, "sites"), i, site)
 		add_site(m, site);
+	json_array_foreach (json_object_get(status, "guards"), i, site) {
+		metrics_add(m, METRIC_FLEET_GUARD_ACTIVE, 1,
+		    METRIC_LABELS(json_string_value(json_object_get(site,
+				      "guard")),
+			json_string_value(json_object_get(site, "state"))));
+	}
 	metrics_add_field(m, METRIC_FLEET_CLIENTS,
 	    json_object_get(status, "clients"), "count", METRIC_NO_LABELS);
 	add_experiment(m, json_object_get(status, "experiment"));

@@ -126,7 +126,9 @@ check_drain(const struct controller *c, const struct fleet_site *s,
 	json_decref(site);
 	if (rc == 0)
 		rc = drain_is_new(&c->intents.set, s->name, want->scope, err);
-	if (rc == 0 && !want->force_min_sites)
+	if (rc == 0 && !want->force[GUARD_FREEZE])
+		rc = guard_check_frozen(&c->intents.set, s->name, err);
+	if (rc == 0 && !want->force[GUARD_MIN_SITES])
 		rc = guards_check_drain(c, (size_t)(s - c->sites), err);
 	return rc;
 }
@@ -160,6 +162,7 @@ handle_drain(struct api_request *req, void *arg)
 	if (want.dry_run) {
 		api_reply_json(req, 200, answer);
 	} else {
+		drain_record_force(&c->intents, s->name, &want, api_actor(req));
 		intent_book_take(&c->intents, &row, api_later_send,
 		    api_later_new(req, answer));
 	}
@@ -178,6 +181,7 @@ handle_restore(struct api_request *req, void *arg)
 	if (s == NULL)
 		return;
 	if (restore_request_parse(req, &want, &err) == -1 ||
+	    guard_check_frozen(&c->intents.set, s->name, &err) == -1 ||
 	    (ended = drain_end(&c->intents, s->name, &want, api_actor(req),
 		 &last, &err)) == NULL) {
 		api_reply_err(req, &err);
@@ -268,7 +272,8 @@ handle_experiment_new(struct api_request *req, void *arg)
 		err_set(&err, ERR_CONF, "site: which one?");
 		api_reply_err(req, &err);
 	} else if ((s = find_site(c, req, name)) != NULL) {
-		if (experiment_start(c, (size_t)(s - c->sites), &err) == NULL) {
+		if (guard_check_frozen(&c->intents.set, s->name, &err) == -1 ||
+		    experiment_start(c, (size_t)(s - c->sites), &err) == NULL) {
 			api_reply_err(req, &err);
 		} else {
 			api_reply_json(req, 200,
@@ -365,4 +370,5 @@ fleet_serve_people(struct controller *c, struct api_server *server)
 	};
 
 	api_server_add(server, routes, c);
+	guard_acts_serve(&c->guard_acts, server);
 }

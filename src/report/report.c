@@ -159,6 +159,14 @@ report_intent_is_active(struct report_job *job, const json_t *intent)
 	return fields_count_or(&job->f, intent, "ended_ms", 0) == 0;
 }
 
+static const char *
+kind_shown(const char *kind)
+{
+	if (strcmp(kind, "drain") == 0)
+		return "drained";
+	return strcmp(kind, "freeze") == 0 ? "frozen" : kind;
+}
+
 void
 report_put_intent(struct report_job *job, const json_t *intent)
 {
@@ -172,7 +180,7 @@ report_put_intent(struct report_job *job, const json_t *intent)
 	const char *scope = fields_text_or(&job->f, intent, "scope", "");
 	const char *owner = fields_text_or(&job->f, intent, "owner", "");
 
-	text_put(job->out, strcmp(kind, "drain") == 0 ? "drained" : kind);
+	text_put(job->out, kind_shown(kind));
 	if (scope[0] != '\0') {
 		fputs(": ", job->out);
 		text_put(job->out, intent_scope_name(scope));

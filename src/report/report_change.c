@@ -2,6 +2,8 @@
 /* What a drain or a restore changes, or would change. */
 #include "report/report.h"
 
+#include <string.h>
+
 #include "report/job.h"
 #include "report/text.h"
 
@@ -124,4 +126,43 @@ report_restore(const json_t *doc, const struct report_style *style, FILE *out,
     struct err *err)
 {
 	return report_run(restore_body, doc, style, out, err);
+}
+
+static void
+put_whose(struct report_job *job, const json_t *intent)
+{
+	const char *site = fields_text(&job->f, intent, "site");
+
+	if (strcmp(site, "*") == 0) {
+		fputs("the fleet: ", job->out);
+		return;
+	}
+	put_site(job, intent);
+}
+
+static void
+guard_act_body(struct report_job *job, const json_t *doc)
+{
+	const json_t *intent = fields_object_opt(&job->f, doc, "intent");
+	const json_t *ended = fields_array_opt(&job->f, doc, "ended");
+	size_t i;
+
+	if (intent != NULL) {
+		put_whose(job, intent);
+		report_put_intent(job, intent);
+		fputc('\n', job->out);
+	}
+	json_array_foreach (ended, i, intent) {
+		put_whose(job, intent);
+		fputs("no longer ", job->out);
+		report_put_intent(job, intent);
+		fputc('\n', job->out);
+	}
+}
+
+int
+report_guard_act(const json_t *doc, const struct report_style *style, FILE *out,
+    struct err *err)
+{
+	return report_run(guard_act_body, doc, style, out, err);
 }

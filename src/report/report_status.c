@@ -256,6 +256,39 @@ note_control(struct report_job *job, struct note *n, const json_t *site)
 	}
 }
 
+/* A freeze is told among the intents. */
+static void
+note_guards(struct report_job *job, struct note *n, const json_t *guards)
+{
+	const json_t *g;
+	size_t i;
+
+	json_array_foreach (guards, i, g) {
+		const char *name = fields_text(&job->f, g, "guard");
+
+		if (strcmp(name, "freeze") == 0)
+			continue;
+		fprintf(note_part(n, "; "), "guard %s: %s", name,
+		    fields_text_or(&job->f, g, "why", ""));
+	}
+}
+
+/* Of the fleet, below its sites. */
+static void
+put_guards(struct report_job *job, const json_t *guards)
+{
+	const json_t *g;
+	size_t i;
+
+	json_array_foreach (guards, i, g) {
+		fputs("guard ", job->out);
+		text_put(job->out, fields_text(&job->f, g, "guard"));
+		fputs(": ", job->out);
+		text_put(job->out, fields_text_or(&job->f, g, "why", ""));
+		fputc('\n', job->out);
+	}
+}
+
 static void
 add_site(struct report_job *job, struct table *t, const json_t *site)
 {
@@ -272,6 +305,7 @@ add_site(struct report_job *job, struct table *t, const json_t *site)
 	add_prefixes(job, t, prefixes);
 	note_open(&n);
 	note_intents(job, &n, fields_array_opt(&job->f, site, "intents"));
+	note_guards(job, &n, fields_array_opt(&job->f, site, "guards"));
 	note_services(job, &n, services);
 	note_prefixes(job, &n, prefixes);
 	note_control(job, &n, site);
@@ -324,6 +358,7 @@ status_body(struct report_job *job, const json_t *doc)
 		add_site(job, t, site);
 	table_print(t, "", job->style->color, job->out);
 	table_free(t);
+	put_guards(job, fields_array_opt(&job->f, doc, "guards"));
 	if (experiment != NULL)
 		report_put_experiment(job, experiment);
 	if (clients != NULL) {

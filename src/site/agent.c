@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/xalloc.h"
+#include "site/agent_guards.h"
 #include "site/agent_state.h"
 #include "site/probe_api.h"
 #include "site/sweep_link.h"
@@ -34,7 +35,7 @@ agent_route_inputs(const struct agent *a, const struct agent_prefix *p)
 		.service = is_test ? "" : a->conf->services[p->service].name,
 		.prefix = &p->prefix };
 
-	return (struct route_inputs){
+	struct route_inputs in = {
 		.kind = is_test ? ROUTE_TEST : ROUTE_SERVICE,
 		.health = is_test ? HEALTH_UNKNOWN
 				  : checker_service(a->checker, p->service),
@@ -44,6 +45,10 @@ agent_route_inputs(const struct agent *a, const struct agent_prefix *p)
 		.withdraw_forbidden = p->withdraw_forbidden,
 		.announced_before = reconcile_wanted(a->reconcile, i),
 	};
+
+	if (!is_test)
+		agent_guards_fill(a->guards, p, &in);
+	return in;
 }
 
 static void
@@ -57,8 +62,11 @@ note_decision(struct agent *a, const struct agent_prefix *p,
 					     : "announced -> withdrawn",
 		.reason = route_rule_text(p->decision.rule, true) };
 
-	bool is_kept = p->decision.rule == ROUTE_RULE_GUARD &&
-	    before->rule != ROUTE_RULE_GUARD;
+	/* Of a freeze and of the brake there is one event for all. */
+	bool is_kept = p->decision.rule != before->rule &&
+	    route_rule_is_guard(p->decision.rule) &&
+	    p->decision.rule != ROUTE_RULE_FREEZE &&
+	    p->decision.rule != ROUTE_RULE_BRAKE;
 
 	if (is_kept) {
 		ev.kind = "guard";
@@ -77,6 +85,7 @@ decide_all(struct agent *a)
 {
 	bool is_changed = false;
 
+	agent_guards_step(a->guards);
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		struct agent_prefix *p = &a->prefixes[i];
 		struct route_inputs in = agent_route_inputs(a, p);
@@ -89,6 +98,8 @@ decide_all(struct agent *a)
 			is_changed = true;
 		}
 		note_decision(a, p, &before);
+		if (p->service != NO_SERVICE)
+			agent_guards_on_decision(a->guards, p, &before);
 		reconcile_want(a->reconcile, i, p->decision.announce);
 	}
 	a->will_is_old |= is_changed;
@@ -137,6 +148,7 @@ agent_turn(struct agent *a)
 {
 	for (size_t s = 0; s < a->conf->n_services; s++)
 		note_unknown(a, s);
+	agent_guards_turn(a->guards);
 	if (decide_all(a) && a->uplink != NULL)
 		uplink_touch(a->uplink);
 	return reconcile_turns(a->reconcile);
@@ -459,6 +471,7 @@ agent_new(const struct agent_env *env, struct err *err)
 	agent_tell_acts(a);
 	collect_prefixes(a);
 	start_reconcile(a);
+	a->guards = agent_guards_new(a);
 	start_probes(a);
 	if (a->conf->test.n_prefixes > 0 && a->conf->controller != NULL)
 		a->sweep = sweep_link_new(a);
@@ -502,6 +515,7 @@ agent_free(struct agent *a)
 	probe_env_free(a->probes);
 	worker_free(a->pinger);
 	worker_free(a->runner);
+	agent_guards_free(a->guards);
 	reconcile_free(a->reconcile);
 	loop_timer_free(a->test_confirm);
 	intent_book_fini(&a->intents);

@@ -7,8 +7,10 @@
 #include "api/common.h"
 #include "api/drain.h"
 #include "api/explain.h"
+#include "api/guard_acts.h"
 #include "store/intent_row.h"
 #include "base/xalloc.h"
+#include "site/agent_guards.h"
 #include "site/agent_state.h"
 #include "site/probe_api.h"
 
@@ -40,6 +42,7 @@ handle_drain(struct api_request *req, void *arg)
 		return;
 	if (drain_request_parse(req, &want, &err) == -1 ||
 	    agent_check_scope(a, want.scope, &err) == -1 ||
+	    agent_guards_check_drain(a->guards, &want, &err) == -1 ||
 	    drain_is_new(&a->intents.set, a->conf->site, want.scope, &err) ==
 		-1) {
 		api_reply_err(req, &err);
@@ -56,6 +59,8 @@ handle_drain(struct api_request *req, void *arg)
 	if (want.dry_run) {
 		api_reply_json(req, 200, answer);
 	} else {
+		drain_record_force(&a->intents, a->conf->site, &want,
+		    api_actor(req));
 		intent_book_take(&a->intents, &row, api_later_send,
 		    api_later_new(req, answer));
 	}
@@ -122,6 +127,7 @@ handle_restore(struct api_request *req, void *arg)
 		return;
 	before = agent_status(a);
 	if (restore_request_parse(req, &want, &err) == -1 ||
+	    guard_check_frozen(&a->intents.set, a->conf->site, &err) == -1 ||
 	    (ended = drain_end(&a->intents, a->conf->site, &want,
 		 api_actor(req), &last, &err)) == NULL) {
 		api_reply_err(req, &err);
@@ -205,6 +211,7 @@ agent_serve(struct agent *a, struct api_server *server)
 	};
 
 	api_server_add(server, routes, a);
+	agent_guards_serve(a->guards, server);
 }
 
 void

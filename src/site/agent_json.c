@@ -7,6 +7,7 @@
 #include "store/intent_row.h"
 #include "api/drain.h"
 #include "api/explain.h"
+#include "site/agent_guards.h"
 #include "site/agent_state.h"
 #include "site/sweep_link.h"
 #include "site/uplink.h"
@@ -31,14 +32,15 @@ probe_json(const struct agent *a, size_t s, size_t i)
 	const struct checker_probe *known = checker_probe(a->checker, s, i);
 	const struct conf_probe *conf = &a->conf->services[s].probes[i];
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, "
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, "
 			 "s:{s:I, s:I, s:I}}",
 	    "probe", conf->name, "kind", conf_probe_kind_name(conf->kind),
 	    "target", conf->target != NULL ? conf->target : conf->argv[0],
 	    "health", health_name(known->health), "detail", known->detail,
 	    "since_ms", (json_int_t)known->since_ms, "last_ms",
 	    (json_int_t)known->last_ms, "rtt_us", (json_int_t)known->rtt_us,
-	    "results", "pass", (json_int_t)known->results[PROBE_PASS], "fail",
+	    "stale", known->is_stale, "results", "pass",
+	    (json_int_t)known->results[PROBE_PASS], "fail",
 	    (json_int_t)known->results[PROBE_FAIL], "untried",
 	    (json_int_t)known->results[PROBE_NO_ANSWER_FROM_US]);
 }
@@ -91,8 +93,12 @@ prefixes_json(const struct agent *a)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < a->n_prefixes; i++)
-		json_array_append_new(list, prefix_json(a, i));
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		json_t *obj = prefix_json(a, i);
+
+		agent_guards_add_prefix(a->guards, &a->prefixes[i], obj);
+		json_array_append_new(list, obj);
+	}
 	return list;
 }
 
@@ -164,6 +170,9 @@ agent_status(const struct agent *a)
 	    a->sweep != NULL ? sweep_link_status(a->sweep) : NULL, "uplink",
 	    a->uplink != NULL ? uplink_status(a->uplink) : NULL);
 
+	json_object_set_new(site, "guards", agent_guards_json(a->guards));
+	json_object_set_new(site, "guard_holds",
+	    agent_guards_counts_json(a->guards));
 	if (a->uplink != NULL) {
 		json_t *up = json_object_get(site, "uplink");
 

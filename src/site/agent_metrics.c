@@ -102,6 +102,25 @@ add_bird(struct metrics *m, const char *const *site, const json_t *bird)
 }
 
 static void
+add_guards(struct metrics *m, const char *site, const json_t *obj)
+{
+	const json_t *guard;
+	const char *name;
+	json_t *count;
+	size_t i;
+
+	json_array_foreach (json_object_get(obj, "guards"), i, guard) {
+		metrics_add(m, METRIC_GUARD_ACTIVE, 1,
+		    METRIC_LABELS(site, text_of(guard, "guard"),
+			text_of(guard, "state")));
+	}
+	json_object_foreach (json_object_get(obj, "guard_holds"), name, count) {
+		metrics_add(m, METRIC_GUARD_HOLDS, json_integer_value(count),
+		    METRIC_LABELS(site, name));
+	}
+}
+
+static void
 add_uplink(struct metrics *m, const char *const *site, const json_t *uplink)
 {
 	metrics_add_field(m, METRIC_UPLINK_SILENT, uplink, "silent_for_ms",
@@ -147,6 +166,7 @@ agent_metrics_add(struct metrics *m, const json_t *site)
 	add_prefixes(m, name, json_object_get(site, "prefixes"));
 	metrics_add(m, METRIC_INTENTS_ACTIVE,
 	    (int64_t)json_array_size(json_object_get(site, "intents")), labels);
+	add_guards(m, name, site);
 	add_bird(m, labels, json_object_get(site, "bird"));
 	add_uplink(m, labels, json_object_get(site, "uplink"));
 	add_sweep(m, name, json_object_get(site, "sweep"));

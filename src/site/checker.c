@@ -19,7 +19,9 @@ struct slot {
 	struct checker_probe known;
 	struct loop_timer *timer;
 	struct probe *running;
-	struct mono due; /* of the check that runs or comes next */
+	struct mono due;           /* of the check that runs or comes next */
+	struct mono counted;       /* when the last result that counts came */
+	struct mono failing_since; /* .us 0: its last result was no failure */
 	bool again; /* one more at once: it was wanted while this one ran */
 	/* The newest wish at the time when the running check began, and the
 	 * same of the last one that has its result. */
@@ -147,6 +149,18 @@ tell_rounds(struct checker *ck)
 }
 
 static void
+note_counted(struct slot *sl, bool is_pass)
+{
+	sl->counted = mono_now();
+	sl->known.is_stale = false;
+	if (is_pass) {
+		sl->failing_since = (struct mono){ 0 };
+	} else if (sl->failing_since.us == 0) {
+		sl->failing_since = sl->counted;
+	}
+}
+
+static void
 on_result(const struct probe_result *result, void *arg)
 {
 	struct slot *sl = arg;
@@ -162,6 +176,7 @@ on_result(const struct probe_result *result, void *arg)
 	(void)text_copy(sl->known.detail, sizeof(sl->known.detail),
 	    result->detail);
 	if (result->verdict != PROBE_NO_ANSWER_FROM_US) {
+		note_counted(sl, result->verdict == PROBE_PASS);
 		changed = probe_health_step(&sl->health,
 		    result->verdict == PROBE_PASS, sl->conf->down_after,
 		    sl->conf->up_after);
@@ -367,4 +382,81 @@ checker_count(const struct checker *ck, size_t s, enum health state)
 	for (size_t p = 0; p < ck->conf[s].n_probes; p++)
 		n += ck->services[s].slots[p].health.state == state;
 	return n;
+}
+
+static int
+compare_monos(const void *va, const void *vb)
+{
+	const struct mono *a = va, *b = vb;
+
+	return a->us < b->us ? -1 : a->us > b->us;
+}
+
+bool
+checker_is_failing(const struct checker *ck, size_t s, struct mono *since)
+{
+	const struct conf_service *conf = &ck->conf[s];
+	struct mono failing[CONF_PROBES_MAX];
+	size_t n = 0;
+
+	assert(s < ck->n);
+	for (size_t p = 0; p < conf->n_probes; p++) {
+		const struct slot *sl = &ck->services[s].slots[p];
+
+		if (sl->failing_since.us != 0)
+			failing[n++] = sl->failing_since;
+	}
+	/* With this one, need cannot be reached any more. */
+	if (conf->n_probes - n >= conf->need)
+		return false;
+	qsort(failing, n, sizeof(failing[0]), compare_monos);
+	*since = failing[conf->n_probes - conf->need];
+	return true;
+}
+
+static bool
+is_too_old(const struct slot *sl, unsigned intervals, struct mono now)
+{
+	return sl->health.state != HEALTH_UNKNOWN &&
+	    mono_diff_ms(now, sl->counted) >
+	    sl->conf->interval_ms * (int64_t)intervals + sl->conf->timeout_ms;
+}
+
+static void
+expire(struct checker *ck, struct slot *sl, struct mono now)
+{
+	struct checker_change ch = { .s = sl->service,
+		.p = sl->index,
+		.before = sl->health.state,
+		.now = HEALTH_UNKNOWN,
+		.detail = sl->known.detail };
+
+	(void)snprintf(sl->known.detail, sizeof(sl->known.detail),
+	    "no result for %lld s",
+	    (long long)mono_diff_ms(now, sl->counted) / 1000);
+	sl->health = (struct probe_health){ 0 };
+	sl->failing_since = (struct mono){ 0 };
+	sl->known.health = HEALTH_UNKNOWN;
+	sl->known.since_ms = wall_now_ms();
+	sl->known.is_stale = true;
+	ck->ops.on_probe(&ch, ck->arg);
+	judge_service(ck, sl->service, sl);
+}
+
+size_t
+checker_expire(struct checker *ck, unsigned intervals)
+{
+	struct mono now = mono_now();
+	size_t stale = 0;
+
+	for (size_t s = 0; s < ck->n; s++) {
+		for (size_t p = 0; p < ck->conf[s].n_probes; p++) {
+			struct slot *sl = &ck->services[s].slots[p];
+
+			if (is_too_old(sl, intervals, now))
+				expire(ck, sl, now);
+			stale += sl->known.is_stale;
+		}
+	}
+	return stale;
 }

@@ -68,30 +68,59 @@ parse_intents(const json_t *doc, struct orders *out, struct err *err)
 	return 0;
 }
 
+/* new memory */
+struct prefix_list {
+	bool is_there;
+	struct prefix *prefixes;
+	size_t n;
+};
+
 static int
-parse_permits(const json_t *doc, struct orders *out, struct err *err)
+parse_prefixes(const json_t *doc, const char *key, struct prefix_list *out,
+    struct err *err)
 {
-	const json_t *list = json_object_get(doc, "permits"), *item;
+	const json_t *list = json_object_get(doc, key), *item;
 	size_t i;
 
+	*out = (struct prefix_list){ 0 };
 	if (list == NULL || json_is_null(list))
 		return 0;
 	if (!json_is_array(list) || json_array_size(list) > ORDER_PERMITS_MAX) {
-		return err_set(err, ERR_PROTO,
-		    "orders: permits: expected prefixes");
+		return err_set(err, ERR_PROTO, "orders: %s: expected prefixes",
+		    key);
 	}
-	out->has_permits = true;
-	out->permits = xcalloc(json_array_size(list), sizeof(*out->permits));
+	out->is_there = true;
+	out->prefixes = xcalloc(json_array_size(list), sizeof(*out->prefixes));
 	json_array_foreach (list, i, item) {
 		const char *text = json_string_value(item);
 
 		if (text == NULL ||
-		    prefix_parse(text, &out->permits[i], err) == -1) {
+		    prefix_parse(text, &out->prefixes[i], err) == -1) {
+			free(out->prefixes);
+			out->prefixes = NULL;
 			return err_set(err, ERR_PROTO,
-			    "orders: permits: expected prefixes");
+			    "orders: %s: expected prefixes", key);
 		}
-		out->n_permits++;
+		out->n++;
 	}
+	return 0;
+}
+
+static int
+parse_permits(const json_t *doc, struct orders *out, struct err *err)
+{
+	struct prefix_list permits, last;
+
+	if (parse_prefixes(doc, "permits", &permits, err) == -1)
+		return -1;
+	out->has_permits = permits.is_there;
+	out->permits = permits.prefixes;
+	out->n_permits = permits.n;
+	if (parse_prefixes(doc, "last", &last, err) == -1)
+		return -1;
+	out->has_last = last.is_there;
+	out->last = last.prefixes;
+	out->n_last = last.n;
 	return 0;
 }
 
@@ -220,6 +249,7 @@ orders_fini(struct orders *o)
 	free(o->intents);
 	free(o->ended);
 	free(o->permits);
+	free(o->last);
 	free(o->subset);
 	*o = (struct orders){ 0 };
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/xalloc.h"
+#include "site/agent_guards.h"
 #include "site/agent_state.h"
 #include "site/orders.h"
 #include "site/sweep_link.h"
@@ -122,6 +123,7 @@ apply(struct uplink *up, const struct orders *o)
 	up->wanted_revision = o->revision;
 	up->is_flushed = false;
 	apply_intents(a, o);
+	agent_guards_take_last(a->guards, o->has_last, o->last, o->n_last);
 	agent_take_permits(a, o->has_permits, o->permits, o->n_permits);
 	agent_hold_test(a, o->test_experiment);
 	if (a->sweep == NULL) {
@@ -452,14 +454,19 @@ uplink_free(struct uplink *up)
 	free(up);
 }
 
+int64_t
+uplink_silent_ms(const struct uplink *up)
+{
+	return mono_diff_ms(mono_now(), up->contact);
+}
+
 json_t *
 uplink_status(const struct uplink *up)
 {
 	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "url",
 	    up->agent->conf->controller, "state",
 	    up->last_error[0] == '\0' ? "connected" : "silent", "last_error",
-	    up->last_error, "silent_for_ms",
-	    (json_int_t)mono_diff_ms(mono_now(), up->contact),
+	    up->last_error, "silent_for_ms", (json_int_t)uplink_silent_ms(up),
 	    "applied_revision", (json_int_t)up->applied_revision,
 	    "wanted_revision", (json_int_t)up->wanted_revision, "lost_batches",
 	    (json_int_t)up->lost_batches);

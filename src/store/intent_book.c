@@ -2,6 +2,7 @@
 #include "store/intent_book.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "store/intent_row.h"
@@ -28,20 +29,34 @@ arm_due(struct intent_book *book)
 	loop_timer_set(book->due, wait_ms > 0 ? wait_ms : 0);
 }
 
+static const char *
+verb_of(const struct intent *row)
+{
+	bool active = intent_is_active(row);
+
+	if (strcmp(row->kind, "freeze") == 0)
+		return active ? "freeze" : "thaw";
+	if (strcmp(row->kind, "override") == 0)
+		return active ? "override" : "end of the override";
+	return active ? "drain" : "restore";
+}
+
 static void
 note(struct intent_book *book, const struct intent *row)
 {
 	bool active = intent_is_active(row);
-	char subject[CONF_NAME_MAX + 8], what[INTENT_SCOPE_BYTES + 16];
+	bool is_fleet = strcmp(row->site, INTENT_FLEET) == 0;
+	char subject[CONF_NAME_MAX + 8], what[INTENT_SCOPE_BYTES + 24];
 	struct store_event ev = { .kind = "intent",
 		.subject = subject,
 		.what = what,
 		.reason = active ? row->reason : row->id,
 		.actor = active ? row->actor : row->ended_by };
 
-	(void)snprintf(subject, sizeof(subject), "site/%s", row->site);
-	(void)snprintf(what, sizeof(what), "%s%s%s",
-	    active ? "drain" : "restore", row->scope[0] != '\0' ? " of " : "",
+	(void)snprintf(subject, sizeof(subject), "%s%s",
+	    is_fleet ? "fleet" : "site/", is_fleet ? "" : row->site);
+	(void)snprintf(what, sizeof(what), "%s%s%s", verb_of(row),
+	    row->scope[0] != '\0' ? " of " : "",
 	    row->scope[0] != '\0' ? intent_scope_name(row->scope) : "");
 	log_info("intent %s: %s by %s: %s", subject, ev.what, ev.actor,
 	    ev.reason);

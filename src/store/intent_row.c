@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/mono.h"
 #include "base/text.h"
 
 json_t *
@@ -77,12 +78,9 @@ intent_from_json(const json_t *json, struct intent *out, struct err *err)
 	/* A truth value over the network, a number in the store. */
 	in.at_once = json_is_true(json_object_get(json, "at_once")) ||
 	    json_integer_value(json_object_get(json, "at_once")) == 1;
-	if (!intent_scope_is_valid(in.scope))
-		return err_set(err, ERR_PROTO, "intent: scope: not one");
-	if (in.id[0] == '\0' || in.site[0] == '\0' ||
-	    strcmp(in.kind, "drain") != 0) {
+	if (!intent_is_valid(&in)) {
 		return err_set(err, ERR_PROTO,
-		    "intent: id, site and kind \"drain\" are required");
+		    "intent: id, site, kind and scope: not those of a drain, a freeze or an override");
 	}
 	*out = in;
 	return 0;
@@ -97,7 +95,7 @@ intents_to_json(const struct intent_set *set, const char *site,
 	for (size_t i = 0; i < set->n; i++) {
 		const struct intent *in = &set->rows[i];
 
-		if ((site == NULL || strcmp(in->site, site) == 0) &&
+		if ((site == NULL || intent_is_about(in, site)) &&
 		    (!active_only || intent_is_active(in)))
 			json_array_append_new(list, intent_to_json(in));
 	}
@@ -122,20 +120,31 @@ intent_to_row(const struct intent *in)
 }
 
 struct intent
-intent_new_drain(const char *site, const char *reason, const char *actor,
-    int64_t now_ms, int64_t for_ms)
+intent_new(const char *kind, const char *site, const char *reason,
+    const char *actor)
 {
-	struct intent in = { .created_ms = now_ms,
-		.until_ms = for_ms > 0 ? now_ms + for_ms : 0 };
+	bool is_fleet = strcmp(site, INTENT_FLEET) == 0;
+	struct intent in = { .created_ms = wall_now_ms() };
 	uint64_t unique = 0;
 
 	(void)!getrandom(&unique, sizeof(unique), 0);
-	(void)snprintf(in.id, sizeof(in.id), "drain-%s-%016llx", site,
-	    (unsigned long long)unique);
-	(void)text_copy(in.kind, sizeof(in.kind), "drain");
+	(void)snprintf(in.id, sizeof(in.id), "%s-%s-%016llx", kind,
+	    is_fleet ? "fleet" : site, (unsigned long long)unique);
+	(void)text_copy(in.kind, sizeof(in.kind), kind);
 	(void)text_copy(in.site, sizeof(in.site), site);
 	(void)text_copy(in.reason, sizeof(in.reason), reason);
 	(void)text_copy(in.actor, sizeof(in.actor), actor);
+	return in;
+}
+
+struct intent
+intent_new_drain(const char *site, const char *reason, const char *actor,
+    int64_t now_ms, int64_t for_ms)
+{
+	struct intent in = intent_new("drain", site, reason, actor);
+
+	in.created_ms = now_ms;
+	in.until_ms = for_ms > 0 ? now_ms + for_ms : 0;
 	return in;
 }
 

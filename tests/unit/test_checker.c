@@ -352,6 +352,77 @@ test_end_while_probes_run(void **state)
 	checker_free(NULL);
 }
 
+/* The first failure tells, long before it is sick; a pass ends it. */
+static void
+test_failing_is_known_before_it_is_sick(void **state)
+{
+	struct house *h = *state;
+	struct mono since = { 0 }, again = { 0 };
+
+	h->probes[0].down_after = 100;
+	become_healthy(h);
+	assert_false(checker_is_failing(h->ck, 0, &since));
+	set_status(h, 503);
+	WAIT_FOR(h->lp, checker_is_failing(h->ck, 0, &since));
+	assert_int_equal(h->service_now, HEALTH_HEALTHY);
+	assert_true(since.us != 0);
+	WAIT_FOR(h->lp, h->service.answers >= 4);
+	assert_true(checker_is_failing(h->ck, 0, &again));
+	assert_int_equal(since.us, again.us);
+	set_status(h, 200);
+	WAIT_FOR(h->lp, !checker_is_failing(h->ck, 0, &since));
+}
+
+/* One of two fails: it depends on how many are needed. */
+static void
+test_failing_as_far_as_it_matters(void **state)
+{
+	static char url[64];
+	struct house *h = *state;
+	struct mono since;
+
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/",
+	    wire_free_port());
+	h->probes[1].target = url;
+	h->conf.n_probes = 2;
+	h->conf.need = 1;
+	begin(h);
+	WAIT_FOR(h->lp, checker_count(h->ck, 0, HEALTH_SICK) == 1);
+	assert_false(checker_is_failing(h->ck, 0, &since));
+	h->conf.need = 2;
+	assert_true(checker_is_failing(h->ck, 0, &since));
+}
+
+/* What had no result for too long is unknown, until it has some again. */
+static void
+test_old_results_expire(void **state)
+{
+	static char program[] = "/bin/false";
+	static char *argv[] = { program, NULL };
+	struct house *h = *state;
+
+	become_healthy(h);
+	assert_int_equal(checker_expire(h->ck, 1), 0);
+	assert_int_equal(h->service_now, HEALTH_HEALTHY);
+	/* The prober is gone: there is no runner process. */
+	h->probes[0].timeout_ms = 100;
+	h->probes[0].argv = argv;
+	h->probes[0].kind = PROBE_EXEC;
+	WAIT_FOR(h->lp, checker_expire(h->ck, 2) == 1);
+	assert_int_equal(h->service_now, HEALTH_UNKNOWN);
+	assert_int_equal(h->probe_now, HEALTH_UNKNOWN);
+	assert_non_null(strstr(h->reason, "no result for"));
+	assert_true(checker_probe(h->ck, 0, 0)->is_stale);
+	/* Told once. */
+	assert_int_equal(checker_expire(h->ck, 2), 1);
+	assert_int_equal(h->service_changes, 2);
+	h->probes[0].timeout_ms = 1000;
+	h->probes[0].kind = PROBE_HTTP;
+	WAIT_FOR(h->lp, h->service_now == HEALTH_HEALTHY);
+	assert_int_equal(checker_expire(h->ck, 2), 0);
+	assert_false(checker_probe(h->ck, 0, 0)->is_stale);
+}
+
 int
 main(void)
 {
@@ -363,6 +434,9 @@ main(void)
 		WITH(test_no_answer_from_us_changes_nothing),
 		WITH(test_all_or_any_of_two),
 		WITH(test_beat_is_kept),
+		WITH(test_failing_is_known_before_it_is_sick),
+		WITH(test_failing_as_far_as_it_matters),
+		WITH(test_old_results_expire),
 		WITH(test_end_while_probes_run),
 	};
 

@@ -695,6 +695,147 @@ test_events_only_so_many_wait(void **state)
 	free(w);
 }
 
+/* ---- guards by hand ---- */
+
+/* Whatever is missing or empty: nothing is selected, never all. */
+static void
+test_empty_selectors_select_nothing(void **state)
+{
+	static const struct {
+		const char *path, *body;
+		int status;
+	} asked[] = {
+		{ "/v1/sites//drain", "{}", 404 },
+		{ "/v1/sites//restore", "{}", 404 },
+		{ "/v1/sites/drain", "{}", 404 },
+		{ "/v1/sites/*/drain", "{}", 404 },
+		{ "/v1/sites/*/restore", "{\"all\":true}", 404 },
+		{ "/v1/sites/akl/drain", "{\"service\":\"\"}", 400 },
+		{ "/v1/sites/akl/drain", "{\"prefix\":\"\"}", 400 },
+		{ "/v1/sites/akl/restore", "{\"service\":\"\"}", 400 },
+		{ "/v1/override", "{}", 400 },
+		{ "/v1/override",
+		    "{\"guard\":\"budget\",\"reason\":\"r\",\"for_ms\":1000}",
+		    400 },
+		{ "/v1/override",
+		    "{\"guard\":\"budget\",\"site\":\"\",\"reason\":\"r\","
+		    "\"for_ms\":1000}",
+		    400 },
+		{ "/v1/override",
+		    "{\"guard\":\"\",\"site\":\"akl\",\"reason\":\"r\","
+		    "\"for_ms\":1000}",
+		    400 },
+		{ "/v1/override/end", "{\"guard\":\"budget\"}", 400 },
+		{ "/v1/override/end", "{\"guard\":\"budget\",\"site\":\"\"}",
+		    400 },
+		{ "/v1/freeze", "{\"reason\":\"r\"}", 400 },
+		{ "/v1/freeze", "{\"reason\":\"r\",\"site\":\"\"}", 400 },
+		{ "/v1/freeze", "{\"reason\":\"r\",\"site\":null}", 400 },
+		{ "/v1/thaw", "{}", 400 },
+		{ "/v1/thaw", "{\"site\":\"\"}", 400 },
+		{ "/v1/experiments", "{\"site\":\"\"}", 404 },
+		{ "/v1/experiments", "{}", 400 },
+	};
+	struct house *h = *state;
+
+	for (size_t i = 0; i < TEST_COUNT(asked); i++) {
+		int got = post(h, asked[i].path, asked[i].body);
+
+		if (got != asked[i].status) {
+			fail_msg("%s %s: %d: %s", asked[i].path, asked[i].body,
+			    got, h->body);
+		}
+	}
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "\"intents\":[]");
+	assert_null(strstr(h->body, "\"kind\""));
+}
+
+static void
+test_override_is_recorded_and_limited(void **state)
+{
+	struct house *h = *state;
+
+	assert_int_equal(post(h, "/v1/override",
+			     "{\"guard\":\"min_site\",\"site\":\"akl\","
+			     "\"reason\":\"r\",\"for_ms\":60000}"),
+	    400);
+	assert_answer_has(h, "no such guard");
+	assert_answer_has(h, "min_sites min_capacity budget");
+	assert_int_equal(post(h, "/v1/override",
+			     "{\"guard\":\"budget\",\"site\":\"akl\","
+			     "\"reason\":\"r\"}"),
+	    400);
+	assert_answer_has(h, "needs a time");
+	assert_int_equal(post(h, "/v1/override",
+			     "{\"guard\":\"budget\",\"site\":\"akl\","
+			     "\"for_ms\":60000}"),
+	    400);
+	assert_answer_has(h, "needs a reason");
+	assert_int_equal(post(h, "/v1/override",
+			     "{\"guard\":\"budget\",\"site\":\"akl\","
+			     "\"reason\":\"r\",\"for_ms\":700000000}"),
+	    400);
+	assert_int_equal(post(h, "/v1/override",
+			     "{\"guard\":\"budget\",\"site\":\"akl\","
+			     "\"reason\":\"r\",\"for_ms\":60000}"),
+	    200);
+	assert_answer_has(h, "\"scope\":\"guard/budget\"");
+	assert_answer_has(h, "\"kind\":\"override\"");
+	assert_int_equal(post(h, "/v1/override",
+			     "{\"guard\":\"budget\",\"site\":\"akl\","
+			     "\"reason\":\"r\",\"for_ms\":60000}"),
+	    409);
+	/* The agent hears of it. */
+	assert_true(fake_poll(&h->agents[0]));
+	assert_answer_has(h, "guard/budget");
+	assert_int_equal(post(h, "/v1/override/end",
+			     "{\"guard\":\"budget\",\"site\":\"chc\"}"),
+	    409);
+	assert_int_equal(post(h, "/v1/override/end",
+			     "{\"guard\":\"budget\",\"site\":\"akl\"}"),
+	    200);
+	assert_answer_has(h, "\"ended\":[{");
+}
+
+static void
+test_frozen_nothing_is_drained_or_restored(void **state)
+{
+	struct house *h = *state;
+
+	assert_int_equal(post(h, "/v1/sites/chc/drain", "{}"), 200);
+	assert_int_equal(post(h, "/v1/freeze",
+			     "{\"site\":\"*\",\"reason\":\"storm\"}"),
+	    200);
+	assert_answer_has(h, "\"id\":\"freeze-fleet-");
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{}"), 409);
+	assert_answer_has(h, "guard freeze: the fleet is frozen by");
+	assert_answer_has(h, "storm");
+	assert_int_equal(post(h, "/v1/sites/chc/restore", "{}"), 409);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
+	assert_answer_has(h, "guard freeze");
+	/* Every agent hears of it, and the status shows it. */
+	for (size_t i = 0; i < SITES; i++) {
+		assert_true(fake_poll(&h->agents[i]));
+		assert_answer_has(h, "\"kind\":\"freeze\"");
+	}
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "\"kind\":\"freeze\"");
+	/* Forced: it is recorded as an override. */
+	assert_int_equal(post(h, "/v1/sites/akl/drain",
+			     "{\"force\":\"freeze\",\"reason\":\"fire\","
+			     "\"for_ms\":60000}"),
+	    200);
+	assert_true(fake_poll(&h->agents[0]));
+	assert_answer_has(h, "\"scope\":\"guard/freeze\"");
+	/* A freeze of the fleet is not ended by thawing a site. */
+	assert_int_equal(post(h, "/v1/thaw", "{\"site\":\"akl\"}"), 409);
+	assert_int_equal(post(h, "/v1/thaw", "{\"site\":\"*\"}"), 200);
+	assert_int_equal(post(h, "/v1/sites/chc/restore", "{}"), 200);
+	assert_true(fake_poll(&h->agents[1]));
+	assert_answer_has(h, "\"ended\":[\"");
+}
+
 int
 main(void)
 {
@@ -724,6 +865,9 @@ main(void)
 		WITH_HOUSE(test_events_in_pages),
 		WITH_HOUSE(test_events_wait_for_the_next),
 		WITH_HOUSE(test_events_only_so_many_wait),
+		WITH_HOUSE(test_empty_selectors_select_nothing),
+		WITH_HOUSE(test_override_is_recorded_and_limited),
+		WITH_HOUSE(test_frozen_nothing_is_drained_or_restored),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));

@@ -10,11 +10,15 @@
 #include "ctl_run.h"
 
 /* Arguments that each command accepts, without options. */
-static const char *const accepted[][4] = {
+static const char *const accepted[][6] = {
 	{ "status" },
 	{ "watch", "chc" },
 	{ "drain", "chc" },
 	{ "restore", "chc" },
+	{ "freeze", "chc", "--reason=r" },
+	{ "thaw", "chc" },
+	{ "override", "end", "brake", "--site=chc" },
+	{ "override", "brake", "--site=*", "--reason=r", "--for=1h" },
 	{ "events" },
 	{ "explain", "chc" },
 	{ "probe", "run", "web/page" },
@@ -49,8 +53,8 @@ test_unreachable(void **state)
 	assert_int_equal(TEST_COUNT(accepted), ctl_n_commands);
 	for (size_t i = 0; i < ctl_n_commands; i++) {
 		const char *const *a = accepted[i];
-		struct result r = run_args((const char *const[]){
-		    "--socket", "/nonexistent/sock", a[0], a[1], a[2], NULL });
+		struct result r = run_args((const char *const[]){ "--socket",
+		    "/nonexistent/sock", a[0], a[1], a[2], a[3], a[4], NULL });
 
 		assert_int_equal(r.rc,
 		    end_without_daemon(&ctl_command_table[i]));
@@ -74,13 +78,14 @@ test_usage_of_every_command(void **state)
 		const char *name = ctl_command_table[i].name;
 
 		check(run_args((const char *const[]){
-			  "--bogus", a[0], a[1], a[2], NULL }),
+			  "--bogus", a[0], a[1], a[2], a[3], a[4], NULL }),
 		    CTL_USAGE, "", "option --bogus: not known");
 		check(run_args((const char *const[]){ "--output", "x",
-			  "--names", "--limit=3", a[0], a[1], a[2], NULL }),
+			  "--names", "--limit=3", a[0], a[1], a[2], a[3], a[4],
+			  NULL }),
 		    CTL_USAGE, "", name);
 		check(run_args((const char *const[]){
-			  "--help", a[0], a[1], a[2], NULL }),
+			  "--help", a[0], a[1], a[2], a[3], a[4], NULL }),
 		    CTL_DONE, ctl_command_table[i].example, "");
 	}
 }
@@ -123,6 +128,18 @@ test_usage(void **state)
 	    "expected http://HOST:PORT");
 	check(RUN("status", "--json=x"), CTL_USAGE, "", "takes no argument");
 	check(RUN("drain", "chc", "--reason"), CTL_USAGE, "", "needs TEXT");
+	/* An empty selector is never all. */
+	check(RUN("restore", ""), CTL_USAGE, "", "SITE is empty");
+	check(RUN("freeze", "", "--reason", "r"), CTL_USAGE, "",
+	    "[SITE] is empty");
+	check(RUN("thaw", ""), CTL_USAGE, "", "[SITE] is empty");
+	check(RUN("freeze"), CTL_USAGE, "", "freeze: needs --reason");
+	check(RUN("override", "brake", "--reason", "r", "--for", "1h"),
+	    CTL_USAGE, "", "override: needs --site");
+	check(RUN("override", "brake", "--site", ""), CTL_USAGE, "",
+	    "is empty");
+	check(RUN("override", "end", "brake"), CTL_USAGE, "",
+	    "override end: needs --site");
 	check(RUN("status", "-x"), CTL_USAGE, "", "option -x: not known");
 	check(RUN("help", "drain", "chc"), CTL_USAGE, "", "too many");
 	check(RUN("watch"), CTL_USAGE, "", "is no terminal, see status");

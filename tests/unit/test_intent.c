@@ -379,6 +379,90 @@ test_full_set_takes_no_new_row(void **state)
 	intent_set_fini(&set);
 }
 
+static void
+test_freezes_and_overrides(void **state)
+{
+	static const struct intent rows[] = {
+		{ .id = "a", .kind = "freeze", .site = "chc" },
+		{ .id = "b",
+		    .kind = "override",
+		    .site = INTENT_FLEET,
+		    .scope = "guard/brake" },
+		{ .id = "c",
+		    .kind = "override",
+		    .site = "akl",
+		    .scope = "guard/budget" },
+		{ .id = "d",
+		    .kind = "override",
+		    .site = "chc",
+		    .scope = "guard/room",
+		    .ended_ms = 5 },
+		{ .id = "e", .kind = "drain", .site = "chc" },
+	};
+	struct intent_set set = { 0 };
+
+	(void)state;
+	merge_all(&set, rows, TEST_COUNT(rows));
+	assert_string_equal(intent_set_freeze(&set, "chc")->id, "a");
+	assert_null(intent_set_freeze(&set, "akl"));
+	assert_non_null(intent_set_override(&set, "chc", GUARD_BRAKE));
+	assert_non_null(intent_set_override(&set, "akl", GUARD_BRAKE));
+	assert_non_null(intent_set_override(&set, "akl", GUARD_BUDGET));
+	assert_null(intent_set_override(&set, "chc", GUARD_BUDGET));
+	assert_null(intent_set_override(&set, "chc", GUARD_ROOM));
+	/* They drain nothing. */
+	assert_string_equal(intent_set_drain(&set, "chc")->id, "e");
+	assert_null(intent_set_drain(&set, "akl"));
+	intent_set_fini(&set);
+}
+
+static void
+test_only_what_fits_together_is_an_intent(void **state)
+{
+	static const struct intent good[] = {
+		{ .id = "a", .kind = "drain", .site = "chc" },
+		{ .id = "a",
+		    .kind = "drain",
+		    .site = "chc",
+		    .scope = "service/web" },
+		{ .id = "a", .kind = "freeze", .site = INTENT_FLEET },
+		{ .id = "a",
+		    .kind = "override",
+		    .site = INTENT_FLEET,
+		    .scope = "guard/budget" },
+	};
+	static const struct intent bad[] = {
+		{ .id = "a", .kind = "drain", .site = INTENT_FLEET },
+		{ .id = "a", .kind = "drain", .site = "" },
+		{ .id = "", .kind = "drain", .site = "chc" },
+		{ .id = "a",
+		    .kind = "drain",
+		    .site = "chc",
+		    .scope = "guard/budget" },
+		{ .id = "a",
+		    .kind = "freeze",
+		    .site = "chc",
+		    .scope = "service/web" },
+		{ .id = "a", .kind = "override", .site = "chc" },
+		{ .id = "a",
+		    .kind = "override",
+		    .site = "chc",
+		    .scope = "guard/none" },
+		{ .id = "a",
+		    .kind = "override",
+		    .site = "chc",
+		    .scope = "budget" },
+		{ .id = "a", .kind = "other", .site = "chc" },
+		{ .id = "a", .kind = "", .site = "chc" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(good); i++)
+		assert_true(intent_is_valid(&good[i]));
+	for (size_t i = 0; i < TEST_COUNT(bad); i++)
+		assert_false(intent_is_valid(&bad[i]));
+}
+
 int
 main(void)
 {
@@ -394,6 +478,8 @@ main(void)
 		cmocka_unit_test(test_due_when_its_time_is_over),
 		cmocka_unit_test(test_next_due_is_the_first_of_the_active),
 		cmocka_unit_test(test_only_what_ended_is_forgotten),
+		cmocka_unit_test(test_freezes_and_overrides),
+		cmocka_unit_test(test_only_what_fits_together_is_an_intent),
 		cmocka_unit_test(test_full_set_takes_no_new_row),
 	};
 

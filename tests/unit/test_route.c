@@ -3,7 +3,7 @@
 
 #include "test.h"
 
-#define INPUTS_COUNT (2u * HEALTH_COUNT * 2u * 2u * 2u * 2u)
+#define INPUTS_COUNT (2u * HEALTH_COUNT * 256u)
 
 /* The code-th of all inputs that there are. */
 static struct route_inputs
@@ -19,6 +19,10 @@ inputs_number(unsigned code)
 	in.test_withdrawn = (code & 2) != 0;
 	in.announced_before = (code & 4) != 0;
 	in.withdraw_forbidden = (code & 8) != 0;
+	in.frozen = (code & 16) != 0;
+	in.braked = (code & 32) != 0;
+	in.damped_down = (code & 64) != 0;
+	in.damped_up = (code & 128) != 0;
 	return in;
 }
 
@@ -28,10 +32,17 @@ should_announce(const struct route_inputs *in)
 {
 	if (in->kind == ROUTE_TEST)
 		return !in->test_withdrawn;
+	if (in->frozen)
+		return in->announced_before;
 	if (in->drained)
 		return false;
-	if (in->health == HEALTH_SICK)
-		return in->withdraw_forbidden && in->announced_before;
+	if (in->health == HEALTH_SICK) {
+		return (in->withdraw_forbidden || in->braked ||
+			   in->damped_down) &&
+		    in->announced_before;
+	}
+	if (in->health == HEALTH_HEALTHY && in->damped_up)
+		return in->announced_before;
 	return in->health == HEALTH_HEALTHY || in->announced_before;
 }
 
@@ -136,6 +147,44 @@ test_guard_only_keeps(void **state)
 	}
 }
 
+/* Damping delays announcements, not withdrawals; that is the last announcer's
+ * budget alone. */
+static void
+test_flaps_never_delay_a_withdrawal(void **state)
+{
+	(void)state;
+	for (unsigned code = 0; code < INPUTS_COUNT; code++) {
+		struct route_inputs in = inputs_number(code), undamped;
+
+		in.damped_up = true;
+		undamped = in;
+		undamped.damped_up = false;
+		if (route_decide(&in).announce ==
+		    route_decide(&undamped).announce)
+			continue;
+		assert_int_equal(in.health, HEALTH_HEALTHY);
+		assert_false(in.announced_before);
+		assert_int_equal(route_decide(&in).rule, ROUTE_RULE_DAMPING);
+		assert_true(route_rule_is_guard(route_decide(&in).rule));
+	}
+}
+
+/* A freeze stops changes, never routes. */
+static void
+test_frozen_nothing_changes(void **state)
+{
+	(void)state;
+	for (unsigned code = 0; code < INPUTS_COUNT; code++) {
+		struct route_inputs in = inputs_number(code);
+
+		in.frozen = true;
+		if (in.kind == ROUTE_SERVICE) {
+			assert_int_equal(route_decide(&in).announce,
+			    in.announced_before);
+		}
+	}
+}
+
 static void
 test_rules_have_names_and_both_texts(void **state)
 {
@@ -168,6 +217,8 @@ main(void)
 		cmocka_unit_test(
 		    test_experiment_never_touches_a_service_prefix),
 		cmocka_unit_test(test_guard_only_keeps),
+		cmocka_unit_test(test_flaps_never_delay_a_withdrawal),
+		cmocka_unit_test(test_frozen_nothing_changes),
 		cmocka_unit_test(test_rules_have_names_and_both_texts),
 	};
 

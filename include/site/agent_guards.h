@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SITE_AGENT_GUARDS_H
+#define SITE_AGENT_GUARDS_H
+/*
+ * agent_guards -- the guards of one site: feeds the decisions of core/brake.h
+ * and core/damping.h with what the agent knows, looks after old results, and
+ * tells people.  For the agent's own files.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <jansson.h>
+
+#include "api/drain.h"
+#include "api/server.h"
+#include "core/route.h"
+
+struct agent;
+struct agent_prefix;
+struct agent_guards;
+
+/* The agent's prefixes and routes are there. */
+struct agent_guards *agent_guards_new(struct agent *a);
+void agent_guards_free(struct agent_guards *g);
+/* The people's part of the API. */
+void agent_guards_serve(struct agent_guards *g, struct api_server *server);
+
+/* Now and then: what comes with time. It may decide anew. */
+void agent_guards_turn(struct agent_guards *g);
+/* Before decisions. */
+void agent_guards_step(struct agent_guards *g);
+/* What the guards say about a service prefix. */
+void agent_guards_fill(const struct agent_guards *g,
+    const struct agent_prefix *p, struct route_inputs *in);
+/* After a decision about a service prefix that differs from the one before. */
+void agent_guards_on_decision(struct agent_guards *g,
+    const struct agent_prefix *p, const struct route_decision *before);
+
+/* Prefixes that nobody else announces, as the controller knows; is_known false:
+ * it does not say. */
+void agent_guards_take_last(struct agent_guards *g, bool is_known,
+    const struct prefix *last, size_t n);
+
+/* -1 with err when a drain at this console is refused. */
+int agent_guards_check_drain(const struct agent_guards *g,
+    const struct drain_request *want, struct err *err);
+
+/* The guards that act now, for the status: [{"guard", "state", "why"}]. */
+json_t *agent_guards_json(const struct agent_guards *g);
+/* How often each kept a route as it was: {"brake": 3, ...}. */
+json_t *agent_guards_counts_json(const struct agent_guards *g);
+/* Into the object of a prefix. */
+void agent_guards_add_prefix(const struct agent_guards *g,
+    const struct agent_prefix *p, json_t *obj);
+
+#endif /* SITE_AGENT_GUARDS_H */

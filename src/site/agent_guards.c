@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "site/agent_guards.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/guard_acts.h"
+#include "base/num.h"
+#include "base/xalloc.h"
+#include "core/brake.h"
+#include "core/damping.h"
+#include "site/agent_state.h"
+#include "site/uplink.h"
+
+/* What a controller said longer ago is no knowledge any more. */
+#define CONTACT_MS 30000
+
+struct agent_guards {
+	struct agent *a;
+	struct guard_acts acts;
+	struct brake_conf brake_conf;
+	struct brake brake;
+	struct brake_item *items; /* one per service */
+	struct damping_conf damping_conf;
+	struct damping *damping; /* one per prefix */
+	bool is_last_known;
+	bool *is_last; /* one per prefix */
+	size_t stale;  /* probes without a result that counts */
+	uint64_t held[GUARD_COUNT];
+};
+
+static bool
+is_overridden(const struct agent_guards *g, enum guard guard)
+{
+	return intent_set_override(&g->a->intents.set, g->a->conf->site,
+		   guard) != NULL;
+}
+
+static bool
+is_in_contact(const struct agent_guards *g)
+{
+	return g->a->uplink != NULL &&
+	    uplink_silent_ms(g->a->uplink) <= CONTACT_MS;
+}
+
+static size_t
+index_of(const struct agent_guards *g, const struct agent_prefix *p)
+{
+	return (size_t)(p - g->a->prefixes);
+}
+
+/* Nobody else announces it, or nobody can tell. */
+static bool
+is_last_announcer(const struct agent_guards *g, size_t i)
+{
+	return !g->is_last_known || !is_in_contact(g) || g->is_last[i];
+}
+
+static bool
+is_frozen(const struct agent_guards *g)
+{
+	return guard_check_frozen(&g->a->intents.set, g->a->conf->site, NULL) ==
+	    -1;
+}
+
+static void
+note(struct agent_guards *g, const char *what, const char *reason)
+{
+	char subject[CONF_NAME_MAX + 8];
+	struct store_event ev = { .kind = "guard",
+		.subject = subject,
+		.what = what,
+		.reason = reason };
+
+	(void)snprintf(subject, sizeof(subject), "site/%s", g->a->conf->site);
+	agent_note(g->a, &ev);
+}
+
+/* ---- the brake ---- */
+
+static bool
+brake_holds(const struct agent_guards *g)
+{
+	return g->brake.is_engaged && g->a->conf->guards.brake.holds &&
+	    !is_overridden(g, GUARD_BRAKE);
+}
+
+static void
+explain_brake(const struct agent_guards *g, char *text, size_t size)
+{
+	char window[DURATION_TEXT_BYTES];
+
+	(void)snprintf(text, size,
+	    "%u of %u services began to fail within %s: %s", g->brake.failed,
+	    g->brake.of,
+	    num_format_duration_ms(g->brake_conf.window_ms, window),
+	    brake_holds(g) ? "what they announce is kept"
+			   : "told only, they are withdrawn");
+}
+
+static void
+step_brake(struct agent_guards *g)
+{
+	size_t n = g->a->conf->n_services;
+	char why[160];
+
+	for (size_t s = 0; s < n; s++) {
+		g->items[s].is_failing =
+		    checker_is_failing(g->a->checker, s, &g->items[s].since);
+	}
+	switch (brake_step(&g->brake, &g->brake_conf, g->items, n,
+	    mono_now())) {
+	case BRAKE_SAME:
+		break;
+	case BRAKE_ENGAGED:
+		explain_brake(g, why, sizeof(why));
+		note(g, "brake: many fail at once", why);
+		break;
+	case BRAKE_RECOVERED:
+		note(g, "brake: released", "enough services are well again");
+		break;
+	case BRAKE_TIMED_OUT:
+		note(g, "brake: released", "its time is over");
+		break;
+	}
+}
+
+/* ---- old results ---- */
+
+static void
+step_stale(struct agent_guards *g)
+{
+	unsigned intervals = g->a->conf->guards.stale_after;
+	size_t before = g->stale;
+	char why[96];
+
+	if (intervals == 0 || is_overridden(g, GUARD_STALE)) {
+		g->stale = 0;
+		return;
+	}
+	g->stale = checker_expire(g->a->checker, intervals);
+	(void)snprintf(why, sizeof(why),
+	    "%zu probes had no result for %u intervals: they count as unknown",
+	    g->stale, intervals);
+	if (g->stale > before)
+		note(g, "stale: results are too old", why);
+	if (g->stale == 0 && before > 0)
+		note(g, "stale: over", "all probes have results again");
+}
+
+/* ---- damping ---- */
+
+static enum damping_verdict
+judge(const struct agent_guards *g, size_t i, bool announce)
+{
+	const struct damping_wish wish = { .is_announced = !announce,
+		.announce = announce,
+		.is_last = is_last_announcer(g, i) };
+	struct damping d = g->damping[i];
+
+	if (is_overridden(g, GUARD_DAMPING))
+		return DAMPING_OK;
+	damping_decay(&d, &g->damping_conf, mono_now());
+	return damping_judge(&d, &g->damping_conf, &wish);
+}
+
+static void
+note_update(struct agent_guards *g, size_t i, bool is_flap)
+{
+	damping_note(&g->damping[i], &g->damping_conf, is_flap, mono_now());
+}
+
+/* ---- the door ---- */
+
+void
+agent_guards_step(struct agent_guards *g)
+{
+	if (g->a->checker != NULL)
+		step_brake(g);
+}
+
+void
+agent_guards_turn(struct agent_guards *g)
+{
+	step_stale(g);
+	for (size_t i = 0; i < g->a->n_prefixes; i++) {
+		if (!damping_is_over(&g->damping[i])) {
+			damping_decay(&g->damping[i], &g->damping_conf,
+			    mono_now());
+		}
+	}
+}
+
+void
+agent_guards_fill(const struct agent_guards *g, const struct agent_prefix *p,
+    struct route_inputs *in)
+{
+	size_t i = index_of(g, p);
+
+	in->frozen = is_frozen(g);
+	/* At the site's own console, when nobody else can be asked. */
+	if (!is_in_contact(g) && is_overridden(g, GUARD_MIN_SITES))
+		in->withdraw_forbidden = false;
+	in->braked = brake_holds(g);
+	in->damped_up = judge(g, i, true) != DAMPING_OK;
+	in->damped_down = judge(g, i, false) != DAMPING_OK;
+}
+
+/* Which guard is behind a rule that keeps a route as it is. */
+static enum guard
+guard_of(enum route_rule rule)
+{
+	if (rule == ROUTE_RULE_FREEZE)
+		return GUARD_FREEZE;
+	if (rule == ROUTE_RULE_BRAKE)
+		return GUARD_BRAKE;
+	if (rule == ROUTE_RULE_DAMPING || rule == ROUTE_RULE_UPDATES)
+		return GUARD_DAMPING;
+	return GUARD_MIN_SITES;
+}
+
+void
+agent_guards_on_decision(struct agent_guards *g, const struct agent_prefix *p,
+    const struct route_decision *before)
+{
+	size_t i = index_of(g, p);
+
+	if (p->decision.announce != before->announce)
+		note_update(g, i, p->decision.rule == ROUTE_RULE_SICK);
+	if (p->decision.rule != before->rule &&
+	    route_rule_is_guard(p->decision.rule))
+		g->held[guard_of(p->decision.rule)]++;
+}
+
+void
+agent_guards_take_last(struct agent_guards *g, bool is_known,
+    const struct prefix *last, size_t n)
+{
+	g->is_last_known = is_known;
+	for (size_t i = 0; i < g->a->n_prefixes; i++)
+		g->is_last[i] = false;
+	for (size_t k = 0; k < n; k++) {
+		for (size_t i = 0; i < g->a->n_prefixes; i++) {
+			g->is_last[i] |=
+			    prefix_equal(&last[k], &g->a->prefixes[i].prefix);
+		}
+	}
+}
+
+int
+agent_guards_check_drain(const struct agent_guards *g,
+    const struct drain_request *want, struct err *err)
+{
+	const struct agent *a = g->a;
+	struct intent wish = { 0 };
+	char text[PREFIX_TEXT_BYTES];
+
+	if (!want->force[GUARD_FREEZE] &&
+	    guard_check_frozen(&a->intents.set, a->conf->site, err) == -1)
+		return -1;
+	if (want->force[GUARD_MIN_SITES] || is_overridden(g, GUARD_MIN_SITES))
+		return 0;
+	memcpy(wish.scope, want->scope, sizeof(wish.scope));
+	memcpy(wish.site, a->conf->site, strlen(a->conf->site) + 1);
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		const struct agent_prefix *p = &a->prefixes[i];
+		const struct intent_target target = { .site = a->conf->site,
+			.service = p->service == NO_SERVICE
+			    ? ""
+			    : a->conf->services[p->service].name,
+			.prefix = &p->prefix };
+
+		if (p->service == NO_SERVICE || !p->withdraw_forbidden ||
+		    !p->decision.announce || !intent_covers(&wish, &target))
+			continue;
+		return err_set(err, ERR_REFUSED,
+		    "guard min_sites: the controller needs this site to go on announcing %s; drain it there, or force it",
+		    prefix_format(&p->prefix, text));
+	}
+	return 0;
+}
+
+/* ---- telling ---- */
+
+static void
+add_guard(json_t *list, enum guard guard, const char *state, const char *why)
+{
+	json_array_append_new(list,
+	    json_pack("{s:s, s:s, s:s}", "guard", guard_name(guard), "state",
+		state, "why", why));
+}
+
+static void
+add_freeze(const struct agent_guards *g, json_t *list)
+{
+	const struct intent *freeze =
+	    intent_set_freeze(&g->a->intents.set, g->a->conf->site);
+	char why[INTENT_REASON_BYTES + INTENT_ACTOR_BYTES + 16];
+
+	if (freeze == NULL)
+		return;
+	(void)snprintf(why, sizeof(why), "by %s: %s", freeze->actor,
+	    freeze->reason);
+	add_guard(list, GUARD_FREEZE, is_frozen(g) ? "holds" : "overridden",
+	    why);
+}
+
+static void
+add_damping(const struct agent_guards *g, json_t *list)
+{
+	size_t held = 0, first = 0;
+	char why[PREFIX_TEXT_BYTES + 64], text[PREFIX_TEXT_BYTES];
+
+	for (size_t i = 0; i < g->a->n_prefixes; i++) {
+		enum route_rule rule = g->a->prefixes[i].decision.rule;
+
+		if (rule != ROUTE_RULE_DAMPING && rule != ROUTE_RULE_UPDATES)
+			continue;
+		if (held++ == 0)
+			first = i;
+	}
+	if (held == 0)
+		return;
+	(void)snprintf(why, sizeof(why), "%zu %s: %s", held,
+	    held == 1 ? "prefix has to wait" : "prefixes have to wait",
+	    prefix_format(&g->a->prefixes[first].prefix, text));
+	add_guard(list, GUARD_DAMPING, "holds", why);
+}
+
+json_t *
+agent_guards_json(const struct agent_guards *g)
+{
+	json_t *list = json_array();
+	char why[160];
+
+	add_freeze(g, list);
+	if (g->brake.is_engaged) {
+		explain_brake(g, why, sizeof(why));
+		add_guard(list, GUARD_BRAKE, brake_holds(g) ? "holds" : "alarm",
+		    why);
+	}
+	if (g->stale > 0) {
+		(void)snprintf(why, sizeof(why),
+		    "%zu probes had no result for %u intervals", g->stale,
+		    g->a->conf->guards.stale_after);
+		add_guard(list, GUARD_STALE, "holds", why);
+	}
+	add_damping(g, list);
+	return list;
+}
+
+json_t *
+agent_guards_counts_json(const struct agent_guards *g)
+{
+	json_t *counts = json_object();
+
+	for (enum guard k = 0; k < GUARD_COUNT; k++) {
+		json_object_set_new(counts, guard_name(k),
+		    json_integer((json_int_t)g->held[k]));
+	}
+	return counts;
+}
+
+void
+agent_guards_add_prefix(const struct agent_guards *g,
+    const struct agent_prefix *p, json_t *obj)
+{
+	size_t i = index_of(g, p);
+	struct damping d = g->damping[i];
+
+	if (p->service == NO_SERVICE)
+		return;
+	damping_decay(&d, &g->damping_conf, mono_now());
+	json_object_set_new(obj, "braked", json_boolean(brake_holds(g)));
+	json_object_set_new(obj, "damping",
+	    json_pack("{s:I, s:b, s:I, s:I, s:b, s:b, s:b}", "penalty",
+		(json_int_t)d.penalty, "suppressed", d.is_suppressed, "updates",
+		(json_int_t)(d.updates + 0.5), "wait_ms",
+		(json_int_t)damping_wait_ms(&d, &g->damping_conf), "last",
+		is_last_announcer(g, i), "up", judge(g, i, true) != DAMPING_OK,
+		"down", judge(g, i, false) != DAMPING_OK));
+}
+
+/* ---- life ---- */
+
+static const char *
+resolve(const char *site, void *arg, struct err *err)
+{
+	const struct agent_guards *g = arg;
+	const char *own = g->a->conf->site;
+
+	if (strcmp(site, own) == 0 || strcmp(site, INTENT_FLEET) == 0)
+		return own;
+	(void)err_set(err, ERR_GONE,
+	    "site %.40s: not here, this is the agent of %s", site, own);
+	return NULL;
+}
+
+struct agent_guards *
+agent_guards_new(struct agent *a)
+{
+	const struct conf_agent_guards *conf = &a->conf->guards;
+	struct agent_guards *g = xcalloc(1, sizeof(*g));
+
+	g->a = a;
+	g->acts = (struct guard_acts){
+		.book = &a->intents, .resolve = resolve, .arg = g
+	};
+	g->brake_conf =
+	    (struct brake_conf){ .share_percent = conf->brake.share_percent,
+		    .window_ms = conf->brake.window_ms,
+		    .release_ms = conf->brake.release_ms };
+	g->damping_conf =
+	    (struct damping_conf){ .suppress = conf->damping.suppress,
+		    .reuse = conf->damping.reuse,
+		    .half_life_ms = conf->damping.half_life_ms,
+		    .max_hold_ms = conf->damping.max_hold_ms,
+		    .updates = conf->damping.updates };
+	g->items = xcalloc(a->conf->n_services, sizeof(*g->items));
+	g->damping = xcalloc(a->n_prefixes, sizeof(*g->damping));
+	g->is_last = xcalloc(a->n_prefixes, sizeof(*g->is_last));
+	return g;
+}
+
+void
+agent_guards_free(struct agent_guards *g)
+{
+	if (g == NULL)
+		return;
+	free(g->items);
+	free(g->damping);
+	free(g->is_last);
+	free(g);
+}
+
+void
+agent_guards_serve(struct agent_guards *g, struct api_server *server)
+{
+	guard_acts_serve(&g->acts, server);
+}
