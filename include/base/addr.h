@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -24,7 +25,15 @@ struct prefix {
 #define ADDR_TEXT_BYTES INET6_ADDRSTRLEN
 #define PREFIX_TEXT_BYTES (INET6_ADDRSTRLEN + 4)
 
-bool addr_is_ipv4(const struct addr *a);
+/* Inline: the sweep asks several times for each packet. */
+static inline bool
+addr_is_ipv4(const struct addr *a)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
+}
+
 bool addr_equal(const struct addr *a, const struct addr *b);
 /* Text -> address; nothing but the address, no zone. -1 with err otherwise. */
 int addr_parse(const char *s, struct addr *out, struct err *err);

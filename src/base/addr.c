@@ -91,12 +91,6 @@ load_be(const uint8_t *p, size_t n)
 }
 
 bool
-addr_is_ipv4(const struct addr *a)
-{
-	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
-}
-
-bool
 addr_equal(const struct addr *a, const struct addr *b)
 {
 	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
