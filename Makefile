@@ -52,7 +52,7 @@ FLAGS_fuzz    := $(SAN) -fsanitize=fuzzer-no-link,address,undefined
 LINK_fuzz     := $(SAN) -fsanitize=address,undefined
 
 LIBS := libevent_core libevent_extra libcurl sqlite3 liboping jansson \
-	libcyaml yaml-0.1 libsodium libcap-ng
+	libcyaml yaml-0.1 libsodium libcap-ng libmnl
 DEPS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 DEPS_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lm
 
@@ -99,6 +99,9 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(LIBRARY)
 	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) -lcmocka $(LDLIBS)
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIBRARY)
 	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LDLIBS)
+
+$(B)/bench/%: $(B)/tests/bench/%.o $(LIBRARY)
+	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LDLIBS)
 
 unit-programs: $(UNIT)
 fuzz-programs: $(FUZZERS)

@@ -8,11 +8,17 @@
  *	targets   u32 list, u32 total, u32 first, u32 n, n * addr
  *	job       u32 job, u32 list, u32 experiment, u8 phase, u8 round,
  *	          u32 rate_pps, u64 order_seed, u8 has_source4, addr source4,
- *	          u8 has_source6, addr source6, u32 n_subset, n_subset * u32
+ *	          u8 has_source6, addr source6, u8 engine, u8 allow_special,
+ *	          u32 gap_ms, u8 text_len, text, u32 n_subset, n_subset * u32,
+ *	          u32 n_optouts, n_optouts * (addr, u8 len, u8 is_ipv4)
  *	flush     u64 cookie
  *	replies   u16 n, n * (u32 index, u8 phase, u8 round, u8 flags, u8 ttl,
- *	          u64 sent_us, u64 recv_us)
- *	progress  u32 job, u32 sent, u32 total, u32 send_errors, u8 done
+ *	          u64 sent_us, u64 recv_us, u32 experiment, and if flags is
+ *	          not 0: addr source)
+ *	progress  u32 job, u32 sent, u32 total, u32 send_errors,
+ *	          u32 skipped_optout, u32 skipped_special, u32 sent_packet,
+ *	          u8 done
+ *	capturing u8 mode
  *	flushed   u64 cookie, 6 * u64 in the order of struct sweep_counters
  *
  * The addresses of decoded targets point into the body; all else is copied.
@@ -83,6 +89,37 @@ prefix_decode(struct cursor *c, struct prefix *out)
 		c->bad = true;
 }
 
+static void
+prefix_encode(struct wcursor *w, const struct prefix *p)
+{
+	addr_encode(w, &p->addr);
+	wcursor_u8(w, p->len);
+	wcursor_u8(w, p->is_ipv4);
+}
+
+const char *
+sweep_capture_mode_name(enum sweep_capture_mode mode)
+{
+	static const char *const names[SWEEP_CAPTURE_MODE_COUNT] = {
+		[SWEEP_CAPTURE_OFF] = "off",
+		[SWEEP_CAPTURE_RING] = "ring",
+		[SWEEP_CAPTURE_RAW] = "raw",
+	};
+
+	return names[mode];
+}
+
+const char *
+sweep_engine_name(enum sweep_engine engine)
+{
+	static const char *const names[SWEEP_ENGINE_COUNT] = {
+		[SWEEP_ENGINE_RAW] = "raw",
+		[SWEEP_ENGINE_PACKET] = "packet",
+	};
+
+	return names[engine];
+}
+
 size_t
 sweep_encode_capture(const struct sweep_capture *in, uint8_t *buf, size_t size)
 {
@@ -93,11 +130,8 @@ sweep_encode_capture(const struct sweep_capture *in, uint8_t *buf, size_t size)
 	wcursor_be32(&w, in->experiment);
 	wcursor_bytes(&w, in->key, sizeof(in->key));
 	wcursor_u8(&w, in->n_prefixes);
-	for (size_t i = 0; i < in->n_prefixes; i++) {
-		addr_encode(&w, &in->prefixes[i].addr);
-		wcursor_u8(&w, in->prefixes[i].len);
-		wcursor_u8(&w, in->prefixes[i].is_ipv4);
-	}
+	for (size_t i = 0; i < in->n_prefixes; i++)
+		prefix_encode(&w, &in->prefixes[i]);
 	return wire_length(&w, size);
 }
 
@@ -159,7 +193,8 @@ sweep_encode_job(const struct sweep_job *in, uint8_t *buf, size_t size)
 {
 	struct wcursor w = wire_start(buf, size);
 
-	if (in->n_subset > SWEEP_SUBSET_MAX)
+	if (in->n_subset > SWEEP_SUBSET_MAX ||
+	    in->n_optouts > SWEEP_OPTOUTS_MAX || in->text.len > SWEEP_TEXT_MAX)
 		return 0;
 	wcursor_be32(&w, in->job);
 	wcursor_be32(&w, in->list);
@@ -172,15 +207,34 @@ sweep_encode_job(const struct sweep_job *in, uint8_t *buf, size_t size)
 	addr_encode(&w, &in->source4);
 	wcursor_u8(&w, in->has_source6);
 	addr_encode(&w, &in->source6);
+	wcursor_u8(&w, in->engine);
+	wcursor_u8(&w, in->allow_special);
+	wcursor_be32(&w, in->gap_ms);
+	wcursor_u8(&w, in->text.len);
+	wcursor_bytes(&w, in->text.bytes, in->text.len);
 	wcursor_be32(&w, in->n_subset);
 	for (size_t i = 0; i < in->n_subset; i++)
 		wcursor_be32(&w, in->subset[i]);
+	wcursor_be32(&w, in->n_optouts);
+	for (size_t i = 0; i < in->n_optouts; i++)
+		prefix_encode(&w, &in->optouts[i]);
 	return wire_length(&w, size);
+}
+
+static void
+text_decode(struct cursor *c, struct sweep_text *out)
+{
+	out->len = cursor_u8(c);
+	if (out->len > SWEEP_TEXT_MAX) {
+		c->bad = true;
+		return;
+	}
+	cursor_bytes(c, out->bytes, out->len);
 }
 
 int
 sweep_decode_job(const uint8_t *body, size_t len, struct sweep_job *out,
-    uint32_t *subset)
+    struct sweep_job_room *room)
 {
 	struct cursor c = { .p = body, .left = len };
 	struct sweep_job got = { .job = cursor_be32(&c) };
@@ -195,14 +249,25 @@ sweep_decode_job(const uint8_t *body, size_t len, struct sweep_job *out,
 	addr_decode(&c, &got.source4);
 	got.has_source6 = bool_decode(&c);
 	addr_decode(&c, &got.source6);
+	got.engine = cursor_u8(&c);
+	got.allow_special = bool_decode(&c);
+	got.gap_ms = cursor_be32(&c);
+	text_decode(&c, &got.text);
 	got.n_subset = cursor_be32(&c);
-	if (c.bad || got.n_subset > SWEEP_SUBSET_MAX)
+	if (c.bad || got.n_subset > SWEEP_SUBSET_MAX ||
+	    got.engine >= SWEEP_ENGINE_COUNT)
 		return -1;
 	for (size_t i = 0; i < got.n_subset; i++)
-		subset[i] = cursor_be32(&c);
+		room->subset[i] = cursor_be32(&c);
+	got.n_optouts = cursor_be32(&c);
+	if (c.bad || got.n_optouts > SWEEP_OPTOUTS_MAX)
+		return -1;
+	for (size_t i = 0; i < got.n_optouts; i++)
+		prefix_decode(&c, &room->optouts[i]);
 	if (!is_read_exactly(&c))
 		return -1;
-	got.subset = subset;
+	got.subset = room->subset;
+	got.optouts = room->optouts;
 	*out = got;
 	return 0;
 }
@@ -225,7 +290,7 @@ sweep_encode_replies(const struct sweep_reply *in, size_t n, uint8_t *buf,
 {
 	struct wcursor w = wire_start(buf, size);
 
-	if (n > UINT16_MAX)
+	if (n > SWEEP_REPLY_BATCH_MAX)
 		return 0;
 	wcursor_be16(&w, (uint16_t)n);
 	for (size_t i = 0; i < n && !w.bad; i++) {
@@ -237,6 +302,8 @@ sweep_encode_replies(const struct sweep_reply *in, size_t n, uint8_t *buf,
 		wcursor_be64(&w, in[i].sent_us);
 		wcursor_be64(&w, in[i].recv_us);
 		wcursor_be32(&w, in[i].experiment);
+		if (in[i].flags != 0)
+			addr_encode(&w, &in[i].source);
 	}
 	return wire_length(&w, size);
 }
@@ -248,9 +315,10 @@ sweep_decode_replies(const uint8_t *body, size_t len, struct sweep_reply *out,
 	struct cursor c = { .p = body, .left = len };
 	uint16_t n = cursor_be16(&c);
 
-	if (c.bad || n > max || c.left != n * (size_t)SWEEP_REPLY_WIRE_BYTES)
+	if (c.bad || n > max || c.left < n * (size_t)SWEEP_REPLY_WIRE_BYTES)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
+		out[i] = (struct sweep_reply){ 0 };
 		out[i].index = cursor_be32(&c);
 		out[i].phase = cursor_u8(&c);
 		out[i].round = cursor_u8(&c);
@@ -259,8 +327,10 @@ sweep_decode_replies(const uint8_t *body, size_t len, struct sweep_reply *out,
 		out[i].sent_us = cursor_be64(&c);
 		out[i].recv_us = cursor_be64(&c);
 		out[i].experiment = cursor_be32(&c);
+		if (out[i].flags != 0)
+			addr_decode(&c, &out[i].source);
 	}
-	return n;
+	return is_read_exactly(&c) ? n : -1;
 }
 
 size_t
@@ -273,6 +343,9 @@ sweep_encode_progress(const struct sweep_progress *in, uint8_t *buf,
 	wcursor_be32(&w, in->sent);
 	wcursor_be32(&w, in->total);
 	wcursor_be32(&w, in->send_errors);
+	wcursor_be32(&w, in->skipped_optout);
+	wcursor_be32(&w, in->skipped_special);
+	wcursor_be32(&w, in->sent_packet);
 	wcursor_u8(&w, in->done);
 	return wire_length(&w, size);
 }
@@ -287,10 +360,35 @@ sweep_decode_progress(const uint8_t *body, size_t len,
 	got.sent = cursor_be32(&c);
 	got.total = cursor_be32(&c);
 	got.send_errors = cursor_be32(&c);
+	got.skipped_optout = cursor_be32(&c);
+	got.skipped_special = cursor_be32(&c);
+	got.sent_packet = cursor_be32(&c);
 	got.done = bool_decode(&c);
 	if (!is_read_exactly(&c))
 		return -1;
 	*out = got;
+	return 0;
+}
+
+size_t
+sweep_encode_capturing(enum sweep_capture_mode mode, uint8_t *buf, size_t size)
+{
+	struct wcursor w = wire_start(buf, size);
+
+	wcursor_u8(&w, (uint8_t)mode);
+	return wire_length(&w, size);
+}
+
+int
+sweep_decode_capturing(const uint8_t *body, size_t len,
+    enum sweep_capture_mode *out)
+{
+	struct cursor c = { .p = body, .left = len };
+	uint8_t got = cursor_u8(&c);
+
+	if (!is_read_exactly(&c) || got >= SWEEP_CAPTURE_MODE_COUNT)
+		return -1;
+	*out = (enum sweep_capture_mode)got;
 	return 0;
 }
 

@@ -28,17 +28,20 @@
 #include "base/xalloc.h"
 #include "probes/sweep_filter.h"
 #include "probes/sweep_packet.h"
+#include "probes/sweep_rawcap.h"
 
 #define BLOCK_BYTES 131072u /* a multiple of the page */
 #define BLOCKS 64u
 #define FRAME_BYTES 2048u /* only has to divide a block */
 #define RETIRE_MS 5u
 #define BLOCKS_PER_WAKEUP 4u
+#define RAW_READS_MAX 2048u /* more than its buffer holds */
 
 struct ring {
 	struct sweep_rings *owner;
 	struct loop_fd *io;
-	int fd; /* -1: no test prefix of this family */
+	int fd; /* -1: no test prefix of this family, or raw */
+	struct sweep_rawcap *raw; /* instead of a ring, or NULL */
 	uint8_t *map;
 	unsigned next; /* block to be read next */
 	uint64_t drops;
@@ -77,19 +80,29 @@ count_packet(struct sweep_counters *n, enum sweep_drop why)
 	}
 }
 
+/* sweep_packet_cb */
+static void
+take_packet(const uint8_t *packet, size_t len, uint64_t recv_us, void *arg)
+{
+	struct sweep_rings *r = arg;
+	struct sweep_reply reply;
+	enum sweep_drop why =
+	    sweep_reply_parse(packet, len, &r->what, recv_us, &reply);
+
+	count_packet(&r->counters, why);
+	if (why == SWEEP_OK || why == SWEEP_DROP_EXPERIMENT ||
+	    why == SWEEP_DROP_MAC)
+		r->cb(&reply, r->arg);
+}
+
 static void
 read_packet(struct sweep_rings *r, const struct tpacket3_hdr *h)
 {
 	const uint8_t *packet = (const uint8_t *)h + h->tp_net;
 	uint64_t recv_us =
 	    (uint64_t)h->tp_sec * 1000000 + (uint64_t)h->tp_nsec / 1000;
-	struct sweep_reply reply;
-	enum sweep_drop why =
-	    sweep_reply_parse(packet, h->tp_snaplen, &r->what, recv_us, &reply);
 
-	count_packet(&r->counters, why);
-	if (why == SWEEP_OK)
-		r->cb(&reply, r->arg);
+	take_packet(packet, h->tp_snaplen, recv_us, r);
 }
 
 /* False when the kernel has not yet handed over the next block. */
@@ -120,7 +133,9 @@ read_block(struct ring *ring)
 static void
 read_blocks(struct ring *ring, unsigned max)
 {
-	while (max-- > 0 && !ring->owner->is_paused && read_block(ring))
+	while (max-- > 0 && !ring->owner->is_paused &&
+	    (ring->raw != NULL ? sweep_rawcap_read(ring->raw)
+			       : read_block(ring)))
 		continue;
 }
 
@@ -203,6 +218,31 @@ ring_open(struct ring *ring, struct sweep_rings *r, bool is_ipv4,
 	return 0;
 }
 
+static void
+ring_close(struct ring *ring)
+{
+	sweep_rawcap_close(ring->raw);
+	if (ring->map != NULL)
+		(void)munmap(ring->map, (size_t)BLOCKS * BLOCK_BYTES);
+	if (ring->fd != -1)
+		(void)close(ring->fd);
+	*ring = (struct ring){ .fd = -1 };
+}
+
+/* A ring, or else a raw socket. */
+static int
+ring_or_raw_open(struct ring *ring, struct sweep_rings *r, bool is_ipv4,
+    struct err *err)
+{
+	if (ring_open(ring, r, is_ipv4, err) == 0)
+		return 0;
+	log_warnx("capture: %s: raw sockets instead", err->msg);
+	ring_close(ring);
+	ring->owner = r;
+	ring->raw = sweep_rawcap_open(&r->what, is_ipv4, take_packet, r, err);
+	return ring->raw != NULL ? 0 : -1;
+}
+
 static bool
 has_prefix(const struct sweep_capture *what, bool is_ipv4)
 {
@@ -226,10 +266,11 @@ sweep_capture_open(struct loop *lp, const struct sweep_capture *what,
 
 		if (!has_prefix(what, i == 0))
 			continue;
-		if (ring_open(ring, r, i == 0, err) == -1)
+		if (ring_or_raw_open(ring, r, i == 0, err) == -1)
 			goto fail;
-		ring->io =
-		    loop_fd_new(lp, ring->fd, LOOP_READ, on_readable, ring);
+		ring->io = loop_fd_new(lp,
+		    ring->raw != NULL ? sweep_rawcap_fd(ring->raw) : ring->fd,
+		    LOOP_READ, on_readable, ring);
 	}
 	return r;
 
@@ -244,25 +285,33 @@ sweep_capture_close(struct sweep_rings *r)
 	if (r == NULL)
 		return;
 	for (size_t i = 0; i < 2; i++) {
-		struct ring *ring = &r->rings[i];
-
-		loop_fd_free(ring->io);
-		if (ring->map != NULL)
-			(void)munmap(ring->map, (size_t)BLOCKS * BLOCK_BYTES);
-		if (ring->fd != -1)
-			(void)close(ring->fd);
+		loop_fd_free(r->rings[i].io);
+		ring_close(&r->rings[i]);
 	}
 	free(r);
 }
 
-/* One round of the ring at most, so that it ends also under a flood. */
+/* One round of the ring at most, so that it ends also under a flood; and no
+ * less of a raw socket's buffer. */
 void
 sweep_capture_drain(struct sweep_rings *r)
 {
 	for (size_t i = 0; i < 2; i++) {
-		if (r->rings[i].fd != -1)
-			read_blocks(&r->rings[i], BLOCKS);
+		struct ring *ring = &r->rings[i];
+
+		if (ring->io != NULL) {
+			read_blocks(ring,
+			    ring->raw != NULL ? RAW_READS_MAX : BLOCKS);
+		}
 	}
+}
+
+enum sweep_capture_mode
+sweep_capture_mode(const struct sweep_rings *r)
+{
+	return r->rings[0].raw != NULL || r->rings[1].raw != NULL
+	    ? SWEEP_CAPTURE_RAW
+	    : SWEEP_CAPTURE_RING;
 }
 
 void
@@ -302,10 +351,13 @@ sweep_capture_counters(struct sweep_rings *r)
 	struct sweep_counters n = r->counters;
 
 	for (size_t i = 0; i < 2; i++) {
-		if (r->rings[i].fd == -1)
-			continue;
-		read_drops(&r->rings[i]);
-		n.kernel_drops += r->rings[i].drops;
+		struct ring *ring = &r->rings[i];
+
+		if (ring->raw != NULL)
+			ring->drops = sweep_rawcap_drops(ring->raw);
+		if (ring->fd != -1)
+			read_drops(ring);
+		n.kernel_drops += ring->drops;
 	}
 	return n;
 }

@@ -77,7 +77,7 @@ match_prefix(struct program *p, const struct prefix *pf, uint32_t offset)
 /* Refuses the packet unless some prefix of the family contains it. */
 static void
 want_destination(struct program *p, const struct sweep_capture *capture,
-    bool is_ipv4)
+    bool is_ipv4, uint32_t offset)
 {
 	size_t jumps[SWEEP_PREFIX_MAX];
 	size_t n = 0;
@@ -86,7 +86,7 @@ want_destination(struct program *p, const struct sweep_capture *capture,
 		const struct prefix *pf = &capture->prefixes[i];
 
 		if (pf->is_ipv4 == is_ipv4)
-			jumps[n++] = match_prefix(p, pf, is_ipv4 ? 16 : 24);
+			jumps[n++] = match_prefix(p, pf, offset);
 	}
 	emit(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0));
 	while (n-- > 0)
@@ -104,12 +104,39 @@ want_ipv4_reply(struct program *p)
 }
 
 static void
-want_ipv6_reply(struct program *p)
+want_ipv6_reply(struct program *p, uint32_t icmp_at)
 {
-	emit(p, (struct sock_filter)LOAD_BYTE(40));
+	emit(p, (struct sock_filter)LOAD_BYTE(icmp_at));
 	want(p, ICMP6_ECHO_REPLY);
-	emit(p, (struct sock_filter)LOAD_WORD(48));
+	emit(p, (struct sock_filter)LOAD_WORD(icmp_at + 8));
 	want(p, SWEEP_MAGIC);
+}
+
+/* What goes by on a promiscuous interface is not ours. */
+static void
+want_for_us(struct program *p)
+{
+	emit(p,
+	    (struct sock_filter)LOAD_BYTE((uint32_t)(SKF_AD_OFF +
+		SKF_AD_PKTTYPE)));
+	want(p, PACKET_HOST);
+}
+
+static size_t
+accept_packet(struct program *p)
+{
+	emit(p,
+	    (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SWEEP_SNAP_BYTES));
+	return p->n;
+}
+
+static void
+want_unfragmented_ipv4(struct program *p)
+{
+	emit(p, (struct sock_filter)LOAD_HALF(6));
+	emit(p,
+	    (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x3fff));
+	want(p, 0);
 }
 
 size_t
@@ -118,27 +145,29 @@ sweep_filter_build(const struct sweep_capture *capture, bool is_ipv4,
 {
 	struct program p = { .code = out };
 
-	/* What goes by on a promiscuous interface is not ours. */
-	emit(&p,
-	    (struct sock_filter)LOAD_BYTE((uint32_t)(SKF_AD_OFF +
-		SKF_AD_PKTTYPE)));
-	want(&p, PACKET_HOST);
+	want_for_us(&p);
 	emit(&p, (struct sock_filter)LOAD_BYTE(is_ipv4 ? 9 : 6));
 	want(&p, is_ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-	if (is_ipv4) { /* a fragment, first or later */
-		emit(&p, (struct sock_filter)LOAD_HALF(6));
-		emit(&p,
-		    (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K,
-			0x3fff));
-		want(&p, 0);
-	}
-	want_destination(&p, capture, is_ipv4);
+	if (is_ipv4)
+		want_unfragmented_ipv4(&p);
+	want_destination(&p, capture, is_ipv4, is_ipv4 ? 16 : 24);
 	if (is_ipv4) {
 		want_ipv4_reply(&p);
 	} else {
-		want_ipv6_reply(&p);
+		want_ipv6_reply(&p, 40);
 	}
-	emit(&p,
-	    (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SWEEP_SNAP_BYTES));
-	return p.n;
+	return accept_packet(&p);
+}
+
+/* The socket is ICMPv6's; the kernel has put fragments together. */
+size_t
+sweep_filter_build_raw_ipv6(const struct sweep_capture *capture,
+    struct sock_filter out[SWEEP_FILTER_MAX])
+{
+	struct program p = { .code = out };
+
+	want_for_us(&p);
+	want_destination(&p, capture, false, (uint32_t)SKF_NET_OFF + 24);
+	want_ipv6_reply(&p, 0);
+	return accept_packet(&p);
 }

@@ -7,13 +7,18 @@
  * Both are bound to the source, so that rules which route by source apply, and
  * both may be bound although no interface has the address.
  *
+ * The packet engine hands whole packets to the interface's driver.  It does not
+ * go by the qdisc, so what the driver does not take is an ENOBUFS.
+ *
  * The send buffer keeps its small default on purpose.  A qdisc that is full
  * drops without an error, but what waits in it is charged to the socket: so the
  * buffer is full first, and that is an EAGAIN which we see.
  */
 #include "probes/sweep_lane.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <net/ethernet.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
@@ -24,6 +29,10 @@
 #include "base/cursor.h"
 
 #define IPV4_HEADER_BYTES 20u
+#define IPV4_CHECKSUM_AT 10u
+#define IPV6_ADDRS_AT 8u
+#define ICMP_HEADER_BYTES 8u
+#define ICMP_CHECKSUM_AT 2u
 #define REQUEST_TTL 64
 #define ICMP_SEQUENCE 1
 
@@ -69,33 +78,167 @@ bind_ipv6(int fd, const struct addr *source, struct err *err)
 	return 0;
 }
 
-int
-sweep_lane_open(struct sweep_lane *lane, const struct sweep_request *request,
-    struct err *err)
+static int
+open_packet(struct err *err)
 {
-	char text[ADDR_TEXT_BYTES];
-	int rc;
+	int fd =
+	    socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1;
 
+	if (fd == -1)
+		return err_sys(err, "packet socket");
+	if (setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on)) ==
+	    -1) {
+		err_sys(err, "setsockopt PACKET_QDISC_BYPASS");
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int
+open_raw(const struct addr *source, struct err *err)
+{
+	bool is_ipv4 = addr_is_ipv4(source);
+	char text[ADDR_TEXT_BYTES];
+	int fd = socket(is_ipv4 ? AF_INET : AF_INET6,
+	    SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	    is_ipv4 ? IPPROTO_RAW : IPPROTO_ICMPV6);
+
+	if (fd == -1) {
+		return err_sys(err, "raw socket of %s",
+		    is_ipv4 ? "IPv4" : "IPv6");
+	}
+	if ((is_ipv4 ? bind_ipv4(fd, source, err)
+		     : bind_ipv6(fd, source, err)) == -1) {
+		(void)close(fd);
+		return err_wrap(err, "raw socket of %s",
+		    addr_format(source, text));
+	}
+	return fd;
+}
+
+/* ---- a request ---- */
+
+/* RFC 1071, in the machine's byte order, which comes out the same (s.2 B). */
+static uint64_t
+sum_bytes(uint64_t sum, const uint8_t *p, size_t n)
+{
+	uint32_t word = 0;
+
+	for (; n >= sizeof(word); p += sizeof(word), n -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		sum += word;
+	}
+	word = 0;
+	memcpy(&word, p, n);
+	return sum + word;
+}
+
+static void
+put_checksum(uint8_t *at, uint64_t sum)
+{
+	uint16_t folded;
+
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	folded = (uint16_t)~sum;
+	memcpy(at, &folded, sizeof(folded));
+}
+
+/* The kernel fills in identification and checksum, unless it never sees it. */
+static void
+write_ipv4_header(struct wcursor *w, const struct addr *source,
+    size_t payload_bytes)
+{
+	struct in_addr from = addr_to_in(source);
+
+	wcursor_u8(w, 0x45); /* version 4, 5 words */
+	wcursor_u8(w, 0);
+	wcursor_be16(w, (uint16_t)(IPV4_HEADER_BYTES + payload_bytes));
+	wcursor_be16(w, 0);
+	wcursor_be16(w, IP_DF);
+	wcursor_u8(w, REQUEST_TTL);
+	wcursor_u8(w, IPPROTO_ICMP);
+	wcursor_be16(w, 0);
+	wcursor_bytes(w, &from, sizeof(from));
+	wcursor_be32(w, 0);
+}
+
+static void
+write_ipv6_header(struct wcursor *w, const struct addr *source,
+    size_t payload_bytes)
+{
+	static const struct addr none = { { 0 } };
+
+	wcursor_be32(w, 0x60000000);
+	wcursor_be16(w, (uint16_t)payload_bytes);
+	wcursor_u8(w, IPPROTO_ICMPV6);
+	wcursor_u8(w, REQUEST_TTL);
+	wcursor_bytes(w, source->b, sizeof(source->b));
+	wcursor_bytes(w, none.b, sizeof(none.b));
+}
+
+/*
+ * Identifier and sequence stay the same over the whole experiment: routers that
+ * spread load by these bytes then send a target's probe and reply the same way
+ * in each sweep, and a change of catchment is BGP's doing.
+ */
+static void
+write_icmp(struct wcursor *w, const struct sweep_lane *lane)
+{
+	const struct sweep_request *rq = &lane->request;
+	struct sweep_probe probe = { .phase = rq->phase,
+		.round = rq->round,
+		.experiment = rq->experiment,
+		.text = rq->text };
+	uint8_t payload[SWEEP_PAYLOAD_MAX_BYTES];
+	size_t len = sweep_payload_build(&probe, rq->key, payload);
+
+	wcursor_u8(w, lane->is_ipv4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST);
+	wcursor_u8(w, 0);
+	wcursor_be16(w, 0);
+	wcursor_be16(w, (uint16_t)(rq->experiment ^ rq->experiment >> 16));
+	wcursor_be16(w, ICMP_SEQUENCE);
+	wcursor_bytes(w, payload, len);
+}
+
+/* What all packets have in common; returns the length. */
+static size_t
+write_common(struct sweep_lane *lane, uint8_t packet[SWEEP_REQUEST_MAX_BYTES])
+{
+	struct wcursor w = { .left = SWEEP_REQUEST_MAX_BYTES };
+	const struct sweep_request *rq = &lane->request;
+	size_t payload_bytes =
+	    ICMP_HEADER_BYTES + SWEEP_PAYLOAD_BYTES + rq->text.len;
+
+	w.p = packet;
+	if (lane->is_ipv4) {
+		write_ipv4_header(&w, &rq->source, payload_bytes);
+	} else if (lane->engine == SWEEP_ENGINE_PACKET) {
+		write_ipv6_header(&w, &rq->source, payload_bytes);
+	}
+	lane->icmp_at = SWEEP_REQUEST_MAX_BYTES - w.left;
+	write_icmp(&w, lane);
+	return SWEEP_REQUEST_MAX_BYTES - w.left;
+}
+
+int
+sweep_lane_open(struct sweep_lane *lane, enum sweep_engine engine,
+    const struct sweep_request *request, struct err *err)
+{
+	lane->engine = engine;
 	lane->is_ipv4 = addr_is_ipv4(&request->source);
 	lane->request = *request;
 	lane->head = lane->n = 0;
-	lane->fd = socket(lane->is_ipv4 ? AF_INET : AF_INET6,
-	    SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
-	    lane->is_ipv4 ? IPPROTO_RAW : IPPROTO_ICMPV6);
-	if (lane->fd == -1) {
-		return err_sys(err, "raw socket of %s",
-		    lane->is_ipv4 ? "IPv4" : "IPv6");
-	}
-	if (lane->is_ipv4) {
-		rc = bind_ipv4(lane->fd, &request->source, err);
-	} else {
-		rc = bind_ipv6(lane->fd, &request->source, err);
-	}
-	if (rc == -1) {
-		sweep_lane_close(lane);
-		return err_wrap(err, "raw socket of %s",
-		    addr_format(&request->source, text));
-	}
+	lane->fd = engine == SWEEP_ENGINE_PACKET
+	    ? open_packet(err)
+	    : open_raw(&request->source, err);
+	if (lane->fd == -1)
+		return -1;
+	lane->len = write_common(lane, lane->packets[0]);
+	for (size_t i = 1; i < SWEEP_BATCH_MAX; i++)
+		memcpy(lane->packets[i], lane->packets[0], lane->len);
 	return 0;
 }
 
@@ -110,112 +253,84 @@ sweep_lane_close(struct sweep_lane *lane)
 
 void
 sweep_lane_add(struct sweep_lane *lane, uint32_t index,
-    const struct addr *target)
+    const struct addr *target, const struct sweep_hop *hop)
 {
-	lane->targets[lane->n++] =
-	    (struct sweep_target){ .index = index, .addr = *target };
-}
+	struct sweep_target *t = &lane->targets[lane->n++];
 
-/* RFC 1071; n is even. */
-static uint16_t
-checksum(const uint8_t *p, size_t n)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < n; i += 2)
-		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-/* The kernel fills in length, identification and checksum. */
-static void
-write_ipv4_header(struct wcursor *w, const struct addr *source,
-    const struct addr *target)
-{
-	struct in_addr from = addr_to_in(source);
-	struct in_addr to = addr_to_in(target);
-
-	wcursor_u8(w, 0x45); /* version 4, 5 words */
-	wcursor_u8(w, 0);
-	wcursor_be16(w, SWEEP_REQUEST_MAX_BYTES);
-	wcursor_be16(w, 0);
-	wcursor_be16(w, IP_DF);
-	wcursor_u8(w, REQUEST_TTL);
-	wcursor_u8(w, IPPROTO_ICMP);
-	wcursor_be16(w, 0);
-	wcursor_bytes(w, &from, sizeof(from));
-	wcursor_bytes(w, &to, sizeof(to));
-}
-
-/*
- * Identifier and sequence stay the same over the whole experiment: routers that
- * spread load by these bytes then send a target's probe and reply the same way
- * in each sweep, and a change of catchment is BGP's doing.
- */
-static void
-write_icmp(struct wcursor *w, const struct sweep_lane *lane,
-    const struct sweep_target *target)
-{
-	const struct sweep_request *rq = &lane->request;
-	uint8_t *icmp = w->p;
-	struct sweep_probe probe = { .phase = rq->phase,
-		.round = rq->round,
-		.experiment = rq->experiment,
-		.index = target->index,
-		.sent_us = wall_now_us(),
-		.target = target->addr };
-	uint8_t payload[SWEEP_PAYLOAD_BYTES];
-
-	sweep_payload_build(&probe, rq->key, payload);
-	wcursor_u8(w, lane->is_ipv4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST);
-	wcursor_u8(w, 0);
-	wcursor_be16(w, 0);
-	wcursor_be16(w, (uint16_t)(rq->experiment ^ rq->experiment >> 16));
-	wcursor_be16(w, ICMP_SEQUENCE);
-	wcursor_bytes(w, payload, sizeof(payload));
-	if (lane->is_ipv4) {
-		uint16_t sum = checksum(icmp, (size_t)(w->p - icmp));
-
-		icmp[2] = (uint8_t)(sum >> 8);
-		icmp[3] = (uint8_t)sum;
-	}
+	t->index = index;
+	t->addr = *target;
+	if (hop != NULL)
+		t->hop = *hop;
 }
 
 static void
 set_destination(struct sweep_lane *lane, unsigned i)
 {
-	const struct addr *a = &lane->targets[i].addr;
+	const struct sweep_target *t = &lane->targets[i];
 	struct msghdr *h = &lane->msgs[i].msg_hdr;
 
-	if (lane->is_ipv4) {
+	h->msg_name = &lane->to[i];
+	if (lane->engine == SWEEP_ENGINE_PACKET) {
+		lane->to[i].link =
+		    (struct sockaddr_ll){ .sll_family = AF_PACKET,
+			    .sll_protocol =
+				htons(lane->is_ipv4 ? ETH_P_IP : ETH_P_IPV6),
+			    .sll_ifindex = t->hop.ifindex,
+			    .sll_halen = ETH_ALEN };
+		memcpy(lane->to[i].link.sll_addr, t->hop.mac, ETH_ALEN);
+		h->msg_namelen = sizeof(lane->to[i].link);
+	} else if (lane->is_ipv4) {
 		lane->to[i].v4 = (struct sockaddr_in){ .sin_family = AF_INET,
-			.sin_addr = addr_to_in(a) };
+			.sin_addr = addr_to_in(&t->addr) };
 		h->msg_namelen = sizeof(lane->to[i].v4);
 	} else {
 		lane->to[i].v6 =
 		    (struct sockaddr_in6){ .sin6_family = AF_INET6 };
-		memcpy(&lane->to[i].v6.sin6_addr, a->b, sizeof(a->b));
+		memcpy(&lane->to[i].v6.sin6_addr, t->addr.b, sizeof(t->addr.b));
 		h->msg_namelen = sizeof(lane->to[i].v6);
 	}
-	h->msg_name = &lane->to[i];
+}
+
+/* A raw socket's checksums are the kernel's, but for that of ICMP in IPv4. */
+static void
+fill_checksums(const struct sweep_lane *lane, uint8_t *packet)
+{
+	uint8_t *icmp = packet + lane->icmp_at;
+	size_t icmp_bytes = lane->len - lane->icmp_at;
+	uint64_t sum = 0;
+
+	if (!lane->is_ipv4 && lane->engine == SWEEP_ENGINE_RAW)
+		return;
+	if (!lane->is_ipv4) { /* the pseudo header: RFC 8200 s.8.1 */
+		sum = sum_bytes(0, packet + IPV6_ADDRS_AT, 32);
+		sum += htons((uint16_t)icmp_bytes);
+		sum += htons(IPPROTO_ICMPV6);
+	} else if (lane->engine == SWEEP_ENGINE_PACKET) {
+		memset(packet + IPV4_CHECKSUM_AT, 0, 2);
+		put_checksum(packet + IPV4_CHECKSUM_AT,
+		    sum_bytes(0, packet, IPV4_HEADER_BYTES));
+	}
+	memset(icmp + ICMP_CHECKSUM_AT, 0, 2);
+	put_checksum(icmp + ICMP_CHECKSUM_AT, sum_bytes(sum, icmp, icmp_bytes));
 }
 
 /* Only now, so that the send time in it is true also after a wait. */
 static void
-build(struct sweep_lane *lane, unsigned i)
+stamp(struct sweep_lane *lane, unsigned i)
 {
-	struct wcursor w = { .p = lane->packets[i],
-		.left = sizeof(lane->packets[i]) };
+	const struct sweep_target *t = &lane->targets[i];
+	uint8_t *packet = lane->packets[i];
 
 	if (lane->is_ipv4) {
-		write_ipv4_header(&w, &lane->request.source,
-		    &lane->targets[i].addr);
+		memcpy(packet + lane->icmp_at - 4, t->addr.b + 12, 4);
+	} else if (lane->engine == SWEEP_ENGINE_PACKET) {
+		memcpy(packet + lane->icmp_at - 16, t->addr.b, 16);
 	}
-	write_icmp(&w, lane, &lane->targets[i]);
-	lane->iov[i] = (struct iovec){ .iov_base = lane->packets[i],
-		.iov_len = sizeof(lane->packets[i]) - w.left };
+	sweep_payload_restamp(packet + lane->icmp_at + ICMP_HEADER_BYTES,
+	    t->index, wall_now_us(), &t->addr, lane->request.key);
+	fill_checksums(lane, packet);
+	lane->iov[i] =
+	    (struct iovec){ .iov_base = packet, .iov_len = lane->len };
 	lane->msgs[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &lane->iov[i],
 					      .msg_iovlen = 1 } };
 	set_destination(lane, i);
@@ -230,7 +345,7 @@ enum sweep_lane_end
 sweep_lane_flush(struct sweep_lane *lane, uint32_t *sent, uint32_t *refused)
 {
 	for (unsigned i = lane->head; i < lane->n; i++)
-		build(lane, i);
+		stamp(lane, i);
 	while (lane->head < lane->n) {
 		int n = sendmmsg(lane->fd, &lane->msgs[lane->head],
 		    lane->n - lane->head, 0);

@@ -12,12 +12,14 @@ struct block {
 	uint64_t key;
 	uint32_t hosts; /* 0: this slot of the table is free */
 	uint32_t seen;
+	uint32_t number;
 };
 
 struct block_table {
 	struct block *slots;
 	uint64_t mask;
 	uint64_t seed;
+	uint32_t n; /* blocks */
 };
 
 /* The finalizer of SplitMix64 (Steele, Lea, Flood 2014). */
@@ -81,6 +83,7 @@ block_table_init(struct block_table *t, uint32_t n, uint64_t seed)
 	t->slots = xcalloc(size, sizeof(t->slots[0]));
 	t->mask = size - 1;
 	t->seed = seed;
+	t->n = 0;
 }
 
 /* The block's slot number; counts one host into it. */
@@ -91,7 +94,8 @@ block_table_count(struct block_table *t, uint64_t key)
 
 	while (t->slots[i].hosts > 0 && t->slots[i].key != key)
 		i = (i + 1) & t->mask;
-	t->slots[i].key = key;
+	if (t->slots[i].hosts == 0)
+		t->slots[i] = (struct block){ .key = key, .number = t->n++ };
 	t->slots[i].hosts++;
 	return (uint32_t)i;
 }
@@ -107,26 +111,32 @@ block_next_place(struct block *b, uint64_t seed, uint32_t n)
 	return (uint32_t)(part * n >> 32);
 }
 
-/* Stable counting sort of index by place; start is scratch, n + 1 zeroes. */
+/* Stable counting sort of index and block by place; start is scratch, n + 1
+ * zeroes. */
 static void
-sort_by_place(uint32_t *index, const uint32_t *place, uint32_t *start,
-    uint32_t n)
+sort_by_place(uint32_t *index, uint32_t *block, const uint32_t *place,
+    uint32_t *start, uint32_t n)
 {
-	uint32_t *sorted = xcalloc(n, sizeof(*sorted));
+	uint32_t *sorted = xcalloc(n, 2 * sizeof(*sorted));
 
 	for (uint32_t i = 0; i < n; i++)
 		start[place[i] + 1]++;
 	for (uint32_t i = 0; i < n; i++)
 		start[i + 1] += start[i];
-	for (uint32_t i = 0; i < n; i++)
-		sorted[start[place[i]]++] = index[i];
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t to = start[place[i]]++;
+
+		sorted[to] = index[i];
+		sorted[n + to] = block[i];
+	}
 	memcpy(index, sorted, n * sizeof(*sorted));
+	memcpy(block, sorted + n, n * sizeof(*sorted));
 	free(sorted);
 }
 
-void
-sweep_order_build(const struct addr *addrs, uint32_t *index, uint32_t n,
-    uint64_t seed)
+uint32_t
+sweep_order_build(const struct addr *addrs, uint32_t *index, uint32_t *block,
+    uint32_t n, uint64_t seed)
 {
 	uint32_t *place = xcalloc(n, sizeof(*place));
 	uint32_t *start = xcalloc((size_t)n + 1, sizeof(*start));
@@ -137,11 +147,13 @@ sweep_order_build(const struct addr *addrs, uint32_t *index, uint32_t n,
 	for (uint32_t i = 0; i < n; i++) {
 		place[i] =
 		    block_table_count(&blocks, block_key(&addrs[index[i]]));
+		block[i] = blocks.slots[place[i]].number;
 	}
 	for (uint32_t i = 0; i < n; i++)
 		place[i] = block_next_place(&blocks.slots[place[i]], seed, n);
-	sort_by_place(index, place, start, n);
+	sort_by_place(index, block, place, start, n);
 	free(blocks.slots);
 	free(start);
 	free(place);
+	return blocks.n;
 }

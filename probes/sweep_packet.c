@@ -7,6 +7,7 @@
 #include "probes/sweep_packet.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <string.h>
@@ -32,23 +33,45 @@ struct reply_ip {
 	uint8_t want_type; /* of the echo reply in this family */
 };
 
-void
-sweep_payload_build(const struct sweep_probe *probe,
-    const uint8_t key[SWEEP_KEY_BYTES], uint8_t out[SWEEP_PAYLOAD_BYTES])
-{
-	struct wcursor w = { .p = out, .left = SWEEP_PAYLOAD_BYTES };
-	uint8_t mac[MAC_BYTES];
+/* The places that differ from probe to probe. */
+#define TEXT_LEN_AT 6u
+#define INDEX_AT 12u
+#define SENT_AT 16u
+#define TARGET_AT 24u
 
+void
+sweep_payload_restamp(uint8_t *payload, uint32_t index, uint64_t sent_us,
+    const struct addr *target, const uint8_t key[SWEEP_KEY_BYTES])
+{
+	size_t maced_bytes = MACED_BYTES + payload[TEXT_LEN_AT];
+	uint32_t index_be = htobe32(index);
+	uint64_t sent_be = htobe64(sent_us);
+
+	memcpy(payload + INDEX_AT, &index_be, sizeof(index_be));
+	memcpy(payload + SENT_AT, &sent_be, sizeof(sent_be));
+	memcpy(payload + TARGET_AT, target->b, sizeof(target->b));
+	(void)crypto_shorthash(payload + maced_bytes, payload, maced_bytes,
+	    key);
+}
+
+size_t
+sweep_payload_build(const struct sweep_probe *probe,
+    const uint8_t key[SWEEP_KEY_BYTES], uint8_t out[SWEEP_PAYLOAD_MAX_BYTES])
+{
+	struct wcursor w = { .p = out, .left = SWEEP_PAYLOAD_MAX_BYTES };
+	const struct sweep_text *text = &probe->text;
+
+	memset(out, 0, SWEEP_PAYLOAD_BYTES + text->len);
 	wcursor_be32(&w, SWEEP_MAGIC);
 	wcursor_u8(&w, probe->phase);
 	wcursor_u8(&w, probe->round);
-	wcursor_be16(&w, 0);
+	wcursor_u8(&w, text->len);
+	wcursor_u8(&w, 0);
 	wcursor_be32(&w, probe->experiment);
-	wcursor_be32(&w, probe->index);
-	wcursor_be64(&w, probe->sent_us);
-	wcursor_bytes(&w, probe->target.b, sizeof(probe->target.b));
-	(void)crypto_shorthash(mac, out, MACED_BYTES, key);
-	wcursor_bytes(&w, mac, sizeof(mac));
+	memcpy(out + MACED_BYTES, text->bytes, text->len);
+	sweep_payload_restamp(out, probe->index, probe->sent_us, &probe->target,
+	    key);
+	return SWEEP_PAYLOAD_BYTES + text->len;
 }
 
 /* Bytes beyond the IP length are link-layer padding, not packet. */
@@ -127,32 +150,37 @@ parse_ip(struct cursor *c, struct reply_ip *ip)
 	return SWEEP_DROP_TYPE;
 }
 
-/* payload has SWEEP_PAYLOAD_BYTES. */
+/* The payload is what is left in c. */
 static enum sweep_drop
-parse_payload(const uint8_t *payload, const struct sweep_capture *capture,
+parse_payload(struct cursor *c, const struct sweep_capture *capture,
     struct sweep_probe *probe)
 {
-	struct cursor c = { .p = payload, .left = SWEEP_PAYLOAD_BYTES };
-	uint8_t mac[MAC_BYTES];
-	uint32_t magic = cursor_be32(&c);
-	uint16_t zero;
+	const uint8_t *payload = c->p;
+	uint8_t mac[MAC_BYTES], want[MAC_BYTES];
+	uint32_t magic = cursor_be32(c);
+	uint8_t text_len, zero;
 
-	probe->phase = cursor_u8(&c);
-	probe->round = cursor_u8(&c);
-	zero = cursor_be16(&c);
-	probe->experiment = cursor_be32(&c);
-	probe->index = cursor_be32(&c);
-	probe->sent_us = cursor_be64(&c);
-	cursor_bytes(&c, probe->target.b, sizeof(probe->target.b));
+	probe->phase = cursor_u8(c);
+	probe->round = cursor_u8(c);
+	text_len = cursor_u8(c);
+	zero = cursor_u8(c);
+	probe->experiment = cursor_be32(c);
+	probe->index = cursor_be32(c);
+	probe->sent_us = cursor_be64(c);
+	cursor_bytes(c, probe->target.b, sizeof(probe->target.b));
+	cursor_skip(c, text_len);
+	cursor_bytes(c, mac, sizeof(mac));
+	if (c->bad)
+		return SWEEP_DROP_SHORT;
 	if (magic != SWEEP_MAGIC || zero != 0)
 		return SWEEP_DROP_TYPE;
 	if (capture->experiment == 0 ||
 	    probe->experiment != capture->experiment)
 		return SWEEP_DROP_EXPERIMENT;
-	(void)crypto_shorthash(mac, payload, MACED_BYTES, capture->key);
-	if (sodium_memcmp(mac, payload + MACED_BYTES, MAC_BYTES) != 0)
-		return SWEEP_DROP_MAC;
-	return SWEEP_OK;
+	(void)crypto_shorthash(want, payload, MACED_BYTES + text_len,
+	    capture->key);
+	return sodium_memcmp(mac, want, MAC_BYTES) == 0 ? SWEEP_OK
+							: SWEEP_DROP_MAC;
 }
 
 enum sweep_drop
@@ -175,19 +203,23 @@ sweep_reply_parse(const uint8_t *packet, size_t len,
 		return SWEEP_DROP_SHORT;
 	if (type != ip.want_type || code != 0)
 		return SWEEP_DROP_TYPE;
-	if (c.left < SWEEP_PAYLOAD_BYTES)
-		return SWEEP_DROP_SHORT;
-	why = parse_payload(c.p, capture, &probe);
-	if (why != SWEEP_OK)
+	why = parse_payload(&c, capture, &probe);
+	if (why == SWEEP_DROP_SHORT || why == SWEEP_DROP_TYPE)
 		return why;
 	*out = (struct sweep_reply){ .index = probe.index,
-		.experiment = capture->experiment,
+		.experiment = probe.experiment,
 		.phase = probe.phase,
 		.round = probe.round,
 		.ttl = ip.ttl,
 		.sent_us = probe.sent_us,
-		.recv_us = now_us };
-	if (!addr_equal(&probe.target, &ip.source))
-		out->flags |= SWEEP_REPLY_OTHER_SOURCE;
-	return SWEEP_OK;
+		.recv_us = now_us,
+		.source = ip.source };
+	if (why == SWEEP_DROP_EXPERIMENT) {
+		out->flags = SWEEP_REPLY_LATE;
+	} else if (why == SWEEP_DROP_MAC) {
+		out->flags = SWEEP_REPLY_FORGED;
+	} else if (!addr_equal(&probe.target, &ip.source)) {
+		out->flags = SWEEP_REPLY_OTHER_SOURCE;
+	}
+	return why;
 }

@@ -10,8 +10,11 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "probes/sweep_choose.h"
+#include "probes/sweep_hops.h"
 #include "probes/sweep_lane.h"
 #include "probes/sweep_order.h"
+#include "probes/sweep_turns.h"
 
 #define DEBT_MAX_MS 20
 #define PROGRESS_MS 200
@@ -33,11 +36,16 @@ struct sweep_send {
 	struct sweep_list *list;
 	struct sweep_progress progress;
 	uint32_t *order; /* progress.total indices into the list */
-	uint32_t next;   /* order[next..] are not yet in a lane */
+	uint32_t *block; /* by position in the order */
+	struct sweep_turns *turns;
+	uint32_t taken; /* into a lane, so far */
 	int64_t rate_pps;
 	int64_t credit;
-	struct mono credited;       /* up to here time has become credit */
-	struct sweep_lane lanes[2]; /* IPv4, IPv6 */
+	struct mono credited;    /* up to here time has become credit */
+	int64_t gap_wait_us;     /* no block may be asked for so long */
+	struct sweep_hops *hops; /* NULL: all through raw sockets */
+	/* By engine, then IPv4 and IPv6. */
+	struct sweep_lane lanes[SWEEP_ENGINE_COUNT][2];
 };
 
 bool
@@ -51,10 +59,17 @@ job_clear(struct sweep_send *s)
 {
 	loop_timer_cancel(s->tick);
 	loop_timer_cancel(s->report);
-	for (size_t i = 0; i < 2; i++)
-		sweep_lane_close(&s->lanes[i]);
+	for (size_t i = 0; i < 2; i++) {
+		sweep_lane_close(&s->lanes[SWEEP_ENGINE_RAW][i]);
+		sweep_lane_close(&s->lanes[SWEEP_ENGINE_PACKET][i]);
+	}
+	sweep_hops_free(s->hops);
+	s->hops = NULL;
+	sweep_turns_free(s->turns);
+	s->turns = NULL;
 	free(s->order);
-	s->order = NULL;
+	free(s->block);
+	s->order = s->block = NULL;
 	sweep_list_release(s->list);
 	s->list = NULL;
 }
@@ -99,21 +114,39 @@ credit_time(struct sweep_send *s)
 	s->credited = now;
 }
 
-/* Takes the next of the order into the lanes, which must be empty. */
+static void
+add_to_lane(struct sweep_send *s, uint32_t position, struct mono now)
+{
+	uint32_t index = s->order[position];
+	const struct addr *target = &s->list->addrs[index];
+	const struct sweep_hop *hop = s->hops != NULL
+	    ? sweep_hops_find(s->hops, s->block[position], target, now)
+	    : NULL;
+	enum sweep_engine engine =
+	    hop != NULL ? SWEEP_ENGINE_PACKET : SWEEP_ENGINE_RAW;
+
+	sweep_lane_add(&s->lanes[engine][addr_is_ipv4(target) ? 0 : 1], index,
+	    target, hop);
+}
+
+/* Takes whose turn it is into the lanes, which must be empty. */
 static void
 fill_lanes(struct sweep_send *s, int64_t n)
 {
-	for (; n > 0 && s->next < s->progress.total; n--) {
-		uint32_t index = s->order[s->next++];
-		const struct addr *target = &s->list->addrs[index];
+	struct mono now = mono_now();
 
-		s->credit -= PACKET_CREDIT;
-		if (addr_is_never_host(target)) {
-			s->progress.send_errors++;
-		} else {
-			sweep_lane_add(&s->lanes[addr_is_ipv4(target) ? 0 : 1],
-			    index, target);
+	for (; n > 0; n--) {
+		int64_t wait_us;
+		uint32_t position =
+		    sweep_turns_next(s->turns, now.us, &wait_us);
+
+		if (position == SWEEP_TURNS_NONE) {
+			s->gap_wait_us = wait_us > 0 ? wait_us : 0;
+			return;
 		}
+		s->credit -= PACKET_CREDIT;
+		s->taken++;
+		add_to_lane(s, position, now);
 	}
 }
 
@@ -124,9 +157,16 @@ flush_lanes(struct sweep_send *s)
 	enum sweep_lane_end end = SWEEP_LANE_EMPTY;
 
 	for (size_t i = 0; i < 2; i++) {
-		if (sweep_lane_flush(&s->lanes[i], &p->sent, &p->send_errors) ==
-		    SWEEP_LANE_FULL)
+		uint32_t by_packet = 0;
+
+		if (sweep_lane_flush(&s->lanes[SWEEP_ENGINE_RAW][i], &p->sent,
+			&p->send_errors) == SWEEP_LANE_FULL)
 			end = SWEEP_LANE_FULL;
+		if (sweep_lane_flush(&s->lanes[SWEEP_ENGINE_PACKET][i],
+			&by_packet, &p->send_errors) == SWEEP_LANE_FULL)
+			end = SWEEP_LANE_FULL;
+		p->sent_packet += by_packet;
+		p->sent += by_packet;
 	}
 	return end;
 }
@@ -135,7 +175,7 @@ flush_lanes(struct sweep_send *s)
 static int64_t
 next_batch_us(const struct sweep_send *s)
 {
-	int64_t left = (int64_t)(s->progress.total - s->next);
+	int64_t left = (int64_t)(s->progress.total - s->taken);
 	int64_t n = left < batch_size(s) ? left : batch_size(s);
 	int64_t missing = n * PACKET_CREDIT - s->credit;
 
@@ -146,15 +186,17 @@ static void
 on_tick(struct loop *lp, void *arg)
 {
 	struct sweep_send *s = arg;
+	int64_t due_us;
 
 	(void)lp;
 	credit_time(s);
-	for (int i = 0; i < BATCHES_PER_WAKEUP; i++) {
+	s->gap_wait_us = 0;
+	for (int i = 0; i < BATCHES_PER_WAKEUP && s->gap_wait_us == 0; i++) {
 		if (flush_lanes(s) == SWEEP_LANE_FULL) {
 			loop_timer_set_us(s->tick, KERNEL_FULL_RETRY_US);
 			return;
 		}
-		if (s->next == s->progress.total) {
+		if (s->taken == s->progress.total) {
 			sweep_send_stop(s);
 			return;
 		}
@@ -162,7 +204,9 @@ on_tick(struct loop *lp, void *arg)
 			break;
 		fill_lanes(s, batch_size(s));
 	}
-	loop_timer_set_us(s->tick, next_batch_us(s));
+	due_us = next_batch_us(s);
+	loop_timer_set_us(s->tick,
+	    due_us > s->gap_wait_us ? due_us : s->gap_wait_us);
 }
 
 static void
@@ -184,7 +228,10 @@ sweep_send_new(struct loop *lp, sweep_progress_cb *cb, void *arg)
 	s->report = loop_timer_new(lp, on_report, s);
 	s->cb = cb;
 	s->arg = arg;
-	s->lanes[0].fd = s->lanes[1].fd = -1;
+	for (size_t i = 0; i < 2; i++) {
+		s->lanes[SWEEP_ENGINE_RAW][i].fd = -1;
+		s->lanes[SWEEP_ENGINE_PACKET][i].fd = -1;
+	}
 	return s;
 }
 
@@ -219,20 +266,18 @@ check_job(const struct sweep_job *job, const struct sweep_list *list,
 	return 0;
 }
 
-/* Those of the job that have a source of their family, not yet in order. */
-static void
-choose_targets(struct sweep_send *s, const struct sweep_job *job)
+static int
+open_family(struct sweep_send *s, const struct sweep_job *job, size_t family,
+    struct sweep_request *request, struct err *err)
 {
-	uint32_t n = job->n_subset > 0 ? job->n_subset : s->list->total;
-
-	s->order = xcalloc(n, sizeof(*s->order));
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t index = job->n_subset > 0 ? job->subset[i] : i;
-
-		if (addr_is_ipv4(&s->list->addrs[index]) ? job->has_source4
-							 : job->has_source6)
-			s->order[s->progress.total++] = index;
-	}
+	request->source = family == 0 ? job->source4 : job->source6;
+	if (sweep_lane_open(&s->lanes[SWEEP_ENGINE_RAW][family],
+		SWEEP_ENGINE_RAW, request, err) == -1)
+		return -1;
+	return job->engine != SWEEP_ENGINE_PACKET
+	    ? 0
+	    : sweep_lane_open(&s->lanes[SWEEP_ENGINE_PACKET][family],
+		  SWEEP_ENGINE_PACKET, request, err);
 }
 
 static int
@@ -241,18 +286,41 @@ open_lanes(struct sweep_send *s, const struct sweep_job *job,
 {
 	struct sweep_request request = { .experiment = job->experiment,
 		.phase = job->phase,
-		.round = job->round };
+		.round = job->round,
+		.text = job->text };
 
 	memcpy(request.key, key, sizeof(request.key));
-	request.source = job->source4;
-	if (job->has_source4 &&
-	    sweep_lane_open(&s->lanes[0], &request, err) == -1)
+	if (job->has_source4 && open_family(s, job, 0, &request, err) == -1)
 		return -1;
-	request.source = job->source6;
-	if (job->has_source6 &&
-	    sweep_lane_open(&s->lanes[1], &request, err) == -1)
+	if (job->has_source6 && open_family(s, job, 1, &request, err) == -1)
 		return -1;
 	return 0;
+}
+
+static int
+order_targets(struct sweep_send *s, const struct sweep_job *job,
+    struct err *err)
+{
+	struct sweep_chosen chosen =
+	    sweep_choose(job, s->list->addrs, s->list->total);
+	uint32_t n_blocks;
+
+	s->progress = (struct sweep_progress){ .job = job->job,
+		.total = chosen.n,
+		.skipped_optout = chosen.skipped_optout,
+		.skipped_special = chosen.skipped_special };
+	s->order = chosen.index;
+	s->block = xcalloc(chosen.n, sizeof(*s->block));
+	n_blocks = sweep_order_build(s->list->addrs, s->order, s->block,
+	    chosen.n, job->order_seed);
+	s->turns = sweep_turns_new(s->block, chosen.n, n_blocks,
+	    (int64_t)job->gap_ms * 1000);
+	if (job->engine != SWEEP_ENGINE_PACKET)
+		return 0;
+	s->hops =
+	    sweep_hops_new(n_blocks, job->has_source4 ? &job->source4 : NULL,
+		job->has_source6 ? &job->source6 : NULL, err);
+	return s->hops == NULL ? -1 : 0;
 }
 
 int
@@ -262,16 +330,13 @@ sweep_send_start(struct sweep_send *s, const struct sweep_job *job,
 {
 	if (check_job(job, list, err) == -1)
 		return -1;
-	if (open_lanes(s, job, key, err) == -1) {
+	s->list = sweep_list_hold(list);
+	if (open_lanes(s, job, key, err) == -1 ||
+	    order_targets(s, job, err) == -1) {
 		job_clear(s);
 		return -1;
 	}
-	s->list = sweep_list_hold(list);
-	s->progress = (struct sweep_progress){ .job = job->job };
-	choose_targets(s, job);
-	sweep_order_build(list->addrs, s->order, s->progress.total,
-	    job->order_seed);
-	s->next = 0;
+	s->taken = 0;
 	s->rate_pps = job->rate_pps;
 	s->credit = 0;
 	s->credited = mono_now();

@@ -29,6 +29,9 @@
 #define PAUSE_CHECK_MS 10
 #define FLUSHES_MAX 16u
 #define TROUBLE_MAX_BYTES 600
+/* Late and forged replies, of which anybody can send any number: so many are
+ * reported in a second. */
+#define SAMPLES_PER_S 20u
 
 struct flush {
 	uint64_t cookie;
@@ -48,9 +51,11 @@ struct sweeper {
 	struct flush flushes[FLUSHES_MAX]; /* oldest first */
 	unsigned n_flushes;
 	struct log_limit limit;
+	struct mono samples_since;
+	unsigned n_samples;
 	size_t n_batch;
 	struct sweep_reply batch[SWEEP_REPLY_BATCH_MAX];
-	uint32_t subset[SWEEP_SUBSET_MAX];
+	struct sweep_job_room room;
 };
 
 /* Main tells the operator; here it is logged sparingly. */
@@ -70,7 +75,7 @@ trouble(struct sweeper *sw, const char *fmt, ...)
 static void
 batch_send(struct sweeper *sw)
 {
-	uint8_t body[2 + SWEEP_REPLY_BATCH_MAX * SWEEP_REPLY_WIRE_BYTES];
+	uint8_t body[2 + SWEEP_REPLY_BATCH_MAX * SWEEP_REPLY_WIRE_MAX_BYTES];
 	size_t len;
 
 	loop_timer_cancel(sw->batch_timer);
@@ -86,11 +91,26 @@ batch_send(struct sweeper *sw)
 	}
 }
 
+static bool
+is_sample_too_many(struct sweeper *sw)
+{
+	struct mono now = mono_now();
+
+	if (mono_diff_ms(now, sw->samples_since) >= 1000) {
+		sw->samples_since = now;
+		sw->n_samples = 0;
+	}
+	return sw->n_samples++ >= SAMPLES_PER_S;
+}
+
 static void
 on_reply(const struct sweep_reply *reply, void *arg)
 {
 	struct sweeper *sw = arg;
 
+	if ((reply->flags & (SWEEP_REPLY_LATE | SWEEP_REPLY_FORGED)) != 0 &&
+	    is_sample_too_many(sw))
+		return;
 	sw->batch[sw->n_batch++] = *reply;
 	if (sw->n_batch == SWEEP_REPLY_BATCH_MAX) {
 		batch_send(sw);
@@ -145,6 +165,18 @@ is_same_capture(const struct sweep_capture *a, const struct sweep_capture *b)
 }
 
 static void
+capturing_send(struct sweeper *sw)
+{
+	uint8_t body[1];
+	size_t len = sweep_encode_capturing(sw->rings != NULL
+		? sweep_capture_mode(sw->rings)
+		: SWEEP_CAPTURE_OFF,
+	    body, sizeof(body));
+
+	chan_send(sw->ch, SWEEP_MSG_CAPTURING, body, len);
+}
+
+static void
 capture_stop(struct sweeper *sw)
 {
 	sweep_capture_close(sw->rings);
@@ -175,11 +207,14 @@ handle_capture(struct sweeper *sw, const struct chan_msg *msg)
 	sweep_send_stop(sw->send);
 	capture_stop(sw);
 	sw->what = what;
-	if (what.experiment == 0)
+	if (what.experiment == 0) {
+		capturing_send(sw);
 		return;
+	}
 	sw->rings = sweep_capture_open(sw->lp, &what, on_reply, sw, &err);
 	if (sw->rings == NULL)
 		trouble(sw, "capture: %s", err.msg);
+	capturing_send(sw);
 }
 
 static void
@@ -217,7 +252,7 @@ handle_job(struct sweeper *sw, const struct chan_msg *msg)
 	struct sweep_job job;
 	struct err err = { .code = ERR_NONE };
 
-	if (sweep_decode_job(msg->body, msg->len, &job, sw->subset) == -1) {
+	if (sweep_decode_job(msg->body, msg->len, &job, &sw->room) == -1) {
 		trouble(sw, "job: malformed message");
 		return;
 	}

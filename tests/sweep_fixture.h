@@ -10,7 +10,7 @@
 #include "probes/sweep_packet.h"
 
 #define FIXTURE_EXPERIMENT 77u
-#define FIXTURE_PACKET_MAX 160u
+#define FIXTURE_PACKET_MAX 420u
 
 struct fixture_reply {
 	const char *source;
@@ -23,6 +23,7 @@ struct fixture_reply {
 	uint8_t round;
 	uint8_t ttl;          /* 0: 57 */
 	uint8_t option_bytes; /* of IPv4, a multiple of 4 */
+	const char *text;     /* NULL: none; at most SWEEP_TEXT_MAX bytes */
 };
 
 static inline struct addr
@@ -85,14 +86,30 @@ fixture_ipv6(struct wcursor *w, const struct fixture_reply *r, size_t length)
 	wcursor_bytes(w, to.b, 16);
 }
 
+/* RFC 1071, of ICMP with the pseudo header of IPv6 if it is that. */
+static inline void
+fixture_checksum(uint8_t *packet, size_t icmp_at, size_t length)
+{
+	bool is_ipv4 = packet[0] >> 4 == 4;
+	uint32_t sum = is_ipv4 ? 0 : (uint32_t)(length - icmp_at) + 58;
+
+	for (size_t i = is_ipv4 ? icmp_at : 8; i < length; i++)
+		sum += i % 2 == 0 ? (uint32_t)packet[i] << 8 : packet[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	packet[icmp_at + 2] = (uint8_t)(~sum >> 8);
+	packet[icmp_at + 3] = (uint8_t)~sum;
+}
+
 /* The valid reply, from the IP header on; returns its length. */
 static inline size_t
 fixture_build(const struct fixture_reply *r, uint8_t out[FIXTURE_PACKET_MAX])
 {
 	struct sweep_capture capture = fixture_capture();
 	bool is_ipv4 = strchr(r->source, ':') == NULL;
-	size_t length =
-	    (is_ipv4 ? 20u + r->option_bytes : 40u) + 8 + SWEEP_PAYLOAD_BYTES;
+	size_t text_len = r->text != NULL ? strlen(r->text) : 0;
+	size_t length = (is_ipv4 ? 20u + r->option_bytes : 40u) + 8 +
+	    SWEEP_PAYLOAD_BYTES + text_len;
 	struct wcursor w = { .left = FIXTURE_PACKET_MAX };
 	struct sweep_probe probe = { .phase = r->phase,
 		.round = r->round,
@@ -102,10 +119,13 @@ fixture_build(const struct fixture_reply *r, uint8_t out[FIXTURE_PACKET_MAX])
 		.sent_us = r->sent_us,
 		.target =
 		    fixture_addr(r->target != NULL ? r->target : r->source) };
-	uint8_t payload[SWEEP_PAYLOAD_BYTES];
+	uint8_t payload[SWEEP_PAYLOAD_MAX_BYTES];
 
 	w.p = out;
-	sweep_payload_build(&probe, capture.key, payload);
+	probe.text.len = (uint8_t)text_len;
+	if (text_len > 0)
+		memcpy(probe.text.bytes, r->text, text_len);
+	(void)sweep_payload_build(&probe, capture.key, payload);
 	if (is_ipv4) {
 		fixture_ipv4(&w, r, length);
 	} else {
@@ -113,9 +133,11 @@ fixture_build(const struct fixture_reply *r, uint8_t out[FIXTURE_PACKET_MAX])
 	}
 	wcursor_u8(&w, is_ipv4 ? 0 : 129);
 	wcursor_u8(&w, 0);
-	wcursor_be16(&w, 0); /* the checksum is the kernel's business */
+	wcursor_be16(&w, 0);          /* the checksum follows */
 	wcursor_be32(&w, 0x12345678); /* id, seq: changed by some NAT */
-	wcursor_bytes(&w, payload, sizeof(payload));
+	wcursor_bytes(&w, payload, SWEEP_PAYLOAD_BYTES + text_len);
+	fixture_checksum(out, length - 8 - SWEEP_PAYLOAD_BYTES - text_len,
+	    length);
 	return length;
 }
 

@@ -30,7 +30,8 @@
 #define CONF_HEADERS_MAX 16u       /* of an http probe */
 #define CONF_EXPECT_WITHIN_BYTES 4096u
 #define CONF_ALLOW_MAX 1024u
-#define CONF_PINGS_MAX 20u /* of one check */
+#define CONF_PINGS_MAX 20u      /* of one check */
+#define CONF_PROBE_TEXT_MAX 64u /* bytes */
 #define CONF_NAME_MAX 32 /* site, service, probe names: [a-z0-9][a-z0-9._-]* */
 
 enum probe_kind {
@@ -153,12 +154,16 @@ struct conf_bird {
 	    timeout_ms; /* for BIRD's greeting and each reply; default 2 s */
 };
 
+/* How a site sends probes: the same numbers as enum sweep_engine. */
+enum conf_engine { CONF_ENGINE_RAW, CONF_ENGINE_PACKET, CONF_ENGINE_COUNT };
+
 /* The test prefix of a site: at most one of each family. */
 struct conf_test {
 	struct prefix *prefixes;
 	size_t n_prefixes;    /* 0: this site takes no part in experiments */
 	struct addr *sources; /* one in each prefix; probes are sent from it */
 	size_t n_sources;     /* == n_prefixes, same order */
+	enum conf_engine engine; /* of the sender; default raw */
 	/* A withdrawal of the test prefix not renewed for so long is undone. */
 	int64_t confirm_ms; /* default 30 s */
 };
@@ -203,6 +208,10 @@ struct conf_predict {
 	int64_t settle_max_ms;        /* default 5 min */
 	bool allow_special;           /* lab: accept private and documentation
 				     addresses as clients; default false */
+	int64_t block_gap_ms; /* between two probes to one /24 or /48; default
+				 20 ms, 0: none */
+	char *text; /* in each probe: who pings, and why; printable ASCII, at
+		       most CONF_PROBE_TEXT_MAX, "": none */
 };
 
 /* The guards of the fleet, see core/guard.h, guard_budget.h, brake.h, room.h. */
@@ -277,5 +286,6 @@ char *conf_format(const struct conf *c);
 
 const char *conf_probe_kind_name(enum probe_kind kind);
 const char *conf_method_name(enum conf_method method);
+const char *conf_engine_name(enum conf_engine engine);
 
 #endif /* BASE_CONF_H */

@@ -51,13 +51,13 @@ struct raw_test {
 	unsigned prefixes_count;
 	char **sources;
 	unsigned sources_count;
-	char *confirm;
+	char *confirm, *engine;
 };
 
 struct raw_predict {
 	char *rate, *linger;
 	char *sentinels, *sentinel_interval, *settle_max;
-	char *allow_special;
+	char *allow_special, *block_gap, *text;
 };
 
 struct raw_budget {

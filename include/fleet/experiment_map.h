@@ -12,6 +12,7 @@
 struct experiment_clients {
 	uint32_t list;
 	uint32_t n;
+	uint32_t largest_block; /* clients in the fullest /24 or /48 */
 	struct addr *addr;
 	double *weight;
 	bool *is_ipv4;

@@ -24,6 +24,8 @@
 #define SWEEP_REPLY_BATCH_MAX 1024 /* replies in one message */
 #define SWEEP_TARGETS_PER_MSG 4096
 #define SWEEP_SUBSET_MAX 100000 /* indices in one job */
+#define SWEEP_OPTOUTS_MAX 4096  /* prefixes in one job */
+#define SWEEP_TEXT_MAX 64       /* bytes */
 
 enum sweep_msg {
 	/* main -> sweeper */
@@ -34,10 +36,36 @@ enum sweep_msg {
 	SWEEP_MSG_FLUSH,       /* u64 cookie: report all captured so far, then
 				  answer with SWEEP_MSG_FLUSHED */
 	/* sweeper -> main */
-	SWEEP_MSG_REPLIES,  /* u16 count, then that many struct sweep_reply */
-	SWEEP_MSG_PROGRESS, /* struct sweep_progress */
-	SWEEP_MSG_FLUSHED,  /* u64 cookie, then struct sweep_counters */
-	SWEEP_MSG_TROUBLE,  /* text: why it cannot send or capture */
+	SWEEP_MSG_REPLIES,   /* u16 count, then that many struct sweep_reply */
+	SWEEP_MSG_PROGRESS,  /* struct sweep_progress */
+	SWEEP_MSG_FLUSHED,   /* u64 cookie, then struct sweep_counters */
+	SWEEP_MSG_TROUBLE,   /* text: why it cannot send or capture */
+	SWEEP_MSG_CAPTURING, /* u8 enum sweep_capture_mode: capture began */
+};
+
+/* How replies are captured. */
+enum sweep_capture_mode {
+	SWEEP_CAPTURE_OFF,
+	SWEEP_CAPTURE_RING, /* AF_PACKET with TPACKET_V3 */
+	SWEEP_CAPTURE_RAW,  /* raw sockets, where there is no AF_PACKET: the
+			       test prefix must be local, see docs/sweep.md */
+	SWEEP_CAPTURE_MODE_COUNT
+};
+const char *sweep_capture_mode_name(enum sweep_capture_mode mode);
+
+/* How probes are sent. */
+enum sweep_engine {
+	SWEEP_ENGINE_RAW,    /* raw sockets: the kernel routes each packet */
+	SWEEP_ENGINE_PACKET, /* AF_PACKET to the next hop, past the kernel's
+				firewall and queues; raw where there is none */
+	SWEEP_ENGINE_COUNT
+};
+const char *sweep_engine_name(enum sweep_engine engine);
+
+/* In the payload, for whoever looks at a packet: printable ASCII. */
+struct sweep_text {
+	uint8_t len; /* <= SWEEP_TEXT_MAX */
+	uint8_t bytes[SWEEP_TEXT_MAX];
 };
 
 /* What to accept.  experiment 0: capture nothing. */
@@ -69,16 +97,29 @@ struct sweep_job {
 	struct addr source6;
 	bool has_source4;
 	bool has_source6;
+	uint8_t engine;     /* enum sweep_engine */
+	bool allow_special; /* lab: also addresses that addr_special names */
+	uint32_t gap_ms;    /* least time between two probes to one block */
+	struct sweep_text text;
 	/* Indices into the list; n_subset 0: the whole list. Borrowed. */
 	const uint32_t *subset;
 	uint32_t n_subset; /* <= SWEEP_SUBSET_MAX */
+	/* Whoever does not want to be pinged.  Borrowed. */
+	const struct prefix *optouts;
+	uint32_t n_optouts; /* <= SWEEP_OPTOUTS_MAX */
 };
 
 enum sweep_reply_flag {
 	SWEEP_REPLY_OTHER_SOURCE = 1u << 0, /* answered from another address */
+	SWEEP_REPLY_LATE = 1u << 1,   /* a sample: of another experiment */
+	SWEEP_REPLY_FORGED = 1u << 2, /* a sample: the MAC is wrong */
 };
 
-/* One accepted reply: valid MAC, current experiment. */
+/*
+ * One reply.  Without flags it is accepted: valid MAC, current experiment, from
+ * the target.  Of late and forged ones only some are reported, as samples:
+ * anybody can send them at any rate.  All are counted in sweep_counters.
+ */
 struct sweep_reply {
 	uint32_t index; /* in the target list */
 	uint8_t phase;
@@ -88,15 +129,20 @@ struct sweep_reply {
 	uint64_t sent_us; /* sender's wall clock */
 	uint64_t recv_us; /* ours: an RTT only if both are the same machine */
 	uint32_t experiment; /* late batches of an old one are told by it */
+	struct addr source;  /* travels only with flags; else it is zero */
 };
-#define SWEEP_REPLY_WIRE_BYTES 28u
+#define SWEEP_REPLY_WIRE_BYTES 28u     /* without flags */
+#define SWEEP_REPLY_WIRE_MAX_BYTES 44u /* with the source */
 
 struct sweep_progress {
 	uint32_t job;
 	uint32_t sent;
 	uint32_t total;
-	uint32_t send_errors; /* the kernel refused; counted, not retried */
-	bool done;            /* last message about this job */
+	uint32_t send_errors;     /* the kernel refused; counted, not retried */
+	uint32_t skipped_optout;  /* not pinged: they do not want it */
+	uint32_t skipped_special; /* not pinged: no public address */
+	uint32_t sent_packet;     /* those of sent that AF_PACKET sent */
+	bool done;                /* last message about this job */
 };
 
 /* Everything captured and not accepted is counted here, by reason. */
@@ -121,12 +167,15 @@ int sweep_decode_capture(const uint8_t *body, size_t len,
 size_t sweep_encode_targets(const struct sweep_targets *in, uint8_t *buf,
     size_t size);
 size_t sweep_encode_job(const struct sweep_job *in, uint8_t *buf, size_t size);
+/* n <= SWEEP_REPLY_BATCH_MAX. */
 size_t sweep_encode_replies(const struct sweep_reply *in, size_t n,
     uint8_t *buf, size_t size);
 /* out has room for max; returns the count, or -1. The same bytes travel in
  * HTTP bodies from agent to controller. */
 int sweep_decode_replies(const uint8_t *body, size_t len,
     struct sweep_reply *out, size_t max);
+int sweep_decode_capturing(const uint8_t *body, size_t len,
+    enum sweep_capture_mode *out);
 int sweep_decode_progress(const uint8_t *body, size_t len,
     struct sweep_progress *out);
 int sweep_decode_flushed(const uint8_t *body, size_t len, uint64_t *cookie,

@@ -6,7 +6,8 @@
  * rings of the kernel, one for each address family of the test prefixes.
  *
  * It sees replies before routing and reverse-path filter do, and whether or not
- * the address is configured here.
+ * the address is configured here.  Where packet sockets are not to be had it
+ * uses raw sockets, which are less: see sweep_rawcap.h.
  */
 #include <stdbool.h>
 
@@ -20,7 +21,7 @@
 
 struct sweep_rings;
 
-/* One accepted reply, borrowed for the call. */
+/* One reply, accepted, or late or forged by its flags; borrowed for the call. */
 typedef void sweep_reply_cb(const struct sweep_reply *reply, void *arg);
 
 /* Needs CAP_NET_RAW.  what is copied.  NULL with err. */
@@ -35,6 +36,8 @@ void sweep_capture_drain(struct sweep_rings *r);
  * be called from within the callback: a block more may still come. */
 void sweep_capture_pause(struct sweep_rings *r, bool pause);
 bool sweep_capture_is_paused(const struct sweep_rings *r);
+/* Of both families: the lesser. */
+enum sweep_capture_mode sweep_capture_mode(const struct sweep_rings *r);
 /* Since open. */
 struct sweep_counters sweep_capture_counters(struct sweep_rings *r);
 

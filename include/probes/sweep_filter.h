@@ -14,11 +14,15 @@
 #include "probes/sweep.h"
 
 /* Enough of a packet to hold IP options and our whole payload. */
-#define SWEEP_SNAP_BYTES 128u
+#define SWEEP_SNAP_BYTES 384u
 #define SWEEP_FILTER_MAX 160u
 
 /* Of the given family; returns the number of instructions in out. */
 size_t sweep_filter_build(const struct sweep_capture *capture, bool is_ipv4,
+    struct sock_filter out[SWEEP_FILTER_MAX]);
+
+/* The same for a raw ICMPv6 socket, whose packets begin behind the header. */
+size_t sweep_filter_build_raw_ipv6(const struct sweep_capture *capture,
     struct sock_filter out[SWEEP_FILTER_MAX]);
 
 #endif /* PROBES_SWEEP_FILTER_H */

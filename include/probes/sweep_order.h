@@ -16,10 +16,12 @@
 #include "base/addr.h"
 
 /*
- * Permutes index[0..n), which are indices into addrs and may repeat.  Takes
- * linear time, about 32 bytes per target while it runs, none afterwards.
+ * Permutes index[0..n), which are indices into addrs and may repeat; block[i]
+ * becomes the number of the block of index[i], counted from 0.  Returns how
+ * many blocks there are.  Takes linear time, about 40 bytes per target while it
+ * runs, none afterwards.
  */
-void sweep_order_build(const struct addr *addrs, uint32_t *index, uint32_t n,
-    uint64_t seed);
+uint32_t sweep_order_build(const struct addr *addrs, uint32_t *index,
+    uint32_t *block, uint32_t n, uint64_t seed);
 
 #endif /* PROBES_SWEEP_ORDER_H */

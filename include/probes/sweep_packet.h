@@ -8,12 +8,14 @@
  *	0      4   magic "ACS1"
  *	4      1   phase
  *	5      1   round
- *	6      2   zero
+ *	6      1   length of the text
+ *	7      1   zero
  *	8      4   experiment
  *	12     4   index of the target in the list
  *	16     8   send time, microseconds of the sender's wall clock
  *	24     16  target address (IPv4 as v4-mapped)
- *	40     8   SipHash-2-4 over bytes 0..39 under the experiment's key
+ *	40     n   text for whoever looks at the packet: who pings, and why
+ *	40+n   8   SipHash-2-4 over all before it, under the experiment's key
  *
  * Validation needs nothing but the key: every site can check a reply to a
  * probe that another site sent.  ICMP id and sequence are never looked at,
@@ -26,7 +28,9 @@
 #include "base/addr.h"
 #include "probes/sweep.h"
 
-#define SWEEP_PAYLOAD_BYTES 48u
+#define SWEEP_PAYLOAD_BYTES 48u  /* without a text */
+#define SWEEP_TEXT_WIRE_MAX 255u /* what a reader takes; a sender: TEXT_MAX */
+#define SWEEP_PAYLOAD_MAX_BYTES (SWEEP_PAYLOAD_BYTES + SWEEP_TEXT_WIRE_MAX)
 #define SWEEP_MAGIC 0x41435331u
 
 struct sweep_probe {
@@ -36,10 +40,15 @@ struct sweep_probe {
 	uint32_t index;
 	uint64_t sent_us;
 	struct addr target;
+	struct sweep_text text;
 };
 
-void sweep_payload_build(const struct sweep_probe *probe,
-    const uint8_t key[SWEEP_KEY_BYTES], uint8_t out[SWEEP_PAYLOAD_BYTES]);
+/* Puts other values in place of those of a payload that was built. */
+void sweep_payload_restamp(uint8_t *payload, uint32_t index, uint64_t sent_us,
+    const struct addr *target, const uint8_t key[SWEEP_KEY_BYTES]);
+/* Returns the length: SWEEP_PAYLOAD_BYTES and that of the text. */
+size_t sweep_payload_build(const struct sweep_probe *probe,
+    const uint8_t key[SWEEP_KEY_BYTES], uint8_t out[SWEEP_PAYLOAD_MAX_BYTES]);
 
 enum sweep_drop {
 	SWEEP_OK,
@@ -52,7 +61,9 @@ enum sweep_drop {
 
 /*
  * packet: from the IP header on, any length, any content.  now_us: receive
- * time.  *out only on SWEEP_OK.
+ * time.  *out is a reply on SWEEP_OK; on SWEEP_DROP_EXPERIMENT and
+ * SWEEP_DROP_MAC it is what the packet claims, flagged as late or forged; else
+ * it is left alone.
  */
 enum sweep_drop sweep_reply_parse(const uint8_t *packet, size_t len,
     const struct sweep_capture *capture, uint64_t now_us,

@@ -10,11 +10,17 @@
 /* out->addrs points into body. */
 int sweep_decode_targets(const uint8_t *body, size_t len,
     struct sweep_targets *out);
-/* out->subset points to subset, which has room for SWEEP_SUBSET_MAX. */
+/* Where what a job borrows is decoded to. */
+struct sweep_job_room {
+	uint32_t subset[SWEEP_SUBSET_MAX];
+	struct prefix optouts[SWEEP_OPTOUTS_MAX];
+};
 int sweep_decode_job(const uint8_t *body, size_t len, struct sweep_job *out,
-    uint32_t *subset);
+    struct sweep_job_room *room);
 int sweep_decode_flush(const uint8_t *body, size_t len, uint64_t *cookie);
 size_t sweep_encode_progress(const struct sweep_progress *in, uint8_t *buf,
+    size_t size);
+size_t sweep_encode_capturing(enum sweep_capture_mode mode, uint8_t *buf,
     size_t size);
 size_t sweep_encode_flushed(uint64_t cookie, const struct sweep_counters *in,
     uint8_t *buf, size_t size);

@@ -36,6 +36,7 @@ struct orders {
 	uint8_t key[SWEEP_KEY_BYTES];
 	struct sweep_job job; /* job 0: none; sources are the site's */
 	uint32_t *subset;
+	struct prefix *optouts;
 };
 
 /* doc must outlive *out. */

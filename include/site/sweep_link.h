@@ -25,7 +25,8 @@ void sweep_link_capture(struct sweep_link *sl, uint32_t experiment,
 /*
  * Sends over the target list that job->list names; fetches it from the
  * controller first if it is not here.  The subset is copied.  A job that is
- * running or done already is not started again.
+ * running or done already is not started again.  Sources and engine are the
+ * site's own.
  */
 void sweep_link_run(struct sweep_link *sl, const struct sweep_job *job);
 void sweep_link_stop(struct sweep_link *sl);
@@ -33,7 +34,8 @@ void sweep_link_stop(struct sweep_link *sl);
 void sweep_link_flush(struct sweep_link *sl, uint64_t cookie);
 
 /* {"job", "sent", "total", "send_errors", "done", "failed", "starts",
- * "trouble", "counters": {…}}; new reference. */
+ * "trouble", "capture", "engine", "sent_packet", "skipped_optout",
+ * "skipped_special", "counters": {…}}; new reference. */
 json_t *sweep_link_status(const struct sweep_link *sl);
 
 #endif /* SITE_SWEEP_LINK_H */

@@ -52,6 +52,17 @@ conf_method_name(enum conf_method method)
 	return method_names[method];
 }
 
+const char *
+conf_engine_name(enum conf_engine engine)
+{
+	static const char *const names[CONF_ENGINE_COUNT] = {
+		[CONF_ENGINE_RAW] = "raw",
+		[CONF_ENGINE_PACKET] = "packet",
+	};
+
+	return names[engine];
+}
+
 /* Reads at most max bytes; the length, or -1. */
 static ssize_t
 read_all(int fd, uint8_t *buf, size_t max)
@@ -192,6 +203,7 @@ free_controller(struct conf_controller *c)
 		free(c->sites[i]);
 	free(c->sites);
 	free(c->capacity);
+	free(c->predict.text);
 	free(c);
 }
 

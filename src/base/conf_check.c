@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/printable.h"
 #include "base/xalloc.h"
 
 #define SEC_MS INT64_C(1000)
@@ -154,6 +155,25 @@ check_sources(struct conf_ck *ck, const struct raw_test *raw,
 }
 
 static int
+check_engine(struct conf_ck *ck, const char *text, enum conf_engine *out)
+{
+	size_t mark = conf_ck_enter(ck, "engine");
+	char shown[PRINTABLE_TEXT_BYTES];
+	enum conf_engine e = CONF_ENGINE_RAW;
+
+	while (text != NULL && e < CONF_ENGINE_COUNT &&
+	    strcmp(conf_engine_name(e), text) != 0)
+		e++;
+	if (e == CONF_ENGINE_COUNT) {
+		return conf_ck_refuse(ck, "%s: expected raw or packet",
+		    printable(text, shown));
+	}
+	*out = e;
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
+static int
 check_test(struct conf_ck *ck, const struct raw_test *raw,
     struct conf_agent *out)
 {
@@ -163,7 +183,9 @@ check_test(struct conf_ck *ck, const struct raw_test *raw,
 	size_t mark = conf_ck_enter(ck, "test");
 
 	if (conf_ck_duration(ck, &confirm, raw != NULL ? raw->confirm : NULL,
-		&t->confirm_ms) == -1)
+		&t->confirm_ms) == -1 ||
+	    check_engine(ck, raw != NULL ? raw->engine : NULL, &t->engine) ==
+		-1)
 		return -1;
 	if (raw != NULL) {
 		if (conf_ck_prefixes(ck, raw->prefixes, raw->prefixes_count,
@@ -243,6 +265,32 @@ check_no_agent(struct conf_ck *ck, const struct conf_raw *raw)
 	return 0;
 }
 
+/* Strangers will read it in their packet dumps. */
+static int
+check_probe_text(struct conf_ck *ck, const char *text, char **out)
+{
+	size_t mark = conf_ck_enter(ck, "text");
+	char shown[PRINTABLE_TEXT_BYTES];
+
+	if (text == NULL)
+		text = "anycast catchment measurement";
+	if (strlen(text) > CONF_PROBE_TEXT_MAX) {
+		return conf_ck_refuse(ck,
+		    "%s: too long, expected at most %u bytes",
+		    printable(text, shown), CONF_PROBE_TEXT_MAX);
+	}
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p < ' ' || *p > '~') {
+			return conf_ck_refuse(ck,
+			    "%s: expected printable ASCII",
+			    printable(text, shown));
+		}
+	}
+	*out = xstrdup(text);
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
 static int
 check_predict(struct conf_ck *ck, const struct raw_predict *raw,
     struct conf_predict *out)
@@ -257,6 +305,8 @@ check_predict(struct conf_ck *ck, const struct raw_predict *raw,
 		10 * MIN_MS, 5 * SEC_MS };
 	static const struct conf_duration settle = { "settle_max", SEC_MS,
 		HOUR_MS, 5 * MIN_MS };
+	static const struct conf_duration gap = { "block_gap", 0, 10 * SEC_MS,
+		20 };
 	size_t mark = conf_ck_enter(ck, "predict");
 
 	if (raw == NULL)
@@ -270,7 +320,10 @@ check_predict(struct conf_ck *ck, const struct raw_predict *raw,
 	    conf_ck_duration(ck, &settle, raw->settle_max,
 		&out->settle_max_ms) == -1 ||
 	    conf_ck_bool(ck, "allow_special", raw->allow_special,
-		&out->allow_special) == -1)
+		&out->allow_special) == -1 ||
+	    conf_ck_duration(ck, &gap, raw->block_gap, &out->block_gap_ms) ==
+		-1 ||
+	    check_probe_text(ck, raw->text, &out->text) == -1)
 		return -1;
 	conf_ck_leave(ck, mark);
 	return 0;

@@ -224,6 +224,7 @@ new_test(const struct conf_test *t)
 	for (size_t i = 0; i < t->n_sources; i++)
 		out->sources[i] = xstrdup(addr_format(&t->sources[i], buf));
 	out->confirm = duration(t->confirm_ms);
+	out->engine = xstrdup(conf_engine_name(t->engine));
 	return out;
 }
 
@@ -356,6 +357,8 @@ fill_controller(struct conf_raw *out, const struct conf_controller *c)
 	predict->sentinel_interval = duration(c->predict.sentinel_interval_ms);
 	predict->settle_max = duration(c->predict.settle_max_ms);
 	predict->allow_special = truth(c->predict.allow_special);
+	predict->block_gap = duration(c->predict.block_gap_ms);
+	predict->text = xstrdup(c->predict.text);
 	fleet->predict = predict;
 	fill_capacity(fleet, c);
 	fleet->guards = new_fleet_guards(&c->guards);

@@ -115,6 +115,7 @@ static const cyaml_schema_field_t test_fields[] = {
 	LIST(struct raw_test, prefixes, CYAML_FLAG_DEFAULT, &text_entry, 1, 2),
 	LIST(struct raw_test, sources, CYAML_FLAG_DEFAULT, &text_entry, 1, 2),
 	TEXT(struct raw_test, confirm),
+	TEXT(struct raw_test, engine),
 	CYAML_FIELD_END,
 };
 
@@ -125,6 +126,8 @@ static const cyaml_schema_field_t predict_fields[] = {
 	TEXT(struct raw_predict, sentinel_interval),
 	TEXT(struct raw_predict, settle_max),
 	TEXT(struct raw_predict, allow_special),
+	TEXT(struct raw_predict, block_gap),
+	QUOTED_TEXT(struct raw_predict, text),
 	CYAML_FIELD_END,
 };
 

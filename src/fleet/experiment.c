@@ -494,7 +494,8 @@ experiment_on_tick(struct experiment *ex)
 	if (!experiment_is_running(ex))
 		return;
 	if (experiment_has_rounds(ex) && ex->step == ROUND_SENDING)
-		limit_ms += 2000LL * ex->clients.n / (int64_t)conf->rate_pps;
+		limit_ms += 2000LL * ex->clients.n / (int64_t)conf->rate_pps +
+		    2 * conf->block_gap_ms * ex->clients.largest_block;
 	if (experiment_has_rounds(ex))
 		limit_ms += conf->linger_ms + conf->sentinel_interval_ms;
 	if (mono_diff_ms(mono_now(),
@@ -545,6 +546,9 @@ take_reply(struct experiment *ex, uint8_t site, const struct sweep_reply *r)
 	uint32_t slot = r->index;
 	uint8_t *outcomes;
 
+	/* Samples of what the site has counted: they say nothing of a client. */
+	if ((r->flags & (SWEEP_REPLY_LATE | SWEEP_REPLY_FORGED)) != 0)
+		return;
 	if (r->experiment != ex->id) {
 		ex->counters.late++;
 		return;

@@ -7,6 +7,12 @@
 
 #include "base/xalloc.h"
 
+static bool
+is_same_block(const struct addr *a, const struct addr *b)
+{
+	return memcmp(a->b, b->b, addr_is_ipv4(a) ? 15 : 6) == 0;
+}
+
 void
 experiment_clients_init(struct experiment_clients *ec,
     const struct controller *c)
@@ -20,6 +26,14 @@ experiment_clients_init(struct experiment_clients *ec,
 		    sizeof(ec->addr[i].b));
 		ec->weight[i] = c->clients[i].weight;
 		ec->is_ipv4[i] = addr_is_ipv4(&ec->addr[i]);
+	}
+	/* The list is in the order of addresses. */
+	for (uint32_t i = 0, run = 0; i < ec->n; i++) {
+		run = i > 0 && is_same_block(&ec->addr[i - 1], &ec->addr[i])
+		    ? run + 1
+		    : 1;
+		if (run > ec->largest_block)
+			ec->largest_block = run;
 	}
 }
 

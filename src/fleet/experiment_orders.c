@@ -29,15 +29,19 @@ subset_json(const struct experiment *ex)
 static json_t *
 sweep_json(const struct experiment *ex, size_t site)
 {
+	const struct conf_predict *conf = &ex->c->conf->predict;
+
 	if (site != ex->sender || ex->step == ROUND_NONE ||
 	    ex->step == ROUND_PAUSE)
 		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:o}", "job",
-	    (json_int_t)ex->job, "experiment", (json_int_t)ex->id, "list",
-	    (json_int_t)ex->clients.list, "phase", (int)ex->state, "round",
-	    (int)ex->round, "rate_pps",
-	    (json_int_t)ex->c->conf->predict.rate_pps, "seed",
-	    (json_int_t)ex->id, "subset", subset_json(ex));
+	return json_pack("{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:b, "
+			 "s:o}",
+	    "job", (json_int_t)ex->job, "experiment", (json_int_t)ex->id,
+	    "list", (json_int_t)ex->clients.list, "phase", (int)ex->state,
+	    "round", (int)ex->round, "rate_pps", (json_int_t)conf->rate_pps,
+	    "seed", (json_int_t)ex->id, "gap_ms",
+	    (json_int_t)conf->block_gap_ms, "text", conf->text, "allow_special",
+	    conf->allow_special, "subset", subset_json(ex));
 }
 
 void

@@ -197,6 +197,72 @@ parse_subset(const json_t *list, struct orders *out, struct err *err)
 	return 0;
 }
 
+/* Without one: none. */
+static int
+parse_text(const json_t *value, struct sweep_text *out, struct err *err)
+{
+	size_t len = json_string_length(value);
+
+	if (value == NULL || json_is_null(value))
+		return 0;
+	if (!json_is_string(value) || len > SWEEP_TEXT_MAX) {
+		return err_set(err, ERR_PROTO,
+		    "orders: sweep.text: expected at most %d bytes",
+		    SWEEP_TEXT_MAX);
+	}
+	memcpy(out->bytes, json_string_value(value), len);
+	out->len = (uint8_t)len;
+	return 0;
+}
+
+static int
+parse_optouts(const json_t *list, struct orders *out, struct err *err)
+{
+	const json_t *item;
+	size_t i;
+
+	if (list == NULL || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || json_array_size(list) > SWEEP_OPTOUTS_MAX) {
+		return err_set(err, ERR_PROTO,
+		    "orders: sweep.optouts: expected at most %d prefixes",
+		    SWEEP_OPTOUTS_MAX);
+	}
+	out->optouts = xcalloc(json_array_size(list), sizeof(*out->optouts));
+	json_array_foreach (list, i, item) {
+		const char *text = json_string_value(item);
+
+		if (text == NULL ||
+		    prefix_parse(text, &out->optouts[i], err) == -1) {
+			return err_set(err, ERR_PROTO,
+			    "orders: sweep.optouts: expected prefixes");
+		}
+	}
+	out->job.optouts = out->optouts;
+	out->job.n_optouts = (uint32_t)json_array_size(list);
+	return 0;
+}
+
+/* How to treat those who are pinged. */
+static int
+parse_manners(const json_t *sweep, struct orders *out, struct err *err)
+{
+	const json_t *special = json_object_get(sweep, "allow_special");
+
+	if (json_object_get(sweep, "gap_ms") != NULL &&
+	    get_u32(sweep, "gap_ms", &out->job.gap_ms, err) == -1)
+		return -1;
+	if (special != NULL && !json_is_boolean(special)) {
+		return err_set(err, ERR_PROTO,
+		    "orders: sweep.allow_special: expected true or false");
+	}
+	out->job.allow_special = json_is_true(special);
+	if (parse_text(json_object_get(sweep, "text"), &out->job.text, err) ==
+	    -1)
+		return -1;
+	return parse_optouts(json_object_get(sweep, "optouts"), out, err);
+}
+
 static int
 parse_sweep(const json_t *doc, struct orders *out, struct err *err)
 {
@@ -222,6 +288,8 @@ parse_sweep(const json_t *doc, struct orders *out, struct err *err)
 		return err_set(err, ERR_PROTO,
 		    "orders: sweep: does not fit the capture");
 	}
+	if (parse_manners(sweep, out, err) == -1)
+		return -1;
 	return parse_subset(json_object_get(sweep, "subset"), out, err);
 }
 
@@ -251,5 +319,6 @@ orders_fini(struct orders *o)
 	free(o->permits);
 	free(o->last);
 	free(o->subset);
+	free(o->optouts);
 	*o = (struct orders){ 0 };
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "site/sweep_link.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,10 @@
 #include "base/xalloc.h"
 #include "site/agent_state.h"
 #include "site/uplink.h"
+
+static_assert((int)CONF_ENGINE_RAW == SWEEP_ENGINE_RAW &&
+	(int)CONF_ENGINE_PACKET == SWEEP_ENGINE_PACKET,
+    "the configuration names the sender's engines");
 
 #define LIST_MAX_BYTES (256u << 20)
 #define LIST_TIMEOUT_MS 60000
@@ -31,10 +36,12 @@ struct sweep_link {
 	/* The job ordered last; job 0: none. */
 	struct sweep_job job;
 	uint32_t *subset;
+	struct prefix *optouts;
 	bool job_waits; /* for the list */
 	struct sweep_progress progress;
 	char failed[96]; /* why the job cannot run; "" otherwise */
 	char trouble[160];
+	enum sweep_capture_mode mode; /* of this sweeper */
 	struct sweep_counters counters;
 	uint64_t flush_cookie; /* asked for, not answered; 0: none */
 };
@@ -74,8 +81,10 @@ send_list(struct sweep_link *sl)
 static void
 send_job(struct sweep_link *sl)
 {
-	size_t size = 256 + (size_t)sl->job.n_subset * sizeof(uint32_t), len;
+	size_t size = 256 + (size_t)sl->job.n_subset * sizeof(uint32_t) +
+	    sl->job.n_optouts * sizeof(struct prefix);
 	uint8_t *buf;
+	size_t len;
 
 	sl->job_waits = false;
 	if (sl->sent_list != sl->list)
@@ -192,6 +201,9 @@ on_msg(struct worker *w, const struct chan_msg *msg, void *arg)
 		    (const char *)msg->body);
 		log_warnx("sweep: %s", sl->trouble);
 		break;
+	case SWEEP_MSG_CAPTURING:
+		(void)sweep_decode_capturing(msg->body, msg->len, &sl->mode);
+		break;
 	case SWEEP_MSG_CAPTURE:
 	case SWEEP_MSG_TARGETS:
 	case SWEEP_MSG_JOB:
@@ -219,6 +231,7 @@ on_start(struct worker *w, void *arg)
 	(void)w;
 	sl->starts++;
 	sl->sent_list = 0;
+	sl->mode = SWEEP_CAPTURE_OFF;
 	if (sl->capture.experiment != 0)
 		send_capture(sl);
 	if (sl->flush_cookie != 0)
@@ -264,6 +277,7 @@ sweep_link_free(struct sweep_link *sl)
 	worker_free(sl->sweeper);
 	free(sl->targets);
 	free(sl->subset);
+	free(sl->optouts);
 	free(sl);
 }
 
@@ -310,6 +324,14 @@ sweep_link_run(struct sweep_link *sl, const struct sweep_job *job)
 		    job->n_subset * sizeof(*sl->subset));
 	}
 	sl->job.subset = sl->subset;
+	free(sl->optouts);
+	sl->optouts = xcalloc(job->n_optouts, sizeof(*sl->optouts));
+	if (job->n_optouts > 0) {
+		memcpy(sl->optouts, job->optouts,
+		    job->n_optouts * sizeof(*sl->optouts));
+	}
+	sl->job.optouts = sl->optouts;
+	sl->job.engine = (uint8_t)sl->agent->conf->test.engine;
 	set_sources(&sl->job, &sl->agent->conf->test);
 	sl->progress = (struct sweep_progress){ .job = job->job };
 	sl->failed[0] = '\0';
@@ -348,16 +370,20 @@ sweep_link_status(const struct sweep_link *sl)
 {
 	const struct sweep_counters *c = &sl->counters;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:s, "
-			 "s:{s:I, s:I, s:I, s:I, s:I, s:I}}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:s, s:s, s:s, "
+			 "s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I}}",
 	    "job", (json_int_t)sl->job.job, "sent",
 	    (json_int_t)sl->progress.sent, "total",
 	    (json_int_t)sl->progress.total, "send_errors",
 	    (json_int_t)sl->progress.send_errors, "done", sl->progress.done,
 	    "failed", sl->failed, "starts", (json_int_t)sl->starts, "trouble",
-	    sl->trouble, "counters", "accepted", (json_int_t)c->accepted,
-	    "short", (json_int_t)c->bad_short, "type", (json_int_t)c->bad_type,
-	    "late", (json_int_t)c->bad_experiment, "forged",
-	    (json_int_t)c->bad_mac, "kernel_drops",
+	    sl->trouble, "capture", sweep_capture_mode_name(sl->mode), "engine",
+	    conf_engine_name(sl->agent->conf->test.engine), "sent_packet",
+	    (json_int_t)sl->progress.sent_packet, "skipped_optout",
+	    (json_int_t)sl->progress.skipped_optout, "skipped_special",
+	    (json_int_t)sl->progress.skipped_special, "counters", "accepted",
+	    (json_int_t)c->accepted, "short", (json_int_t)c->bad_short, "type",
+	    (json_int_t)c->bad_type, "late", (json_int_t)c->bad_experiment,
+	    "forged", (json_int_t)c->bad_mac, "kernel_drops",
 	    (json_int_t)c->kernel_drops);
 }

@@ -191,7 +191,8 @@ static inline int
 fake_post_batch(struct fake *a, uint64_t seq, const struct sweep_reply *r,
     size_t n)
 {
-	static uint8_t buf[2 + SWEEP_REPLY_BATCH_MAX * SWEEP_REPLY_WIRE_BYTES];
+	static uint8_t
+	    buf[2 + SWEEP_REPLY_BATCH_MAX * SWEEP_REPLY_WIRE_MAX_BYTES];
 	size_t len = sweep_encode_replies(r, n, buf, sizeof(buf));
 	char *path = xasprintf("/v1/sites/%s/replies?boot=%s&seq=%llu",
 	    fake_name(a), a->boot, (unsigned long long)seq);
@@ -355,6 +356,7 @@ house_restart_controller(struct house *h)
 static inline void
 house_conf(struct house *h)
 {
+	static char text[] = "a test";
 	static const char *const names[SITES] = { "akl", "chc", "wlg" };
 
 	for (size_t i = 0; i < SITES; i++) {
@@ -371,7 +373,8 @@ house_conf(struct house *h)
 		    .sentinels = 8,
 		    .sentinel_interval_ms = 20,
 		    .settle_max_ms = 5000,
-		    .allow_special = true } };
+		    .allow_special = true,
+		    .text = text } };
 	h->conf = (struct conf){ .controller = &h->fleet };
 }
 

@@ -198,6 +198,8 @@ noisy(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
 	if (at == NOWHERE)
 		return;
 	fake_reply(h, (at + 1) % SITES, job, client, SWEEP_REPLY_OTHER_SOURCE);
+	fake_reply(h, (at + 1) % SITES, job, client, SWEEP_REPLY_FORGED);
+	fake_reply(h, (at + 1) % SITES, job, client, SWEEP_REPLY_LATE);
 	fake_reply(h, at, job, client, 0);
 	fake_reply(h, at, job, client, 0);
 	old.phase = (uint8_t)(job->phase + 1);

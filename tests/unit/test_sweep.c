@@ -15,11 +15,12 @@ typedef int decode_fn(const uint8_t *body, size_t len);
 static struct sweep_capture got_capture;
 static struct sweep_targets got_targets;
 static struct sweep_job got_job;
-static uint32_t got_subset[SWEEP_SUBSET_MAX];
+static struct sweep_job_room got_room;
 static struct sweep_reply got_replies[SWEEP_REPLY_BATCH_MAX];
 static struct sweep_progress got_progress;
 static struct sweep_counters got_counters;
 static uint64_t got_cookie;
+static enum sweep_capture_mode got_mode;
 
 static int
 decode_capture(const uint8_t *body, size_t len)
@@ -36,7 +37,7 @@ decode_targets(const uint8_t *body, size_t len)
 static int
 decode_job(const uint8_t *body, size_t len)
 {
-	return sweep_decode_job(body, len, &got_job, got_subset);
+	return sweep_decode_job(body, len, &got_job, &got_room);
 }
 
 static int
@@ -44,6 +45,12 @@ decode_replies(const uint8_t *body, size_t len)
 {
 	return sweep_decode_replies(body, len, got_replies,
 	    SWEEP_REPLY_BATCH_MAX);
+}
+
+static int
+decode_capturing(const uint8_t *body, size_t len)
+{
+	return sweep_decode_capturing(body, len, &got_mode);
 }
 
 static int
@@ -187,6 +194,12 @@ static void
 test_job_round_trip(void **state)
 {
 	static const uint32_t subset[] = { 0, 0xffffffff, 5 };
+	const struct prefix optouts[] = {
+		{ .addr = fixture_addr("192.0.2.0"),
+		    .len = 24,
+		    .is_ipv4 = true },
+		{ .addr = fixture_addr("2001:db8::"), .len = 32 },
+	};
 	struct sweep_job in = { .job = 1,
 		.list = 2,
 		.experiment = 3,
@@ -198,9 +211,15 @@ test_job_round_trip(void **state)
 		.source6 = fixture_addr("2001:db8:100::1"),
 		.has_source4 = true,
 		.has_source6 = true,
+		.engine = SWEEP_ENGINE_PACKET,
+		.allow_special = true,
+		.gap_ms = 70000,
+		.text = { .len = 3, .bytes = "why" },
 		.subset = subset,
-		.n_subset = 3 };
-	uint8_t body[128];
+		.n_subset = 3,
+		.optouts = optouts,
+		.n_optouts = 2 };
+	uint8_t body[192];
 	size_t len = sweep_encode_job(&in, body, sizeof(body));
 
 	(void)state;
@@ -218,6 +237,14 @@ test_job_round_trip(void **state)
 	assert_true(addr_equal(&got_job.source4, &in.source4));
 	assert_true(addr_equal(&got_job.source6, &in.source6));
 	assert_int_equal(got_job.n_subset, 3);
+	assert_int_equal(got_job.engine, SWEEP_ENGINE_PACKET);
+	assert_true(got_job.allow_special);
+	assert_int_equal(got_job.gap_ms, 70000);
+	assert_int_equal(got_job.text.len, 3);
+	assert_memory_equal(got_job.text.bytes, "why", 3);
+	assert_int_equal(got_job.n_optouts, 2);
+	assert_true(prefix_equal(&got_job.optouts[0], &optouts[0]));
+	assert_true(prefix_equal(&got_job.optouts[1], &optouts[1]));
 	assert_only_whole(decode_job, body, len);
 	for (size_t room = 0; room < len; room++)
 		assert_int_equal(sweep_encode_job(&in, body, room), 0);
@@ -227,33 +254,62 @@ test_job_round_trip(void **state)
 	assert_int_equal(got_job.n_subset, 0);
 }
 
+/* The largest job fits a message; one more of anything is refused. */
 static void
-test_job_subset_is_bounded(void **state)
+test_job_is_bounded(void **state)
 {
-	struct sweep_job in = { .subset = got_subset,
-		.n_subset = SWEEP_SUBSET_MAX };
+	struct sweep_job in = { .subset = got_room.subset,
+		.n_subset = SWEEP_SUBSET_MAX,
+		.optouts = got_room.optouts,
+		.n_optouts = SWEEP_OPTOUTS_MAX,
+		.text = { .len = SWEEP_TEXT_MAX } };
 	uint8_t *body = calloc(1, BODY_MAX);
-	size_t len;
+	size_t len, optouts_at;
 
 	(void)state;
 	assert_non_null(body);
+	memset(&got_room, 0, sizeof(got_room));
 	len = sweep_encode_job(&in, body, BODY_MAX);
-	assert_true(len > sizeof(got_subset) && len <= CHAN_BODY_MAX);
+	optouts_at = len - 4 - SWEEP_OPTOUTS_MAX * 18;
+	assert_true(len > 0 && len <= CHAN_BODY_MAX);
 	assert_int_equal(decode_job(body, len), 0);
-	body[len - sizeof(got_subset) - 1]++; /* n_subset */
+	body[optouts_at + 3]++;
+	assert_int_equal(decode_job(body, len + 18), -1);
+	body[optouts_at + 3]--;
+	body[optouts_at - sizeof(got_room.subset) - 1]++; /* n_subset */
 	assert_int_equal(decode_job(body, len + 4), -1);
 	in.n_subset++;
+	assert_int_equal(sweep_encode_job(&in, body, BODY_MAX), 0);
+	in.n_subset--;
+	in.n_optouts++;
+	assert_int_equal(sweep_encode_job(&in, body, BODY_MAX), 0);
+	in.n_optouts = 0;
+	in.text.len++;
 	assert_int_equal(sweep_encode_job(&in, body, BODY_MAX), 0);
 	free(body);
 }
 
+/* What the sweeper does not know it must not guess. */
+static void
+test_job_of_unknown_engine_is_malformed(void **state)
+{
+	struct sweep_job in = { .engine = SWEEP_ENGINE_COUNT };
+	uint8_t body[192];
+	size_t len = sweep_encode_job(&in, body, sizeof(body));
+
+	(void)state;
+	assert_int_equal(decode_job(body, len), -1);
+}
+
+/* The source travels only where it says something: with a flag. */
 static void
 test_replies_round_trip(void **state)
 {
 	static const struct sweep_reply in[2] = {
-		{ 1, 2, 3, SWEEP_REPLY_OTHER_SOURCE, 5, 6, 7, 8 },
+		{ 1, 2, 3, SWEEP_REPLY_OTHER_SOURCE, 5, 6, 7, 8,
+		    { { 9, 10, 11 } } },
 		{ 0xffffffff, 255, 254, 0, 253, UINT64_MAX, UINT64_MAX - 1,
-		    UINT32_MAX },
+		    UINT32_MAX, { { 0 } } },
 	};
 	struct sweep_reply out[2];
 	uint8_t body[128];
@@ -261,7 +317,8 @@ test_replies_round_trip(void **state)
 
 	(void)state;
 	memset(out, 0, sizeof(out)); /* also the padding, which is compared */
-	assert_int_equal(len, 2 + 2 * SWEEP_REPLY_WIRE_BYTES);
+	assert_int_equal(len,
+	    2 + SWEEP_REPLY_WIRE_MAX_BYTES + SWEEP_REPLY_WIRE_BYTES);
 	assert_int_equal(sweep_decode_replies(body, len, out, 2), 2);
 	assert_memory_equal(out, in, sizeof(in));
 	assert_int_equal(sweep_decode_replies(body, len, out, 1), -1);
@@ -271,29 +328,56 @@ test_replies_round_trip(void **state)
 	len = sweep_encode_replies(in, 0, body, sizeof(body));
 	assert_int_equal(len, 2);
 	assert_int_equal(sweep_decode_replies(body, len, out, 0), 0);
-	assert_int_equal(sweep_encode_replies(in, UINT16_MAX + 1, body, 2), 0);
+	assert_int_equal(sweep_encode_replies(in, SWEEP_REPLY_BATCH_MAX + 1,
+			     body, 2),
+	    0);
 }
 
 static void
 test_progress_round_trip(void **state)
 {
-	struct sweep_progress in = {
-		.job = 1, .sent = 2, .total = 3, .send_errors = 4, .done = true
-	};
+	struct sweep_progress in = { .job = 1,
+		.sent = 2,
+		.total = 3,
+		.send_errors = 4,
+		.skipped_optout = 5,
+		.skipped_special = 6,
+		.sent_packet = 7,
+		.done = true };
 	uint8_t body[32];
 	size_t len = sweep_encode_progress(&in, body, sizeof(body));
 
 	(void)state;
-	assert_int_equal(len, 17);
+	assert_int_equal(len, 29);
 	assert_int_equal(decode_progress(body, len), 0);
 	assert_int_equal(got_progress.job, 1);
 	assert_int_equal(got_progress.sent, 2);
 	assert_int_equal(got_progress.total, 3);
 	assert_int_equal(got_progress.send_errors, 4);
+	assert_int_equal(got_progress.skipped_optout, 5);
+	assert_int_equal(got_progress.skipped_special, 6);
+	assert_int_equal(got_progress.sent_packet, 7);
 	assert_true(got_progress.done);
 	assert_only_whole(decode_progress, body, len);
-	body[16] = 2;
+	body[28] = 2;
 	assert_int_equal(decode_progress(body, len), -1);
+}
+
+static void
+test_capturing_round_trip(void **state)
+{
+	uint8_t body[2];
+	size_t len =
+	    sweep_encode_capturing(SWEEP_CAPTURE_RAW, body, sizeof(body));
+
+	(void)state;
+	assert_int_equal(len, 1);
+	assert_int_equal(decode_capturing(body, len), 0);
+	assert_int_equal(got_mode, SWEEP_CAPTURE_RAW);
+	assert_string_equal(sweep_capture_mode_name(got_mode), "raw");
+	assert_only_whole(decode_capturing, body, len);
+	body[0] = SWEEP_CAPTURE_MODE_COUNT;
+	assert_int_equal(decode_capturing(body, len), -1);
 }
 
 static void
@@ -322,7 +406,9 @@ main(void)
 		cmocka_unit_test(test_targets_round_trip),
 		cmocka_unit_test(test_targets_are_bounded),
 		cmocka_unit_test(test_job_round_trip),
-		cmocka_unit_test(test_job_subset_is_bounded),
+		cmocka_unit_test(test_job_is_bounded),
+		cmocka_unit_test(test_job_of_unknown_engine_is_malformed),
+		cmocka_unit_test(test_capturing_round_trip),
 		cmocka_unit_test(test_replies_round_trip),
 		cmocka_unit_test(test_progress_round_trip),
 		cmocka_unit_test(test_flush_round_trip),

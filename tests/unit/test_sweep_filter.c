@@ -196,6 +196,27 @@ test_ipv4_options_leave_the_payload_whole(void **state)
 	    SWEEP_SNAP_BYTES);
 }
 
+/* There the kernel runs it on real packets only: it must load, that is all
+ * that can be seen here.  test_sweeper sees it at work. */
+static void
+test_program_of_raw_ipv6_loads(void **state)
+{
+	struct sweep_capture capture = fixture_capture();
+	struct sock_filter code[SWEEP_FILTER_MAX];
+	struct sock_fprog prog = { .filter = code };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	(void)state;
+	while (capture.n_prefixes < SWEEP_PREFIX_MAX)
+		capture.prefixes[capture.n_prefixes++] = capture.prefixes[1];
+	prog.len = (unsigned short)sweep_filter_build_raw_ipv6(&capture, code);
+	assert_in_range(prog.len, 1, SWEEP_FILTER_MAX);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+			     sizeof(prog)),
+	    0);
+	(void)close(fd);
+}
+
 int
 main(void)
 {
@@ -207,6 +228,7 @@ main(void)
 		cmocka_unit_test(test_foreign_packets_are_refused),
 		cmocka_unit_test(test_short_packets_are_refused),
 		cmocka_unit_test(test_ipv4_options_leave_the_payload_whole),
+		cmocka_unit_test(test_program_of_raw_ipv6_loads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,8 @@
 
 static struct addr addrs[TARGETS_MAX];
 static uint32_t order[TARGETS_MAX];
+static uint32_t block_of[TARGETS_MAX];
+static uint32_t n_blocks;
 
 /* Host `host` of /24 number `block`, or of the /48 of that number. */
 static struct addr
@@ -35,7 +37,7 @@ build(uint32_t n, uint64_t seed)
 {
 	for (uint32_t i = 0; i < n; i++)
 		order[i] = i;
-	sweep_order_build(addrs, order, n, seed);
+	n_blocks = sweep_order_build(addrs, order, block_of, n, seed);
 }
 
 static void
@@ -164,14 +166,43 @@ static void
 test_repeated_targets_stay(void **state)
 {
 	uint32_t index[] = { 3, 3, 3, 5 };
+	uint32_t block[TEST_COUNT(index)];
 	uint32_t sum = 0;
 
 	(void)state;
 	(void)equal_blocks(3, 2);
-	sweep_order_build(addrs, index, TEST_COUNT(index), 1);
+	assert_int_equal(sweep_order_build(addrs, index, block,
+			     TEST_COUNT(index), 1),
+	    2);
 	for (size_t i = 0; i < TEST_COUNT(index); i++)
 		sum += index[i];
 	assert_int_equal(sum, 14);
+}
+
+/* The gap between probes to one block is kept by these numbers. */
+static void
+test_blocks_are_numbered(void **state)
+{
+	const uint32_t blocks = 40, hosts = 25;
+	uint32_t n = equal_blocks(blocks, hosts);
+	uint32_t number[40];
+
+	(void)state;
+	build(n, 8);
+	assert_int_equal(n_blocks, blocks);
+	memset(number, 0xff, sizeof(number));
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t b = order[i] / hosts;
+
+		assert_true(block_of[i] < blocks);
+		if (number[b] == UINT32_MAX)
+			number[b] = block_of[i];
+		assert_int_equal(block_of[i], number[b]);
+	}
+	for (uint32_t a = 0; a < blocks; a++) {
+		for (uint32_t b = 0; b < a; b++)
+			assert_int_not_equal(number[a], number[b]);
+	}
 }
 
 int
@@ -184,6 +215,7 @@ main(void)
 		cmocka_unit_test(test_large_block_is_spread_over_all),
 		cmocka_unit_test(test_hosts_come_in_random_order),
 		cmocka_unit_test(test_repeated_targets_stay),
+		cmocka_unit_test(test_blocks_are_numbered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include <sodium.h>
+
 #include "sweep_fixture.h"
 #include "test.h"
 
@@ -107,16 +109,19 @@ test_every_flipped_payload_bit_is_refused(void **state)
 		size_t byte = bit / 8;
 		uint8_t packet[FIXTURE_PACKET_MAX];
 		size_t len = fixture_build(r, packet);
-		struct sweep_reply got = { .index = 1 };
-		enum sweep_drop want = byte < 4 ? SWEEP_DROP_TYPE
-		    : byte == 6 || byte == 7    ? SWEEP_DROP_TYPE
-		    : byte >= 8 && byte < 12    ? SWEEP_DROP_EXPERIMENT
-						: SWEEP_DROP_MAC;
+		struct sweep_reply got = { .flags = 0x80 };
+		enum sweep_drop want = byte == 6 ? SWEEP_DROP_SHORT
+		    : byte < 4 || byte == 7      ? SWEEP_DROP_TYPE
+		    : byte >= 8 && byte < 12     ? SWEEP_DROP_EXPERIMENT
+						 : SWEEP_DROP_MAC;
+		uint8_t flags = want == SWEEP_DROP_EXPERIMENT ? SWEEP_REPLY_LATE
+		    : want == SWEEP_DROP_MAC ? SWEEP_REPLY_FORGED
+					     : 0x80; /* left alone */
 
 		packet[len - SWEEP_PAYLOAD_BYTES + byte] ^=
 		    (uint8_t)(1u << bit % 8);
 		assert_int_equal(parse(packet, len, &got), want);
-		assert_int_equal(got.index, 1); /* left alone */
+		assert_int_equal(got.flags, flags);
 	}
 }
 
@@ -275,6 +280,59 @@ test_other_key_is_forgery(void **state)
 	    SWEEP_OK);
 }
 
+/* Its length and its bytes are under the MAC; behind it is nothing of ours. */
+static void
+test_text_comes_under_the_mac(void **state)
+{
+	struct fixture_reply r = reply4;
+	uint8_t packet[FIXTURE_PACKET_MAX];
+	struct sweep_reply got;
+	size_t len;
+
+	(void)state;
+	r.text = "who and why: https://example.net";
+	len = fixture_build(&r, packet);
+	assert_int_equal(len, 28 + SWEEP_PAYLOAD_BYTES + strlen(r.text));
+	assert_memory_equal(packet + 28 + 40, r.text, strlen(r.text));
+	assert_int_equal(parse(packet, len, &got), SWEEP_OK);
+	assert_reply(&got, &r);
+	for (size_t n = 0; n < len; n++)
+		assert_int_equal(parse(packet, n, &got), SWEEP_DROP_SHORT);
+	for (size_t at = 28 + 40; at < len; at++) {
+		packet[at] ^= 1;
+		assert_int_equal(parse(packet, len, &got), SWEEP_DROP_MAC);
+		packet[at] ^= 1;
+	}
+	packet[28 + 6]--;
+	assert_int_equal(parse(packet, len, &got), SWEEP_DROP_MAC);
+}
+
+/* A site of another version may send a longer one than we do. */
+static void
+test_text_of_any_length_is_read(void **state)
+{
+	struct sweep_capture capture = fixture_capture();
+	uint8_t packet[FIXTURE_PACKET_MAX];
+	uint8_t *payload = packet + 28;
+	struct sweep_reply got;
+
+	(void)state;
+	for (unsigned n = 0; n <= SWEEP_TEXT_WIRE_MAX; n++) {
+		size_t len = 28 + SWEEP_PAYLOAD_BYTES + n;
+
+		(void)fixture_build(&reply4, packet);
+		packet[2] = (uint8_t)(len >> 8);
+		packet[3] = (uint8_t)len;
+		payload[6] = (uint8_t)n;
+		memset(payload + 40, 'x', n);
+		assert_int_equal(crypto_shorthash(payload + 40 + n, payload,
+				     40 + n, capture.key),
+		    0);
+		assert_int_equal(parse(packet, len, &got), SWEEP_OK);
+		assert_reply(&got, &reply4);
+	}
+}
+
 int
 main(void)
 {
@@ -282,6 +340,8 @@ main(void)
 		cmocka_unit_test(test_reply_comes_back_whole),
 		cmocka_unit_test(test_payload_layout_is_as_documented),
 		cmocka_unit_test(test_mac_is_siphash_2_4),
+		cmocka_unit_test(test_text_comes_under_the_mac),
+		cmocka_unit_test(test_text_of_any_length_is_read),
 		cmocka_unit_test(test_every_flipped_payload_bit_is_refused),
 		cmocka_unit_test(test_every_truncation_is_short),
 		cmocka_unit_test(test_ip_length_counts_not_the_frame),

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Asks the kernel over rtnetlink(7): which route, then which neighbour.  Both
+ * answers come at once, from memory, so that waiting for them is no blocking.
+ */
+#include "probes/sweep_hops.h"
+
+#include <errno.h>
+#include <net/if_arp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#include "base/xalloc.h"
+
+#define BELIEVED_MS 1000
+#define UNRESOLVED_MS 10 /* the kernel is asking for its address */
+#define GATEWAYS_MAX 64u
+#define NO_GATEWAY UINT8_MAX
+#define NUD_USABLE                                                             \
+	(NUD_PERMANENT | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)
+
+struct gateway {
+	struct addr addr;
+	struct sweep_hop hop;
+	struct mono until; /* the neighbour's address is believed */
+	bool is_known;
+};
+
+/* What is believed of a block. */
+struct block_hop {
+	struct mono until;
+	uint8_t gateway; /* number, or NO_GATEWAY */
+};
+
+struct sweep_hops {
+	struct mnl_socket *nl;
+	unsigned port;
+	uint32_t seq;
+	struct addr sources[2]; /* IPv4, IPv6 */
+	struct block_hop *blocks;
+	struct gateway gateways[GATEWAYS_MAX];
+	uint8_t n_gateways;
+	uint8_t buf[8192];
+};
+
+struct sweep_hops *
+sweep_hops_new(uint32_t n_blocks, const struct addr *source4,
+    const struct addr *source6, struct err *err)
+{
+	struct sweep_hops *h = xcalloc(1, sizeof(*h));
+
+	h->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (h->nl == NULL ||
+	    mnl_socket_bind(h->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
+		(void)err_sys(err, "netlink socket");
+		sweep_hops_free(h);
+		return NULL;
+	}
+	h->port = mnl_socket_get_portid(h->nl);
+	h->blocks = xcalloc(n_blocks, sizeof(*h->blocks));
+	if (source4 != NULL)
+		h->sources[0] = *source4;
+	if (source6 != NULL)
+		h->sources[1] = *source6;
+	return h;
+}
+
+void
+sweep_hops_free(struct sweep_hops *h)
+{
+	if (h == NULL)
+		return;
+	if (h->nl != NULL)
+		(void)mnl_socket_close(h->nl);
+	free(h->blocks);
+	free(h);
+}
+
+static void
+put_addr(struct nlmsghdr *nlh, uint16_t type, const struct addr *a)
+{
+	if (addr_is_ipv4(a)) {
+		mnl_attr_put(nlh, type, 4, a->b + 12);
+	} else {
+		mnl_attr_put(nlh, type, 16, a->b);
+	}
+}
+
+/* Sends the request in buf, the answer goes to cb. -1: an error, or none. */
+static int
+ask(struct sweep_hops *h, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
+{
+	ssize_t n;
+
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	nlh->nlmsg_seq = ++h->seq;
+	if (mnl_socket_sendto(h->nl, nlh, nlh->nlmsg_len) < 0)
+		return -1;
+	n = mnl_socket_recvfrom(h->nl, h->buf, sizeof(h->buf));
+	if (n <= 0)
+		return -1;
+	return mnl_cb_run(h->buf, (size_t)n, h->seq, h->port, cb, arg) < 0 ? -1
+									   : 0;
+}
+
+/* ---- route ---- */
+
+struct route {
+	bool is_ipv4;
+	bool is_plain; /* unicast, nothing to be put around the packet */
+	bool has_gateway;
+	int ifindex;
+	struct addr gateway;
+};
+
+static void
+read_gateway(struct route *r, const uint8_t *p, size_t len)
+{
+	struct in_addr in;
+
+	if (len == sizeof(in)) {
+		memcpy(&in, p, sizeof(in));
+		r->gateway = addr_from_in(in);
+		r->has_gateway = true;
+	} else if (len == sizeof(r->gateway.b)) {
+		memcpy(r->gateway.b, p, sizeof(r->gateway.b));
+		r->has_gateway = true;
+	}
+}
+
+static int
+on_route_attr(const struct nlattr *attr, void *arg)
+{
+	struct route *r = arg;
+	const uint8_t *p = mnl_attr_get_payload(attr);
+	size_t len = mnl_attr_get_payload_len(attr);
+
+	switch (mnl_attr_get_type(attr)) {
+	case RTA_OIF:
+		if (len == sizeof(uint32_t))
+			r->ifindex = (int)mnl_attr_get_u32(attr);
+		break;
+	case RTA_GATEWAY:
+		read_gateway(r, p, len);
+		break;
+	case RTA_VIA: /* u16 family, then the address */
+		if (len > sizeof(uint16_t)) {
+			read_gateway(r, p + sizeof(uint16_t),
+			    len - sizeof(uint16_t));
+		}
+		break;
+	case RTA_ENCAP:
+	case RTA_ENCAP_TYPE:
+	case RTA_MULTIPATH:
+		r->is_plain = false;
+		break;
+	default:
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+static int
+on_route(const struct nlmsghdr *nlh, void *arg)
+{
+	struct route *r = arg;
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE ||
+	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm))
+		return MNL_CB_ERROR;
+	r->is_plain = rtm->rtm_type == RTN_UNICAST;
+	return mnl_attr_parse(nlh, sizeof(*rtm), on_route_attr, r);
+}
+
+static int
+ask_route(struct sweep_hops *h, const struct addr *target, struct route *r)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(h->buf);
+	struct rtmsg *rtm;
+	uint8_t bits = addr_is_ipv4(target) ? 32 : 128;
+
+	*r = (struct route){ .is_ipv4 = addr_is_ipv4(target) };
+	nlh->nlmsg_type = RTM_GETROUTE;
+	rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+	rtm->rtm_family = r->is_ipv4 ? AF_INET : AF_INET6;
+	rtm->rtm_dst_len = rtm->rtm_src_len = bits;
+	put_addr(nlh, RTA_DST, target);
+	put_addr(nlh, RTA_SRC, &h->sources[r->is_ipv4 ? 0 : 1]);
+	return ask(h, nlh, on_route, r);
+}
+
+/* ---- neighbour ---- */
+
+static int
+on_neighbour_attr(const struct nlattr *attr, void *arg)
+{
+	struct gateway *g = arg;
+
+	if (mnl_attr_get_type(attr) == NDA_LLADDR &&
+	    mnl_attr_get_payload_len(attr) == sizeof(g->hop.mac)) {
+		memcpy(g->hop.mac, mnl_attr_get_payload(attr),
+		    sizeof(g->hop.mac));
+		g->is_known = true;
+	}
+	return MNL_CB_OK;
+}
+
+static int
+on_neighbour(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ndmsg *ndm = mnl_nlmsg_get_payload(nlh);
+
+	if (nlh->nlmsg_type != RTM_NEWNEIGH ||
+	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*ndm) ||
+	    (ndm->ndm_state & NUD_USABLE) == 0)
+		return MNL_CB_ERROR;
+	return mnl_attr_parse(nlh, sizeof(*ndm), on_neighbour_attr, arg);
+}
+
+static bool
+is_ethernet(const struct sweep_hops *h, int ifindex)
+{
+	struct ifreq ifr = { .ifr_ifindex = ifindex };
+	int fd = mnl_socket_get_fd(h->nl);
+
+	return ioctl(fd, SIOCGIFNAME, &ifr) == 0 &&
+	    ioctl(fd, SIOCGIFHWADDR, &ifr) == 0 &&
+	    ifr.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+}
+
+static void
+ask_neighbour(struct sweep_hops *h, struct gateway *g)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(h->buf);
+	struct ndmsg *ndm;
+
+	g->is_known = false;
+	if (!is_ethernet(h, g->hop.ifindex))
+		return;
+	nlh->nlmsg_type = RTM_GETNEIGH;
+	ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
+	ndm->ndm_family = addr_is_ipv4(&g->addr) ? AF_INET : AF_INET6;
+	ndm->ndm_ifindex = g->hop.ifindex;
+	put_addr(nlh, NDA_DST, &g->addr);
+	if (ask(h, nlh, on_neighbour, g) == -1)
+		g->is_known = false;
+}
+
+/* ---- what is believed ---- */
+
+static uint8_t
+gateway_number(struct sweep_hops *h, const struct route *r)
+{
+	for (uint8_t i = 0; i < h->n_gateways; i++) {
+		if (h->gateways[i].hop.ifindex == r->ifindex &&
+		    addr_equal(&h->gateways[i].addr, &r->gateway))
+			return i;
+	}
+	if (h->n_gateways == GATEWAYS_MAX)
+		return NO_GATEWAY;
+	h->gateways[h->n_gateways] = (struct gateway){ .addr = r->gateway,
+		.hop = { .ifindex = r->ifindex } };
+	return h->n_gateways++;
+}
+
+static uint8_t
+find_gateway(struct sweep_hops *h, const struct addr *target)
+{
+	struct route r;
+
+	if (ask_route(h, target, &r) == -1 || !r.is_plain || !r.has_gateway)
+		return NO_GATEWAY;
+	return gateway_number(h, &r);
+}
+
+const struct sweep_hop *
+sweep_hops_find(struct sweep_hops *h, uint32_t block, const struct addr *target,
+    struct mono now)
+{
+	struct block_hop *b = &h->blocks[block];
+	struct gateway *g;
+
+	if (!mono_before(now, b->until)) {
+		b->gateway = find_gateway(h, target);
+		b->until = mono_add_ms(now, BELIEVED_MS);
+	}
+	if (b->gateway == NO_GATEWAY)
+		return NULL;
+	g = &h->gateways[b->gateway];
+	if (!mono_before(now, g->until)) {
+		/* This one goes through the kernel, which so sees that the
+		 * neighbour is in use. */
+		ask_neighbour(h, g);
+		g->until =
+		    mono_add_ms(now, g->is_known ? BELIEVED_MS : UNRESOLVED_MS);
+		return NULL;
+	}
+	return g->is_known ? &g->hop : NULL;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Whom the sweeper process pings, when, and how. */
+#include "sweeper_rig.h"
+
+/* The sender decides for itself, whatever it is ordered. */
+static void
+test_opted_out_and_special_targets_are_skipped(void **state)
+{
+	const struct prefix optouts[] = {
+		{ .addr = fixture_addr("10.77.1.0"),
+		    .len = 25,
+		    .is_ipv4 = true },
+		{ .addr = fixture_addr("2001:db8:77::1:0"), .len = 112 },
+	};
+	struct rig *rig = *state;
+	struct sweep_job job = full_job();
+
+	skip_if_impossible();
+	prepare(rig);
+	job.optouts = optouts;
+	job.n_optouts = TEST_COUNT(optouts);
+	send_job(rig, &job);
+	wait_until_done(rig);
+	assert_int_equal(rig->progress.skipped_optout, 127);
+	assert_int_equal(rig->progress.sent, TARGETS - 127);
+	flush(rig);
+	for (uint32_t i = 0; i < TARGETS; i++)
+		assert_int_equal(rig->seen[i], i % 2 == 0 && i < 254 ? 0 : 1);
+
+	job.job++;
+	job.allow_special = false; /* all are private or documentation */
+	send_job(rig, &job);
+	wait_until_done(rig);
+	assert_int_equal(rig->progress.total, 0);
+	assert_int_equal(rig->progress.skipped_special, TARGETS);
+}
+
+/* Ten hosts of one /24, 50 ms apart; the rate alone would need half of a
+ * millisecond. */
+static void
+test_gap_between_probes_to_a_block_is_kept(void **state)
+{
+	static const uint32_t subset[] = { 0, 2, 4, 6, 8, 10, 12, 14, 16, 18 };
+	struct rig *rig = *state;
+	struct sweep_job job = full_job();
+	struct mono start;
+
+	skip_if_impossible();
+	prepare(rig);
+	flush(rig);
+	job.gap_ms = 50;
+	job.subset = subset;
+	job.n_subset = TEST_COUNT(subset);
+	start = mono_now();
+	send_job(rig, &job);
+	wait_until_done(rig);
+	assert_in_range(mono_diff_ms(mono_now(), start), 9 * 50, 5000);
+	assert_int_equal(rig->progress.sent, TEST_COUNT(subset));
+	flush(rig);
+	assert_int_equal(rig->n_replies, TEST_COUNT(subset));
+}
+
+/* Through the driver of an interface with a gateway behind it; the first
+ * packets to it, and those to hosts without a gateway, through the kernel. */
+static void
+test_packet_engine_sends_to_the_next_hop(void **state)
+{
+	struct rig *rig = *state;
+	struct sweep_capture capture = fixture_capture();
+	struct sweep_job job = full_job();
+	struct addr addrs[TARGETS];
+
+	skip_if_impossible();
+	if (peer_skip_reason != NULL) {
+		print_message("no peer: %s\n", peer_skip_reason);
+		skip();
+	}
+	fill_targets(addrs);
+	for (uint32_t i = 0; i < TARGETS; i++) { /* half of them behind it */
+		if (i % 4 < 2)
+			addrs[i].b[addr_is_ipv4(&addrs[i]) ? 13 : 5]++;
+	}
+	send_capture(rig, &capture);
+	send_targets(rig, LIST, addrs, TARGETS);
+	job.engine = SWEEP_ENGINE_PACKET;
+	job.text = (struct sweep_text){ .len = 3, .bytes = "odd" };
+	send_job(rig, &job);
+	wait_until_done(rig);
+	assert_int_equal(rig->progress.sent, TARGETS);
+	assert_int_equal(rig->progress.send_errors, 0);
+	flush(rig);
+	for (uint32_t i = 0; i < TARGETS; i++)
+		assert_int_equal(rig->seen[i], 1);
+	/* Now the next hop is known from the beginning. */
+	job.job++;
+	send_job(rig, &job);
+	wait_until_done(rig);
+	assert_int_equal(rig->progress.sent, TARGETS);
+	/* Of both families, but for the first few. */
+	assert_in_range(rig->progress.sent_packet, TARGETS * 3 / 8,
+	    TARGETS / 2 - 2);
+	flush(rig);
+	for (uint32_t i = 0; i < TARGETS; i++)
+		assert_int_equal(rig->seen[i], 2);
+}
+
+/* A family without a source is left out, and is not in the total. */
+static void
+test_subset_of_one_family(void **state)
+{
+	static const uint32_t subset[] = { 0, 1, 2, 1998, 1999 };
+	struct rig *rig = *state;
+	struct sweep_job job = full_job();
+
+	skip_if_impossible();
+	prepare(rig);
+	job.subset = subset;
+	job.n_subset = TEST_COUNT(subset);
+	job.has_source6 = false;
+	send_job(rig, &job);
+	wait_until_done(rig);
+	assert_int_equal(rig->progress.total, 3);
+	assert_int_equal(rig->progress.sent, 3);
+	flush(rig);
+	assert_int_equal(rig->n_replies, 3);
+	assert_int_equal(rig->seen[0] + rig->seen[2] + rig->seen[1998], 3);
+
+	job.has_source4 = false;
+	send_job(rig, &job);
+	wait_until_done(rig);
+	assert_int_equal(rig->progress.total, 0);
+}
+
+/* At the rate that was asked for, and no faster. */
+static void
+test_rate_is_kept(void **state)
+{
+	struct rig *rig = *state;
+	struct sweep_job job = full_job();
+	struct mono start;
+
+	skip_if_impossible();
+	prepare(rig);
+	flush(rig);
+	job.rate_pps = 4000;
+	start = mono_now();
+	send_job(rig, &job);
+	wait_until_done(rig);
+	assert_in_range(mono_diff_ms(mono_now(), start), 470, 5000);
+	assert_int_equal(rig->progress.sent, TARGETS);
+}
+
+static void
+test_stop_ends_a_job(void **state)
+{
+	struct rig *rig = *state;
+	struct sweep_job job = full_job();
+
+	skip_if_impossible();
+	prepare(rig);
+	job.rate_pps = 100;
+	send_job(rig, &job);
+	wait_for(rig, SWEEP_MSG_PROGRESS); /* comes while it runs */
+	assert_false(rig->progress.done);
+	assert_in_range(rig->progress.sent, 1, 200);
+	rig_send(rig, SWEEP_MSG_STOP, 0);
+	wait_until_done(rig);
+	assert_in_range(rig->progress.sent, 1, 200);
+	flush(rig);
+	assert_true(rig->counters.accepted == rig->progress.sent);
+	/* A new job takes the place of a running one. */
+	send_job(rig, &job);
+	job.job = 12;
+	job.rate_pps = 20000;
+	send_job(rig, &job);
+	wait_until_done(rig);
+	assert_int_equal(rig->progress.job, 11);
+	wait_until_done(rig);
+	assert_int_equal(rig->progress.job, 12);
+	assert_int_equal(rig->progress.sent, TARGETS);
+}
+
+/* One target that the kernel refuses must not end the sweep. */
+static void
+test_refused_targets_are_counted(void **state)
+{
+	struct rig *rig = *state;
+	struct sweep_capture capture = fixture_capture();
+	struct addr addrs[] = { fixture_addr("192.0.2.1"), /* no route */
+		fixture_addr("10.77.0.1"), fixture_addr("224.0.0.1"),
+		fixture_addr("2001:db8:99::1"), /* no route */
+		fixture_addr("2001:db8:77::1"), fixture_addr("127.0.0.1"),
+		fixture_addr("ff02::1"), fixture_addr("::1") };
+	struct sweep_job job = full_job();
+
+	skip_if_impossible();
+	send_capture(rig, &capture);
+	send_targets(rig, LIST, addrs, TEST_COUNT(addrs));
+	send_job(rig, &job);
+	wait_until_done(rig);
+	assert_int_equal(rig->progress.total, 4);
+	assert_int_equal(rig->progress.sent, 2);
+	assert_int_equal(rig->progress.send_errors, 2);
+	assert_int_equal(rig->progress.skipped_special, 4);
+	flush(rig);
+	assert_int_equal(rig->seen[1], 1);
+	assert_int_equal(rig->seen[4], 1);
+	assert_int_equal(rig->n_replies, 2);
+}
+
+/* Breaks a job; returns a word of what must be said about it, or NULL. */
+static const char *
+break_job(struct sweep_job *job, unsigned how)
+{
+	static const uint32_t beyond[] = { TARGETS };
+
+	switch (how) {
+	case 0:
+		job->list++;
+		return "unknown";
+	case 1:
+		job->experiment++;
+		return "experiment 78";
+	case 2:
+		job->rate_pps = 0;
+		return "rate";
+	case 3:
+		job->subset = beyond;
+		job->n_subset = 1;
+		return "target 2000";
+	case 4:
+		job->source4 = job->source6;
+		return "source of IPv4";
+	case 5:
+		job->source6 = job->source4;
+		return "source of IPv6";
+	default:
+		return NULL;
+	}
+}
+
+static void
+test_impossible_jobs_are_refused(void **state)
+{
+	struct rig *rig = *state;
+	struct sweep_job job = full_job();
+	const char *why;
+
+	skip_if_impossible();
+	prepare(rig);
+	for (unsigned i = 0; (why = break_job(&job, i)) != NULL; i++) {
+		job.job = 100 + i;
+		send_job(rig, &job);
+		wait_until_done(rig);
+		assert_non_null(strstr(rig->trouble, why));
+		assert_int_equal(rig->progress.job, job.job);
+		assert_int_equal(rig->progress.sent, 0);
+		job = full_job();
+	}
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+#define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_start, rig_stop)
+		RIG_TEST(test_opted_out_and_special_targets_are_skipped),
+		RIG_TEST(test_gap_between_probes_to_a_block_is_kept),
+		RIG_TEST(test_packet_engine_sends_to_the_next_hop),
+		RIG_TEST(test_subset_of_one_family),
+		RIG_TEST(test_rate_is_kept),
+		RIG_TEST(test_stop_ends_a_job),
+		RIG_TEST(test_refused_targets_are_counted),
+		RIG_TEST(test_impossible_jobs_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, enter_namespace, NULL);
+}
