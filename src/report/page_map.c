@@ -28,8 +28,11 @@ static void
 put_share_cell(FILE *out, double share)
 {
 	fputs("<td>", out);
-	if (!isnan(share))
+	if (isnan(share)) {
+		fputs("\xe2\x80\x93", out); /* a dash */
+	} else {
 		page_put_share(out, share);
+	}
 }
 
 static void

@@ -152,6 +152,31 @@ class Browser:
         self.call("Page.navigate", url=url)
         self.wait("!window.before && document.readyState === 'complete'")
 
+    def node(self, selector):
+        """Works in a page that may run no script, too; 0: none."""
+        root = self.call("DOM.getDocument", depth=0)["root"]["nodeId"]
+        return self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+
+    def wait_node(self, selector):
+        until = time.monotonic() + DEADLINE_SEC
+        while not self.node(selector):
+            if time.monotonic() > until:
+                raise RuntimeError(f"never there: {selector}")
+            time.sleep(.02)
+
+    def shown(self, selector):
+        """How many of those elements take room on the page."""
+        root = self.call("DOM.getDocument", depth=0)["root"]["nodeId"]
+        n = 0
+        for node in self.call("DOM.querySelectorAll", nodeId=root,
+                              selector=selector)["nodeIds"]:
+            try:
+                box = self.call("DOM.getBoxModel", nodeId=node)["model"]
+            except RuntimeError:
+                continue  # it has none
+            n += box["height"] > 0
+        return n
+
     def point(self, selector, kind="mouseMoved", index=0):
         """Mouse to the middle of what selector finds."""
         x, y = self.run(f"""(() => {{

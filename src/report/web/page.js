@@ -234,7 +234,7 @@
 		const { levels, height } = layOut(view);
 		const gap = levels.length > 1 ? 130 : 280;
 		const width = Math.max(620, levels.reduce((w, level) => w + gap + NODE + level.labels, NODE));
-		const svg = draw("svg", { viewBox: `0 0 ${width} ${TOP + height + 4}`, role: "group",
+		const svg = draw("svg", { width, height: TOP + height + 4, viewBox: `0 0 ${width} ${TOP + height + 4}`, role: "group",
 		    "aria-label": "Where the weight of " + data.names[view.map.site] + " goes" });
 		let from = { x: NODE, y: TOP + (height - FLOW) / 2 };
 		svg.append(draw("text", { x: 0, y: from.y - 8, class: "strong" }, cut(data.names[view.map.site], 22)),
@@ -386,6 +386,9 @@
 		const rows = table ? [...table.tBodies[0].rows] : [];
 		const views = [];
 		let open = -1;
+
+		/* Following a link selects; the browser need not scroll as well. */
+		sections.forEach((section) => section.removeAttribute("id"));
 
 		/* Drawn when it is first looked at: there may be hundreds. */
 		function viewOf(i) {
