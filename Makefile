@@ -119,6 +119,17 @@ test: deps
 	$(Q)+$(MAKE) --no-print-directory all unit-programs
 	$(Q)tests/run-all $(B)
 
+# The same scenarios under containerlab itself; skipped, with the reason, where that cannot be.
+test-containerlab: all
+	$(Q)contrib/install-deps build test deb
+	$(Q)+deb=$$(contrib/debian/build build/deb) && tests/run-containerlab "$$deb" $(SCENARIOS)
+
+# The image that the topologies name, in the Docker engine that runs, or in the lab's own.
+node-image: all
+	$(Q)contrib/install-deps build deb containerlab
+	$(Q)+deb=$$(contrib/debian/build build/deb) && base=$$(tests/lab/containerlab/base "$$deb" build/containerlab) && \
+	    tests/lab/lab engine tests/lab/containerlab/image "$$base" "$$deb"
+
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/lab/demo $(B)
@@ -146,7 +157,7 @@ lint: $(B)/version.h
 	$(Q)contrib/install-deps lint
 	$(Q)printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P2 -I{} clang-tidy --quiet {} -- \
 	    -std=gnu11 $(ALL_CPPFLAGS) -include $(B)/version.h $(DEPS_CFLAGS) 2> >(grep -vE 'warnings? (generated|treated)|Suppressed|Use -header-filter' >&2)
-	$(Q)shellcheck $(SCRIPTS)
+	$(Q)shellcheck -x $(SCRIPTS)
 	$(Q)mandoc -Tlint -Wwarning man/*.[158]
 
 install: all
@@ -178,6 +189,8 @@ help:
 	@echo 'make            build anycastd and anycastctl into $(B)'
 	@echo 'make demo       the whole loop in a lab of real BIRDs; no root'
 	@echo 'make test       unit tests and lab scenarios'
+	@echo 'make test-containerlab  the lab scenarios under containerlab, as root'
+	@echo 'make node-image the containers'\'' image, for labs under containerlab'
 	@echo 'make bench      measurements, results in build/bench/*.json'
 	@echo 'make check-asan unit tests under address and undefined sanitizers'
 	@echo 'make fuzz       FUZZ_SECONDS=10 of each fuzzer'
@@ -185,7 +198,7 @@ help:
 	@echo 'make lint format-check format install clean'
 
 .DELETE_ON_ERROR:
-.PHONY: all check deps test demo bench bench-reaction fuzz format format-check lint install deb clean help \
+.PHONY: all check deps test test-containerlab node-image demo bench bench-reaction fuzz format format-check lint install deb clean help \
 	unit-programs fuzz-programs FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

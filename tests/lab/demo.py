@@ -77,9 +77,8 @@ def predict(lab: Lab, fleet: Fleet) -> dict[str, tuple[str, str]]:
     """Measures the map of SITE; returns {address: (before, after)}."""
     listed = addresses(lab)
     say(f"\n== {len(listed)} client addresses are loaded, and {SITE} is measured over the test prefix.")
-    file = lab.out / "clients.txt"
-    file.write_text("".join(f"{a},{1 + i % 5}\n" for i, a in enumerate(listed)))
-    show(fleet, "clients", "import", str(file))
+    file = fleet.mgmt.put("clients.txt", "".join(f"{a},{1 + i % 5}\n" for i, a in enumerate(listed)))
+    show(fleet, "clients", "import", file)
     show(fleet, "predict", "run", "--site", SITE)
     experiment = fleet.ask(fleet.mgmt, "predict", "show", "--site", SITE)["maps"][0]["experiment"]
     rows = fleet.outcomes(experiment)

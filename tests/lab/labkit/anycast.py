@@ -28,7 +28,9 @@ SANITIZER_WORDS = ("AddressSanitizer", "LeakSanitizer", "runtime error:")
 
 
 def build_dir(lab: Lab) -> Path:
-    """Where the programs are: the first word after `--`, or $ANYCAST_BUILD, or the release build."""
+    """Where nodes find the programs: $ANYCAST_BUILD or the release build, or what their image has."""
+    if lab.programs is not None:
+        return lab.programs
     given = os.environ.get("ANYCAST_BUILD", "build/release")
     return (ROOT / given).resolve()
 
@@ -237,9 +239,8 @@ class Fleet:
         self.configure(self.mgmt, CONTROLLER_QUICK.format(sites=", ".join(site.name for site in self.sites)))
 
     def import_clients(self, addresses: Iterable[str]) -> None:
-        file = self.lab.out / "clients.txt"
-        file.write_text("".join(f"{address}\n" for address in addresses), encoding="ascii")
-        self.ctl(self.mgmt, "clients", "import", str(file))
+        file = self.mgmt.put("clients.txt", "".join(f"{address}\n" for address in addresses))
+        self.ctl(self.mgmt, "clients", "import", file)
 
     def experiment(self) -> dict[str, Any]:
         """The newest experiment as the controller tells it; {} if there is none."""

@@ -45,6 +45,7 @@ def find_holder(node: str) -> int:
 def enter(node: str, argv: list[str]) -> None:
     """Replaces this process by a command inside the node; does not return."""
     holder = find_holder(node)
+    same_user = os.readlink(f"/proc/{holder}/ns/user") == os.readlink("/proc/self/ns/user")  # a container of root's
     environment = {
         "PATH": SEARCH_PATH,
         "HOME": "/root",
@@ -52,6 +53,7 @@ def enter(node: str, argv: list[str]) -> None:
         "PS1": f"{node}# ",
         "LANG": "C.UTF-8",
     }
-    where = ["-t", str(holder), "-U", "--preserve-credentials", "-p", "-m", "-n", "-u", "--wd=/"]
+    user = [] if same_user else ["-U", "--preserve-credentials"]
+    where = ["-t", str(holder), *user, "-p", "-m", "-n", "-u", "-i", "-r"]
     command = ["nsenter", *where, "--", *argv]
     os.execvpe("nsenter", command, environment)

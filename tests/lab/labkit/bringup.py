@@ -12,32 +12,39 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from . import kernel
+from .namespaces import NamespaceNode
 from .node import SEARCH_PATH, LabError, Node, Proc
 from .topology import Topology
 
+PROGRAMS: Path | None = None  # nodes see the machine's files, the build directory among them
 _POLL_S = 0.002
 
 
 def bring_up(topology: Topology, lab_dir: Path) -> dict[str, Node]:
     """Returns the nodes once each of them is healthy; raises LabError if one cannot get there."""
-    nodes = {name: Node(spec, topology, lab_dir) for name, spec in topology.nodes.items()}
+    nodes = {name: NamespaceNode(spec, topology, lab_dir) for name, spec in topology.nodes.items()}
     _hold_all([node for node in nodes.values() if node.spec.network_of is None], nodes)
     _hold_all([node for node in nodes.values() if node.spec.network_of is not None], nodes)
     _make_links(topology, nodes)
     _Stages(nodes).run()
-    return nodes
+    return dict(nodes)
 
 
-def take_down(nodes: dict[str, Node], grace_s: float = 1.0) -> None:
+def take_down(_topology: Topology, _lab_dir: Path, nodes: Mapping[str, Node]) -> None:
+    """The sandbox takes the rest with it."""
+    end_processes(nodes.values())
+
+
+def end_processes(nodes: Iterable[Node], grace_s: float = 1.0) -> None:
     """Lets the scenario's own processes end in order, so that sanitizers and coverage can write their reports.
 
-    Whatever is left dies with the sandbox.
+    Whatever is left dies with the node.
     """
-    procs = [proc for node in nodes.values() for proc in node.procs if proc.alive()]
+    procs = [proc for node in nodes for proc in node.procs if proc.alive()]
     for proc in procs:
         proc.kill(signal.SIGTERM)
         proc.kill(signal.SIGCONT)
@@ -46,7 +53,7 @@ def take_down(nodes: dict[str, Node], grace_s: float = 1.0) -> None:
         time.sleep(_POLL_S)
 
 
-def _hold_all(group: list[Node], nodes: dict[str, Node]) -> None:
+def _hold_all(group: list[NamespaceNode], nodes: dict[str, NamespaceNode]) -> None:
     words = [(node, node.hold(nodes.get(node.spec.network_of or ""))) for node in group]
     for node, fd in words:
         with os.fdopen(fd, "rb") as pipe:
@@ -56,7 +63,7 @@ def _hold_all(group: list[Node], nodes: dict[str, Node]) -> None:
         node.adopt_namespaces()
 
 
-def _make_links(topology: Topology, nodes: dict[str, Node]) -> None:
+def _make_links(topology: Topology, nodes: Mapping[str, Node]) -> None:
     """Makes both ends of every link in their networks at once, then brings them up.
 
     The kernel refuses to create a veth whose far end is to be up already.
@@ -82,7 +89,7 @@ def _make_links(topology: Topology, nodes: dict[str, Node]) -> None:
 class _Stages:
     """Walks all nodes through their stages side by side."""
 
-    def __init__(self, nodes: dict[str, Node]) -> None:
+    def __init__(self, nodes: Mapping[str, Node]) -> None:
         self._nodes = nodes
         self._done: set[tuple[str, str]] = set()
 

@@ -76,6 +76,15 @@ class Value:
             self.fail(f"must be between {low} and {high}")
         return number
 
+    def number(self, low: float, high: float) -> float:
+        text = self.text()
+        if not re.fullmatch(r"\d+(\.\d+)?", text):
+            self.fail("must be a number")
+        number = float(text)
+        if not low <= number <= high:
+            self.fail(f"must be between {low} and {high}")
+        return number
+
     def only(self, *known: str) -> dict[str, Value]:
         """The mapping, provided that it has no other keys than the known ones."""
         found = self.mapping()

@@ -7,21 +7,36 @@ import argparse
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
-from . import attach, sandbox
-from .bringup import bring_up, take_down
+from . import attach, bringup, containers, engine, sandbox
 from .clabfile import TopologyError
+from .graph import to_dot, to_svg
+from .impair import impair
 from .node import LabError, Node
 from .scenario import Lab, Skip, load_scenario
 from .topology import Topology, read_topology
 
 _OUT_ROOT = Path(__file__).resolve().parents[3] / "build" / "lab"
 _PASSED, _FAILED, _USAGE = 0, 1, 2
+
+
+class BackEnd(Protocol):
+    """What makes a topology real: the module bringup or containers."""
+
+    PROGRAMS: Path | None  # where the nodes have anycastd and anycastctl, if not in the build directory
+
+    def bring_up(self, topology: Topology, lab_dir: Path) -> dict[str, Node]:
+        """Leaves nothing behind if it raises."""
+        ...
+
+    def take_down(self, topology: Topology, lab_dir: Path, nodes: Mapping[str, Node]) -> None: ...
 
 
 class _TimedOut(BaseException):
@@ -40,7 +55,7 @@ def main(argv: list[str]) -> int:
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     split = argv.index("--") if "--" in argv else len(argv)
-    parser = argparse.ArgumentParser(prog="lab", description="Runs containerlab topologies without root.")
+    parser = argparse.ArgumentParser(prog="lab", description="Runs containerlab topologies, in namespaces without root or by containerlab itself.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="bring a topology up, run a scenario in it, take it down")
@@ -54,11 +69,26 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     up.add_argument("topology", type=Path)
     up.set_defaults(command=_up)
     for command in (run, up):
+        command.add_argument("--containerlab", action="store_true", help="deploy it with containerlab, as root")
         command.add_argument("--out", type=Path, metavar="DIR", help="for logs (build/lab/NAME-PID)")
 
     check = commands.add_parser("check", help="read a topology and say what is wrong with it")
     check.add_argument("topology", type=Path)
     check.set_defaults(command=_check)
+
+    graph = commands.add_parser("graph", help="print a picture of a topology as SVG")
+    graph.add_argument("topology", type=Path)
+    graph.add_argument("--dot", action="store_true", help="print Graphviz's input instead")
+    graph.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it there")
+    graph.set_defaults(command=_graph)
+
+    dirs = commands.add_parser("dirs", help="make the directories that a topology's nodes bind, beside it")
+    dirs.add_argument("topology", type=Path)
+    dirs.set_defaults(command=_dirs)
+
+    with_engine = commands.add_parser("engine", help="run a command where a Docker engine answers, as root")
+    with_engine.add_argument("words", nargs=argparse.REMAINDER, metavar="CMD")
+    with_engine.set_defaults(command=_engine)
 
     commands.add_parser("status", help="list running labs").set_defaults(command=_status)
     shell = commands.add_parser("shell", help="open a shell in a node of a running lab")
@@ -69,7 +99,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     inside.add_argument("words", nargs=argparse.REMAINDER, metavar="CMD")
     inside.set_defaults(command=_exec)
 
-    if argv[:1] == ["exec"]:  # its command keeps every word, `--` included
+    if argv[:1] in (["exec"], ["engine"]):  # its command keeps every word, `--` included
         return parser.parse_args(argv), []
     return parser.parse_args(argv[:split]), argv[split + 1 :]
 
@@ -78,6 +108,31 @@ def _check(options: argparse.Namespace, _args: list[str]) -> int:
     topology = read_topology(options.topology)
     print(f"{topology.name}: {len(topology.nodes)} nodes, {len(topology.links)} links")
     return _PASSED
+
+
+def _graph(options: argparse.Namespace, _args: list[str]) -> int:
+    topology = read_topology(options.topology)
+    picture = to_dot(topology) if options.dot else to_svg(topology)
+    if options.output is None:
+        print(picture, end="")
+        return _PASSED
+    try:
+        options.output.write_text(picture, encoding="utf-8")
+    except OSError as error:
+        raise LabError(f"cannot write the picture: {error}") from error
+    return _PASSED
+
+
+def _dirs(options: argparse.Namespace, _args: list[str]) -> int:
+    topology = read_topology(options.topology)
+    for path in containers.make_bind_sources(topology, topology.path.parent / f"clab-{topology.name}"):
+        print(os.path.relpath(path))
+    return _PASSED
+
+
+def _engine(options: argparse.Namespace, _args: list[str]) -> int:
+    words = _command_words(options, "engine")
+    return engine.run(lambda: subprocess.run(words).returncode)
 
 
 def _status(_options: argparse.Namespace, _args: list[str]) -> int:
@@ -92,11 +147,15 @@ def _shell(options: argparse.Namespace, _args: list[str]) -> int:
 
 
 def _exec(options: argparse.Namespace, _args: list[str]) -> int:
-    words = options.words[1:] if options.words[:1] == ["--"] else options.words
-    if not words:
-        raise LabError("exec: what?")
-    attach.enter(options.node, words)
+    attach.enter(options.node, _command_words(options, "exec"))
     return _FAILED
+
+
+def _command_words(options: argparse.Namespace, command: str) -> list[str]:
+    words: list[str] = options.words[1:] if options.words[:1] == ["--"] else options.words
+    if not words:
+        raise LabError(f"{command}: what?")
+    return words
 
 
 def _run(options: argparse.Namespace, args: list[str]) -> int:
@@ -118,9 +177,9 @@ def _run(options: argparse.Namespace, args: list[str]) -> int:
                 _stay_up(lab)
             return status
 
-        return _with_lab(topology, out, args, judge)
+        return _with_lab(options, topology, out, args, judge)
 
-    return sandbox.run(work)
+    return _where(options)(work)
 
 
 def _up(options: argparse.Namespace, _args: list[str]) -> int:
@@ -131,7 +190,12 @@ def _up(options: argparse.Namespace, _args: list[str]) -> int:
         _stay_up(lab)
         return _PASSED
 
-    return sandbox.run(lambda: _with_lab(topology, out, [], stay_up))
+    return _where(options)(lambda: _with_lab(options, topology, out, [], stay_up))
+
+
+def _where(options: argparse.Namespace) -> Callable[[Callable[[], int]], int]:
+    """What runs a function where the lab can be: in namespaces of its own, or where a Docker engine answers."""
+    return engine.run if options.containerlab else sandbox.run
 
 
 def _make_out(wanted: Path | None, topology: Topology) -> Path:
@@ -147,18 +211,38 @@ def _make_out(wanted: Path | None, topology: Topology) -> Path:
     return out
 
 
-def _with_lab(topology: Topology, out: Path, args: list[str], use: Callable[[Lab], int]) -> int:
+def _with_lab(
+    options: argparse.Namespace, topology: Topology, out: Path, args: list[str], use: Callable[[Lab], int]
+) -> int:
+    lab_dir = out / f"clab-{topology.name}"
+    if options.containerlab:
+        if lacking := containers.missing():
+            print(f"SKIP {lacking}", flush=True)
+            return sandbox.SKIPPED
+        return _with_nodes(topology, lab_dir, args, use, containers)
+    return _with_nodes(topology, lab_dir, args, use, bringup)
+
+
+def _with_nodes(
+    topology: Topology, lab_dir: Path, args: list[str], use: Callable[[Lab], int], back_end: BackEnd
+) -> int:
     start = time.monotonic()
-    nodes: dict[str, Node] = {}
+    lab_dir.mkdir(exist_ok=True)
+    nodes: dict[str, Node] | None = None
     try:
-        nodes = bring_up(topology, out / f"clab-{topology.name}")
-        print(f"up   {topology.name}: {len(nodes)} nodes ({time.monotonic() - start:.2f} s), logs in {out}", flush=True)
-        return use(Lab(topology, nodes, out, args))
+        nodes = back_end.bring_up(topology, lab_dir)
+        if lacking := impair(topology, nodes):
+            print(f"NOTE {lacking}", flush=True)
+        took = time.monotonic() - start
+        print(f"up   {topology.name}: {len(nodes)} nodes ({took:.2f} s), logs in {lab_dir.parent}", flush=True)
+        return use(Lab(topology, nodes, lab_dir.parent, args, back_end.PROGRAMS))
     except (LabError, _TimedOut) as error:
         print(f"FAIL {error}", flush=True)
         return _FAILED
     finally:
-        take_down(nodes)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if nodes is not None:
+            back_end.take_down(topology, lab_dir, nodes)
 
 
 def _judge(scenario: Callable[[Lab], None], lab: Lab) -> int:

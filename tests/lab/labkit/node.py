@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node of the running lab: its namespaces, its processes, its BIRD."""
+"""A node of the running lab: its processes, its files, its network, its BIRD."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import contextlib
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from . import kernel
 from .birdctl import BIRD_SOCKET, Reply, ask
@@ -19,6 +19,7 @@ from .topology import NodeSpec, Topology
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOLDER_NAME = "lab-node"
+OWN_DIR = "/run/node"
 
 
 class LabError(Exception):
@@ -54,7 +55,7 @@ class Proc:
 
 
 class Node:
-    """One node.  Made by the bring-up; scenarios get it from lab.nodes."""
+    """One node, whichever back end made it; scenarios get it from lab.nodes."""
 
     def __init__(self, spec: NodeSpec, topology: Topology, lab_dir: Path) -> None:
         self.spec = spec
@@ -66,78 +67,31 @@ class Node:
         self.procs: list[Proc] = []
         self._topology = topology
         self._lab_dir = lab_dir
-        self._namespaces: dict[str, int] = {}
+        self._network = -1
 
-    # --- namespaces ---
+    # --- what a back end provides ---
 
-    def hold(self, network_owner: Node | None) -> int:
-        """Starts the process that holds this node's namespaces.
+    def _inside(self, argv: Sequence[str], env: Mapping[str, str] | None) -> dict[str, Any]:
+        """Arguments of subprocess.Popen that run a command inside the node; env comes on top of the topology's."""
+        raise NotImplementedError
 
-        Returns a descriptor from which the holder's word comes: empty when all is well, else what went wrong.
-        """
-        self.dir.mkdir(parents=True, exist_ok=True)
-        word_read, word_write = os.pipe()
-        self.holder = os.fork()
-        if self.holder:
-            os.close(word_write)
-            return word_read
-        status = 1
-        try:
-            os.setsid()
-            self._build(network_owner)
-            os.set_inheritable(word_write, False)  # the exec says "all is well"
-            os.execv("/bin/sleep", [f"{HOLDER_NAME}:{self._topology.name}:{self.name}", "infinity"])
-        except BaseException as error:  # noqa: BLE001 -- a forked child must not return into its parent's code
-            os.write(word_write, str(error).encode())
-        finally:
-            os._exit(status)
+    def _spawn(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None) -> Proc:
+        """Starts a process inside; its output is appended to <node directory>/<name>.log."""
+        raise NotImplementedError
 
-    def _build(self, network_owner: Node | None) -> None:
-        if network_owner is None:
-            kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS | kernel.CLONE_NEWNET)
-            kernel.interface_up("lo")
-        else:
-            kernel.setns(network_owner._namespaces["net"])
-            kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS)
-        socket.sethostname(self.name)
-        kernel.mount("tmpfs", "/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
-        for bind in self.spec.binds.values():
-            self._bind(bind.source, bind.target, bind.read_only)
-        for key, value in self.spec.sysctls.items():
-            Path("/proc/sys", *key.split(".")).write_text(value, encoding="ascii")
+    # --- the network ---
 
-    def _bind(self, source: str, target: str, read_only: bool) -> None:
-        path = Path(self._topology.magic(source, self.name, self._lab_dir)).expanduser()
-        path = self._topology.path.parent / path
-        if path.is_relative_to(self._lab_dir):  # docker makes missing sources; we do so where nothing can be hurt
-            path.mkdir(parents=True, exist_ok=True)
-        elif not path.exists():
-            raise LabError(f"bind source {path} does not exist")
-        if path.is_dir():
-            Path(target).mkdir(parents=True, exist_ok=True)
-        else:
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            Path(target).touch()
-        kernel.bind_mount(str(path), target, read_only)
-
-    def adopt_namespaces(self) -> None:
-        """Keeps the holder's namespaces open, for entering them later."""
-        for kind in ("net", "uts", "mnt"):
-            self._namespaces[kind] = os.open(f"/proc/{self.holder}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
-
-    def _enter(self) -> None:
-        """Runs in a new process before it becomes the command."""
-        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # whatever ignored them, a command begins like any
-            signal.signal(number, signal.SIG_DFL)
-        for fd in self._namespaces.values():
-            kernel.setns(fd)
+    def adopt_network(self, holder: int) -> None:
+        """Takes the process whose namespaces are the node's, and keeps its network open."""
+        self.holder = holder
+        self._network = os.open(f"/proc/{holder}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
     @contextlib.contextmanager
     def network(self) -> Iterator[None]:
         """Within this block the calling thread lives in the node's network: sockets made here belong to it."""
         outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            kernel.setns(self._namespaces["net"])
+            kernel.setns(self._network)
             yield
         finally:
             kernel.setns(outside)
@@ -155,15 +109,12 @@ class Node:
     ) -> subprocess.CompletedProcess[str]:
         """Runs a command to its end inside the node; with check, a bad status raises LabError with its output."""
         done = subprocess.run(
-            list(argv),
+            **self._inside(argv, env),
             input=input,
             stdin=subprocess.DEVNULL if input is None else None,
             capture_output=True,
             text=True,
             timeout=timeout,
-            env=self._environment(env),
-            cwd="/",
-            preexec_fn=self._enter,
         )
         if check and done.returncode != 0:
             raise LabError(f"{self.name}: {shlex.join(argv)} gave {done.returncode}: {done.stderr or done.stdout}")
@@ -184,33 +135,23 @@ class Node:
         if self.spec.cmd is not None:
             self.main = self._spawn("cmd", self.spec.cmd, None)
 
-    def _spawn(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None) -> Proc:
-        log = self.dir / f"{name}.log"
-        with log.open("ab") as output:
-            try:
-                popen = subprocess.Popen(
-                    list(argv),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    env=self._environment(env),
-                    cwd="/",
-                    start_new_session=True,
-                    preexec_fn=self._enter,
-                )
-            except OSError as error:
-                raise LabError(f"{self.name}: {name}: cannot start: {error}") from error
-        return Proc(name, popen, log)
-
-    def _environment(self, extra: Mapping[str, str] | None) -> dict[str, str]:
-        """Like a container: nothing of the caller's environment comes in."""
-        return {"PATH": SEARCH_PATH, "HOME": "/root", "LANG": "C.UTF-8", **self.spec.env, **(extra or {})}
-
     # --- files and links ---
 
     def path(self, inside: str) -> Path:
         """Where a file of the node (such as /run/state/x) can be read and written from the scenario."""
         return Path(f"/proc/{self.holder}/root") / inside.lstrip("/")
+
+    def put(self, name: str, text: str) -> str:
+        """Writes a file into the node's directory; returns its path as the node's processes see it."""
+        (self.dir / name).write_text(text, encoding="utf-8")
+        return f"{self.own_dir}/{name}"
+
+    @property
+    def own_dir(self) -> str:
+        """The node's directory as its processes see it."""
+        if OWN_DIR not in self.spec.binds:
+            raise LabError(f"{self.name}: its topology must bind __clabNodeDir__:{OWN_DIR}")
+        return OWN_DIR
 
     def link_down(self, interface: str) -> None:
         self.run(["ip", "link", "set", "dev", interface, "down"])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a function in a private machine: own user, network, mount, host name and process namespace.
+"""Runs a function in a private machine: own network, mount, host name and process namespace, and own user namespace
+unless it needs root's rights.
 
 Three processes:
 
@@ -24,6 +25,7 @@ from . import kernel
 
 SKIPPED = 77
 _GRACE_S = 5.0
+_ROOT_GRACE_S = 30.0  # containers end one after the other
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -31,11 +33,11 @@ class Interrupted(BaseException):
     """The lab was asked to end."""
 
 
-def run(work: Callable[[], int]) -> int:
+def run(work: Callable[[], int], as_root: bool = False) -> int:
     """Runs work() inside and returns its exit status; SKIPPED if this machine does not allow namespaces."""
     sys.stdout.flush()
     try:
-        _enter_namespaces()
+        _enter_namespaces(as_root)
     except OSError as error:
         return _skip(error)
 
@@ -50,7 +52,7 @@ def run(work: Callable[[], int]) -> int:
         finally:
             os._exit(1)
     os.close(alive_read)
-    return _supervise(init, alive_write)
+    return _supervise(init, alive_write, _ROOT_GRACE_S if as_root else _GRACE_S)
 
 
 def _skip(error: OSError) -> int:
@@ -63,17 +65,18 @@ def _skip(error: OSError) -> int:
     return SKIPPED
 
 
-def _enter_namespaces() -> None:
+def _enter_namespaces(as_root: bool) -> None:
     uid, gid = os.geteuid(), os.getegid()
     kernel.unshare(
-        kernel.CLONE_NEWUSER
+        (0 if as_root else kernel.CLONE_NEWUSER)
         | kernel.CLONE_NEWNET
         | kernel.CLONE_NEWNS
         | kernel.CLONE_NEWPID
         | kernel.CLONE_NEWUTS
         | kernel.CLONE_NEWIPC
     )
-    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+    mapping = (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1"))
+    for name, text in () if as_root else mapping:
         with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
             file.write(text)
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
@@ -81,14 +84,14 @@ def _enter_namespaces() -> None:
     kernel.interface_up("lo")
 
 
-def _supervise(init: int, alive_write: int) -> int:
+def _supervise(init: int, alive_write: int, grace_s: float) -> int:
     """Passes signals on as SIGTERM and waits for init; a lab that does not end in time is killed."""
     received: list[int] = []
 
     def pass_on(number: int, _frame: object) -> None:
         received.append(number)
         _signal(init, signal.SIGTERM if len(received) == 1 else signal.SIGKILL)
-        signal.setitimer(signal.ITIMER_REAL, _GRACE_S)
+        signal.setitimer(signal.ITIMER_REAL, grace_s)
 
     for number in _PASSED_ON:
         signal.signal(number, pass_on)

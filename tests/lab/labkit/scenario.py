@@ -14,6 +14,7 @@ It passes when run() returns, fails with any exception, and is skipped by `raise
 
     lab.nodes, lab.nodes_with(role="site")      nodes by name, by labels
     lab.topology, lab.out, lab.args             what is run, where logs go, what came after `--`
+    lab.programs                                where nodes have the product, None for the build directory
     lab.check(what)                             context manager: one line per check, with its time
     lab.note(text)                              prints a line
     lab.wait(cond, deadline_s, what)            polls until cond() is truthy and returns it
@@ -53,13 +54,26 @@ class Lab:
 
     Skip = Skip
 
-    def __init__(self, topology: Topology, nodes: dict[str, Node], out: Path, args: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        nodes: dict[str, Node],
+        out: Path,
+        args: Sequence[str] = (),
+        programs: Path | None = None,
+    ) -> None:
         self.topology = topology
         self.name = topology.name
         self.nodes = nodes
         self.out = out
         self.args = list(args)
+        self.programs = programs
         self._convergence = Convergence(nodes.values())
+
+    def needs_build_tree(self, why: str) -> None:
+        """Skips the scenario where nodes have a file system of their own."""
+        if self.programs is not None:
+            raise Skip(f"runs in namespaces only: {why}")
 
     def nodes_with(self, **labels: str) -> list[Node]:
         """Nodes that carry all these labels, in the topology's order."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,7 +38,8 @@ def _launch(node: Node, service: str) -> Proc:
     page = health_page(node, service)
     page.parent.mkdir(exist_ok=True)
     page.write_text("ok", encoding="ascii")
-    argv = [sys.executable, "-IS", str(_SERVER), str(page.parent), str(HEALTH_PORTS[service])]
+    program = _SERVER.read_text(encoding="utf-8")  # given as text: a container does not have the file
+    argv = ["/usr/bin/python3", "-IS", "-c", program, f"{node.own_dir}/{page.parent.name}", str(HEALTH_PORTS[service])]
     return node.start(f"health-{service}", argv)
 
 

@@ -61,6 +61,8 @@ class Endpoint:
 class LinkSpec:
     ends: tuple[Endpoint, Endpoint]
     mtu: int
+    delay_ms: float = 0.0  # each way
+    loss: float = 0.0  # share of the packets, each way
 
 
 @dataclass
@@ -80,6 +82,10 @@ class Topology:
         ):
             text = text.replace(word, value)
         return text
+
+    def bind_source(self, source: str, node: str, lab_dir: Path) -> Path:
+        """The machine's side of a bind; what is not absolute is relative to the file."""
+        return self.path.parent / Path(self.magic(source, node, lab_dir)).expanduser()
 
 
 def read_topology(path: Path, environ: Mapping[str, str] = os.environ) -> Topology:
@@ -310,9 +316,9 @@ def _read_links(value: Value, nodes: dict[str, NodeSpec]) -> list[LinkSpec]:
     taken: dict[Endpoint, int] = {}
     for item in value.items():
         found = item.only("endpoints", "mtu", "vars")
-        for key, entry in (found["vars"].mapping() if "vars" in found else {}).items():
-            if key in ("delay_ms", "loss"):
-                entry.fail("is not supported by the rootless runner yet")
+        variables = found["vars"].mapping() if "vars" in found else {}
+        delay_ms = variables["delay_ms"].number(0, 10_000) if "delay_ms" in variables else 0.0
+        loss = variables["loss"].number(0, 1) if "loss" in variables else 0.0
         if "endpoints" not in found:
             item.fail("'endpoints' is missing")
         pair = found["endpoints"].items()
@@ -320,7 +326,7 @@ def _read_links(value: Value, nodes: dict[str, NodeSpec]) -> list[LinkSpec]:
             found["endpoints"].fail("a link has exactly two endpoints")
         ends = tuple(_read_endpoint(end, nodes, taken) for end in pair)
         mtu = found["mtu"].integer(68, 65535) if "mtu" in found else DEFAULT_MTU
-        links.append(LinkSpec((ends[0], ends[1]), mtu))
+        links.append(LinkSpec((ends[0], ends[1]), mtu, delay_ms, loss))
     return links
 
 

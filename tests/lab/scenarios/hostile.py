@@ -301,22 +301,19 @@ def check_client_lists(lab: Lab, fleet: Fleet) -> None:
     names = ", ".join(site.name for site in fleet.sites)
     fleet.configure(mgmt, CONTROLLER_QUICK.format(sites=names).replace("allow_special: true", "allow_special: false"))
     fleet.restart(mgmt)
-    file = lab.out / "hostile.txt"
     with lab.check("a list with special addresses and duplicates: dropped, merged and counted"):
-        file.write_text("9.9.9.9,2\n10.0.0.1\n9.9.9.9,3\n224.0.0.1\n1.1.1.1\n2606:4700::1111\n2606:4700:0::1111\n::1\n")
+        listing = "9.9.9.9,2\n10.0.0.1\n9.9.9.9,3\n224.0.0.1\n1.1.1.1\n2606:4700::1111\n2606:4700:0::1111\n::1\n"
         lab.wait(lambda: fleet.api(mgmt, "GET", "/v1/clients")[0] == 200, 5, "the controller is back")
-        answer = fleet.ask(mgmt, "clients", "import", str(file))
+        answer = fleet.ask(mgmt, "clients", "import", mgmt.put("hostile.txt", listing))
         assert (answer["count"], answer["lines"], answer["dropped_special"], answer["duplicates"]) == (3, 8, 3, 2), answer
         before = fleet.get(mgmt, "/v1/clients")
         assert (before["count"], before["weight"], before["ipv4"]) == (3, 8.0, 2), before
     with lab.check(f"{len(REFUSED_LISTS)} bad lists are refused with a clear word, the old one stays"):
         for what, (text, word) in REFUSED_LISTS.items():
-            file.write_text(text)
-            done = fleet.ctl(mgmt, "clients", "import", str(file), check=False)
+            done = fleet.ctl(mgmt, "clients", "import", mgmt.put("hostile.txt", text), check=False)
             assert done.returncode == 1 and word in done.stderr, (what, done.returncode, done.stderr[:300])
             assert 0 < len(done.stderr) < 2000, (what, len(done.stderr))
             assert fleet.get(mgmt, "/v1/clients") == before, what
-        file.unlink()
     with lab.check("parts out of order and of another upload are refused"):
         for path in ("upload=a&part=1&last=1", "upload=a&part=0&last=7", "part=-5", "upload=a&part=99999999999999999999"):
             status, body = fleet.api(mgmt, "POST", f"/v1/clients?{path}")

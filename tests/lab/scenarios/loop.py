@@ -133,9 +133,7 @@ def check_prediction(lab: Lab, fleet: Fleet, baseline: Catchments) -> None:
     silent = ["10.199.0.1", "10.199.0.2", "2001:db8:cff::1"]
     listing = "".join(f"{a},{i % 7 + 1}\n" for i, a in enumerate(addresses + silent))
     with lab.check(f"a client list of {len(addresses)} addresses is loaded"):
-        file = lab.out / "clients.txt"
-        file.write_text(listing)
-        fleet.ctl(fleet.mgmt, "clients", "import", str(file))
+        fleet.ctl(fleet.mgmt, "clients", "import", fleet.mgmt.put("clients.txt", listing))
         stats = fleet.ask(fleet.mgmt, "clients", "stats")
         assert stats["count"] == len(addresses) + len(silent), stats
     for site in ("nrt", "chc"):
