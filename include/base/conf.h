@@ -32,6 +32,10 @@
 #define CONF_ALLOW_MAX 1024u
 #define CONF_PINGS_MAX 20u      /* of one check */
 #define CONF_PROBE_TEXT_MAX 64u /* bytes */
+#define CONF_FEEDS_MAX 64u
+#define CONF_FEED_PREFIXES_MAX 1024u /* destinations, senders of a feed */
+#define CONF_CLIENTS_MAX 2000000u    /* of one site */
+#define CONF_PER_BLOCK_MAX 64u
 #define CONF_NAME_MAX 32 /* site, service, probe names: [a-z0-9][a-z0-9._-]* */
 
 enum probe_kind {
@@ -53,6 +57,23 @@ enum feed_type {
 	FEED_GOFLOW2, /* JSON */
 	FEED_TEXT,    /* address[,weight[,epoch]] */
 	FEED_TYPE_COUNT
+};
+
+enum feed_way {
+	FEED_UDP,      /* datagrams to an address and port of ours */
+	FEED_TCP,      /* connections to them */
+	FEED_UNIX,     /* connections to a socket at a path */
+	FEED_UNIXGRAM, /* datagrams to it */
+	FEED_FILE,     /* what is appended to a file */
+	FEED_PIPE,     /* what is written into a FIFO */
+	FEED_WAY_COUNT
+};
+
+enum feed_weight {
+	FEED_PACKETS,
+	FEED_BYTES,
+	FEED_REQUESTS, /* flows, or the weight that a line has */
+	FEED_WEIGHT_COUNT
 };
 
 enum conf_method {
@@ -259,6 +280,31 @@ struct conf_controller {
 	struct conf_guards guards;
 };
 
+struct conf_feed {
+	char *name;
+	enum feed_type type;
+	enum feed_way way;
+	char *where; /* udp, tcp: "addr:port", "[v6]:port"; else a path */
+	enum feed_weight weight; /* default requests for text, else packets */
+	char *site;              /* whose clients they are; default the own */
+	struct prefix *senders;  /* udp, tcp: who may send; none: anybody */
+	size_t n_senders;
+};
+
+/* What becomes of all that the feeds tell. */
+struct conf_clients {
+	int64_t half_life_ms; /* default 1 d */
+	int64_t report_ms;    /* how often the list is passed on; default 1 m */
+	uint32_t max_clients; /* of a site; default 200000 */
+	uint32_t max_blocks;  /* default max_clients */
+	uint32_t per_block;   /* clients of a /24 or /48; default 4 */
+	bool allow_special;   /* lab: as in conf_predict */
+	/* Only who sends to these; default the services' prefixes.  None: whoever
+	 * sends. */
+	struct prefix *destinations;
+	size_t n_destinations;
+};
+
 struct conf {
 	char *file;    /* as given, for messages */
 	char *store;   /* SQLite file; default /var/lib/anycastd/anycastd.db */
@@ -266,6 +312,9 @@ struct conf {
 	char *metrics; /* "addr:port": HTTP that only tells; NULL: none */
 	struct conf_agent *agent;           /* NULL: not an agent */
 	struct conf_controller *controller; /* NULL: not a controller */
+	struct conf_clients clients;
+	struct conf_feed *feeds;
+	size_t n_feeds;
 };
 
 /* NULL with err: "file:line: path: what: expected what". */
@@ -287,5 +336,9 @@ char *conf_format(const struct conf *c);
 const char *conf_probe_kind_name(enum probe_kind kind);
 const char *conf_method_name(enum conf_method method);
 const char *conf_engine_name(enum conf_engine engine);
+const char *conf_feed_type_name(enum feed_type type);
+bool conf_feed_type_parse(const char *text, enum feed_type *out);
+const char *conf_feed_way_name(enum feed_way way);
+const char *conf_feed_weight_name(enum feed_weight weight);
 
 #endif /* BASE_CONF_H */

@@ -87,6 +87,9 @@ int conf_ck_prefixes(struct conf_ck *ck, char *const *texts, size_t n,
 /* All of the file's values; out is zero at first, partly filled on error. */
 int conf_check(struct conf_ck *ck, const struct conf_raw *raw,
     struct conf *out);
+/* About recent clients: after the roles, since sites and prefixes are theirs. */
+int conf_check_feeds(struct conf_ck *ck, const struct conf_raw *raw,
+    struct conf *out);
 /* The parts of it that are about services, one probe, one http probe. */
 int conf_check_services(struct conf_ck *ck, const struct conf_raw *raw,
     struct conf_agent *out);

@@ -103,6 +103,20 @@ struct raw_fleet {
 	struct raw_guards *guards;
 };
 
+struct raw_feed {
+	char *name, *type, *from, *weight, *site;
+	char **senders;
+	unsigned senders_count;
+};
+
+struct raw_clients {
+	char *half_life, *report;
+	char *max_clients, *max_blocks, *per_block;
+	char *allow_special;
+	char **destinations;
+	unsigned destinations_count;
+};
+
 struct conf_raw {
 	char *site, *store, *socket, *metrics;
 	struct raw_bird *bird;
@@ -114,6 +128,9 @@ struct conf_raw {
 	unsigned allow_count;
 	struct raw_agent_guards *guards;
 	struct raw_fleet *fleet;
+	struct raw_clients *clients;
+	struct raw_feed *feeds;
+	unsigned feeds_count;
 };
 
 /* A text that conf_lines_new has accepted as lines.  NULL with err:

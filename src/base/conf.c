@@ -207,6 +207,19 @@ free_controller(struct conf_controller *c)
 	free(c);
 }
 
+static void
+free_feeds(struct conf *c)
+{
+	for (size_t i = 0; i < c->n_feeds; i++) {
+		free(c->feeds[i].name);
+		free(c->feeds[i].where);
+		free(c->feeds[i].site);
+		free(c->feeds[i].senders);
+	}
+	free(c->feeds);
+	free(c->clients.destinations);
+}
+
 void
 conf_free(struct conf *c)
 {
@@ -220,5 +233,6 @@ conf_free(struct conf *c)
 		free_agent(c->agent);
 	if (c->controller != NULL)
 		free_controller(c->controller);
+	free_feeds(c);
 	free(c);
 }

@@ -429,5 +429,7 @@ conf_check(struct conf_ck *ck, const struct conf_raw *raw, struct conf *out)
 		if (check_fleet(ck, raw->fleet, out->controller) == -1)
 			return -1;
 	}
-	return check_own_site(ck, out);
+	if (check_own_site(ck, out) == -1)
+		return -1;
+	return conf_check_feeds(ck, raw, out);
 }

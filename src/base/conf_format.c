@@ -365,6 +365,42 @@ fill_controller(struct conf_raw *out, const struct conf_controller *c)
 	out->fleet = fleet;
 }
 
+static void
+fill_feed(struct raw_feed *out, const struct conf_feed *f)
+{
+	out->name = xstrdup(f->name);
+	out->type = xstrdup(conf_feed_type_name(f->type));
+	out->from = xasprintf("%s:%s", conf_feed_way_name(f->way), f->where);
+	out->weight = xstrdup(conf_feed_weight_name(f->weight));
+	out->site = xstrdup(f->site);
+	if (f->n_senders > 0) {
+		out->senders = texts_of_prefixes(f->senders, f->n_senders,
+		    &out->senders_count);
+	}
+}
+
+static void
+fill_feeds(struct conf_raw *out, const struct conf *c)
+{
+	struct raw_clients *cl = xcalloc(1, sizeof(*cl));
+
+	cl->half_life = duration(c->clients.half_life_ms);
+	cl->report = duration(c->clients.report_ms);
+	cl->max_clients = xasprintf("%u", c->clients.max_clients);
+	cl->max_blocks = xasprintf("%u", c->clients.max_blocks);
+	cl->per_block = xasprintf("%u", c->clients.per_block);
+	cl->allow_special = truth(c->clients.allow_special);
+	if (c->clients.n_destinations > 0) {
+		cl->destinations = texts_of_prefixes(c->clients.destinations,
+		    c->clients.n_destinations, &cl->destinations_count);
+	}
+	out->clients = cl;
+	out->feeds = xcalloc(c->n_feeds, sizeof(out->feeds[0]));
+	out->feeds_count = (unsigned)c->n_feeds;
+	for (size_t i = 0; i < c->n_feeds; i++)
+		fill_feed(&out->feeds[i], &c->feeds[i]);
+}
+
 char *
 conf_format(const struct conf *c)
 {
@@ -378,6 +414,8 @@ conf_format(const struct conf *c)
 		fill_agent(raw, c->agent);
 	if (c->controller != NULL)
 		fill_controller(raw, c->controller);
+	if (c->n_feeds > 0)
+		fill_feeds(raw, c);
 	text = conf_raw_save(raw);
 	conf_raw_free(raw);
 	return text;

@@ -209,6 +209,33 @@ static const cyaml_schema_field_t fleet_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t feed_fields[] = {
+	NEEDED_TEXT(struct raw_feed, name),
+	NEEDED_TEXT(struct raw_feed, type),
+	NEEDED_TEXT(struct raw_feed, from),
+	TEXT(struct raw_feed, weight),
+	TEXT(struct raw_feed, site),
+	LIST(struct raw_feed, senders, CYAML_FLAG_OPTIONAL, &text_entry, 0,
+	    CONF_FEED_PREFIXES_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t feed_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_feed, feed_fields),
+};
+
+static const cyaml_schema_field_t clients_fields[] = {
+	TEXT(struct raw_clients, half_life),
+	TEXT(struct raw_clients, report),
+	TEXT(struct raw_clients, max_clients),
+	TEXT(struct raw_clients, max_blocks),
+	TEXT(struct raw_clients, per_block),
+	TEXT(struct raw_clients, allow_special),
+	LIST(struct raw_clients, destinations, CYAML_FLAG_OPTIONAL, &text_entry,
+	    0, CONF_PREFIXES_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t conf_fields[] = {
 	TEXT(struct conf_raw, site),
 	TEXT(struct conf_raw, store),
@@ -224,6 +251,9 @@ static const cyaml_schema_field_t conf_fields[] = {
 	TEXT(struct conf_raw, controller),
 	TEXT(struct conf_raw, unknown_max),
 	MAPPING(struct conf_raw, fleet, fleet_fields),
+	MAPPING(struct conf_raw, clients, clients_fields),
+	LIST(struct conf_raw, feeds, CYAML_FLAG_OPTIONAL, &feed_entry, 0,
+	    CONF_FEEDS_MAX),
 	CYAML_FIELD_END,
 };
 
