@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/conf.h"
 #include "base/err.h"
 #include "report/report.h"
 
@@ -39,6 +40,8 @@ enum ctl_opt {
 	CTL_OPT_AT_ONCE,
 	CTL_OPT_ALL,
 	CTL_OPT_DRAIN,
+	CTL_OPT_TOP,
+	CTL_OPT_TYPE,
 	CTL_OPT_COUNT
 };
 
@@ -76,6 +79,8 @@ struct ctl_options {
 	int64_t until_ms; /* wall; 0: not given */
 	int64_t interval_ms;
 	uint32_t limit;
+	uint32_t top; /* 0: not given */
+	enum feed_type type;
 	enum report_format format;
 	char **args; /* borrowed from argv: what is no option */
 	size_t n_args;

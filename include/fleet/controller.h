@@ -9,6 +9,7 @@
 #include "api/server.h"
 #include "base/conf.h"
 #include "base/loop.h"
+#include "feeds/feeds.h"
 #include "store/query.h"
 #include "store/store.h"
 
@@ -18,6 +19,7 @@ struct controller_env {
 	struct loop *lp;
 	struct store *store;
 	struct query *query;
+	struct feeds *feeds;
 	const struct conf *conf; /* conf->controller is not NULL */
 };
 

@@ -70,6 +70,9 @@ report_fn report_progress;
 /* GET /v1/clients; and the answer to the last part of an upload. */
 report_fn report_clients;
 report_fn report_import;
+/* GET /v1/clients/recent; POST /v1/clients/take. */
+report_fn report_recent;
+report_fn report_taken;
 
 /* POST /v1/probes/run and /v1/check: a line per probe. */
 report_fn report_probe;

@@ -15,6 +15,7 @@
 #include "base/fetch.h"
 #include "base/loop.h"
 #include "base/worker.h"
+#include "feeds/feeds.h"
 #include "store/query.h"
 #include "store/store.h"
 
@@ -26,6 +27,7 @@ struct agent_env {
 	struct store *store;
 	struct query *query;
 	struct fetch_engine *fetch;
+	struct feeds *feeds;     /* NULL: none, in tests */
 	const struct conf *conf; /* conf->agent is not NULL */
 	size_t kind_pinger;      /* in the keeper's table */
 	size_t kind_runner;

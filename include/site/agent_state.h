@@ -16,6 +16,7 @@ struct agent_guards;
 struct probe_api;
 struct uplink;
 struct sweep_link;
+struct clients_link;
 
 #define NO_SERVICE ((size_t)-1)
 
@@ -46,10 +47,11 @@ struct agent {
 	/* How often we restored it since nobody confirmed. */
 	uint64_t test_given_up;
 	struct will_seat seat;
-	bool will_is_old;         /* to be deposited anew */
-	struct sweep_link *sweep; /* NULL: no test prefix */
-	struct uplink *uplink;    /* NULL: no controller */
-	int64_t started_ms;       /* wall */
+	bool will_is_old;             /* to be deposited anew */
+	struct sweep_link *sweep;     /* NULL: no test prefix */
+	struct uplink *uplink;        /* NULL: no controller */
+	struct clients_link *clients; /* NULL: no controller, or no feeds */
+	int64_t started_ms;           /* wall */
 	struct mono started;
 	bool *overdue; /* of each service: unknown for too long, and told */
 };

@@ -8,6 +8,7 @@
 #include "base/mono.h"
 #include "base/num.h"
 #include "base/printable.h"
+#include "core/client_list.h"
 
 #define FOR_MIN_MS 1000
 #define FOR_MAX_MS (INT64_C(365) * 24 * 60 * 60 * 1000)
@@ -51,6 +52,9 @@ const struct ctl_option ctl_option_table[CTL_OPT_COUNT] = {
 	[CTL_OPT_PREFIX] = { "prefix", "PREFIX", "only this prefix" },
 	[CTL_OPT_AT_ONCE] = { "at-once", NULL,
 	    "withdraw now, without the gentle steps" },
+	[CTL_OPT_TOP] = { "top", "N", "only the N heaviest" },
+	[CTL_OPT_TYPE] = { "type", "TYPE",
+	    "of the input: text (default), sflow, pmacct, nfdump, goflow2" },
 	[CTL_OPT_ALL] = { "all", NULL, "every drain of the site" },
 	[CTL_OPT_DRAIN] = { "drain", NULL, "drain the site first" },
 };
@@ -123,6 +127,15 @@ set_option(struct ctl_options *o, enum ctl_opt opt, const char *arg,
 	if (opt == CTL_OPT_LIMIT) {
 		return num_parse_u32(arg, 1, CTL_EVENTS_LIMIT_MAX, &o->limit,
 		    err);
+	}
+	if (opt == CTL_OPT_TOP) {
+		return num_parse_u32(arg, 1, CLIENT_LIST_MAX, &o->top, err);
+	}
+	if (opt == CTL_OPT_TYPE) {
+		return conf_feed_type_parse(arg, &o->type)
+		    ? 0
+		    : err_set(err, ERR_CONF,
+			  "expected text, sflow, pmacct, nfdump or goflow2");
 	}
 	if (opt == CTL_OPT_FORMAT)
 		return report_parse_format(arg, &o->format, err);
@@ -199,7 +212,8 @@ ctl_options_parse(int argc, char **argv, struct ctl_options *out,
 	int got;
 
 	*out = (struct ctl_options){ .limit = CTL_EVENTS_LIMIT_DEFAULT,
-		.interval_ms = CTL_INTERVAL_DEFAULT_MS };
+		.interval_ms = CTL_INTERVAL_DEFAULT_MS,
+		.type = FEED_TEXT };
 	fill_long_options(longs);
 	optind = 0; /* glibc: start afresh */
 	opterr = 0;

@@ -17,6 +17,9 @@
 #include "base/version.h"
 #include "base/worker.h"
 #include "base/xalloc.h"
+#include "feeds/collector.h"
+#include "feeds/feeds.h"
+#include "feeds/feeds_metrics.h"
 #include "fleet/controller.h"
 #include "fleet/fleet_metrics.h"
 #include "probes/probe.h"
@@ -38,6 +41,7 @@ enum worker_index {
 	WORKER_PINGER,
 	WORKER_RUNNER,
 	WORKER_SWEEPER,
+	WORKER_COLLECTOR,
 	WORKER_COUNT
 };
 
@@ -47,6 +51,7 @@ static const struct worker_kind kinds[WORKER_COUNT] = {
 	[WORKER_PINGER] = { "anycastd-pinger", pinger_main, RIGHT_NET_RAW },
 	[WORKER_RUNNER] = { "anycastd-runner", runner_main, 0 },
 	[WORKER_SWEEPER] = { "anycastd-sweep", sweeper_main, RIGHT_NET_RAW },
+	[WORKER_COLLECTOR] = { "anycastd-feeds", collector_main, 0 },
 };
 
 struct daemon {
@@ -60,6 +65,7 @@ struct daemon {
 	struct api_events *events;
 	struct metrics_page *metrics;
 	int64_t started_ms; /* wall */
+	struct feeds *feeds;
 	struct agent *agent;
 	struct controller *controller;
 	struct loop_signal *sigterm, *sigint;
@@ -99,12 +105,27 @@ on_store_alarm(const char *text, void *arg)
 }
 
 static int
+start_feeds(struct daemon *d, struct err *err)
+{
+	struct feeds_env env = { .lp = d->lp,
+		.keeper = d->keeper,
+		.kind_collector = WORKER_COLLECTOR,
+		.store = d->store,
+		.query = d->query,
+		.conf = d->conf };
+
+	d->feeds = feeds_new(&env, err);
+	return d->feeds != NULL ? 0 : -1;
+}
+
+static int
 start_roles(struct daemon *d, struct err *err)
 {
 	if (d->conf->controller != NULL) {
 		struct controller_env env = { .lp = d->lp,
 			.store = d->store,
 			.query = d->query,
+			.feeds = d->feeds,
 			.conf = d->conf };
 
 		d->controller = controller_new(&env, err);
@@ -118,6 +139,7 @@ start_roles(struct daemon *d, struct err *err)
 			.store = d->store,
 			.query = d->query,
 			.fetch = d->fetch,
+			.feeds = d->feeds,
 			.conf = d->conf,
 			.kind_pinger = WORKER_PINGER,
 			.kind_runner = WORKER_RUNNER,
@@ -174,6 +196,7 @@ serve_metrics(struct daemon *d)
 		metrics_page_add(d->metrics, agent_metrics, d->agent);
 	if (d->controller != NULL)
 		metrics_page_add(d->metrics, fleet_metrics, d->controller);
+	metrics_page_add(d->metrics, feeds_metrics, d->feeds);
 	metrics_page_serve(d->metrics, d->server);
 }
 
@@ -266,7 +289,7 @@ start(struct daemon *d, struct err *err)
 	    on_store_alarm, d);
 	d->fetch = fetch_engine_new(d->lp);
 	d->server = api_server_new(d->lp);
-	if (start_roles(d, err) == -1)
+	if (start_feeds(d, err) == -1 || start_roles(d, err) == -1)
 		return -1;
 	start_pulse(d);
 	return start_serving(d, err);
@@ -302,7 +325,9 @@ stop(struct daemon *d)
 	api_events_free(d->events);
 	if (d->fetch != NULL)
 		fetch_engine_free(d->fetch);
+	feeds_save(d->feeds);
 	drain_store(d);
+	feeds_free(d->feeds);
 	store_free(d->store);
 	query_close(d->query);
 	keeper_dismiss(d->keeper);

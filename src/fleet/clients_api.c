@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "api/common.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "base/xalloc.h"
+#include "feeds/recent_api.h"
 #include "fleet/controller_state.h"
 #include "fleet/experiment.h"
 
@@ -30,12 +32,10 @@ client_upload_free(struct client_upload *up)
 	free(up);
 }
 
-/* Makes the uploaded list the current one. */
+/* Makes them the current list. */
 static void
-adopt(struct controller *c, const struct client_list *list)
+adopt(struct controller *c, const struct client *clients, size_t n)
 {
-	size_t n;
-	const struct client *clients = client_list_get(list, &n);
 	struct store_client *rows = xcalloc(n, sizeof(*rows));
 
 	for (size_t i = 0; i < n; i++) {
@@ -66,6 +66,8 @@ static void
 finish(struct controller *c, struct api_request *req, struct client_upload *up)
 {
 	const struct client_list_counts *counts;
+	const struct client *clients;
+	size_t n;
 	struct store_event ev = { .kind = "clients",
 		.subject = "clients",
 		.what = "loaded",
@@ -78,7 +80,8 @@ finish(struct controller *c, struct api_request *req, struct client_upload *up)
 		return;
 	}
 	counts = client_list_counts(up->list);
-	adopt(c, up->list);
+	clients = client_list_get(up->list, &n);
+	adopt(c, clients, n);
 	controller_note(c, &ev);
 	store_list(c,
 	    api_later_new(req,
@@ -89,6 +92,17 @@ finish(struct controller *c, struct api_request *req, struct client_upload *up)
 		    (json_int_t)counts->duplicates)));
 }
 
+/* Indices into the list are all over a running experiment: -1 with err. */
+static int
+check_list_is_free(const struct controller *c, struct err *err)
+{
+	if (c->experiment != NULL && experiment_is_running(c->experiment)) {
+		return err_set(err, ERR_REFUSED,
+		    "an experiment is running over the present list");
+	}
+	return 0;
+}
+
 /* The upload that this part belongs to, or NULL with err. */
 static struct client_upload *
 find_upload(struct controller *c, const char *token, int64_t part,
@@ -96,11 +110,8 @@ find_upload(struct controller *c, const char *token, int64_t part,
 {
 	struct client_upload *up = c->upload;
 
-	if (c->experiment != NULL && experiment_is_running(c->experiment)) {
-		err_set(err, ERR_REFUSED,
-		    "an experiment is running over the present list");
+	if (check_list_is_free(c, err) == -1)
 		return NULL;
-	}
 	if (part == 0) {
 		/* A new one takes the place of one that was given up. */
 		client_upload_free(up);
@@ -158,10 +169,143 @@ handle_import(struct api_request *req, void *arg)
 	client_upload_free(up);
 }
 
+/* ---- recent clients ---- */
+
+/* What the collectors told, ours and those of the agents. */
+static json_t *
+collector_stats(const struct controller *c)
+{
+	json_t *stats = json_pack("[O*]", feeds_stats(c->env.feeds));
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		json_t *told = json_object_get(c->sites[i].status, "feeds");
+
+		if (told != NULL)
+			(void)json_array_append(stats, told);
+	}
+	return stats;
+}
+
+static void
+handle_recent(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+
+	recent_reply_list(req, feeds_book(c->env.feeds));
+}
+
+/* A part of an agent's list. */
+static void
+handle_site_clients(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	const char *name = api_segment(req, 2);
+	size_t site = controller_find_site(c, name);
+	struct feed_part part;
+	const uint8_t *body;
+	struct err err;
+	size_t len;
+
+	if (site == NO_SITE) {
+		err_set(&err, ERR_GONE, "site %s: not in this fleet", name);
+		api_reply_err(req, &err);
+		return;
+	}
+	body = api_body(req, &len);
+	if (feed_part_decode(body, len, &part, &err) == -1 ||
+	    client_book_take(feeds_book(c->env.feeds), name, &part, &err) ==
+		-1) {
+		log_limited(&c->sites[site].limit, "site %s: %s", name,
+		    err.msg);
+		api_reply_err(req, &err);
+		return;
+	}
+	api_reply_empty(req, 204);
+}
+
+/* Cuts out what is not to be pinged; how many. */
+static size_t
+drop_special(const struct controller *c, struct client *clients, size_t *n)
+{
+	size_t kept = 0, all = *n;
+
+	for (size_t i = 0; i < all; i++) {
+		if (c->conf->predict.allow_special ||
+		    addr_special(&clients[i].addr) == NULL)
+			clients[kept++] = clients[i];
+	}
+	*n = kept;
+	return all - kept;
+}
+
+static void
+reply_taken(struct controller *c, struct api_request *req,
+    const struct recent_choice *choice, size_t dropped)
+{
+	struct store_event ev = { .kind = "clients",
+		.subject = "clients",
+		.what = "loaded",
+		.actor = api_actor(req) };
+	char *reason = xasprintf("recent clients of %s",
+	    choice->site != NULL ? choice->site : "all sites");
+	json_int_t ipv4 = 0;
+	double weight = 0;
+
+	for (uint32_t i = 0; i < c->n_clients; i++) {
+		struct addr a;
+
+		memcpy(a.b, c->clients[i].addr, sizeof(a.b));
+		ipv4 += addr_is_ipv4(&a);
+		weight += c->clients[i].weight;
+	}
+	ev.reason = reason;
+	controller_note(c, &ev);
+	free(reason);
+	store_list(c,
+	    api_later_new(req,
+		json_pack("{s:I, s:I, s:I, s:f, s:I, s:I}", "list",
+		    (json_int_t)c->list, "count", (json_int_t)c->n_clients,
+		    "dropped_special", (json_int_t)dropped, "weight", weight,
+		    "ipv4", ipv4, "ipv6", (json_int_t)c->n_clients - ipv4)));
+}
+
+/* The recent clients become the list that sweeps ask. */
+static void
+handle_take(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	const struct client_book *book = feeds_book(c->env.feeds);
+	struct recent_choice choice;
+	struct client *clients = NULL;
+	size_t n = 0, dropped = 0;
+	struct err err;
+
+	if (check_list_is_free(c, &err) == -1 ||
+	    recent_choice_parse(req, book, &choice, &err) == -1) {
+		api_reply_err(req, &err);
+		return;
+	}
+	clients = client_book_merge(book, choice.site, choice.top, &n);
+	if (n > 0)
+		dropped = drop_special(c, clients, &n);
+	if (n == 0) {
+		err_set(&err, ERR_REFUSED,
+		    "no recent clients, %zu dropped as private or otherwise "
+		    "special: the list stays",
+		    dropped);
+		api_reply_err(req, &err);
+	} else {
+		adopt(c, clients, n);
+		reply_taken(c, req, &choice, dropped);
+	}
+	free(clients);
+}
+
 static void
 handle_stats(struct api_request *req, void *arg)
 {
 	struct controller *c = arg;
+	json_t *stats = collector_stats(c);
 	json_int_t ipv4 = 0;
 	double weight = 0;
 
@@ -173,9 +317,12 @@ handle_stats(struct api_request *req, void *arg)
 		weight += c->clients[i].weight;
 	}
 	api_reply_json(req, 200,
-	    json_pack("{s:I, s:I, s:f, s:I, s:I}", "list", (json_int_t)c->list,
-		"count", (json_int_t)c->n_clients, "weight", weight, "ipv4",
-		ipv4, "ipv6", (json_int_t)c->n_clients - ipv4));
+	    json_pack("{s:I, s:I, s:f, s:I, s:I, s:o}", "list",
+		(json_int_t)c->list, "count", (json_int_t)c->n_clients,
+		"weight", weight, "ipv4", ipv4, "ipv6",
+		(json_int_t)c->n_clients - ipv4, "recent",
+		recent_to_json(feeds_book(c->env.feeds), stats)));
+	json_decref(stats);
 }
 
 void
@@ -184,6 +331,10 @@ fleet_serve_clients(struct controller *c, struct api_server *server)
 	static const struct api_route routes[] = {
 		{ "GET", "/v1/clients", API_READ, handle_stats },
 		{ "POST", "/v1/clients", API_LOCAL, handle_import },
+		{ "GET", "/v1/clients/recent", API_LOCAL, handle_recent },
+		{ "POST", "/v1/clients/take", API_LOCAL, handle_take },
+		{ "POST", "/v1/sites/+/clients", API_AGENT,
+		    handle_site_clients },
 		{ 0 },
 	};
 

@@ -12,6 +12,7 @@
 #include "base/xalloc.h"
 #include "site/agent_guards.h"
 #include "site/agent_state.h"
+#include "site/clients_link.h"
 #include "site/probe_api.h"
 #include "site/sweep_link.h"
 #include "site/uplink.h"
@@ -477,6 +478,7 @@ agent_new(const struct agent_env *env, struct err *err)
 		a->sweep = sweep_link_new(a);
 	if (a->conf->controller != NULL)
 		a->uplink = uplink_new(a);
+	a->clients = clients_link_new(a);
 	agent_decide(a);
 	return a;
 }
@@ -509,6 +511,7 @@ agent_free(struct agent *a)
 		return;
 	keeper_set_on_acted(a->env.keeper, NULL, NULL);
 	uplink_free(a->uplink);
+	clients_link_free(a->clients);
 	sweep_link_free(a->sweep);
 	probe_api_free(a->probe_api);
 	checker_free(a->checker);

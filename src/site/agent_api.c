@@ -11,6 +11,7 @@
 #include "store/intent_row.h"
 #include "base/xalloc.h"
 #include "site/agent_guards.h"
+#include "feeds/recent_api.h"
 #include "site/agent_state.h"
 #include "site/probe_api.h"
 
@@ -195,6 +196,36 @@ handle_not_controller(struct api_request *req, void *arg)
 	api_reply_err(req, &err);
 }
 
+/* Recent clients are the site's own, whoever else predicts. */
+static void
+handle_clients(struct api_request *req, void *arg)
+{
+	struct agent *a = arg;
+	json_t *stats;
+
+	if (a->env.feeds == NULL || a->env.conf->n_feeds == 0) {
+		handle_not_controller(req, arg);
+		return;
+	}
+	stats = json_pack("[O*]", feeds_stats(a->env.feeds));
+	api_reply_json(req, 200,
+	    json_pack("{s:o}", "recent",
+		recent_to_json(feeds_book(a->env.feeds), stats)));
+	json_decref(stats);
+}
+
+static void
+handle_recent(struct api_request *req, void *arg)
+{
+	struct agent *a = arg;
+
+	if (a->env.feeds == NULL || a->env.conf->n_feeds == 0) {
+		handle_not_controller(req, arg);
+	} else {
+		recent_reply_list(req, feeds_book(a->env.feeds));
+	}
+}
+
 void
 agent_serve(struct agent *a, struct api_server *server)
 {
@@ -204,8 +235,11 @@ agent_serve(struct agent *a, struct api_server *server)
 		{ "POST", "/v1/sites/+/drain", API_LOCAL, handle_drain },
 		{ "POST", "/v1/sites/+/restore", API_LOCAL, handle_restore },
 		{ "GET", "/v1/failover", API_READ, handle_not_controller },
-		{ "GET", "/v1/clients", API_READ, handle_not_controller },
+		{ "GET", "/v1/clients", API_READ, handle_clients },
+		{ "GET", "/v1/clients/recent", API_LOCAL, handle_recent },
 		{ "POST", "/v1/clients", API_LOCAL, handle_not_controller },
+		{ "POST", "/v1/clients/take", API_LOCAL,
+		    handle_not_controller },
 		{ "POST", "/v1/experiments", API_LOCAL, handle_not_controller },
 		{ 0 },
 	};

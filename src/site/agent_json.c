@@ -9,6 +9,7 @@
 #include "api/explain.h"
 #include "site/agent_guards.h"
 #include "site/agent_state.h"
+#include "site/clients_link.h"
 #include "site/sweep_link.h"
 #include "site/uplink.h"
 #include "store/utf8.h"
@@ -173,6 +174,13 @@ agent_status(const struct agent *a)
 	json_object_set_new(site, "guards", agent_guards_json(a->guards));
 	json_object_set_new(site, "guard_holds",
 	    agent_guards_counts_json(a->guards));
+	if (a->env.feeds != NULL && feeds_stats(a->env.feeds) != NULL) {
+		json_object_set(site, "feeds", feeds_stats(a->env.feeds));
+	}
+	if (a->clients != NULL) {
+		json_object_set_new(site, "clients_link",
+		    clients_link_status(a->clients));
+	}
 	if (a->uplink != NULL) {
 		json_t *up = json_object_get(site, "uplink");
 

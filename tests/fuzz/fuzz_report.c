@@ -18,6 +18,8 @@ static report_fn *const renderers[] = {
 	report_progress,
 	report_clients,
 	report_import,
+	report_recent,
+	report_taken,
 	report_failover_table,
 	report_json,
 	report_json_line,

@@ -66,6 +66,7 @@ struct house {
 	struct fetch_engine *fetch;
 	struct api_server *server;
 	struct api_events *events;
+	struct feeds *feeds;
 	struct controller *c;
 	struct fake agents[SITES];
 	/* The last answer. */
@@ -325,8 +326,17 @@ house_start_controller(struct house *h)
 		.store = h->store,
 		.query = h->query,
 		.conf = &h->conf };
+	struct feeds_env feeds = { .lp = h->lp,
+		.keeper = h->k,
+		.store = h->store,
+		.query = h->query,
+		.conf = &h->conf };
 	struct err err = { 0 };
 
+	h->feeds = feeds_new(&feeds, &err);
+	if (h->feeds == NULL)
+		fail_msg("%s", err.msg);
+	env.feeds = h->feeds;
 	h->c = controller_new(&env, &err);
 	if (h->c == NULL)
 		fail_msg("%s", err.msg);
@@ -342,6 +352,8 @@ house_stop_controller(struct house *h)
 {
 	api_server_free(h->server);
 	controller_free(h->c);
+	feeds_save(h->feeds);
+	feeds_free(h->feeds);
 	api_events_free(h->events);
 	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
 }

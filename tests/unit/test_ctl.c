@@ -273,6 +273,8 @@ static const struct canned {
 } canned[] = {
 	{ "/v1/status", false, "status" },
 	{ "/v1/clients", false, "clients" },
+	{ "/v1/clients/recent", false, "recent" },
+	{ "/v1/clients/take", true, "taken" },
 	{ "/v1/sites/chc/restore", true, "restore" },
 	{ "/v1/experiments/7/abort", true, "experiment" },
 	{ "/v1/experiments/8", false, "experiment" },
@@ -431,6 +433,14 @@ test_done(void **state)
 	check(RUN("predict", "abort"), CTL_DONE, "experiment 7: aborted", "");
 	check(RUN("report", "failover"), CTL_DONE, "HEIR", "");
 	check(RUN("clients", "stats"), CTL_DONE, "120000", "");
+	check(RUN("clients", "list", "--top", "2"), CTL_DONE, "203.0.113.50",
+	    "");
+	check(RUN("clients", "list", "--site=chc"), CTL_DONE, "2001:db8:18::1",
+	    "");
+	check(RUN("clients", "take", "--top=8"), CTL_DONE,
+	    "list 5 taken from recent clients", "");
+	check(RUN("clients", "list", "--top=0"), CTL_USAGE, "",
+	    "option --top: 0: expected a number from 1 to 16000000");
 	check(RUN("help"), CTL_DONE, "usage: anycastctl", "");
 	check(RUN("version"), CTL_DONE, "anycastctl ", "");
 }

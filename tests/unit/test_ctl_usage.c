@@ -31,6 +31,8 @@ static const char *const accepted[][6] = {
 	{ "report", "site", "chc" },
 	{ "report", "experiment", "7" },
 	{ "clients", "import", "Makefile" },
+	{ "clients", "list" },
+	{ "clients", "take" },
 	{ "clients", "stats" },
 	{ "stop" },
 	{ "help" },
