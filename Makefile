@@ -173,6 +173,7 @@ install: all
 	install -D -m 0644 contrib/tmpfiles/anycastd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/anycastd.conf
 	install -D -m 0644 contrib/completion/anycastctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/anycastctl
 	install -D -m 0644 contrib/completion/_anycastctl $(DESTDIR)$(ZSHDIR)/_anycastctl
+	install -D -m 0644 bird/export.conf $(DESTDIR)$(PREFIX)/share/anycastd/export.conf
 	install -d $(DESTDIR)$(PREFIX)/share/doc/anycastd/examples
 	install -m 0644 README.md CHANGELOG.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/anycastd
 	install -m 0644 contrib/examples/*.yml $(DESTDIR)$(PREFIX)/share/doc/anycastd/examples

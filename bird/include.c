@@ -15,22 +15,38 @@
 #define FILE_MAX_BYTES (8u << 20)
 #define ROUTE_WORD "route "
 #define ROUTE_END " blackhole;"
+#define ROUTE_ATTRS " blackhole { "
+#define ROUTE_ATTRS_END "};"
+#define GSHUT_TEXT BIRD_ATTR_GSHUT " = 1; "
+#define PREPEND_TEXT BIRD_ATTR_PREPEND " = "
 
 static const char head[] =
     "# written by anycastd: do not edit, changes are overwritten\n";
 
 char *
-bird_include_line(const struct prefix *p, char buf[BIRD_ROUTE_LINE_BYTES])
+bird_include_line(const struct bird_route *r, char buf[BIRD_ROUTE_LINE_BYTES])
 {
-	char text[PREFIX_TEXT_BYTES];
+	char net[PREFIX_TEXT_BYTES], prepend[40] = "";
+	const struct route_attrs none = { 0 };
 
-	(void)snprintf(buf, BIRD_ROUTE_LINE_BYTES, ROUTE_WORD "%s" ROUTE_END,
-	    prefix_format(p, text));
+	(void)prefix_format(&r->prefix, net);
+	if (route_attrs_equal(r->attrs, none)) {
+		(void)snprintf(buf, BIRD_ROUTE_LINE_BYTES,
+		    ROUTE_WORD "%s" ROUTE_END, net);
+		return buf;
+	}
+	if (r->attrs.prepend > 0) {
+		(void)snprintf(prepend, sizeof(prepend), PREPEND_TEXT "%u; ",
+		    r->attrs.prepend);
+	}
+	(void)snprintf(buf, BIRD_ROUTE_LINE_BYTES,
+	    ROUTE_WORD "%s" ROUTE_ATTRS "%s%s" ROUTE_ATTRS_END, net,
+	    r->attrs.graceful_shutdown ? GSHUT_TEXT : "", prepend);
 	return buf;
 }
 
 static void
-put_static(FILE *out, const char *name, const struct prefix *p, size_t n,
+put_static(FILE *out, const char *name, const struct bird_route *r, size_t n,
     bool is_ipv4)
 {
 	fprintf(out, "protocol static %s {\n\t%s;\n", name,
@@ -38,16 +54,24 @@ put_static(FILE *out, const char *name, const struct prefix *p, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		char line[BIRD_ROUTE_LINE_BYTES];
 
-		if (p[i].is_ipv4 == is_ipv4)
-			fprintf(out, "\t%s\n", bird_include_line(&p[i], line));
+		if (r[i].prefix.is_ipv4 == is_ipv4)
+			fprintf(out, "\t%s\n", bird_include_line(&r[i], line));
 	}
 	fprintf(out, "}\n");
 }
 
-char *
-bird_include_format(const struct prefix *announced, size_t n)
+static int
+route_compare(const void *a, const void *b)
 {
-	struct prefix *sorted = xcalloc(n, sizeof(*sorted));
+	const struct bird_route *ra = a, *rb = b;
+
+	return prefix_compare(&ra->prefix, &rb->prefix);
+}
+
+char *
+bird_include_format(const struct bird_route *routes, size_t n)
+{
+	struct bird_route *sorted = xcalloc(n, sizeof(*sorted));
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
@@ -55,8 +79,8 @@ bird_include_format(const struct prefix *announced, size_t n)
 	if (out == NULL)
 		abort();
 	if (n > 0)
-		memcpy(sorted, announced, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), prefix_compare);
+		memcpy(sorted, routes, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), route_compare);
 	fputs(head, out);
 	put_static(out, BIRD_STATIC4, sorted, n, true);
 	put_static(out, BIRD_STATIC6, sorted, n, false);
@@ -66,20 +90,55 @@ bird_include_format(const struct prefix *announced, size_t n)
 	return text;
 }
 
+/* Takes the word from the front of a text that ends at `end`. */
+static bool
+take(const char **p, const char *end, const char *word)
+{
+	size_t n = strlen(word);
+
+	if ((size_t)(end - *p) < n || memcmp(*p, word, n) != 0)
+		return false;
+	*p += n;
+	return true;
+}
+
+/* What stands between the braces, up to and with the last one. */
+static bool
+attrs_parse(const char *p, const char *end, struct route_attrs *out)
+{
+	out->graceful_shutdown = take(&p, end, GSHUT_TEXT);
+	if (take(&p, end, PREPEND_TEXT)) {
+		if (p == end || *p < '1' || *p > '0' + (int)ROUTE_PREPEND_MAX)
+			return false;
+		out->prepend = (uint8_t)(*p++ - '0');
+		if (!take(&p, end, "; "))
+			return false;
+	}
+	return take(&p, end, ROUTE_ATTRS_END) && p == end;
+}
+
 /* The reverse of bird_include_line, exactly. */
 static bool
-line_parse(const char *line, size_t len, struct prefix *out)
+line_parse(const char *line, size_t len, struct bird_route *out)
 {
-	const size_t before = strlen(ROUTE_WORD), after = strlen(ROUTE_END);
+	const char *p = line, *end = line + len;
 	char net[PREFIX_TEXT_BYTES];
+	size_t n;
 
-	if (len <= before + after || len - before - after >= sizeof(net) ||
-	    memcmp(line, ROUTE_WORD, before) != 0 ||
-	    memcmp(line + len - after, ROUTE_END, after) != 0)
+	*out = (struct bird_route){ 0 };
+	if (!take(&p, end, ROUTE_WORD))
 		return false;
-	memcpy(net, line + before, len - before - after);
-	net[len - before - after] = '\0';
-	return prefix_parse(net, out, NULL) == 0;
+	n = strcspn(p, " \n");
+	if (n >= sizeof(net) || p + n > end)
+		return false;
+	memcpy(net, p, n);
+	net[n] = '\0';
+	p += n;
+	if (prefix_parse(net, &out->prefix, NULL) == -1)
+		return false;
+	if (take(&p, end, ROUTE_END))
+		return p == end;
+	return take(&p, end, ROUTE_ATTRS) && attrs_parse(p, end, &out->attrs);
 }
 
 /* The prefix of a line that gives a route, with whatever attributes. */
@@ -103,19 +162,19 @@ line_prefix(const char *line, struct prefix *out)
 }
 
 size_t
-bird_include_parse(const char *text, struct prefix *out, size_t max)
+bird_include_parse(const char *text, struct bird_route *out, size_t max)
 {
 	size_t n = 0;
 
 	for (const char *line = text; *line != '\0';) {
 		size_t indent = strspn(line, "\t"), len;
-		struct prefix prefix;
+		struct bird_route route;
 
 		line += indent;
 		len = strcspn(line, "\n");
-		if (line_parse(line, len, &prefix)) {
+		if (line_parse(line, len, &route)) {
 			if (n < max)
-				out[n] = prefix;
+				out[n] = route;
 			n++;
 		}
 		line += len + (line[len] == '\n');
@@ -195,7 +254,7 @@ fail:
 }
 
 static int
-write_and_sync(int fd, const char *text, size_t len)
+write_all(int fd, const char *text, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = write(fd, text, len);
@@ -207,7 +266,19 @@ write_and_sync(int fd, const char *text, size_t len)
 		text += n;
 		len -= (size_t)n;
 	}
-	return fsync(fd);
+	return 0;
+}
+
+static int
+sync_path(const char *path, int flags, struct err *err)
+{
+	int rc = 0, fd = open(path, flags | O_CLOEXEC);
+
+	if (fd == -1 || fsync(fd) == -1)
+		rc = err_sys(err, "%s", path);
+	if (fd != -1)
+		(void)close(fd);
+	return rc;
 }
 
 /* The rename itself must survive a power cut too. */
@@ -215,15 +286,57 @@ static int
 sync_folder(const char *path, struct err *err)
 {
 	char *copy = xstrdup(path);
-	const char *folder = dirname(copy);
-	int rc = 0, fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = sync_path(dirname(copy), O_RDONLY | O_DIRECTORY, err);
 
-	if (fd == -1 || fsync(fd) == -1)
-		rc = err_sys(err, "%s", folder);
-	if (fd != -1)
-		(void)close(fd);
 	free(copy);
 	return rc;
+}
+
+/* Beside path, with its bytes on disk if `sync`. */
+static int
+write_fresh(const char *fresh, const char *text, bool sync, struct err *err)
+{
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int rc = 0;
+
+	if (fd == -1)
+		return err_sys(err, "%s", fresh);
+	/* BIRD runs as another user and must read it, whatever our umask. */
+	if (fchmod(fd, 0644) == -1 || write_all(fd, text, strlen(text)) == -1 ||
+	    (sync && fsync(fd) == -1))
+		rc = err_sys(err, "%s", fresh);
+	if (close(fd) == -1 && rc == 0)
+		rc = err_sys(err, "%s", fresh);
+	return rc;
+}
+
+static int
+put(const char *writer, const char *path, const char *text, bool sync,
+    struct err *err)
+{
+	char *fresh = xasprintf("%s.%s", path, writer);
+	int rc = write_fresh(fresh, text, sync, err);
+
+	if (rc == 0 && rename(fresh, path) == -1)
+		rc = err_sys(err, "rename %s", path);
+	if (rc == -1)
+		(void)unlink(fresh);
+	free(fresh);
+	return rc;
+}
+
+int
+bird_include_put(const char *path, const char *text, struct err *err)
+{
+	return put("new", path, text, false, err);
+}
+
+int
+bird_include_sync(const char *path, struct err *err)
+{
+	if (sync_path(path, O_RDONLY, err) == -1)
+		return -1;
+	return sync_folder(path, err);
 }
 
 int
@@ -236,31 +349,7 @@ int
 bird_include_write_by(const char *writer, const char *path, const char *text,
     struct err *err)
 {
-	char *fresh = xasprintf("%s.%s", path, writer);
-	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-	if (fd == -1) {
-		err_sys(err, "%s", fresh);
-		goto fail;
-	}
-	/* BIRD runs as another user and must read it, whatever our umask. */
-	if (fchmod(fd, 0644) == -1 ||
-	    write_and_sync(fd, text, strlen(text)) == -1) {
-		err_sys(err, "%s", fresh);
-		(void)close(fd);
-		goto fail_unlink;
-	}
-	(void)close(fd);
-	if (rename(fresh, path) == -1) {
-		err_sys(err, "rename %s", path);
-		goto fail_unlink;
-	}
-	free(fresh);
+	if (put(writer, path, text, true, err) == -1)
+		return -1;
 	return sync_folder(path, err);
-
-fail_unlink:
-	(void)unlink(fresh);
-fail:
-	free(fresh);
-	return -1;
 }

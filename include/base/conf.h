@@ -173,6 +173,14 @@ struct conf_bird {
 	int64_t poll_ms; /* how often exports are read back; default 2 s */
 	int64_t
 	    timeout_ms; /* for BIRD's greeting and each reply; default 2 s */
+	/* Changes that come within so long go together; grows up to
+	 * max_delay_ms while they keep coming. */
+	int64_t min_gap_ms;   /* default 100 ms */
+	int64_t max_delay_ms; /* default 1 s */
+	/* BIRD undoes a change that was not confirmed for so long. */
+	int64_t confirm_ms; /* default 10 s, whole seconds */
+	/* Changes go ahead although they undo what was done by hand. */
+	bool overrule_hands; /* `by_hand: overrule`, default `stop` */
 };
 
 /* How a site sends probes: the same numbers as enum sweep_engine. */

@@ -44,6 +44,7 @@ struct raw_service {
 
 struct raw_bird {
 	char *socket, *include, *poll, *timeout;
+	char *min_gap, *max_delay, *confirm, *by_hand;
 };
 
 struct raw_test {

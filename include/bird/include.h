@@ -6,31 +6,45 @@
  * one per family, with a blackhole route for each announced prefix.  A prefix
  * that is absent is withdrawn.
  *
- *	include "/var/lib/anycastd/bird.conf";	# in bird.conf, at top level
- *	export where proto = "anycastd4";	# in a session's channel
+ *	include "/usr/share/anycastd/export.conf"; # in bird.conf, at top level
+ *	include "/var/lib/anycastd/bird.conf";
+ *	export where anycastd_export(64512);	   # in a session's channel
  *
- * One file for both families, so that a change of both is one rename.  The
- * text depends on nothing but the prefixes: no time, no comment that changes.
+ * One file for both families, so that a change of both is one rename.  What a
+ * drain asks of the neighbours stands at the route, as BIRD's custom
+ * attributes, which never leave BIRD: bird/export.conf makes prepends and
+ * communities of them.  So the filters never change, and a reconfiguration
+ * sends just the routes that did.  The text depends on nothing but the routes:
+ * no time, no comment that changes.
  */
 #include <stddef.h>
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "core/route.h"
 
 #define BIRD_STATIC4 "anycastd4"
 #define BIRD_STATIC6 "anycastd6"
+#define BIRD_ATTR_PREPEND "anycastd_prepend"
+#define BIRD_ATTR_GSHUT "anycastd_graceful_shutdown"
+
+/* An announced prefix. */
+struct bird_route {
+	struct prefix prefix;
+	struct route_attrs attrs;
+};
 
 /*
- * The file's text for n announced prefixes (sorted here, must be unique).
- * The caller frees it.
+ * The file's text for n announced routes (sorted here, their prefixes must be
+ * unique).  The caller frees it.
  */
-char *bird_include_format(const struct prefix *announced, size_t n);
+char *bird_include_format(const struct bird_route *routes, size_t n);
 
 /*
- * The prefixes that a file of ours announces: fills at most max, returns how
+ * The routes that a file of ours announces: fills at most max, returns how
  * many there are; lines that are not ours are passed over.
  */
-size_t bird_include_parse(const char *text, struct prefix *out, size_t max);
+size_t bird_include_parse(const char *text, struct bird_route *out, size_t max);
 
 /* The whole file, NUL-terminated, freed by the caller; "" if there is none;
  * NULL with err. */
@@ -44,10 +58,14 @@ int bird_include_write_by(const char *writer, const char *path,
 /* text without the routes of the n prefixes; the caller frees it. */
 char *bird_include_without(const char *text, const struct prefix *gone,
     size_t n);
+/* The same in two parts: in place for all who read, and there after a power
+ * cut.  The second takes as long as the disk takes. */
+int bird_include_put(const char *path, const char *text, struct err *err);
+int bird_include_sync(const char *path, struct err *err);
 
-/* The line of one announced prefix, without newline. Returns buf. */
-#define BIRD_ROUTE_LINE_BYTES (PREFIX_TEXT_BYTES + 24)
-char *bird_include_line(const struct prefix *p,
+/* The line of one announced route, without newline. Returns buf. */
+#define BIRD_ROUTE_LINE_BYTES (PREFIX_TEXT_BYTES + 120)
+char *bird_include_line(const struct bird_route *r,
     char buf[BIRD_ROUTE_LINE_BYTES]);
 
 #endif /* BIRD_INCLUDE_H */

@@ -10,30 +10,43 @@
 
 #include "base/addr.h"
 #include "bird/reply.h"
+#include "core/route.h"
 
 #define BIRD_NAME_MAX 64
-#define BIRD_SESSIONS_MAX 1024
+#define BIRD_PROTOCOLS_MAX 4096u
+#define BIRD_TIME_MAX 48
 
-/* `show protocols`: the BGP sessions. */
-struct bird_session {
+/* `show protocols` */
+struct bird_protocol {
 	char name[BIRD_NAME_MAX];
-	bool is_up; /* Established */
+	bool is_bgp;
+	bool is_established; /* BGP, and up */
+	/* Not running at all: `disabled` in the file, or disabled by hand. A
+	 * session that is not Established tries, and is not down. */
+	bool is_down;
 };
 
-/* Fills at most max of them; returns how many BGP protocols there are. */
-size_t bird_show_sessions(const struct bird_reply *reply,
-    struct bird_session *out, size_t max);
+/* Fills at most max of them; returns how many protocols there are. */
+size_t bird_show_protocols(const struct bird_reply *reply,
+    struct bird_protocol *out, size_t max);
 
 /*
- * `show route …`: calls back for each route line with its prefix and the
- * protocol that it comes from.
+ * `show route …`: calls back for each route with its prefix, the protocol that
+ * it comes from, and, when all was asked for, what stands at it.
  */
-typedef void bird_route_cb(const struct prefix *prefix, const char *protocol,
-    void *arg);
+struct bird_show_route {
+	struct prefix prefix;
+	char protocol[BIRD_NAME_MAX];
+	struct route_attrs attrs;
+};
+typedef void bird_route_cb(const struct bird_show_route *route, void *arg);
 void bird_show_routes(const struct bird_reply *reply, bird_route_cb *cb,
     void *arg);
 
 /* `show status`: is a reconfiguration still in progress? */
 bool bird_show_is_reconfiguring(const struct bird_reply *reply);
+/* ... and when was the last one?  BIRD's own text; "" if it does not say. */
+void bird_show_reconfigured(const struct bird_reply *reply,
+    char out[BIRD_TIME_MAX]);
 
 #endif /* BIRD_SHOW_H */

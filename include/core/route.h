@@ -9,6 +9,7 @@
  * decides.  `explain` walks the same table.
  */
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/health.h"
 
@@ -45,8 +46,23 @@ enum route_rule {
 	ROUTE_RULE_COUNT
 };
 
+/* What the neighbours are asked to think of an announced route. */
+#define ROUTE_PREPEND_MAX 8u
+struct route_attrs {
+	bool graceful_shutdown; /* RFC 8326, to those who honour it */
+	uint8_t prepend;        /* our AS so many times more */
+};
+
+static inline bool
+route_attrs_equal(struct route_attrs a, struct route_attrs b)
+{
+	return a.graceful_shutdown == b.graceful_shutdown &&
+	    a.prepend == b.prepend;
+}
+
 struct route_decision {
 	bool announce;
+	struct route_attrs attrs; /* zero unless announced */
 	enum route_rule rule;
 };
 

@@ -76,7 +76,8 @@ void agent_update_will(struct agent *a);
 /* Tells what the keeper did meanwhile. */
 void agent_tell_acts(struct agent *a);
 /* All that is announced when no experiment is; the caller frees it. */
-struct prefix *agent_list_without_experiment(const struct agent *a, size_t *n);
+struct bird_route *agent_list_without_experiment(const struct agent *a,
+    size_t *n);
 
 /* agent_json.c */
 json_t *agent_explain(const struct agent *a, const char *what, struct err *err);

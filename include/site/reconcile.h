@@ -5,9 +5,10 @@
  * reconcile -- makes BIRD's routes what is wanted, and keeps them so.
  *
  * Level, not edge: what is wanted is compared with what BIRD says it has and
- * exports; while they differ it writes the include file, lets BIRD check it,
- * reconfigures, reads back, and tries again with a growing pause.  A frozen
- * BIRD, a broken include elsewhere, a BIRD restart only delay it.
+ * exported; while they differ it makes a change, and tries again with a growing
+ * pause.  A frozen BIRD, a broken include elsewhere, a BIRD restart only delay
+ * it.  A change is a transaction: BIRD takes it for a time, and keeps it only if
+ * all is well then (reconcile_change.c).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 #include "base/addr.h"
 #include "base/conf.h"
 #include "base/loop.h"
+#include "core/route.h"
 
 enum route_real {
 	REAL_UNKNOWN, /* BIRD has not been asked, or does not answer */
@@ -41,6 +43,9 @@ struct reconcile_ops {
 	void (*on_notice)(const char *what, const char *reason, void *arg);
 	/* Wanted and real are equal (again). */
 	void (*on_converged)(void *arg);
+	/* May a change go ahead although a protocol was disabled or enabled by
+	 * hand, which it would undo?  NULL: never. */
+	bool (*may_overrule)(void *arg);
 	void *arg; /* for all of them */
 };
 
@@ -52,6 +57,18 @@ struct reconcile_bird {
 	char last_error[256];      /* "" when all is well */
 	uint64_t reconfigurations; /* that BIRD took from us */
 	uint64_t failures;         /* changes that have to be tried again */
+	uint64_t confirmed;        /* changes that were found well */
+	uint64_t undone;           /* ... and that were not */
+	uint64_t foreign;          /* reconfigurations by somebody else */
+	const char *change;        /* step of the change under way, or "none" */
+	bool has_attrs;            /* bird.conf includes export.conf */
+	char by_hand[256]; /* protocols disabled or enabled by hand; "" none */
+};
+
+/* What is wanted of one prefix. */
+struct route_want {
+	bool announced;
+	struct route_attrs attrs; /* zero unless announced */
 };
 
 /*
@@ -64,13 +81,15 @@ struct reconcile *reconcile_new(struct loop *lp, const struct conf_bird *conf,
 void reconcile_free(struct reconcile *r);
 
 /* Sets what is wanted for prefix i; nothing happens until reconcile_apply. */
-void reconcile_want(struct reconcile *r, size_t i, bool announced);
+void reconcile_want(struct reconcile *r, size_t i, struct route_want want);
 /* Goes to work if anything that is wanted changed. */
 void reconcile_apply(struct reconcile *r);
 
 /* Its cycles end and begin, or BIRD is away. */
 bool reconcile_turns(const struct reconcile *r);
 bool reconcile_wanted(const struct reconcile *r, size_t i);
+struct route_want reconcile_get_want(const struct reconcile *r, size_t i);
+struct route_attrs reconcile_real_attrs(const struct reconcile *r, size_t i);
 enum route_real reconcile_real(const struct reconcile *r, size_t i);
 /* Established BGP sessions to which BIRD exports prefix i from us. */
 size_t reconcile_exported_to(const struct reconcile *r, size_t i);

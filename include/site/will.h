@@ -21,6 +21,7 @@
 #include "base/addr.h"
 #include "base/conf.h"
 #include "base/worker.h"
+#include "bird/include.h"
 
 /* A test prefix that an experiment holds withdrawn comes back so long after the
  * daemon's death (a supervisor restarts it faster) or last sign of life. */
@@ -60,7 +61,7 @@ int will_deposit(struct keeper *k, const struct conf *conf,
     struct will_seat *seat, const struct will *will);
 /* Without any step, at once, by a daemon that ends. Blocks for BIRD's
  * timeout. */
-int will_do_now(const struct conf *conf, const struct prefix *announced,
+int will_do_now(const struct conf *conf, const struct bird_route *announced,
     size_t n, struct err *err);
 
 /* For keeper_start. */

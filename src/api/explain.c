@@ -361,13 +361,14 @@ explain_changes(const json_t *site, const struct intent_set *wanted,
 		struct route_inputs in = route_inputs_of(site, obj, wanted);
 		bool before = in.announced_before, after;
 		char line[BIRD_ROUTE_LINE_BYTES];
-		struct prefix prefix;
+		struct bird_route route = { 0 };
 
 		after = route_decide(&in).announce;
-		if (after == before || !prefix_matches(obj, NULL, &prefix))
+		if (after == before ||
+		    !prefix_matches(obj, NULL, &route.prefix))
 			continue;
 		fprintf(out, "%s%s\n", after ? "+ " : "- ",
-		    bird_include_line(&prefix, line));
+		    bird_include_line(&route, line));
 		json_array_append_new(list,
 		    json_pack("{s:O, s:O?, s:s, s:s}", "prefix",
 			json_object_get(obj, "prefix"), "service",

@@ -18,6 +18,49 @@
 #define FILE_MAX (PATH_MAX - 1)
 
 static int
+check_by_hand(struct conf_ck *ck, const char *text, bool *out)
+{
+	size_t mark = conf_ck_enter(ck, "by_hand");
+	char shown[PRINTABLE_TEXT_BYTES];
+
+	*out = text != NULL && strcmp(text, "overrule") == 0;
+	if (text != NULL && !*out && strcmp(text, "stop") != 0) {
+		return conf_ck_refuse(ck, "%s: expected stop or overrule",
+		    printable(text, shown));
+	}
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
+/* How changes are made. */
+static int
+check_bird_changes(struct conf_ck *ck, const struct raw_bird *raw,
+    struct conf_bird *out)
+{
+	static const struct conf_duration gap = { "min_gap", 0, MIN_MS, 100 };
+	static const struct conf_duration delay = { "max_delay", 0, MIN_MS,
+		SEC_MS };
+	static const struct conf_duration confirm = { "confirm", 2 * SEC_MS,
+		4 * MIN_MS, 10 * SEC_MS };
+
+	if (conf_ck_duration(ck, &gap, raw->min_gap, &out->min_gap_ms) == -1 ||
+	    conf_ck_duration(ck, &delay, raw->max_delay, &out->max_delay_ms) ==
+		-1 ||
+	    conf_ck_duration(ck, &confirm, raw->confirm, &out->confirm_ms) ==
+		-1)
+		return -1;
+	if (out->max_delay_ms < out->min_gap_ms) {
+		(void)conf_ck_enter(ck, "max_delay");
+		return conf_ck_refuse(ck, "expected at least min_gap");
+	}
+	if (out->confirm_ms % SEC_MS != 0) {
+		(void)conf_ck_enter(ck, "confirm");
+		return conf_ck_refuse(ck, "expected whole seconds");
+	}
+	return check_by_hand(ck, raw->by_hand, &out->overrule_hands);
+}
+
+static int
 check_bird(struct conf_ck *ck, const struct raw_bird *raw,
     struct conf_bird *out)
 {
@@ -38,7 +81,8 @@ check_bird(struct conf_ck *ck, const struct raw_bird *raw,
 	    conf_ck_file(ck, &include, raw->include, &out->include) == -1 ||
 	    conf_ck_duration(ck, &poll, raw->poll, &out->poll_ms) == -1 ||
 	    conf_ck_duration(ck, &timeout, raw->timeout, &out->timeout_ms) ==
-		-1)
+		-1 ||
+	    check_bird_changes(ck, raw, out) == -1)
 		return -1;
 	conf_ck_leave(ck, mark);
 	return 0;

@@ -325,6 +325,11 @@ fill_agent(struct conf_raw *out, const struct conf_agent *a)
 	out->bird->include = xstrdup(a->bird.include);
 	out->bird->poll = duration(a->bird.poll_ms);
 	out->bird->timeout = duration(a->bird.timeout_ms);
+	out->bird->min_gap = duration(a->bird.min_gap_ms);
+	out->bird->max_delay = duration(a->bird.max_delay_ms);
+	out->bird->confirm = duration(a->bird.confirm_ms);
+	out->bird->by_hand =
+	    xstrdup(a->bird.overrule_hands ? "overrule" : "stop");
 	if (a->n_services > 0) {
 		out->services =
 		    xcalloc(a->n_services, sizeof(out->services[0]));

@@ -108,6 +108,10 @@ static const cyaml_schema_field_t bird_fields[] = {
 	TEXT(struct raw_bird, include),
 	TEXT(struct raw_bird, poll),
 	TEXT(struct raw_bird, timeout),
+	TEXT(struct raw_bird, min_gap),
+	TEXT(struct raw_bird, max_delay),
+	TEXT(struct raw_bird, confirm),
+	TEXT(struct raw_bird, by_hand),
 	CYAML_FIELD_END,
 };
 

@@ -128,10 +128,12 @@ route_decide(const struct route_inputs *in)
 		    (rules[i].outcome == KEEP && in->announced_before);
 
 		if (rules[i].kind == in->kind && rules[i].applies(in))
-			return (struct route_decision){ announce, i };
+			return (struct route_decision){ .announce = announce,
+				.rule = i };
 	}
 	/* Not reached: each kind has a rule for whatever is left. */
-	return (struct route_decision){ in->announced_before, ROUTE_RULE_KEEP };
+	return (struct route_decision){ .announce = in->announced_before,
+		.rule = ROUTE_RULE_KEEP };
 }
 
 bool

@@ -101,7 +101,9 @@ decide_all(struct agent *a)
 		note_decision(a, p, &before);
 		if (p->service != NO_SERVICE)
 			agent_guards_on_decision(a->guards, p, &before);
-		reconcile_want(a->reconcile, i, p->decision.announce);
+		reconcile_want(a->reconcile, i,
+		    (struct route_want){
+			p->decision.announce, p->decision.attrs });
 	}
 	a->will_is_old |= is_changed;
 	/* The will first: what is temporary must never be without it. */
@@ -490,7 +492,7 @@ agent_stop(struct agent *a)
 		.subject = "test prefix",
 		.what = "restore",
 		.reason = "the daemon ends" };
-	struct prefix *announced;
+	struct bird_route *announced;
 	struct err err;
 	size_t n;
 

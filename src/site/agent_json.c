@@ -77,7 +77,10 @@ prefix_json(const struct agent *a, size_t i)
 	const struct agent_prefix *p = &a->prefixes[i];
 	char text[PREFIX_TEXT_BYTES];
 
-	return json_pack("{s:s, s:s?, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:b}",
+	struct route_attrs attrs = reconcile_real_attrs(a->reconcile, i);
+
+	return json_pack("{s:s, s:s?, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:b, "
+			 "s:b, s:I}",
 	    "prefix", prefix_format(&p->prefix, text), "service",
 	    service_name(a, p), "desired", announced_name(p->decision.announce),
 	    "real", route_real_name(reconcile_real(a->reconcile, i)),
@@ -86,7 +89,8 @@ prefix_json(const struct agent *a, size_t i)
 	    route_rule_text(p->decision.rule, true), "since_ms",
 	    (json_int_t)p->decided_ms, "diverged_for_ms",
 	    (json_int_t)reconcile_diverged_ms(a->reconcile, i), "permit",
-	    !p->withdraw_forbidden);
+	    !p->withdraw_forbidden, "graceful_shutdown",
+	    attrs.graceful_shutdown, "prepend", (json_int_t)attrs.prepend);
 }
 
 static json_t *
@@ -112,12 +116,17 @@ bird_json(const struct agent *a)
 	/* As BIRD wrote them: it quotes its configuration. */
 	utf8_clean(b.version);
 	utf8_clean(b.last_error);
-	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:I, s:I}", "state",
-	    bird_state_name(b.state), "version", b.version, "sessions_up",
-	    (json_int_t)b.sessions_up, "sessions_all",
+	utf8_clean(b.by_hand);
+	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, "
+			 "s:s, s:s, s:b}",
+	    "state", bird_state_name(b.state), "version", b.version,
+	    "sessions_up", (json_int_t)b.sessions_up, "sessions_all",
 	    (json_int_t)b.sessions_all, "last_error", b.last_error,
 	    "reconfigurations", (json_int_t)b.reconfigurations, "failures",
-	    (json_int_t)b.failures);
+	    (json_int_t)b.failures, "confirmed", (json_int_t)b.confirmed,
+	    "undone", (json_int_t)b.undone, "foreign", (json_int_t)b.foreign,
+	    "change", b.change, "by_hand", b.by_hand, "export_conf",
+	    b.has_attrs);
 }
 
 /* Announced in BIRD, and no neighbour hears of it. */

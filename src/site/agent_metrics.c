@@ -99,6 +99,11 @@ add_bird(struct metrics *m, const char *const *site, const json_t *bird)
 	metrics_add_field(m, METRIC_BIRD_RECONFIGURATIONS, bird,
 	    "reconfigurations", site);
 	metrics_add_field(m, METRIC_BIRD_FAILURES, bird, "failures", site);
+	metrics_add_field(m, METRIC_BIRD_CONFIRMED, bird, "confirmed", site);
+	metrics_add_field(m, METRIC_BIRD_UNDONE, bird, "undone", site);
+	metrics_add_field(m, METRIC_BIRD_FOREIGN, bird, "foreign", site);
+	metrics_add(m, METRIC_BIRD_BY_HAND, text_of(bird, "by_hand")[0] != '\0',
+	    site);
 }
 
 static void

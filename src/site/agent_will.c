@@ -8,16 +8,20 @@
 #include "bird/include.h"
 #include "site/agent_state.h"
 
-struct prefix *
+struct bird_route *
 agent_list_without_experiment(const struct agent *a, size_t *n)
 {
-	struct prefix *list = xcalloc(a->n_prefixes, sizeof(*list));
+	struct bird_route *list = xcalloc(a->n_prefixes, sizeof(*list));
 
 	*n = 0;
 	for (size_t i = 0; i < a->n_prefixes; i++) {
-		if (a->prefixes[i].service == NO_SERVICE ||
-		    reconcile_wanted(a->reconcile, i))
-			list[(*n)++] = a->prefixes[i].prefix;
+		struct route_want want = reconcile_get_want(a->reconcile, i);
+
+		if (a->prefixes[i].service == NO_SERVICE || want.announced) {
+			list[(*n)++] =
+			    (struct bird_route){ a->prefixes[i].prefix,
+				    want.attrs };
+		}
 	}
 	return list;
 }
@@ -106,7 +110,7 @@ void
 agent_update_will(struct agent *a)
 {
 	struct plan *plan;
-	struct prefix *announced;
+	struct bird_route *announced;
 	size_t n;
 	char *text;
 

@@ -1,77 +1,32 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * One cycle at a time:
- *
- *	start -> [write file] -> configure check -> configure soft
- *	      -> (poll until done) -> read back -> compare -> idle or pause
- *
- * A cycle without a change of the file begins at "read back".  Every command's
- * callback either goes to the next step or ends the cycle by cycle_failed; the
- * client calls back all pending commands when the session ends.
+ * One cycle at a time: either a look at what BIRD has, or a change and then a
+ * look.  A cycle ends by reconcile_cycle_end or reconcile_cycle_failed, which
+ * arm the next one; the client calls back all pending commands when the session
+ * ends.
  */
-#include "site/reconcile.h"
+#include "site/reconcile_state.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "base/xalloc.h"
-#include "bird/client.h"
-#include "bird/include.h"
-#include "bird/show.h"
 
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 3000
-/* How often BIRD is asked whether a queued reconfiguration is through. */
-#define PROGRESS_POLL_MS 50
-#define PROGRESS_MAX_MS 60000
-/* Of a cycle, one after the other; see reconcile_turns. */
-#define CYCLE_REPLIES_MAX 30
-
-#define CODE_RECONFIGURED 3
-#define CODE_IN_PROGRESS 4
-#define CODE_QUEUED 5
-#define CODE_CONFIG_OK 20
-#define CODE_PARSE_ERRORS 9000
-
-#define REASON_BYTES 256
-
-struct entry {
-	struct prefix prefix;
-	bool wanted;
-	enum route_real real;
-	size_t exported_to;
-	struct mono diverged_since; /* .us 0: equal */
-	bool seen;                  /* in the read-back under way */
-	size_t seen_exports;
-};
-
-struct reconcile {
-	struct loop *lp;
-	const struct conf_bird *conf;
-	struct reconcile_ops ops;
-	struct bird_client *client;
-	struct loop_timer *timer; /* next cycle, or next progress poll */
-	struct entry *entries;
-	size_t n;
-	bool busy;          /* a cycle is under way */
-	struct mono turned; /* the last cycle's end, or BIRD's coming */
-	bool again;         /* what is wanted changed meanwhile */
-	bool read_failed;
-	bool was_checked; /* this cycle reconfigured */
-	bool polling_progress;
-	struct mono progress_since;
-	size_t strays;     /* our routes in BIRD that nobody wants */
-	size_t reads_left; /* replies of the read-back still to come */
-	bool statics_missing;
-	int64_t pause_ms;
-	struct reconcile_bird bird;
-	bool said_converged;
-	bool file_failed; /* and it was said */
-};
+/* Replies of a cycle, one after the other; see reconcile_turns. */
+#define CYCLE_REPLIES_MAX 300
+#define CYCLE_WAITS_MS 120000
+/* A difference that lasts so long is told. */
+#define DIFFERS_TELL_MS 3000
+/* Somebody's script may do it all the time: one event in so long. */
+#define FOREIGN_TELL_MS 10000
 
 static const char *const real_names[REAL_COUNT] = {
 	[REAL_UNKNOWN] = "unknown",
@@ -86,7 +41,6 @@ static const char *const state_names[BIRD_STATE_COUNT] = {
 };
 
 static void cycle_start(struct reconcile *r);
-static void read_back(struct reconcile *r);
 
 const char *
 route_real_name(enum route_real real)
@@ -104,8 +58,8 @@ bird_state_name(enum bird_state state)
 
 /* ---- what is known ---- */
 
-static void
-set_error(struct reconcile *r, const char *what, const char *reason)
+void
+reconcile_set_error(struct reconcile *r, const char *what, const char *reason)
 {
 	bool is_new = strcmp(r->bird.last_error, reason) != 0;
 
@@ -114,16 +68,19 @@ set_error(struct reconcile *r, const char *what, const char *reason)
 		r->ops.on_notice(what, reason, r->ops.arg);
 }
 
-static bool
-is_equal(const struct entry *e)
+bool
+entry_is_equal(const struct reconcile *r, const struct entry *e)
 {
-	return e->real == (e->wanted ? REAL_ANNOUNCED : REAL_WITHDRAWN);
+	if (e->real != (e->want.announced ? REAL_ANNOUNCED : REAL_WITHDRAWN))
+		return false;
+	return r->attrs_missing || !e->want.announced ||
+	    route_attrs_equal(e->attrs, e->want.attrs);
 }
 
 static void
-note_divergence(struct entry *e)
+note_divergence(const struct reconcile *r, struct entry *e)
 {
-	if (is_equal(e)) {
+	if (entry_is_equal(r, e)) {
 		e->diverged_since = (struct mono){ 0 };
 	} else if (e->diverged_since.us == 0) {
 		e->diverged_since = mono_now();
@@ -137,7 +94,7 @@ set_real(struct reconcile *r, size_t i, enum route_real real)
 	enum route_real before = e->real;
 
 	e->real = real;
-	note_divergence(e);
+	note_divergence(r, e);
 	if (before != real)
 		r->ops.on_real(i, before, real, r->ops.arg);
 }
@@ -146,75 +103,118 @@ static bool
 all_equal(const struct reconcile *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
-		if (!is_equal(&r->entries[i]))
+		if (!entry_is_equal(r, &r->entries[i]))
 			return false;
 	}
 	return r->strays == 0;
 }
 
-/* For bsearch: a prefix against an entry. */
-static int
-entry_compare(const void *key, const void *member)
+/* How many prefixes differ, and since when the first of them. */
+static size_t
+count_differing(const struct reconcile *r, int64_t *longest_ms)
 {
-	return prefix_compare(key, &((const struct entry *)member)->prefix);
+	size_t n = 0;
+
+	*longest_ms = 0;
+	for (size_t i = 0; i < r->n; i++) {
+		int64_t ms = reconcile_diverged_ms(r, i);
+
+		n += r->entries[i].diverged_since.us != 0;
+		if (ms > *longest_ms)
+			*longest_ms = ms;
+	}
+	return n;
+}
+
+/* An event when wanted and real differ for long, and one when it is over. */
+static void
+tell_difference(struct reconcile *r)
+{
+	char reason[REASON_BYTES];
+	int64_t longest_ms;
+	size_t n = count_differing(r, &longest_ms);
+
+	if (n > 0 && longest_ms >= DIFFERS_TELL_MS && !r->said_differs) {
+		(void)snprintf(reason, sizeof(reason),
+		    "%zu prefixes, the first for %" PRId64 " s%s%.160s", n,
+		    longest_ms / 1000,
+		    r->bird.last_error[0] != '\0' ? ": " : "",
+		    r->bird.last_error);
+		r->ops.on_notice("bird: differs from what is wanted", reason,
+		    r->ops.arg);
+		r->said_differs = true;
+	} else if (n == 0 && r->said_differs) {
+		r->ops.on_notice("bird: as wanted again", "read back",
+		    r->ops.arg);
+		r->said_differs = false;
+	}
 }
 
 /* ---- the end of a cycle ---- */
 
-static void
-cycle_end(struct reconcile *r, int64_t pause_ms)
+/* Changes that come soon after each other go together: see conf.h. */
+static int64_t
+batch_wait_ms(const struct reconcile *r)
+{
+	int64_t wait_ms;
+
+	if (r->last_change.us == 0)
+		return 0;
+	wait_ms = r->gap_ms - mono_diff_ms(mono_now(), r->last_change);
+	return wait_ms > 0 ? wait_ms : 0;
+}
+
+void
+reconcile_cycle_end(struct reconcile *r, int64_t pause_ms)
 {
 	r->busy = false;
 	r->turned = mono_now();
-	r->polling_progress = false;
+	r->step = CHANGE_NONE;
 	if (r->again)
-		pause_ms = 0;
+		pause_ms = batch_wait_ms(r);
 	if (r->client != NULL && bird_client_is_up(r->client))
 		loop_timer_set(r->timer, pause_ms);
-	/* else: on_up starts the next one */
+	/* else: on_bird_up starts the next one */
 }
 
-static void
-cycle_failed(struct reconcile *r, const char *reason)
+void
+reconcile_cycle_failed(struct reconcile *r, const char *reason)
 {
 	r->bird.failures++;
-	set_error(r, "bird: change not carried out", reason);
-	cycle_end(r, r->pause_ms);
+	reconcile_set_error(r, "bird: change not carried out", reason);
+	tell_difference(r);
+	reconcile_cycle_end(r, r->pause_ms);
 	r->pause_ms =
 	    r->pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : r->pause_ms * 2;
 }
 
-static const char *
-missing_text(const struct reconcile *r, char text[REASON_BYTES])
+const char *
+reconcile_missing_text(const struct reconcile *r, char text[REASON_BYTES])
 {
 	(void)snprintf(text, REASON_BYTES, "bird.conf does not include %s",
 	    r->conf->include);
 	return text;
 }
 
+/* Not before BIRD's undo of the last one has had its effect. */
+static int64_t
+change_wait_ms(const struct reconcile *r)
+{
+	int64_t undone_ms = mono_diff_ms(r->undone_until, mono_now());
+	int64_t undo_ms = reconcile_undo_wait_ms(r);
+
+	return undone_ms > undo_ms ? undone_ms : undo_ms;
+}
+
 static void
-compare(struct reconcile *r)
+converged(struct reconcile *r)
 {
 	char text[REASON_BYTES];
 
-	for (size_t i = 0; i < r->n; i++) {
-		r->entries[i].exported_to = r->entries[i].seen_exports;
-		set_real(r, i,
-		    r->entries[i].seen ? REAL_ANNOUNCED : REAL_WITHDRAWN);
-	}
-	if (r->again || !all_equal(r)) {
-		if (r->was_checked && r->statics_missing) {
-			cycle_failed(r, missing_text(r, text));
-		} else if (r->was_checked && !r->again) {
-			cycle_failed(r, "bird has other routes than wanted");
-		} else {
-			cycle_end(r, 0);
-		}
-		return;
-	}
 	/* Nothing is to be announced yet, but then it could not be. */
 	if (r->statics_missing) {
-		set_error(r, "bird: include missing", missing_text(r, text));
+		reconcile_set_error(r, "bird: include missing",
+		    reconcile_missing_text(r, text));
 	} else {
 		r->bird.last_error[0] = '\0';
 	}
@@ -222,225 +222,116 @@ compare(struct reconcile *r)
 	if (!r->said_converged)
 		r->ops.on_converged(r->ops.arg);
 	r->said_converged = true;
-	cycle_end(r, r->conf->poll_ms);
+	reconcile_cycle_end(r, r->conf->poll_ms);
 }
 
-/* ---- read back ---- */
-
-static void
-read_done(struct reconcile *r)
+void
+reconcile_settle(struct reconcile *r)
 {
-	if (--r->reads_left > 0)
-		return;
-	if (r->read_failed) {
-		cycle_end(r, r->pause_ms);
-	} else {
-		compare(r);
-	}
-}
+	int64_t wait_ms;
 
-static void
-on_table_route(const struct prefix *prefix, const char *protocol, void *arg)
-{
-	struct reconcile *r = arg;
-	struct entry *e = bsearch(prefix, r->entries, r->n,
-	    sizeof(r->entries[0]), entry_compare);
-
-	(void)protocol;
-	if (e != NULL) {
-		e->seen = true;
-	} else {
-		r->strays++;
-	}
-}
-
-static void
-on_export_route(const struct prefix *prefix, const char *protocol, void *arg)
-{
-	struct reconcile *r = arg;
-	struct entry *e = bsearch(prefix, r->entries, r->n,
-	    sizeof(r->entries[0]), entry_compare);
-
-	(void)protocol;
-	if (e != NULL)
-		e->seen_exports++;
-}
-
-static void
-on_table(const struct bird_reply *reply, const struct err *err, void *arg)
-{
-	struct reconcile *r = arg;
-
-	(void)err;
-	if (reply != NULL && bird_code_is_ok(reply->code)) {
-		bird_show_routes(reply, on_table_route, r);
-	} else if (reply != NULL && reply->code >= CODE_PARSE_ERRORS) {
-		/* BIRD does not know the name: the include is not there. */
-		r->statics_missing = true;
-	} else {
-		/* Such as 8004, cut off by a reconfiguration. */
-		r->read_failed = true;
-	}
-	read_done(r);
-}
-
-static void
-on_exports(const struct bird_reply *reply, const struct err *err, void *arg)
-{
-	struct reconcile *r = arg;
-
-	(void)err;
-	if (reply != NULL && bird_code_is_ok(reply->code)) {
-		bird_show_routes(reply, on_export_route, r);
-	} else if (reply == NULL || reply->code < CODE_PARSE_ERRORS) {
-		r->read_failed = true;
-	}
-	/* else: it went down or away meanwhile, and exports nothing */
-	read_done(r);
-}
-
-/* Sends one command of the read-back; counts it first. */
-static void
-read_send(struct reconcile *r, const char *command, bird_reply_cb *cb)
-{
-	r->reads_left++;
-	if (bird_client_send(r->client, command, cb, r) == -1) {
-		r->reads_left--;
-		r->read_failed = true;
-	}
-}
-
-static void
-on_protocols(const struct bird_reply *reply, const struct err *err, void *arg)
-{
-	struct reconcile *r = arg;
-	static struct bird_session sessions[BIRD_SESSIONS_MAX];
-	size_t n;
-
-	(void)err;
-	if (reply == NULL) {
-		r->read_failed = true;
-		read_done(r);
+	tell_difference(r);
+	if (!r->again && all_equal(r)) {
+		converged(r);
 		return;
 	}
-	n = bird_show_sessions(reply, sessions, BIRD_SESSIONS_MAX);
-	r->bird.sessions_all = n;
-	r->bird.sessions_up = 0;
-	for (size_t i = 0; i < n && i < BIRD_SESSIONS_MAX; i++) {
-		char command[BIRD_NAME_MAX + 96];
-		const char *name = sessions[i].name;
+	r->said_converged = false;
+	wait_ms = change_wait_ms(r);
+	/* Looks go on while no change may be made. */
+	if (wait_ms > r->conf->poll_ms)
+		wait_ms = r->conf->poll_ms;
+	reconcile_cycle_end(r, wait_ms);
+}
 
-		if (!sessions[i].is_up)
-			continue;
-		r->bird.sessions_up++;
-		/* Quoted: a name such as up-link.1 is none without. */
-		(void)snprintf(command, sizeof(command),
-		    "show route export '%.*s' where proto = \"" BIRD_STATIC4
-		    "\" || proto = \"" BIRD_STATIC6 "\"",
-		    BIRD_NAME_MAX, name);
-		read_send(r, command, on_exports);
+/* ---- looks ---- */
+
+/* Somebody else's, or a new BIRD. */
+static void
+note_foreign(struct reconcile *r)
+{
+	if (!r->own_reconfiguration && r->has_looked) {
+		r->bird.foreign++;
+		if (r->foreign_told.us == 0 ||
+		    mono_diff_ms(mono_now(), r->foreign_told) >=
+			FOREIGN_TELL_MS) {
+			r->foreign_told = mono_now();
+			r->ops.on_notice("bird: reconfigured by somebody else",
+			    "or it undid a change", r->ops.arg);
+		}
+		/* What was refused before may be well now. */
+		r->undone_until = (struct mono){ 0 };
 	}
-	read_done(r);
+	r->own_reconfiguration = false;
 }
 
 static void
-read_back(struct reconcile *r)
+note_hands(struct reconcile *r, const struct bird_survey *s)
 {
-	r->read_failed = false;
-	r->statics_missing = false;
-	r->strays = 0;
+	char text[sizeof(r->bird.by_hand)];
+	bool is_new;
+
+	(void)bird_byhand_find(r->byhand, s, text, sizeof(text));
+	is_new = strcmp(text, r->bird.by_hand) != 0;
+	(void)text_copy(r->bird.by_hand, sizeof(r->bird.by_hand), text);
+	if (is_new) {
+		r->ops.on_notice(text[0] != '\0'
+			? "bird: protocols changed by hand"
+			: "bird: protocols as in bird.conf again",
+		    text, r->ops.arg);
+	}
+}
+
+void
+reconcile_take_state(struct reconcile *r, const struct bird_survey *s)
+{
+	r->bird.sessions_all = s->sessions_all;
+	r->bird.sessions_up = s->sessions_up;
+	if (bird_byhand_take(r->byhand, s))
+		note_foreign(r);
+	r->has_looked = true;
+	note_hands(r, s);
+}
+
+bool
+reconcile_take_survey(struct reconcile *r, const struct bird_survey *s)
+{
+	if (s->failed)
+		return false;
+	r->strays = s->strays;
+	r->sessions_at_look = s->sessions_up;
+	r->statics_missing = s->statics_missing;
+	if (!s->statics_missing)
+		r->attrs_missing = s->attrs_missing;
+	reconcile_take_state(r, s);
 	for (size_t i = 0; i < r->n; i++) {
-		r->entries[i].seen = false;
-		r->entries[i].seen_exports = 0;
+		r->entries[i].exported_to = s->routes[i].exports;
+		r->entries[i].attrs = s->routes[i].attrs;
+		set_real(r, i,
+		    s->routes[i].seen ? REAL_ANNOUNCED : REAL_WITHDRAWN);
 	}
-	/* One is held back so that the last callback ends it, whatever fails. */
-	r->reads_left = 1;
-	read_send(r, "show route protocol " BIRD_STATIC4, on_table);
-	read_send(r, "show route protocol " BIRD_STATIC6, on_table);
-	read_send(r, "show protocols", on_protocols);
-	read_done(r);
-}
-
-/* ---- reconfigure ---- */
-
-static void on_status(const struct bird_reply *reply, const struct err *err,
-    void *arg);
-
-static void
-poll_progress(struct reconcile *r)
-{
-	r->polling_progress = false;
-	if (bird_client_send(r->client, "show status", on_status, r) == -1)
-		cycle_end(r, r->pause_ms);
+	return true;
 }
 
 static void
-on_status(const struct bird_reply *reply, const struct err *err, void *arg)
+on_look(const struct bird_survey *s, void *arg)
 {
 	struct reconcile *r = arg;
 
-	if (reply == NULL) {
-		cycle_failed(r, err->msg);
-		return;
-	}
-	if (!bird_show_is_reconfiguring(reply)) {
-		read_back(r);
-		return;
-	}
-	if (mono_diff_ms(mono_now(), r->progress_since) > PROGRESS_MAX_MS) {
-		cycle_failed(r, "bird: reconfiguration does not end");
-		return;
-	}
-	r->polling_progress = true;
-	loop_timer_set(r->timer, PROGRESS_POLL_MS);
-}
-
-static void
-on_configured(const struct bird_reply *reply, const struct err *err, void *arg)
-{
-	struct reconcile *r = arg;
-
-	if (reply == NULL) {
-		cycle_failed(r, err->msg);
-		return;
-	}
-	switch (reply->code) {
-	case CODE_RECONFIGURED:
-		r->bird.reconfigurations++;
-		read_back(r);
-		break;
-	case CODE_IN_PROGRESS:
-	case CODE_QUEUED:
-		r->bird.reconfigurations++;
-		r->progress_since = mono_now();
-		poll_progress(r);
-		break;
-	default:
-		cycle_failed(r, bird_reply_text(reply));
+	if (!reconcile_take_survey(r, s)) {
+		reconcile_cycle_end(r, r->pause_ms);
+	} else if (r->pending) {
+		reconcile_change_resume(r, s);
+	} else {
+		reconcile_settle(r);
 	}
 }
 
 static void
-on_checked(const struct bird_reply *reply, const struct err *err, void *arg)
+look(struct reconcile *r)
 {
-	struct reconcile *r = arg;
-
-	if (reply == NULL) {
-		cycle_failed(r, err->msg);
-		return;
-	}
-	/*
-	 * Our file stays as it is: it is what we want, and whoever mends the
-	 * rest of the configuration gets it with his own reconfiguration.
-	 */
-	if (reply->code != CODE_CONFIG_OK) {
-		cycle_failed(r, bird_reply_text(reply));
-		return;
-	}
-	r->was_checked = true;
-	if (bird_client_send(r->client, "configure soft", on_configured, r) ==
-	    -1)
-		cycle_end(r, r->pause_ms);
+	r->busy = true;
+	bird_surveyor_start(r->surveyor, r->client, BIRD_SURVEY_ROUTES, on_look,
+	    r);
 }
 
 /* ---- the start of a cycle ---- */
@@ -448,22 +339,42 @@ on_checked(const struct bird_reply *reply, const struct err *err, void *arg)
 static char *
 wanted_text(const struct reconcile *r)
 {
-	struct prefix *announced = xcalloc(r->n, sizeof(*announced));
+	struct bird_route *routes = xcalloc(r->n, sizeof(*routes));
 	size_t n = 0;
 	char *text;
 
 	for (size_t i = 0; i < r->n; i++) {
-		if (r->entries[i].wanted)
-			announced[n++] = r->entries[i].prefix;
+		if (!r->entries[i].want.announced)
+			continue;
+		routes[n].prefix = r->prefixes[i];
+		/* BIRD would not take the file. */
+		if (!r->attrs_missing)
+			routes[n].attrs = r->entries[i].want.attrs;
+		n++;
 	}
-	text = bird_include_format(announced, n);
-	free(announced);
+	text = bird_include_format(routes, n);
+	free(routes);
 	return text;
 }
 
-/* 1 written, 0 it was as wanted already, -1 err. */
+/* Keeps what stood there, to be put back should the change go wrong. */
 static int
-write_file(struct reconcile *r, struct err *err)
+replace_file(struct reconcile *r, char *have, const char *want, bool sync,
+    struct err *err)
+{
+	int rc = sync ? bird_include_write(r->conf->include, want, err)
+		      : bird_include_put(r->conf->include, want, err);
+
+	if (rc == 0 && r->old_text == NULL) {
+		r->old_text = have;
+	} else {
+		free(have);
+	}
+	return rc;
+}
+
+int
+reconcile_write_file(struct reconcile *r, bool sync, struct err *err)
 {
 	char *have = bird_include_read(r->conf->include, err);
 	char *want;
@@ -472,11 +383,13 @@ write_file(struct reconcile *r, struct err *err)
 	if (have == NULL)
 		return -1;
 	want = wanted_text(r);
+	for (size_t i = 0; i < r->n; i++)
+		r->entries[i].written = r->entries[i].want;
 	if (strcmp(have, want) != 0) {
-		rc = bird_include_write(r->conf->include, want, err) == -1 ? -1
-									   : 1;
+		rc = replace_file(r, have, want, sync, err) == -1 ? -1 : 1;
+	} else {
+		free(have);
 	}
-	free(have);
 	free(want);
 	return rc;
 }
@@ -490,12 +403,17 @@ cycle_start(struct reconcile *r)
 
 	if (r->busy || !bird_client_is_up(r->client))
 		return;
+	/* From here on it belongs to the change. */
+	loop_timer_cancel(r->timer);
+	if (change_wait_ms(r) > 0) {
+		look(r);
+		return;
+	}
 	r->busy = true;
 	r->again = false;
-	r->was_checked = false;
-	written = write_file(r, &err);
+	written = reconcile_write_file(r, false, &err);
 	if (written == -1) {
-		cycle_failed(r, err.msg);
+		reconcile_cycle_failed(r, err.msg);
 		return;
 	}
 	if (written == 1 && was_done) {
@@ -503,12 +421,11 @@ cycle_start(struct reconcile *r)
 		    "somebody else changed it", r->ops.arg);
 	}
 	if (written == 0 && all_equal(r)) {
-		read_back(r);
+		look(r);
 		return;
 	}
 	r->said_converged = false;
-	if (bird_client_send(r->client, "configure check", on_checked, r) == -1)
-		cycle_end(r, r->pause_ms);
+	reconcile_change_start(r);
 }
 
 static void
@@ -517,8 +434,8 @@ on_timer(struct loop *lp, void *arg)
 	struct reconcile *r = arg;
 
 	(void)lp;
-	if (r->polling_progress) {
-		poll_progress(r);
+	if (r->step != CHANGE_NONE) {
+		reconcile_change_tick(r);
 	} else {
 		cycle_start(r);
 	}
@@ -538,11 +455,9 @@ on_bird_up(const char *version, void *arg)
 	(void)text_copy(r->bird.version, sizeof(r->bird.version), version);
 	r->pause_ms = PAUSE_MIN_MS;
 	/* First see what it has: it may be another BIRD than before. */
-	r->busy = true;
 	r->turned = mono_now();
 	r->again = false;
-	r->was_checked = false;
-	read_back(r);
+	look(r);
 }
 
 /*
@@ -553,8 +468,10 @@ static void
 keep_file(struct reconcile *r)
 {
 	struct err err;
-	bool failed = write_file(r, &err) == -1;
+	bool failed = reconcile_write_file(r, true, &err) == -1;
 
+	free(r->old_text);
+	r->old_text = NULL;
 	if (failed && !r->file_failed) {
 		r->ops.on_notice("bird: change not carried out", err.msg,
 		    r->ops.arg);
@@ -571,7 +488,7 @@ on_bird_down(const struct err *err, void *arg)
 
 	loop_timer_cancel(r->timer);
 	r->busy = false;
-	r->polling_progress = false;
+	reconcile_change_cut(r);
 	r->bird.sessions_up = 0;
 	/* Also when it was never found: the first word about it. */
 	if (r->bird.state != state || r->bird.last_error[0] == '\0')
@@ -583,10 +500,20 @@ on_bird_down(const struct err *err, void *arg)
 		r->entries[i].exported_to = 0;
 		set_real(r, i, REAL_UNKNOWN);
 	}
+	tell_difference(r);
 	keep_file(r);
 }
 
 /* ---- the door ---- */
+
+static struct entry *
+find_entry(struct reconcile *r, const struct prefix *prefix)
+{
+	const struct prefix *at = bsearch(prefix, r->prefixes, r->n,
+	    sizeof(r->prefixes[0]), prefix_compare);
+
+	return at != NULL ? &r->entries[at - r->prefixes] : NULL;
+}
 
 /* What our file announced when the last daemon ended is still wanted. */
 static void
@@ -594,7 +521,8 @@ adopt(struct reconcile *r)
 {
 	struct err err;
 	char *text = bird_include_read(r->conf->include, &err);
-	struct prefix *had;
+	const struct route_attrs none = { 0 };
+	struct bird_route *had;
 	size_t n;
 
 	if (text == NULL) {
@@ -605,14 +533,28 @@ adopt(struct reconcile *r)
 	had = xcalloc(n, sizeof(*had));
 	(void)bird_include_parse(text, had, n);
 	for (size_t i = 0; i < n; i++) {
-		struct entry *e = bsearch(&had[i], r->entries, r->n,
-		    sizeof(r->entries[0]), entry_compare);
+		struct entry *e = find_entry(r, &had[i].prefix);
 
-		if (e != NULL)
-			e->wanted = true;
+		/* Then bird.conf includes what they need. */
+		if (!route_attrs_equal(had[i].attrs, none))
+			r->attrs_missing = false;
+		if (e != NULL) {
+			e->want = (struct route_want){ true, had[i].attrs };
+			e->written = e->want;
+		}
 	}
 	free(had);
 	free(text);
+}
+
+static struct bird_byhand *
+open_byhand(const struct conf_bird *conf)
+{
+	char *path = xasprintf("%s.protocols", conf->include);
+	struct bird_byhand *bh = bird_byhand_new(path);
+
+	free(path);
+	return bh;
 }
 
 struct reconcile *
@@ -627,10 +569,17 @@ reconcile_new(struct loop *lp, const struct conf_bird *conf,
 		.conf = conf,
 		.ops = *ops,
 		.n = n,
+		.attrs_missing = true, /* until seen otherwise */
+		.gap_ms = conf->min_gap_ms,
 		.pause_ms = PAUSE_MIN_MS };
 	r->entries = xcalloc(n, sizeof(*r->entries));
-	for (size_t i = 0; i < n; i++)
-		r->entries[i].prefix = prefixes[i];
+	r->prefixes = xcalloc(n, sizeof(*r->prefixes));
+	if (n > 0)
+		memcpy(r->prefixes, prefixes, n * sizeof(*prefixes));
+	r->up_before = xcalloc(BIRD_PROTOCOLS_MAX, sizeof(*r->up_before));
+	r->surveyor = bird_surveyor_new(r->prefixes, n);
+	r->byhand = open_byhand(conf);
+	reconcile_change_init(r);
 	adopt(r);
 	r->timer = loop_timer_new(lp, on_timer, r);
 	r->client =
@@ -644,20 +593,30 @@ reconcile_free(struct reconcile *r)
 	if (r == NULL)
 		return;
 	bird_client_free(r->client);
+	bird_surveyor_free(r->surveyor);
+	bird_byhand_free(r->byhand);
 	loop_timer_free(r->timer);
+	free(r->up_before);
+	free(r->old_text);
+	free(r->prefixes);
 	free(r->entries);
 	free(r);
 }
 
 void
-reconcile_want(struct reconcile *r, size_t i, bool announced)
+reconcile_want(struct reconcile *r, size_t i, struct route_want want)
 {
+	struct entry *e;
+
 	assert(i < r->n);
-	if (r->entries[i].wanted == announced)
+	assert(want.attrs.prepend <= ROUTE_PREPEND_MAX);
+	e = &r->entries[i];
+	if (e->want.announced == want.announced &&
+	    route_attrs_equal(e->want.attrs, want.attrs))
 		return;
-	r->entries[i].wanted = announced;
+	e->want = want;
 	r->again = true;
-	note_divergence(&r->entries[i]);
+	note_divergence(r, e);
 }
 
 void
@@ -665,11 +624,18 @@ reconcile_apply(struct reconcile *r)
 {
 	if (!r->again || r->busy)
 		return;
-	if (bird_client_is_up(r->client)) {
-		r->pause_ms = PAUSE_MIN_MS;
-		cycle_start(r);
-	} else {
+	if (!bird_client_is_up(r->client)) {
 		keep_file(r);
+		return;
+	}
+	r->pause_ms = PAUSE_MIN_MS;
+	/* Another wish is another change, unless bird.conf is what is wrong. */
+	if (!r->lost_session)
+		r->undone_until = (struct mono){ 0 };
+	if (batch_wait_ms(r) > 0) {
+		loop_timer_set(r->timer, batch_wait_ms(r));
+	} else {
+		cycle_start(r);
 	}
 }
 
@@ -677,7 +643,7 @@ reconcile_apply(struct reconcile *r)
 bool
 reconcile_turns(const struct reconcile *r)
 {
-	int64_t most_ms = r->conf->poll_ms + PROGRESS_MAX_MS +
+	int64_t most_ms = r->conf->poll_ms + CYCLE_WAITS_MS +
 	    CYCLE_REPLIES_MAX * r->conf->timeout_ms;
 
 	return !bird_client_is_up(r->client) ||
@@ -688,7 +654,14 @@ bool
 reconcile_wanted(const struct reconcile *r, size_t i)
 {
 	assert(i < r->n);
-	return r->entries[i].wanted;
+	return r->entries[i].want.announced;
+}
+
+struct route_want
+reconcile_get_want(const struct reconcile *r, size_t i)
+{
+	assert(i < r->n);
+	return r->entries[i].want;
 }
 
 enum route_real
@@ -696,6 +669,13 @@ reconcile_real(const struct reconcile *r, size_t i)
 {
 	assert(i < r->n);
 	return r->entries[i].real;
+}
+
+struct route_attrs
+reconcile_real_attrs(const struct reconcile *r, size_t i)
+{
+	assert(i < r->n);
+	return r->entries[i].attrs;
 }
 
 size_t
@@ -719,4 +699,6 @@ void
 reconcile_get_bird(const struct reconcile *r, struct reconcile_bird *out)
 {
 	*out = r->bird;
+	out->change = change_step_name(r->step);
+	out->has_attrs = !r->attrs_missing;
 }

@@ -111,8 +111,8 @@ will_deposit(struct keeper *k, const struct conf *conf, struct will_seat *seat,
 }
 
 int
-will_do_now(const struct conf *conf, const struct prefix *announced, size_t n,
-    struct err *err)
+will_do_now(const struct conf *conf, const struct bird_route *announced,
+    size_t n, struct err *err)
 {
 	const struct conf_bird *bird = &conf->agent->bird;
 	char *text = bird_include_format(announced, n);

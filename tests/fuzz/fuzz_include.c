@@ -14,9 +14,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-check_round_trip(const struct prefix *p, size_t n)
+check_round_trip(const struct bird_route *p, size_t n)
 {
-	struct prefix back[PREFIXES_MAX];
+	struct bird_route back[PREFIXES_MAX];
 	char *text = bird_include_format(p, n), *again;
 
 	if (bird_include_parse(text, back, PREFIXES_MAX) != n)
@@ -32,7 +32,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = strndup((const char *)data, size);
-	struct prefix p[PREFIXES_MAX];
+	struct bird_route p[PREFIXES_MAX];
 	size_t n = bird_include_parse(text, p, PREFIXES_MAX);
 
 	if (n != bird_include_parse(text, NULL, 0))

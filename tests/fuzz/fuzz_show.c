@@ -13,16 +13,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const unsigned codes[] = { 1002, 1007, 13, 0, 8001 };
+static const unsigned codes[] = { 1002, 1007, 13, 0, 8001, 1012 };
 
 static void
-on_route(const struct prefix *prefix, const char *protocol, void *arg)
+on_route(const struct bird_show_route *route, void *arg)
 {
 	char text[PREFIX_TEXT_BYTES];
 	size_t *n = arg;
 
-	if (strlen(protocol) == 0 || strlen(protocol) >= BIRD_NAME_MAX ||
-	    strlen(prefix_format(prefix, text)) >= sizeof(text))
+	if (strlen(route->protocol) == 0 ||
+	    strlen(route->protocol) >= BIRD_NAME_MAX ||
+	    route->attrs.prepend > ROUTE_PREPEND_MAX ||
+	    strlen(prefix_format(&route->prefix, text)) >= sizeof(text))
 		abort();
 	(*n)++;
 }
@@ -30,9 +32,10 @@ on_route(const struct prefix *prefix, const char *protocol, void *arg)
 static void
 show(const struct bird_reply *reply)
 {
-	struct bird_session sessions[SESSIONS_MAX];
+	struct bird_protocol sessions[SESSIONS_MAX];
+	char time[BIRD_TIME_MAX];
 	size_t routes = 0;
-	size_t n = bird_show_sessions(reply, sessions, SESSIONS_MAX);
+	size_t n = bird_show_protocols(reply, sessions, SESSIONS_MAX);
 
 	if (n > reply->n)
 		abort();
@@ -46,6 +49,9 @@ show(const struct bird_reply *reply)
 	if (routes > reply->n)
 		abort();
 	(void)bird_show_is_reconfiguring(reply);
+	bird_show_reconfigured(reply, time);
+	if (strlen(time) >= sizeof(time))
+		abort();
 }
 
 int
@@ -65,8 +71,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		/* A block of its own size, so that one byte too many shows. */
 		blocks[reply.n] = strndup((const char *)data, len);
-		lines[reply.n] = (struct bird_line){ .code = reply.code,
-			.text = blocks[reply.n] };
+		/* Attributes are indented, and follow their route. */
+		lines[reply.n] = (struct bird_line){
+			.code = reply.code == 1007 && len > 0 && data[0] == '\t'
+			    ? 1012
+			    : reply.code,
+			.text = blocks[reply.n]
+		};
 		reply.n++;
 		data += len + (eol != NULL);
 		size -= len + (eol != NULL);

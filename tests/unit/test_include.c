@@ -47,24 +47,24 @@ place_remove(void **state)
 	return 0;
 }
 
-static struct prefix
-prefix_of(const char *text)
+static struct bird_route
+route_of(const char *text)
 {
-	struct prefix p;
+	struct bird_route r = { 0 };
 
-	assert_int_equal(prefix_parse(text, &p, NULL), 0);
-	return p;
+	assert_int_equal(prefix_parse(text, &r.prefix, NULL), 0);
+	return r;
 }
 
 /* The text for prefixes given as one text each, until NULL. */
 static char *
 format_of(const char *const *texts)
 {
-	struct prefix p[8];
+	struct bird_route p[8];
 	size_t n = 0;
 
 	while (texts[n] != NULL) {
-		p[n] = prefix_of(texts[n]);
+		p[n] = route_of(texts[n]);
 		n++;
 	}
 	return bird_include_format(p, n);
@@ -96,10 +96,39 @@ test_text_of_both_families(void **state)
 	free(text);
 }
 
-static struct prefix
-random_prefix(void)
+/* What a drain asks of the neighbours stands at the route. */
+static void
+test_text_of_attributes(void **state)
 {
-	struct prefix p;
+	static const struct {
+		struct route_attrs attrs;
+		const char *line;
+	} rows[] = {
+		{ { false, 0 }, "route 192.0.2.0/24 blackhole;" },
+		{ { true, 0 },
+		    "route 192.0.2.0/24 blackhole { anycastd_graceful_shutdown = 1; };" },
+		{ { false, 3 },
+		    "route 192.0.2.0/24 blackhole { anycastd_prepend = 3; };" },
+		{ { true, 8 },
+		    "route 192.0.2.0/24 blackhole { anycastd_graceful_shutdown = 1; anycastd_prepend = 8; };" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+		struct bird_route r = route_of("192.0.2.0/24"), back;
+		char line[BIRD_ROUTE_LINE_BYTES];
+
+		r.attrs = rows[i].attrs;
+		assert_string_equal(bird_include_line(&r, line), rows[i].line);
+		assert_int_equal(bird_include_parse(line, &back, 1), 1);
+		assert_true(route_attrs_equal(back.attrs, rows[i].attrs));
+	}
+}
+
+static struct bird_route
+random_route(void)
+{
+	struct bird_route p = { 0 };
 	char text[64];
 
 	if (random() % 2 == 0) {
@@ -109,7 +138,11 @@ random_prefix(void)
 		(void)snprintf(text, sizeof(text), "2001:db8:%lx:%lx::/64",
 		    1 + random() % 0xfffe, 1 + random() % 0xfffe);
 	}
-	assert_int_equal(prefix_parse(text, &p, NULL), 0);
+	assert_int_equal(prefix_parse(text, &p.prefix, NULL), 0);
+	/* By the prefix: should it come twice, then with the same ones. */
+	p.attrs.graceful_shutdown = p.prefix.addr.b[14] % 2 == 0;
+	p.attrs.prepend =
+	    (uint8_t)(p.prefix.addr.b[7] % (ROUTE_PREPEND_MAX + 1));
 	return p;
 }
 
@@ -117,7 +150,7 @@ random_prefix(void)
 static void
 test_text_is_unique_and_reads_back(void **state)
 {
-	static struct prefix p[MANY], back[MANY];
+	static struct bird_route p[MANY], back[MANY];
 
 	(void)state;
 	srandom(1);
@@ -125,11 +158,11 @@ test_text_is_unique_and_reads_back(void **state)
 		char *one, *other;
 
 		for (size_t i = 0; i < n; i++)
-			p[i] = random_prefix();
+			p[i] = random_route();
 		one = bird_include_format(p, n);
 		for (size_t i = n; i > 1; i--) {
 			size_t k = (size_t)random() % i;
-			struct prefix t = p[i - 1];
+			struct bird_route t = p[i - 1];
 
 			p[i - 1] = p[k];
 			p[k] = t;
@@ -151,18 +184,20 @@ test_any_length_reads_back(void **state)
 {
 	static const char *const texts[] = { "0.0.0.0/0", "255.255.255.255/32",
 		"::/0", "2001:db8:1111:2222:3333:4444:5555:6666/128", NULL };
-	struct prefix back[4];
+	struct bird_route back[4];
 	char *text = format_of(texts), line[BIRD_ROUTE_LINE_BYTES];
 
 	(void)state;
 	assert_int_equal(bird_include_parse(text, back, 4), 4);
 	for (size_t i = 0; texts[i] != NULL; i++) {
-		struct prefix p = prefix_of(texts[i]);
+		struct bird_route p = route_of(texts[i]);
 
 		assert_non_null(strstr(text, bird_include_line(&p, line)));
 	}
 	free(text);
 }
+
+#define ATTRS(text) "\troute 192.0.2.0/24 blackhole { " text "};\n"
 
 /* A file by somebody else's hand -> how many prefixes are ours in it. */
 static const struct {
@@ -188,6 +223,15 @@ static const struct {
 	{ "\troute x blackhole;\n", 0 },
 	{ "\troute 192.0.2.0/24 blackhole;\r\n", 0 },
 	{ "\troute 192.0.2.0/24\n blackhole;\n", 0 },
+	{ ATTRS("anycastd_prepend = 8; "), 1 },
+	{ ATTRS("anycastd_graceful_shutdown = 1; anycastd_prepend = 1; "), 1 },
+	{ ATTRS("anycastd_prepend = 1; anycastd_graceful_shutdown = 1; "), 0 },
+	{ ATTRS("anycastd_prepend = 0; "), 0 },
+	{ ATTRS("anycastd_prepend = 9; "), 0 },
+	{ ATTRS("anycastd_prepend = 12; "), 0 },
+	{ ATTRS("anycastd_graceful_shutdown = 2; "), 0 },
+	{ ATTRS("bgp_med = 5; "), 0 },
+	{ "\troute 192.0.2.0/24 blackhole { anycastd_prepend = ", 0 },
 	{ "\troute "
 	  "1111111111111111111111111111111111111111111111111111111111111111/24 blackhole;\n",
 	    0 },
@@ -198,7 +242,7 @@ test_foreign_lines_are_passed_over(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < TEST_COUNT(hands); i++) {
-		struct prefix p[4];
+		struct bird_route p[4];
 
 		if (bird_include_parse(hands[i].text, p, 4) != hands[i].n)
 			fail_msg("%s", hands[i].text);
@@ -218,7 +262,7 @@ test_cut_text_and_little_room(void **state)
 		char *cut = strndup(text, n);
 
 		for (size_t max = 0; max < 3; max++) {
-			struct prefix *p = malloc(max * sizeof(*p) + 1);
+			struct bird_route *p = malloc(max * sizeof(*p) + 1);
 
 			assert_true(bird_include_parse(cut, p, max) <= 3);
 			free(p);
@@ -438,6 +482,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text_of_both_families),
 		cmocka_unit_test(test_text_is_unique_and_reads_back),
+		cmocka_unit_test(test_text_of_attributes),
 		cmocka_unit_test(test_any_length_reads_back),
 		cmocka_unit_test(test_foreign_lines_are_passed_over),
 		cmocka_unit_test(test_cut_text_and_little_room),

@@ -29,6 +29,7 @@ static const char *const links[] = {
 /* The session's name has letters that BIRD takes only in quotes. */
 static const char site_conf[] =
     "router id 10.0.0.1;\n"
+    "include \"export.conf\";\n"
     "include \"ours.conf\";\n"
     "include \"theirs.conf\";\n"
     "protocol device {}\n"
@@ -37,8 +38,8 @@ static const char site_conf[] =
     "	neighbor 10.0.0.2 port 1180 as 65002;\n"
     "	multihop; strict bind yes; connect delay time 0;\n"
     "	connect retry time 1; error wait time 1,1;\n"
-    "	ipv4 { import none; export where proto = \"anycastd4\"; };\n"
-    "	ipv6 { import none; export where proto = \"anycastd6\";\n"
+    "	ipv4 { import none; export where anycastd_export_gshut(65001); };\n"
+    "	ipv6 { import none; export where anycastd_export(65001);\n"
     "		next hop self; };\n"
     "}\n";
 
@@ -157,6 +158,7 @@ static int
 rig_make(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
+	char *text;
 
 	assert_non_null(rig);
 	*state = rig;
@@ -175,6 +177,10 @@ rig_make(void **state)
 	put(rig, "site.conf", site_conf);
 	put(rig, "peer.conf", peer_conf);
 	put(rig, "theirs.conf", "");
+	text = bird_include_read("bird/export.conf", NULL);
+	assert_non_null(text);
+	put(rig, "export.conf", text);
+	free(text);
 	return 0;
 }
 
@@ -182,8 +188,9 @@ static int
 rig_remove(void **state)
 {
 	static const char *const names[] = { "site.conf", "peer.conf",
-		"theirs.conf", "ours.conf", "site.ctl", "peer.ctl", "none.pid",
-		"site.log", "peer.log" };
+		"theirs.conf", "ours.conf", "ours.conf.protocols",
+		"ours.conf.old", "export.conf", "site.ctl", "peer.ctl",
+		"none.pid", "site.log", "peer.log" };
 	struct rig *rig = *state;
 
 	reconcile_free(rig->rec.r);
@@ -270,6 +277,128 @@ test_announce_and_withdraw_read_back(void **state)
 	assert_int_equal(rig->rec.n_notices, 0);
 }
 
+/* What the neighbour has of a prefix: the lines of `show route all`. */
+static const char *
+neighbour_has(const struct rig *rig, const char *net, char *out, size_t size)
+{
+	char command[400];
+	FILE *birdc;
+	size_t n;
+
+	(void)snprintf(command, sizeof(command),
+	    "PATH=$PATH:/usr/sbin birdc -s %s/peer.ctl show route %s all",
+	    rig->dir, net);
+	/* NOLINTNEXTLINE(cert-env33-c): our own folder's name */
+	birdc = popen(command, "re");
+	assert_non_null(birdc);
+	n = fread(out, 1, size - 1, birdc);
+	out[n] = '\0';
+	(void)pclose(birdc);
+	return out;
+}
+
+static bool
+neighbour_sees(const struct rig *rig, const char *net, const char *path,
+    bool has_community)
+{
+	char text[4096];
+
+	(void)neighbour_has(rig, net, text, sizeof(text));
+	return strstr(text, path) != NULL &&
+	    (strstr(text, "(65535,0)") != NULL) == has_community;
+}
+
+/* The steps of a drain, as the neighbour sees them: to the IPv4 session, which
+ * is marked for it, with the community; nothing of ours leaks. */
+static void
+test_attributes_at_the_neighbour(void **state)
+{
+	static const struct {
+		struct route_attrs attrs;
+		const char *path;
+	} rows[] = {
+		{ { true, 0 }, "BGP.as_path: 65001\n" },
+		{ { true, 2 }, "BGP.as_path: 65001 65001 65001\n" },
+		{ { false, 1 }, "BGP.as_path: 65001 65001\n" },
+		{ { false, 0 }, "BGP.as_path: 65001\n" },
+	};
+	struct rig *rig = rig_with(state, 15);
+	char text[4096];
+
+	rig->peer = bird_spawn(rig, "peer");
+	WAIT_UNTIL(rig->rec.lp, exported(rig) == 15);
+	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+		for (size_t p = 0; p < RIG_PREFIXES; p++) {
+			reconcile_want(rig->rec.r, p,
+			    (struct route_want){ true, rows[i].attrs });
+		}
+		reconcile_apply(rig->rec.r);
+		WAIT_UNTIL(rig->rec.lp,
+		    neighbour_sees(rig, "192.0.2.0/24", rows[i].path,
+			rows[i].attrs.graceful_shutdown));
+		WAIT_UNTIL(rig->rec.lp,
+		    neighbour_sees(rig, "2001:db8:1::/48", rows[i].path,
+			false));
+		WAIT_UNTIL(rig->rec.lp,
+		    route_attrs_equal(reconcile_real_attrs(rig->rec.r, 0),
+			rows[i].attrs));
+		(void)neighbour_has(rig, "192.0.2.0/24", text, sizeof(text));
+		assert_null(strstr(text, "anycastd"));
+	}
+	assert_int_equal(recon_bird(&rig->rec).undone, 0);
+}
+
+/* `disable` in birdc: no change undoes it, until it is enabled again. */
+static void
+test_disabled_by_hand(void **state)
+{
+	struct rig *rig = rig_with(state, 3);
+	char command[200];
+
+	rig->peer = bird_spawn(rig, "peer");
+	WAIT_UNTIL(rig->rec.lp, exported(rig) == 3);
+	(void)snprintf(command, sizeof(command),
+	    "PATH=$PATH:/usr/sbin birdc -s %s/site.ctl disable \\'up-link.1\\' >/dev/null",
+	    rig->dir);
+	/* NOLINTNEXTLINE(cert-env33-c): our own folder's name */
+	assert_int_equal(system(command), 0);
+	recon_want(&rig->rec, 1);
+	WAIT_UNTIL(rig->rec.lp,
+	    recon_notice(&rig->rec, "by hand: up-link.1 (disabled)") != NULL);
+	loop_idle(rig->rec.lp, 500);
+	assert_int_equal(recon_bird(&rig->rec).sessions_up, 0);
+	assert_int_equal(recon_real(&rig->rec), 3);
+	/* His own reconfiguration takes it back, and ours goes with it. */
+	assert_int_equal(foreign_configure(rig), 0);
+	wait_for_real(rig, 1);
+	WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).sessions_up == 1);
+}
+
+/* An edit of bird.conf that nobody loaded: not loaded by us either. */
+static void
+test_edit_never_loaded_is_undone(void **state)
+{
+	struct rig *rig = rig_with(state, 3);
+	char *edited = xstrdup(site_conf);
+	char *at = strstr(edited, "neighbor 10.0.0.2");
+
+	rig->peer = bird_spawn(rig, "peer");
+	WAIT_UNTIL(rig->rec.lp, exported(rig) == 3);
+	memcpy(at, "neighbor 10.0.0.9", strlen("neighbor 10.0.0.9"));
+	put(rig, "site.conf", edited);
+	free(edited);
+	recon_want(&rig->rec, 1);
+	WAIT_UNTIL(rig->rec.lp,
+	    recon_notice(&rig->rec, "bird: change undone") != NULL);
+	assert_non_null(recon_notice(&rig->rec, "session up-link.1"));
+	WAIT_UNTIL(rig->rec.lp, exported(rig) == 3);
+	assert_int_equal(recon_real(&rig->rec), 3);
+	/* Taken back by hand, and loaded: the change goes through. */
+	put(rig, "site.conf", site_conf);
+	assert_int_equal(foreign_configure(rig), 0);
+	wait_for_real(rig, 1);
+}
+
 /* Somebody's `birdc configure` neither loses nor brings back a route. */
 static void
 test_foreign_configure(void **state)
@@ -301,8 +430,9 @@ test_include_missing_from_bird_conf(void **state)
 	free(without);
 	assert_int_equal(foreign_configure(rig), 0);
 	WAIT_UNTIL(rig->rec.lp, recon_notice(&rig->rec, rig->ours) != NULL);
-	assert_non_null(strstr(recon_bird(&rig->rec).last_error,
-	    "bird.conf does not include"));
+	WAIT_UNTIL(rig->rec.lp,
+	    strstr(recon_bird(&rig->rec).last_error,
+		"bird.conf does not include") != NULL);
 	assert_int_equal(reconcile_real(rig->rec.r, 0), REAL_WITHDRAWN);
 	put(rig, "site.conf", site_conf);
 	wait_for_real(rig, 1);
@@ -413,6 +543,9 @@ main(void)
 #define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_make, rig_remove)
 	static const struct CMUnitTest tests[] = {
 		RIG_TEST(test_announce_and_withdraw_read_back),
+		RIG_TEST(test_attributes_at_the_neighbour),
+		RIG_TEST(test_disabled_by_hand),
+		RIG_TEST(test_edit_never_loaded_is_undone),
 		RIG_TEST(test_foreign_configure),
 		RIG_TEST(test_include_missing_from_bird_conf),
 		RIG_TEST(test_bird_killed_and_restarted),

@@ -15,35 +15,45 @@ struct told {
 };
 
 static void
-on_route(const struct prefix *prefix, const char *protocol, void *arg)
+on_route(const struct bird_show_route *route, void *arg)
 {
 	char text[PREFIX_TEXT_BYTES];
 	struct told *told = arg;
 
 	told->len += (size_t)snprintf(told->text + told->len,
-	    sizeof(told->text) - told->len, "%s@%s ",
-	    prefix_format(prefix, text), protocol);
+	    sizeof(told->text) - told->len, "%s@%s",
+	    prefix_format(&route->prefix, text), route->protocol);
+	if (route->attrs.graceful_shutdown || route->attrs.prepend > 0) {
+		told->len += (size_t)snprintf(told->text + told->len,
+		    sizeof(told->text) - told->len, "+%d+%u",
+		    route->attrs.graceful_shutdown, route->attrs.prepend);
+	}
+	told->len += (size_t)snprintf(told->text + told->len,
+	    sizeof(told->text) - told->len, " ");
 	assert_true(told->len < sizeof(told->text));
 }
 
 static void
 tell_sessions(const struct bird_reply *reply, struct told *told)
 {
-	struct bird_session sessions[8];
-	size_t n = bird_show_sessions(reply, sessions, TEST_COUNT(sessions));
+	struct bird_protocol sessions[16];
+	size_t n = bird_show_protocols(reply, sessions, TEST_COUNT(sessions));
 
 	assert_true(n <= TEST_COUNT(sessions));
 	for (size_t i = 0; i < n; i++) {
+		if (!sessions[i].is_bgp)
+			continue;
 		told->len += (size_t)snprintf(told->text + told->len,
-		    sizeof(told->text) - told->len, "%s:%d ", sessions[i].name,
-		    sessions[i].is_up);
+		    sizeof(told->text) - told->len, "%s:%d%s ",
+		    sessions[i].name, sessions[i].is_established,
+		    sessions[i].is_down ? "-" : "");
 	}
 }
 
 static const struct {
 	const char *name, *sessions, *routes;
 } goldens[] = {
-	{ "protocols", "up-link.1:1 lost1:0 shut1:0 ", "" },
+	{ "protocols", "up-link.1:1 lost1:0 shut1:0- ", "" },
 	{ "routes4", "", "198.51.100.0/24@anycastd4 192.0.2.0/24@anycastd4 " },
 	{ "routes6", "", "2001:db8:100::/48@anycastd6 " },
 	{ "export", "",
@@ -127,7 +137,7 @@ test_protocol_lines(void **state)
 			fail_msg("%s: %s", protocol_lines[i].line, told.text);
 		/* Judged by its code: a heading is no protocol. */
 		reply = one_line(2002, protocol_lines[i].line, &line);
-		assert_int_equal(bird_show_sessions(&reply, NULL, 0), 0);
+		assert_int_equal(bird_show_protocols(&reply, NULL, 0), 0);
 	}
 }
 
@@ -138,7 +148,7 @@ test_longest_names(void **state)
 	(void)state;
 	for (size_t len = 1; len < BIRD_NAME_MAX + 3; len++) {
 		char text[BIRD_NAME_MAX + 64], name[BIRD_NAME_MAX + 4];
-		struct bird_session session;
+		struct bird_protocol session;
 		struct bird_line line;
 		struct bird_reply reply;
 
@@ -147,8 +157,8 @@ test_longest_names(void **state)
 		(void)snprintf(text, sizeof(text),
 		    "%s BGP --- up 12:00 Established", name);
 		reply = one_line(1002, text, &line);
-		assert_int_equal(bird_show_sessions(&reply, &session, 1), 1);
-		assert_true(session.is_up);
+		assert_int_equal(bird_show_protocols(&reply, &session, 1), 1);
+		assert_true(session.is_established);
 		assert_int_equal(strlen(session.name),
 		    len < BIRD_NAME_MAX ? len : BIRD_NAME_MAX - 1);
 	}
@@ -158,7 +168,7 @@ test_longest_names(void **state)
 static void
 test_more_sessions_than_room(void **state)
 {
-	struct bird_session sessions[3] = { 0 };
+	struct bird_protocol sessions[3] = { 0 };
 	struct bird_line lines[5];
 	const struct bird_reply reply = { .lines = lines, .n = 5 };
 
@@ -169,9 +179,9 @@ test_more_sessions_than_room(void **state)
 	}
 	for (size_t max = 0; max < 3; max++) {
 		memset(sessions, 0, sizeof(sessions));
-		assert_int_equal(bird_show_sessions(&reply, sessions, max), 5);
+		assert_int_equal(bird_show_protocols(&reply, sessions, max), 5);
 		for (size_t i = 0; i < 3; i++)
-			assert_int_equal(sessions[i].is_up, i < max);
+			assert_int_equal(sessions[i].is_established, i < max);
 	}
 }
 

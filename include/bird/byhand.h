@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef BIRD_BYHAND_H
+#define BIRD_BYHAND_H
+/*
+ * byhand -- which protocols somebody disabled or enabled by hand.
+ *
+ * Any `configure`, by anybody, undoes `disable` and `enable` (measured with
+ * BIRD 2.0.12), and BIRD nowhere says what was done by hand.  But right after a
+ * reconfiguration everything is as the file says: what is down then is
+ * `disabled` there.  What differs later was done by hand.  The list is kept in
+ * a file beside the include, so that a restart of the daemon does not forget
+ * it.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bird/survey.h"
+
+struct bird_byhand;
+/* path: of the list; read now, written when it changes. */
+struct bird_byhand *bird_byhand_new(const char *path);
+void bird_byhand_free(struct bird_byhand *bh);
+
+/*
+ * Takes in what was seen.  True when BIRD was reconfigured, or started, since
+ * the last time: then all is as the file says.
+ */
+bool bird_byhand_take(struct bird_byhand *bh, const struct bird_survey *s);
+/*
+ * How many protocols differ from the file; text names them: "t2 (disabled), t7
+ * (enabled)".
+ */
+size_t bird_byhand_find(const struct bird_byhand *bh,
+    const struct bird_survey *s, char *text, size_t size);
+
+#endif /* BIRD_BYHAND_H */

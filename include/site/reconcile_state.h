@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef SITE_RECONCILE_STATE_H
+#define SITE_RECONCILE_STATE_H
+/*
+ * reconcile_state -- the reconciler's inside, shared by reconcile.c (what is
+ * wanted and what is) and reconcile_change.c (one change, as a transaction).
+ */
+#include "bird/byhand.h"
+#include "bird/client.h"
+#include "bird/include.h"
+#include "bird/survey.h"
+#include "site/reconcile.h"
+
+#define REASON_BYTES 256
+
+/* Where a change is.  See reconcile_change.c. */
+enum change_step {
+	CHANGE_NONE,
+	CHANGE_LOOK,      /* who is up, and is anything as by hand? */
+	CHANGE_CHECK,     /* BIRD checks its configuration */
+	CHANGE_CONFIGURE, /* it takes it, for a time */
+	CHANGE_PROGRESS,  /* waits for its end */
+	CHANGE_VERIFY,    /* is everything as it should be? */
+	CHANGE_CONFIRM,
+	CHANGE_UNDO,
+	CHANGE_STEP_COUNT
+};
+
+struct entry {
+	struct route_want want;
+	struct route_want written; /* what the file of this change says */
+	enum route_real real;
+	struct route_attrs attrs; /* at the real route */
+	size_t exported_to;
+	size_t exports_before;      /* that a change must not take away */
+	struct mono diverged_since; /* .us 0: equal */
+};
+
+struct session_name {
+	char name[BIRD_NAME_MAX];
+};
+
+struct reconcile {
+	struct loop *lp;
+	const struct conf_bird *conf;
+	struct reconcile_ops ops;
+	struct bird_client *client;
+	struct bird_surveyor *surveyor;
+	struct bird_byhand *byhand;
+	struct loop_timer *timer; /* the next cycle, or the next poll in one */
+	struct prefix *prefixes;
+	struct entry *entries;
+	size_t n;
+	/* Of the last look. */
+	size_t strays;
+	size_t sessions_at_look;
+	bool statics_missing;
+	bool attrs_missing;
+	bool has_looked;
+	bool busy;          /* a cycle is under way */
+	struct mono turned; /* the last cycle's end, or BIRD's coming */
+	bool again;         /* what is wanted changed meanwhile */
+	bool said_converged;
+	bool said_differs;
+	bool file_failed; /* and it was said */
+	int64_t pause_ms; /* before the next try */
+	int64_t gap_ms;   /* between two changes, see batch_wait_ms */
+	struct mono last_change;
+	struct mono foreign_told;
+	struct reconcile_bird bird;
+
+	/* The change under way. */
+	enum change_step step;
+	bool pending;             /* BIRD will undo it unless we confirm */
+	bool own_reconfiguration; /* the next new time is our doing */
+	struct mono step_since;
+	struct mono pending_until;
+	char *old_text; /* what the file said before; to be put back */
+	struct session_name *up_before; /* sessions; n_up_before */
+	size_t n_up_before;
+	char problem[REASON_BYTES]; /* why it is undone */
+	bool lost_session;          /* it is that */
+	int64_t undo_pause_ms;
+	struct mono undone_until; /* no new change before */
+};
+
+/* reconcile.c */
+void reconcile_set_error(struct reconcile *r, const char *what,
+    const char *reason);
+void reconcile_cycle_end(struct reconcile *r, int64_t pause_ms);
+void reconcile_cycle_failed(struct reconcile *r, const char *reason);
+/* Takes over what was seen; false when the survey failed. */
+bool reconcile_take_survey(struct reconcile *r, const struct bird_survey *s);
+/* Only what it says of protocols. */
+void reconcile_take_state(struct reconcile *r, const struct bird_survey *s);
+/* After a change: is all well, or is there more to do? */
+void reconcile_settle(struct reconcile *r);
+const char *reconcile_missing_text(const struct reconcile *r,
+    char text[REASON_BYTES]);
+/* What is wanted is written; 1 changed, 0 as it was, -1 err. */
+int reconcile_write_file(struct reconcile *r, bool sync, struct err *err);
+bool entry_is_equal(const struct reconcile *r, const struct entry *e);
+
+/* reconcile_change.c */
+void reconcile_change_init(struct reconcile *r);
+void reconcile_change_start(struct reconcile *r);
+/* The first look after a change was cut. */
+void reconcile_change_resume(struct reconcile *r, const struct bird_survey *s);
+/* BIRD went away in the middle. */
+void reconcile_change_cut(struct reconcile *r);
+/* The timer, while step is not CHANGE_NONE. */
+void reconcile_change_tick(struct reconcile *r);
+/* A change that was cut by a crash of ours or of BIRD's: may BIRD still undo
+ * it?  Then how long to wait, else 0. */
+int64_t reconcile_undo_wait_ms(const struct reconcile *r);
+const char *change_step_name(enum change_step step);
+
+#endif /* SITE_RECONCILE_STATE_H */

@@ -1,0 +1,621 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One change of BIRD's routes, as a transaction:
+ *
+ *	write -> look -> configure check -> configure soft timeout N
+ *	      -> (wait until it is through) -> verify -> configure confirm
+ *
+ * and where anything is wrong after `configure`: configure undo, the old file
+ * back, and a long pause.  Dying in the middle, BIRD or we, is a case of that:
+ * BIRD undoes by itself, and what is on disk is what is wanted.  From before
+ * `configure` until it was confirmed or undone, the old file lies beside the new
+ * one, as NAME.old: so the next daemon knows that BIRD may still undo it, and
+ * waits, since a second `configure ... timeout` would make the first, unproven
+ * one the state to go back to (measured with BIRD 2.0.12).
+ *
+ * When the check fails because of some other file, ours stays as it is wanted:
+ * nothing was loaded, and whoever mends the rest gets it with his own
+ * reconfiguration.
+ */
+#include "site/reconcile_state.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/crash.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/xalloc.h"
+
+/* How often BIRD is asked whether it is through, or well. */
+#define POLL_MS 50
+#define VERIFY_POLL_MS 20
+#define PROGRESS_MAX_MS 60000
+/* Routes and sessions may take a moment to be as they should. */
+#define VERIFY_MAX_MS 3000
+/* Before BIRD's own undo, so that it does not come in between. */
+#define VERIFY_MARGIN_MS 1000
+#define CONFIRM_DEFAULT_MS 10000
+/* After an undo.  What took sessions down would do so again. */
+#define UNDO_PAUSE_MIN_MS 1000
+#define UNDO_PAUSE_SESSION_MS 30000
+#define UNDO_PAUSE_MAX_MS 600000
+
+#define CODE_RECONFIGURED 3
+#define CODE_IN_PROGRESS 4
+#define CODE_QUEUED 5
+#define CODE_CONFIRMED 18
+#define CODE_NOTHING_TO_DO 19
+#define CODE_CONFIG_OK 20
+
+static const char *const step_names[CHANGE_STEP_COUNT] = {
+	[CHANGE_NONE] = "none",
+	[CHANGE_LOOK] = "looking",
+	[CHANGE_CHECK] = "checking",
+	[CHANGE_CONFIGURE] = "configuring",
+	[CHANGE_PROGRESS] = "waiting for bird",
+	[CHANGE_VERIFY] = "verifying",
+	[CHANGE_CONFIRM] = "confirming",
+	[CHANGE_UNDO] = "undoing",
+};
+
+static void verify(struct reconcile *r);
+
+const char *
+change_step_name(enum change_step step)
+{
+	assert(step < CHANGE_STEP_COUNT);
+	return step_names[step];
+}
+
+static int64_t
+confirm_ms(const struct reconcile *r)
+{
+	return r->conf->confirm_ms > 0 ? r->conf->confirm_ms
+				       : CONFIRM_DEFAULT_MS;
+}
+
+/* ---- the old file ---- */
+
+static char *
+old_path(const struct reconcile *r)
+{
+	return xasprintf("%s.old", r->conf->include);
+}
+
+/* From now on a restart knows that BIRD may undo. */
+static void
+keep_old(const struct reconcile *r)
+{
+	char *path = old_path(r);
+	struct err err;
+
+	if (r->old_text != NULL &&
+	    bird_include_put(path, r->old_text, &err) == -1)
+		log_warnx("bird: %s", err.msg);
+	free(path);
+}
+
+static void
+forget_old(struct reconcile *r)
+{
+	char *path = old_path(r);
+
+	(void)unlink(path);
+	free(path);
+	free(r->old_text);
+	r->old_text = NULL;
+	r->pending = false;
+}
+
+/* What BIRD went back to is what the next start of it must read. */
+static void
+put_old_back(struct reconcile *r)
+{
+	struct err err;
+
+	if (r->old_text != NULL &&
+	    bird_include_write(r->conf->include, r->old_text, &err) == -1)
+		log_warnx("bird: the old file cannot be put back: %s", err.msg);
+	forget_old(r);
+}
+
+void
+reconcile_change_init(struct reconcile *r)
+{
+	char *path = old_path(r);
+
+	r->undo_pause_ms = UNDO_PAUSE_MIN_MS;
+	if (access(path, F_OK) == 0) {
+		r->pending = true;
+		r->pending_until = mono_add_ms(mono_now(), confirm_ms(r));
+	}
+	free(path);
+}
+
+int64_t
+reconcile_undo_wait_ms(const struct reconcile *r)
+{
+	int64_t ms = mono_diff_ms(r->pending_until, mono_now());
+
+	return r->pending && ms > 0 ? ms : 0;
+}
+
+/* ---- steps ---- */
+
+static void
+enter(struct reconcile *r, enum change_step step)
+{
+	r->step = step;
+	r->step_since = mono_now();
+}
+
+static void
+failed(struct reconcile *r, const char *reason)
+{
+	reconcile_cycle_failed(r, reason);
+}
+
+static void
+say(struct reconcile *r, const char *command, bird_reply_cb *cb)
+{
+	/* If the session is down, on_bird_down has been or will be called. */
+	if (bird_client_send(r->client, command, cb, r) == -1)
+		reconcile_cycle_end(r, r->pause_ms);
+}
+
+/* Is it our file that BIRD does not take? Then BIRD would not start with it. */
+static void
+refused(struct reconcile *r, const char *text)
+{
+	if (strstr(text, r->conf->include) != NULL) {
+		put_old_back(r);
+	} else {
+		forget_old(r);
+	}
+	failed(r, text);
+}
+
+/* ---- undo ---- */
+
+static void
+on_after_undo(const struct bird_survey *s, void *arg)
+{
+	struct reconcile *r = arg;
+
+	(void)reconcile_take_survey(r, s);
+	failed(r, r->problem);
+}
+
+static void
+on_undone(const struct bird_reply *reply, const struct err *err, void *arg)
+{
+	struct reconcile *r = arg;
+
+	if (reply == NULL) {
+		failed(r, err->msg);
+		return;
+	}
+	crash_point("bird-undone");
+	r->own_reconfiguration = true;
+	r->bird.undone++;
+	put_old_back(r);
+	if (r->lost_session && r->undo_pause_ms < UNDO_PAUSE_SESSION_MS)
+		r->undo_pause_ms = UNDO_PAUSE_SESSION_MS;
+	r->undone_until = mono_add_ms(mono_now(), r->undo_pause_ms);
+	r->undo_pause_ms = r->undo_pause_ms * 2 > UNDO_PAUSE_MAX_MS
+	    ? UNDO_PAUSE_MAX_MS
+	    : r->undo_pause_ms * 2;
+	r->ops.on_notice("bird: change undone", r->problem, r->ops.arg);
+	bird_surveyor_start(r->surveyor, r->client, BIRD_SURVEY_ROUTES,
+	    on_after_undo, r);
+}
+
+static void
+undo(struct reconcile *r)
+{
+	enter(r, CHANGE_UNDO);
+	say(r, "configure undo", on_undone);
+}
+
+/* ---- confirm ---- */
+
+static void
+on_confirmed(const struct bird_reply *reply, const struct err *err, void *arg)
+{
+	struct reconcile *r = arg;
+
+	if (reply == NULL) {
+		failed(r, err->msg);
+		return;
+	}
+	crash_point("bird-confirmed");
+	if (reply->code != CODE_CONFIRMED &&
+	    reply->code != CODE_NOTHING_TO_DO) {
+		failed(r, bird_reply_text(reply));
+		return;
+	}
+	/* Nothing to do: somebody's `configure` kept it, or the time was over;
+	 * the next look tells which. */
+	r->bird.confirmed += reply->code == CODE_CONFIRMED;
+	r->undo_pause_ms = UNDO_PAUSE_MIN_MS;
+	forget_old(r);
+	reconcile_settle(r);
+}
+
+static void
+confirm(struct reconcile *r)
+{
+	enter(r, CHANGE_CONFIRM);
+	crash_point("bird-verified");
+	say(r, "configure confirm", on_confirmed);
+}
+
+/* ---- verify ---- */
+
+static bool
+is_established(const struct bird_survey *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_protocols; i++) {
+		if (strcmp(s->protocols[i].name, name) == 0)
+			return s->protocols[i].is_established;
+	}
+	return false;
+}
+
+/* A session that the reconfiguration took down: somebody else's edit of
+ * bird.conf that was never loaded until now. */
+static bool
+has_lost_session(struct reconcile *r, const struct bird_survey *s)
+{
+	for (size_t i = 0; i < r->n_up_before; i++) {
+		if (is_established(s, r->up_before[i].name))
+			continue;
+		(void)snprintf(r->problem, sizeof(r->problem),
+		    "session %.64s was up before it and is not any more: is there an edit in bird.conf that was never loaded?",
+		    r->up_before[i].name);
+		return true;
+	}
+	return false;
+}
+
+static bool
+is_as_written(const struct reconcile *r, const struct entry *e,
+    const struct bird_survey_route *seen)
+{
+	if (seen->seen != e->written.announced)
+		return false;
+	return !seen->seen || r->attrs_missing ||
+	    route_attrs_equal(seen->attrs, e->written.attrs);
+}
+
+/* What was exported and stays must still be; what goes must be gone. */
+static bool
+has_wrong_route(struct reconcile *r, const struct bird_survey *s)
+{
+	char net[PREFIX_TEXT_BYTES];
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct bird_survey_route *seen = &s->routes[i];
+		const struct entry *e = &r->entries[i];
+		const char *what = NULL;
+
+		if (!is_as_written(r, e, seen)) {
+			(void)text_copy(r->problem, sizeof(r->problem),
+			    "bird has other routes than wanted");
+			return true;
+		}
+		if (!seen->seen && seen->exports > 0)
+			what = "withdrawn, and still exported";
+		if (seen->seen && e->exports_before > seen->exports)
+			what = "exported to fewer sessions than before";
+		if (what == NULL)
+			continue;
+		(void)snprintf(r->problem, sizeof(r->problem), "%s: %s",
+		    prefix_format(&r->prefixes[i], net), what);
+		return true;
+	}
+	if (s->strays == 0)
+		return false;
+	(void)text_copy(r->problem, sizeof(r->problem),
+	    "bird has other routes than wanted");
+	return true;
+}
+
+static bool
+has_problem(struct reconcile *r, const struct bird_survey *s)
+{
+	r->lost_session = has_lost_session(r, s);
+	if (s->statics_missing)
+		(void)reconcile_missing_text(r, r->problem);
+	return s->statics_missing || r->lost_session || has_wrong_route(r, s);
+}
+
+/* A session that was well after it fell for reasons of its own. */
+static void
+forget_well_sessions(struct reconcile *r, const struct bird_survey *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->n_up_before; i++) {
+		if (!is_established(s, r->up_before[i].name))
+			r->up_before[kept++] = r->up_before[i];
+	}
+	if (kept < r->n_up_before) {
+		for (size_t i = 0; i < r->n; i++)
+			r->entries[i].exports_before = 0;
+	}
+	r->n_up_before = kept;
+}
+
+static bool
+is_verify_over(const struct reconcile *r)
+{
+	struct mono now = mono_now();
+
+	return mono_diff_ms(now, r->step_since) >= VERIFY_MAX_MS ||
+	    mono_diff_ms(r->pending_until, now) <= VERIFY_MARGIN_MS;
+}
+
+static void
+on_verify(const struct bird_survey *s, void *arg)
+{
+	struct reconcile *r = arg;
+	bool is_bad;
+
+	if (!reconcile_take_survey(r, s)) {
+		(void)text_copy(r->problem, sizeof(r->problem),
+		    "bird cannot be read");
+		is_bad = true;
+	} else {
+		is_bad = has_problem(r, s);
+	}
+	if (!is_bad) {
+		confirm(r);
+	} else if (s->statics_missing || is_verify_over(r)) {
+		undo(r);
+	} else {
+		if (!s->failed)
+			forget_well_sessions(r, s);
+		loop_timer_set(r->timer, VERIFY_POLL_MS);
+	}
+}
+
+static void
+verify(struct reconcile *r)
+{
+	if (r->step != CHANGE_VERIFY)
+		enter(r, CHANGE_VERIFY);
+	bird_surveyor_start(r->surveyor, r->client, BIRD_SURVEY_ROUTES,
+	    on_verify, r);
+}
+
+/* ---- configure ---- */
+
+static void on_progress(const struct bird_reply *reply, const struct err *err,
+    void *arg);
+
+static void
+ask_progress(struct reconcile *r)
+{
+	say(r, "show status", on_progress);
+}
+
+static void
+on_progress(const struct bird_reply *reply, const struct err *err, void *arg)
+{
+	struct reconcile *r = arg;
+
+	if (reply == NULL) {
+		failed(r, err->msg);
+	} else if (!bird_show_is_reconfiguring(reply)) {
+		/* It counts from the end: sessions went down meanwhile. */
+		verify(r);
+	} else if (mono_diff_ms(mono_now(), r->step_since) > PROGRESS_MAX_MS) {
+		failed(r, "bird: reconfiguration does not end");
+	} else {
+		loop_timer_set(r->timer, POLL_MS);
+	}
+}
+
+/* BIRD has it; now it must also survive a power cut. */
+static void
+on_taken(struct reconcile *r, unsigned code)
+{
+	struct err err;
+
+	r->bird.reconfigurations++;
+	r->pending = true;
+	r->pending_until = mono_add_ms(mono_now(), confirm_ms(r));
+	r->own_reconfiguration = true;
+	crash_point("bird-configured");
+	if (bird_include_sync(r->conf->include, &err) == -1) {
+		(void)text_copy(r->problem, sizeof(r->problem), err.msg);
+		undo(r);
+	} else if (code == CODE_RECONFIGURED) {
+		verify(r);
+	} else {
+		enter(r, CHANGE_PROGRESS);
+		ask_progress(r);
+	}
+}
+
+static void
+on_configured(const struct bird_reply *reply, const struct err *err, void *arg)
+{
+	struct reconcile *r = arg;
+
+	/* It may have taken it all the same, and will undo it then. */
+	if (reply == NULL) {
+		r->pending = true;
+		r->pending_until = mono_add_ms(mono_now(), confirm_ms(r));
+		failed(r, err->msg);
+		return;
+	}
+	switch (reply->code) {
+	case CODE_RECONFIGURED:
+	case CODE_IN_PROGRESS:
+	case CODE_QUEUED:
+		on_taken(r, reply->code);
+		break;
+	default:
+		refused(r, bird_reply_text(reply));
+	}
+}
+
+static void
+on_checked(const struct bird_reply *reply, const struct err *err, void *arg)
+{
+	struct reconcile *r = arg;
+	char command[64];
+
+	if (reply == NULL) {
+		failed(r, err->msg);
+		return;
+	}
+	crash_point("bird-checked");
+	if (reply->code != CODE_CONFIG_OK) {
+		refused(r, bird_reply_text(reply));
+		return;
+	}
+	enter(r, CHANGE_CONFIGURE);
+	keep_old(r);
+	crash_point("bird-kept");
+	(void)snprintf(command, sizeof(command), "configure soft timeout %u",
+	    (unsigned)((confirm_ms(r) + 999) / 1000));
+	say(r, command, on_configured);
+}
+
+/* ---- look ---- */
+
+static void
+remember(struct reconcile *r, const struct bird_survey *s)
+{
+	r->n_up_before = 0;
+	for (size_t i = 0; i < s->n_protocols; i++) {
+		if (s->protocols[i].is_established) {
+			(void)text_copy(r->up_before[r->n_up_before++].name,
+			    BIRD_NAME_MAX, s->protocols[i].name);
+		}
+	}
+	for (size_t i = 0; i < r->n; i++) {
+		struct entry *e = &r->entries[i];
+
+		/* What it was exported to when all these sessions were up. */
+		e->exports_before = e->written.announced &&
+			e->real == REAL_ANNOUNCED &&
+			r->sessions_at_look == s->sessions_up
+		    ? e->exported_to
+		    : 0;
+	}
+}
+
+static void
+on_looked(const struct bird_survey *s, void *arg)
+{
+	struct reconcile *r = arg;
+	char reason[REASON_BYTES];
+
+	if (s->failed) {
+		reconcile_cycle_end(r, r->pause_ms);
+		return;
+	}
+	/* Somebody's reconfiguration is under way: ours would only queue. */
+	if (s->is_reconfiguring) {
+		reconcile_cycle_end(r, POLL_MS);
+		return;
+	}
+	reconcile_take_state(r, s);
+	if (r->bird.by_hand[0] != '\0' && !r->conf->overrule_hands &&
+	    (r->ops.may_overrule == NULL || !r->ops.may_overrule(r->ops.arg))) {
+		(void)snprintf(reason, sizeof(reason),
+		    "by hand: %.160s: a reconfiguration would undo that",
+		    r->bird.by_hand);
+		failed(r, reason);
+		return;
+	}
+	remember(r, s);
+	enter(r, CHANGE_CHECK);
+	say(r, "configure check", on_checked);
+}
+
+void
+reconcile_change_start(struct reconcile *r)
+{
+	struct mono now = mono_now();
+
+	/* Changes that keep coming wait for each other, up to max_delay. */
+	if (r->last_change.us != 0 &&
+	    mono_diff_ms(now, r->last_change) < r->conf->max_delay_ms) {
+		r->gap_ms = r->gap_ms * 2 > r->conf->max_delay_ms
+		    ? r->conf->max_delay_ms
+		    : r->gap_ms * 2;
+	} else {
+		r->gap_ms = r->conf->min_gap_ms;
+	}
+	r->last_change = now;
+	crash_point("bird-written");
+	enter(r, CHANGE_LOOK);
+	bird_surveyor_start(r->surveyor, r->client, BIRD_SURVEY_STATE,
+	    on_looked, r);
+}
+
+void
+reconcile_change_tick(struct reconcile *r)
+{
+	if (r->step == CHANGE_PROGRESS) {
+		ask_progress(r);
+	} else if (r->step == CHANGE_VERIFY) {
+		verify(r);
+	}
+}
+
+void
+reconcile_change_cut(struct reconcile *r)
+{
+	r->step = CHANGE_NONE;
+	/* BIRD's time runs from when it took it: not before now. */
+	if (r->pending)
+		r->pending_until = mono_add_ms(mono_now(), confirm_ms(r));
+}
+
+/* Gone from the configuration, or disabled by it. */
+static bool
+has_vanished_session(const struct reconcile *r, const struct bird_survey *s)
+{
+	for (size_t i = 0; i < r->n_up_before; i++) {
+		bool is_there = false;
+
+		for (size_t k = 0; k < s->n_protocols; k++) {
+			is_there = is_there ||
+			    (!s->protocols[k].is_down &&
+				strcmp(s->protocols[k].name,
+				    r->up_before[i].name) == 0);
+		}
+		if (!is_there)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A BIRD that stood still has lost sessions for reasons of its own, so that
+ * they are not up says nothing.  Confirming what was never taken does nothing;
+ * and what is not as wanted is the next change's business.
+ */
+void
+reconcile_change_resume(struct reconcile *r, const struct bird_survey *s)
+{
+	if (!has_vanished_session(r, s)) {
+		confirm(r);
+	} else if (reconcile_undo_wait_ms(r) > 0) {
+		reconcile_cycle_end(r, POLL_MS);
+	} else {
+		/* BIRD has undone it. */
+		forget_old(r);
+		reconcile_settle(r);
+	}
+}
