@@ -53,14 +53,19 @@ struct model_heir {
 };
 
 struct model_map {
-	const char *site;
-	int64_t experiment;
+	const char *site;   /* of several sites: "akl,chc" */
+	bool is_set;        /* there are several */
+	int64_t experiment; /* 0: no single one has measured it */
 	int64_t measured_ms, age_ms;
 	int64_t clients;
 	double weight;
-	int64_t bystanders, answered, list_clients;
+	int64_t bystanders, answered;
+	int64_t asked; /* of the list's clients */
+	int64_t list_clients;
 	double noise_floor; /* share that moves when nothing is changed */
 	enum model_label label;
+	/* Shares of the weight that each label is good for; NAN: not said. */
+	double labels[MODEL_LABEL_COUNT];
 	struct model_heirs heirs; /* unknown last */
 };
 
@@ -84,6 +89,9 @@ void model_read_heirs(struct fields *f, const json_t *heirs,
 void model_clear_heirs(struct model_heirs *heirs);
 
 const char *model_label_name(enum model_label label); /* "" if unlabelled */
+
+/* "fails", or "fail" of a set. */
+const char *model_fails(const struct model_map *m);
 
 /* load_after / capacity; NAN if one is not known. */
 double model_overload(const struct model_heir *h);

@@ -41,7 +41,14 @@ char *text_clock(int64_t wall_ms, int64_t now_ms, char buf[TEXT_NUMBER_BYTES]);
 #define TEXT_WALL_MAX_MS INT64_C(253402300799999) /* end of the year 9999 */
 /* A weight: "24000", "0.25", "1.000000e+20". Returns buf. */
 char *text_weight(double weight, char buf[TEXT_NUMBER_BYTES]);
-/* A share of 1 as "41.2 %". Returns buf. */
+/*
+ * A share of 1 as "41.2 %"; and a ratio as "106 %".  Rounded half up from
+ * thousandths of a per cent: as whoever has only those would.  Returns buf.
+ */
 char *text_share(double share, char buf[TEXT_NUMBER_BYTES]);
+char *text_ratio(double ratio, char buf[TEXT_NUMBER_BYTES]);
+/* Two shares as "40.1-42.3", in per cent; dash is between them. Returns buf. */
+char *text_range(double low, double high, const char *dash,
+    char buf[TEXT_NUMBER_BYTES]);
 
 #endif /* REPORT_TEXT_H */

@@ -98,6 +98,46 @@ maps_show(struct ctl *c, enum report_kind kind, const json_t *doc)
 	return rc;
 }
 
+/*
+ * Each map of the list is replaced by its site's own answer, which has the
+ * levels below: of all sites at once that would keep the daemon too long.  A
+ * site that the daemon fails at keeps the map that it has.
+ */
+static enum ctl_exit
+add_levels(struct ctl *c, json_t *maps)
+{
+	enum ctl_exit rc = CTL_DONE;
+	size_t n = json_array_size(maps);
+
+	for (size_t i = 0; i < n && rc != CTL_UNREACHABLE; i++) {
+		const char *site =
+		    json_string_value(json_object_get(json_array_get(maps, i),
+			"site"));
+		char *progress = xasprintf("site %zu of %zu", i + 1, n);
+		json_t *doc, *map;
+
+		ctl_progress(c, progress);
+		free(progress);
+		if (site == NULL)
+			continue; /* the renderer will say so */
+		rc = get_maps(c, site, &doc);
+		map = json_array_get(json_object_get(doc, "maps"), 0);
+		if (map != NULL)
+			json_array_set(maps, i, map);
+		json_decref(doc);
+	}
+	ctl_progress(c, "");
+	return rc == CTL_UNREACHABLE ? rc : CTL_DONE;
+}
+
+/* The formats that have room for it. */
+static bool
+wants_levels(const struct ctl *c)
+{
+	return c->opt.site == NULL &&
+	    (c->opt.format == REPORT_HTML || c->opt.format == REPORT_SVG);
+}
+
 enum ctl_exit
 cmd_report_failover(struct ctl *c)
 {
@@ -105,6 +145,8 @@ cmd_report_failover(struct ctl *c)
 	json_t *doc;
 
 	rc = maps_get(c, c->opt.site, &doc);
+	if (rc == CTL_DONE && wants_levels(c))
+		rc = add_levels(c, json_object_get(doc, "maps"));
 	if (rc == CTL_DONE)
 		rc = maps_show(c, REPORT_FAILOVER, doc);
 	json_decref(doc);

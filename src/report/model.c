@@ -125,9 +125,18 @@ model_clear_heirs(struct model_heirs *heirs)
 }
 
 static void
+read_labels(struct fields *f, const json_t *labels, double *out)
+{
+	out[MODEL_UNLABELLED] = NAN;
+	for (int i = MODEL_MEASURED; i < MODEL_LABEL_COUNT; i++)
+		out[i] = fields_real_or(f, labels, label_names[i], NAN);
+}
+
+static void
 read_map(struct fields *f, const json_t *obj, struct model_map *out)
 {
 	out->site = fields_text(f, obj, "site");
+	out->is_set = json_array_size(fields_array_opt(f, obj, "down")) > 1;
 	out->experiment = fields_count(f, obj, "experiment");
 	out->measured_ms = fields_wall_ms(f, obj, "measured_ms");
 	out->age_ms = fields_count(f, obj, "age_ms");
@@ -136,8 +145,10 @@ read_map(struct fields *f, const json_t *obj, struct model_map *out)
 	out->bystanders = fields_count(f, obj, "bystanders");
 	out->answered = fields_count(f, obj, "answered");
 	out->list_clients = fields_count(f, obj, "list_clients");
+	out->asked = fields_count_or(f, obj, "asked", out->list_clients);
 	out->noise_floor = fields_real_or(f, obj, "noise_floor", NAN);
 	out->label = read_label(f, obj);
+	read_labels(f, fields_object_opt(f, obj, "labels"), out->labels);
 	model_read_heirs(f, fields_array(f, obj, "heirs"), &out->heirs);
 }
 
@@ -161,6 +172,12 @@ model_clear(struct model *m)
 		model_clear_heirs(&m->maps[i].heirs);
 	free(m->maps);
 	*m = (struct model){ 0 };
+}
+
+const char *
+model_fails(const struct model_map *m)
+{
+	return m->is_set ? "fail" : "fails";
 }
 
 double

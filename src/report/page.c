@@ -10,6 +10,7 @@
 #include "report/markup.h"
 #include "report/text.h"
 
+#define EN_DASH "\xe2\x80\x93"
 #define BASE64_VARIANT sodium_base64_VARIANT_ORIGINAL
 #define HASH_TEXT_BYTES                                                        \
 	sodium_base64_ENCODED_LEN(crypto_hash_sha256_BYTES, BASE64_VARIANT)
@@ -64,16 +65,18 @@ page_end(FILE *out)
 void
 page_put_share(FILE *out, double share)
 {
-	fprintf(out, "%.1f\xc2\xa0%%", share * 100);
+	char text[TEXT_NUMBER_BYTES];
+
+	fputs(text_share(share, text), out);
 }
 
 void
 page_put_interval(FILE *out, const struct model_heir *h)
 {
-	if (!isnan(h->low + h->high)) {
-		fprintf(out, "%.1f\xe2\x80\x93%.1f", h->low * 100,
-		    h->high * 100);
-	}
+	char text[TEXT_NUMBER_BYTES];
+
+	if (!isnan(h->low + h->high))
+		fputs(text_range(h->low, h->high, EN_DASH, text), out);
 }
 
 void

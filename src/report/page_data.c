@@ -39,7 +39,7 @@ put_real(FILE *out, double v)
 	if (isnan(v)) {
 		fputs("null", out);
 	} else {
-		fprintf(out, "%.0f", v);
+		fprintf(out, "%.0f", floor(v + 0.5));
 	}
 }
 
@@ -81,7 +81,8 @@ put_heir(const struct data *d, const struct model_heir *h, double of_site)
 		fprintf(d->out, "[%zu",
 		    model_name_index(d->names, d->n_names, h->name));
 	}
-	fprintf(d->out, ",%.0f,%lld,", h->weight_share * SHARE_UNIT,
+	fprintf(d->out, ",%.0f,%lld,",
+	    floor(h->weight_share * SHARE_UNIT + 0.5),
 	    (long long)h->clients[MODEL_FAMILY_ALL]);
 	if (h->next.n > 0) {
 		put_heirs(d, &h->next, of_site * h->weight_share);

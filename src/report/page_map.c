@@ -38,6 +38,7 @@ put_share_cell(FILE *out, double share)
 static void
 put_load_cell(FILE *out, const struct model_heir *h)
 {
+	char text[TEXT_NUMBER_BYTES];
 	double overload;
 
 	if (h == NULL || isnan(model_overload(h))) {
@@ -53,7 +54,7 @@ put_load_cell(FILE *out, const struct model_heir *h)
 	markup_put_number(out, h->load_after);
 	fputs(" of ", out);
 	markup_put_number(out, h->capacity);
-	fprintf(out, "\">%.0f\xc2\xa0%%", overload * 100);
+	fprintf(out, "\">%s", text_ratio(overload, text));
 }
 
 static void
@@ -200,6 +201,7 @@ count_overloads(const struct model *m)
 static void
 put_summary(FILE *out, const struct model *m, const struct model_extent *extent)
 {
+	char text[TEXT_NUMBER_BYTES];
 	size_t over = count_overloads(m);
 	const struct model_heir *worst =
 	    m->n_maps == 0 ? NULL : model_worst(&m->maps[0].heirs);
@@ -222,10 +224,10 @@ put_summary(FILE *out, const struct model *m, const struct model_extent *extent)
 		    "bring an heir above its capacity. Worst: if ",
 		    over, m->n_maps);
 		put_site_link(out, m->maps[0].site);
-		fputs(" fails, ", out);
+		fprintf(out, " %s, ", model_fails(&m->maps[0]));
 		put_name(out, worst->name);
-		fprintf(out, " gets to <strong>%.0f\xc2\xa0%%</strong>.",
-		    model_overload(worst) * 100);
+		fprintf(out, " gets to <strong>%s</strong>.",
+		    text_ratio(model_overload(worst), text));
 	}
 	fputs("</p>\n", out);
 }
@@ -354,6 +356,21 @@ end_fact(FILE *out)
 	fputs("</div>", out);
 }
 
+/* What part of the map may claim what; nothing to say if it is all one. */
+static void
+put_labels(FILE *out, const struct model_map *m)
+{
+	for (int i = MODEL_MEASURED; i < MODEL_LABEL_COUNT; i++) {
+		if (!(m->labels[i] > 0 && m->labels[i] < 1))
+			continue;
+		put_fact(out, "of it");
+		page_put_share(out, m->labels[i]);
+		fputc(' ', out);
+		page_put_label(out, (enum model_label)i);
+		end_fact(out);
+	}
+}
+
 static void
 put_facts(FILE *out, const struct model_map *m)
 {
@@ -378,18 +395,22 @@ put_facts(FILE *out, const struct model_map *m)
 	page_put_age(out, m);
 	end_fact(out);
 	put_fact(out, "Experiment");
-	fprintf(out, "%lld", (long long)m->experiment);
+	if (m->experiment != 0) {
+		fprintf(out, "%lld", (long long)m->experiment);
+	} else {
+		fputs("several", out);
+	}
 	end_fact(out);
 	put_fact(out, "Answered");
 	page_put_share(out,
-	    m->list_clients > 0 ? (double)m->answered / (double)m->list_clients
-				: 0);
+	    m->asked > 0 ? (double)m->answered / (double)m->asked : 0);
 	end_fact(out);
 	put_fact(out,
 	    "<abbr title=\"clients of other sites that moved\">Bystanders"
 	    "</abbr>");
 	markup_put_number(out, (double)m->bystanders);
 	end_fact(out);
+	put_labels(out, m);
 	fputs("</dl>\n", out);
 }
 
@@ -400,7 +421,7 @@ page_put_map(FILE *out, const struct model_map *m)
 	markup_put(out, m->site);
 	fputs("\" tabindex=\"-1\">\n<h2>If <strong>", out);
 	markup_put(out, m->site);
-	fputs("</strong> fails ", out);
+	fprintf(out, "</strong> %s ", model_fails(m));
 	page_put_label(out, m->label);
 	fputs("</h2>\n", out);
 	put_facts(out, m);

@@ -42,7 +42,7 @@ put_edge(FILE *out, const struct edge *e, const struct model_heir *h)
 	fprintf(out, "\tn%zu -> n%zu [penwidth=%.1f, label=\"%s", e->from,
 	    e->to, 1 + pen, text_share(h->weight_share, share));
 	if (!isnan(overload))
-		fprintf(out, "\\nload %.0f %%", overload * 100);
+		fprintf(out, "\\nload %s", text_ratio(overload, share));
 	fputc('"', out);
 	if (h->name == NULL) {
 		fputs(", style=dashed, color=\"" COLOR_UNKNOWN "\"", out);
@@ -91,7 +91,7 @@ put_one(FILE *out, const struct model_map *m)
 
 	fputs("\tlabel=\"if ", out);
 	markup_put_dot(out, m->site);
-	fprintf(out, " fails: shares of its weight, %s old",
+	fprintf(out, " %s: shares of the weight, %s old", model_fails(m),
 	    text_age(m->age_ms, buf));
 	if (!isnan(m->noise_floor)) {
 		fprintf(out, ", noise floor %s",

@@ -101,23 +101,26 @@ static void
 add_load(struct table *t, const struct model_heir *h)
 {
 	double overload = model_overload(h);
+	char buf[TEXT_NUMBER_BYTES];
 
 	if (isnan(overload)) {
 		table_skip(t);
 	} else {
-		table_add(t, overload > 1 ? TABLE_RED : TABLE_PLAIN, "%.0f %%",
-		    overload * 100);
+		table_add(t, overload > 1 ? TABLE_RED : TABLE_PLAIN, "%s",
+		    text_ratio(overload, buf));
 	}
 }
 
 static void
 add_interval(struct table *t, const struct model_heir *h)
 {
+	char buf[TEXT_NUMBER_BYTES];
+
 	if (isnan(h->low + h->high)) {
 		table_skip(t);
 	} else {
-		table_add(t, TABLE_PLAIN, "%.1f-%.1f", h->low * 100,
-		    h->high * 100);
+		table_add(t, TABLE_PLAIN, "%s",
+		    text_range(h->low, h->high, "-", buf));
 	}
 }
 
@@ -179,6 +182,27 @@ report_put_heirs(struct report_job *job, const json_t *heirs,
 	model_clear_heirs(&list);
 }
 
+/* "certified (90.0 % certified, 10.0 % composed)"; one label alone is not
+ * repeated. */
+static void
+put_labels(struct report_job *job, const struct model_map *m)
+{
+	const char *before = " (";
+	char share[TEXT_NUMBER_BYTES];
+
+	fputs(model_label_name(m->label), job->out);
+	for (int i = MODEL_MEASURED; i < MODEL_LABEL_COUNT; i++) {
+		if (!(m->labels[i] > 0 && m->labels[i] < 1))
+			continue;
+		fprintf(job->out, "%s%s %s", before,
+		    text_share(m->labels[i], share),
+		    model_label_name((enum model_label)i));
+		before = ", ";
+	}
+	if (strcmp(before, ", ") == 0)
+		fputc(')', job->out);
+}
+
 /* What is known of how far to trust it; nothing, no line. */
 static void
 put_trust(struct report_job *job, const struct model_map *m)
@@ -188,7 +212,7 @@ put_trust(struct report_job *job, const struct model_map *m)
 
 	if (label[0] == '\0' && isnan(m->noise_floor))
 		return;
-	fputs(label, job->out);
+	put_labels(job, m);
 	if (!isnan(m->noise_floor)) {
 		fprintf(job->out, "%snoise floor %s",
 		    label[0] == '\0' ? "" : "; ",
@@ -203,11 +227,19 @@ report_put_map_head(struct report_job *job, const struct model_map *m)
 	char age[TEXT_NUMBER_BYTES], weight[TEXT_NUMBER_BYTES];
 	char wall[WALL_TEXT_BYTES];
 
-	fputs("site ", job->out);
+	fputs(m->is_set ? "sites " : "site ", job->out);
 	text_put(job->out, m->site);
-	fprintf(job->out, ": measured %s ago at %s by experiment %lld\n",
-	    text_age(m->age_ms, age), wall_format(m->measured_ms, wall),
-	    (long long)m->experiment);
+	if (m->experiment != 0) {
+		fprintf(job->out,
+		    ": measured %s ago at %s by experiment %lld\n",
+		    text_age(m->age_ms, age), wall_format(m->measured_ms, wall),
+		    (long long)m->experiment);
+	} else {
+		fprintf(job->out,
+		    ": put together from experiments until %s ago at %s\n",
+		    text_age(m->age_ms, age),
+		    wall_format(m->measured_ms, wall));
+	}
 	fprintf(job->out, "%lld clients, weight %s", (long long)m->clients,
 	    text_weight(m->weight, weight));
 	fprintf(job->out,

@@ -95,9 +95,9 @@ put_head(const struct panel *p)
 	    MARGIN, p->top + 20);
 	markup_put_cut(out, m->site, TITLE_COLUMNS);
 	fprintf(out,
-	    " fails</text>\n<text x=\"%d\" y=\"%.0f\" fill=\"" COLOR_FAINT_TEXT
+	    " %s</text>\n<text x=\"%d\" y=\"%.0f\" fill=\"" COLOR_FAINT_TEXT
 	    "\">",
-	    MARGIN, p->top + 40);
+	    model_fails(m), MARGIN, p->top + 40);
 	markup_put_number(out, (double)m->clients);
 	fputs(" clients, weight ", out);
 	markup_put_number(out, m->weight);
@@ -157,11 +157,13 @@ put_label(const struct panel *p, const struct model_heir *h, double middle)
 	    HEIR_COLUMNS);
 	fprintf(out, "</tspan> %s", text_share(h->weight_share, share));
 	if (!isnan(h->low + h->high)) {
-		fprintf(out, " (%.1f to %.1f)", h->low * 100, h->high * 100);
+		fprintf(out, " (%s)",
+		    text_range(h->low, h->high, " to ", share));
 	}
 	if (!isnan(overload)) {
-		fprintf(out, "<tspan fill=\"%s\"> load %.0f %%%s</tspan>",
-		    overload > 1 ? COLOR_OVER : COLOR_TEXT, overload * 100,
+		fprintf(out, "<tspan fill=\"%s\"> load %s%s</tspan>",
+		    overload > 1 ? COLOR_OVER : COLOR_TEXT,
+		    text_ratio(overload, share),
 		    overload > 1 ? ", too much" : "");
 	}
 	fputs("</text>\n", out);

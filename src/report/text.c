@@ -204,9 +204,37 @@ text_weight(double weight, char buf[TEXT_NUMBER_BYTES])
 	return buf;
 }
 
+/* Of a per cent. */
+static double
+tenths(double share)
+{
+	double thousandths = floor(share * 100000 + 0.5);
+
+	return floor((thousandths + 50) / 100);
+}
+
 char *
 text_share(double share, char buf[TEXT_NUMBER_BYTES])
 {
-	(void)snprintf(buf, TEXT_NUMBER_BYTES, "%.1f %%", share * 100);
+	(void)snprintf(buf, TEXT_NUMBER_BYTES, "%.1f %%", tenths(share) / 10);
+	return buf;
+}
+
+char *
+text_ratio(double ratio, char buf[TEXT_NUMBER_BYTES])
+{
+	double thousandths = floor(ratio * 1000 + 0.5);
+
+	(void)snprintf(buf, TEXT_NUMBER_BYTES, "%.0f %%",
+	    floor((thousandths + 5) / 10));
+	return buf;
+}
+
+char *
+text_range(double low, double high, const char *dash,
+    char buf[TEXT_NUMBER_BYTES])
+{
+	(void)snprintf(buf, TEXT_NUMBER_BYTES, "%.1f%s%.1f", tenths(low) / 10,
+	    dash, tenths(high) / 10);
 	return buf;
 }

@@ -17,13 +17,25 @@ BUILD = TOP / os.environ.get("ANYCAST_BUILD", "build/release")
 DEADLINE_SEC = 60
 
 
+def without_levels(maps):
+    """As of all sites at once: the first level only."""
+    return [{**m, "heirs": [{k: v for k, v in h.items() if k != "heirs"}
+                            for h in m["heirs"]]} for m in maps]
+
+
 class Api:
-    """Answers GET requests by their path, without the query."""
+    """Answers GET requests by their path; of the query only "site" counts, and
+    as with the daemon there are levels below only if it is given."""
 
     def __init__(self, answers):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                doc = answers.get(urllib.parse.urlsplit(self.path).path)
+                url = urllib.parse.urlsplit(self.path)
+                doc = answers.get(url.path)
+                if url.path == "/v1/failover" and doc is not None:
+                    site = urllib.parse.parse_qs(url.query).get("site")
+                    doc = {"maps": [m for m in doc["maps"] if m["site"] == site[0]]
+                           if site else without_levels(doc["maps"])}
                 body = json.dumps(doc if doc is not None else {"error": {
                     "code": "gone", "message": "not known"}}).encode()
                 self.send_response(404 if doc is None else 200)

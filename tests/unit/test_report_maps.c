@@ -13,6 +13,7 @@
 #include "report/markup.h"
 #include "report/model.h"
 #include "report/page.h"
+#include "report/text.h"
 #include "report_golden.h"
 
 /* text with each `what` replaced; frees text. */
@@ -66,6 +67,10 @@ static const struct golden goldens[] = {
 	{ "maps_deep", "maps_deep_svg", report_svg, false, NULL },
 	{ "maps_deep", "maps_deep_html", report_failover_html, false,
 	    keep_page },
+	{ "maps_set", "maps_set_table", report_failover_table, false, NULL },
+	{ "maps_set", "maps_set_dot", report_dot, false, NULL },
+	{ "maps_set", "maps_set_svg", report_svg, false, NULL },
+	{ "maps_set", "maps_set_html", report_failover_html, false, keep_page },
 	{ "report_site", "report_site_table", report_site_table, false, NULL },
 	{ "report_site", "report_site_dot", report_dot, false, NULL },
 	{ "report_site", "report_site_html", report_site_html, false,
@@ -346,6 +351,36 @@ test_numbers_are_grouped(void **state)
 	}
 }
 
+/* Ties too: the page has them from whole thousandths. */
+static void
+test_shares_are_rounded_half_up(void **state)
+{
+	static const struct {
+		double share;
+		const char *as_share, *as_ratio;
+	} cases[] = {
+		{ 0, "0.0 %", "0 %" },
+		{ 0.3125, "31.3 %", "31 %" },
+		{ 0.31249, "31.2 %", "31 %" },
+		{ 0.0005, "0.1 %", "0 %" },
+		{ 0.225, "22.5 %", "23 %" },
+		{ 1, "100.0 %", "100 %" },
+		{ 1.045, "104.5 %", "105 %" },
+	};
+	char buf[TEXT_NUMBER_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+		assert_string_equal(text_share(cases[i].share, buf),
+		    cases[i].as_share);
+		assert_string_equal(text_ratio(cases[i].share, buf),
+		    cases[i].as_ratio);
+	}
+	assert_string_equal(text_range(0.3125, 0.4, "-", buf), "31.3-40.0");
+	assert_true(strlen(text_range(1e308, 1e308, "-", buf)) <
+	    TEXT_NUMBER_BYTES);
+}
+
 /* ---- order ---- */
 
 /* By overload where known, before what is not known, by weight; unknown and
@@ -445,6 +480,7 @@ main(void)
 		cmocka_unit_test(test_names_are_no_formulas),
 		cmocka_unit_test(test_markup_escapes),
 		cmocka_unit_test(test_numbers_are_grouped),
+		cmocka_unit_test(test_shares_are_rounded_half_up),
 		cmocka_unit_test(test_worst_first),
 		cmocka_unit_test(test_depth_is_bounded),
 		cmocka_unit_test(test_unknown_is_one_row),

@@ -32,10 +32,12 @@
 	}
 
 	const known = (v) => v !== undefined && v !== null;
-	const percent = (share) => (share / 1e3).toFixed(1) + "\u00a0%";
-	const load = (thousandths) => (thousandths / 10).toFixed(0) + "\u00a0%";
+	/* Rounded as text_share and text_ratio do. */
+	const tenths = (share) => (Math.floor((share + 50) / 100) / 10).toFixed(1);
+	const percent = (share) => tenths(share) + "\u00a0%";
+	const load = (thousandths) => Math.floor((thousandths + 5) / 10) + "\u00a0%";
 	const range = (heir) => known(heir[LOW]) && known(heir[HIGH]) ?
-	    (heir[LOW] / 1e3).toFixed(1) + "\u2013" + (heir[HIGH] / 1e3).toFixed(1) : "";
+	    tenths(heir[LOW]) + "\u2013" + tenths(heir[HIGH]) : "";
 	const isOver = (heir) => heir[AFTER] > 1000;
 	const name = (heir) => heir[NAME] >= 0 ? data.names[heir[NAME]] : heir[NAME] === -1 ? "unknown" :
 	    -1 - heir[NAME] + " small ones";
