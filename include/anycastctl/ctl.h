@@ -29,6 +29,7 @@ struct ctl {
 };
 
 #define CTL_DEFAULT_SOCKET "/run/anycastd/anycastd.sock"
+#define CTL_READ_SOCKET "/run/anycastd/anycastd-ro.sock"
 /* For what the daemon answers at once. */
 #define CTL_TIMEOUT_MS 30000
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
@@ -43,15 +44,25 @@ void api_server_free(struct api_server *s);
 /* The table must outlive the server. */
 void api_server_add(struct api_server *s, const struct api_route *routes,
     void *arg);
-/* Replaces a dead socket file; refuses if a living daemon answers there. */
-int api_server_listen_unix(struct api_server *s, const char *path,
+/* Takes all tables out again. */
+void api_server_clear(struct api_server *s);
+
+/* Where to listen; NULL: not there. */
+struct api_places {
+	const char *local;      /* path of the control socket, mode 0660 */
+	const char *local_read; /* the same for API_READ routes only */
+	mode_t local_read_mode;
+	const char *tcp;  /* "addr:port" or "[v6]:port", numeric */
+	const char *read; /* the same for API_READ routes only */
+};
+/*
+ * Listens there, and nowhere else any more.  A dead socket file is replaced; if
+ * a living daemon answers there: refused.  -1 with err: all is as it was.
+ */
+int api_server_listen(struct api_server *s, const struct api_places *places,
     struct err *err);
-/* "addr:port" or "[v6]:port", numeric. */
-int api_server_listen_tcp(struct api_server *s, const char *where,
-    struct err *err);
-/* The same for API_READ routes only. */
-int api_server_listen_read(struct api_server *s, const char *where,
-    struct err *err);
+/* Ends the connections of all requests that wait, but one (or NULL). */
+void api_server_hang_up(struct api_server *s, const struct api_request *but);
 
 /* Segment i of the path, decoded; "" if there is none. */
 const char *api_segment(const struct api_request *req, size_t i);

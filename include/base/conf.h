@@ -314,9 +314,12 @@ struct conf_clients {
 };
 
 struct conf {
-	char *file;    /* as given, for messages */
-	char *store;   /* SQLite file; default /var/lib/anycastd/anycastd.db */
-	char *socket;  /* control socket; default /run/anycastd/anycastd.sock */
+	char *file;   /* as given, for messages */
+	char *store;  /* SQLite file; default /var/lib/anycastd/anycastd.db */
+	char *socket; /* control socket; default /run/anycastd/anycastd.sock */
+	/* For commands that only tell; default the same with "-ro"; NULL: off. */
+	char *read_socket;
+	bool read_socket_group; /* mode 0660, not 0666 */
 	char *metrics; /* "addr:port": HTTP that only tells; NULL: none */
 	struct conf_agent *agent;           /* NULL: not an agent */
 	struct conf_controller *controller; /* NULL: not a controller */

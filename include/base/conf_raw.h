@@ -120,6 +120,7 @@ struct raw_clients {
 
 struct conf_raw {
 	char *site, *store, *socket, *metrics;
+	char *read_socket, *read_socket_mode;
 	struct raw_bird *bird;
 	struct raw_service *services;
 	unsigned services_count;

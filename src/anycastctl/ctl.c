@@ -162,8 +162,13 @@ open_client(struct ctl *c, struct err *err)
 
 	if (socket == NULL)
 		socket = getenv("ANYCASTD_SOCKET");
-	if (socket == NULL || socket[0] == '\0')
-		socket = CTL_DEFAULT_SOCKET;
+	if (socket == NULL || socket[0] == '\0') {
+		/* Who may not change anything may still look. */
+		bool is_closed = access(CTL_DEFAULT_SOCKET, W_OK) == -1 &&
+		    errno == EACCES && access(CTL_READ_SOCKET, W_OK) == 0;
+
+		socket = is_closed ? CTL_READ_SOCKET : CTL_DEFAULT_SOCKET;
+	}
 	c->client =
 	    ctl_client_new(c->opt.url == NULL ? socket : NULL, c->opt.url, err);
 	return c->client == NULL ? -1 : 0;

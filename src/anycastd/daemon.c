@@ -215,20 +215,18 @@ serve_stop(struct daemon *d)
 static int
 start_serving(struct daemon *d, struct err *err)
 {
+	const struct conf_controller *controller = d->conf->controller;
+	const struct api_places places = { .local = d->conf->socket,
+		.local_read = d->conf->read_socket,
+		.local_read_mode = d->conf->read_socket_group ? 0660 : 0666,
+		.tcp = controller != NULL ? controller->listen : NULL,
+		.read = d->conf->metrics };
+
 	d->events = api_events_new(d->lp, d->query);
 	api_events_serve(d->events, d->server);
 	serve_metrics(d);
 	serve_stop(d);
-	if (api_server_listen_unix(d->server, d->conf->socket, err) == -1)
-		return -1;
-	if (d->conf->controller != NULL &&
-	    api_server_listen_tcp(d->server, d->conf->controller->listen,
-		err) == -1)
-		return -1;
-	if (d->conf->metrics != NULL &&
-	    api_server_listen_read(d->server, d->conf->metrics, err) == -1)
-		return -1;
-	return 0;
+	return api_server_listen(d->server, &places, err);
 }
 
 static int

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "base/user.h"
 #include "base/xalloc.h"
 #include "store/utf8.h"
 
@@ -33,12 +34,33 @@
 #define TABLES_MAX 12
 #define ACTOR_BYTES 96
 
+enum door {
+	DOOR_LOCAL,      /* control socket */
+	DOOR_LOCAL_READ, /* the same for who only looks */
+	DOOR_TCP,
+	DOOR_READ, /* over TCP, for who only looks */
+	DOOR_COUNT
+};
+
 struct listener {
 	struct api_server *server;
 	struct evhttp *http;
-	bool is_local;
-	bool is_read_only; /* serves API_READ routes, no others */
+	enum door door;
+	char *where; /* path, or address and port */
 };
+
+static bool
+is_local(const struct listener *l)
+{
+	return l->door == DOOR_LOCAL || l->door == DOOR_LOCAL_READ;
+}
+
+/* Serves API_READ routes, no others. */
+static bool
+is_read_only(const struct listener *l)
+{
+	return l->door == DOOR_LOCAL_READ || l->door == DOOR_READ;
+}
 
 struct table {
 	const struct api_route *routes;
@@ -47,16 +69,15 @@ struct table {
 
 struct api_server {
 	struct loop *lp;
-	struct listener *local; /* control socket; NULL: not listening */
-	struct listener *tcp;
-	struct listener *read; /* for who only looks */
+	struct listener *doors[DOOR_COUNT]; /* NULL: not listening */
+	LIST_HEAD(, api_request) waiting;   /* deferred */
 	struct table tables[TABLES_MAX];
 	size_t n_tables;
 	struct log_limit limit;
-	char *unix_path;
 };
 
 struct api_request {
+	LIST_ENTRY(api_request) entry; /* while on_gone is set */
 	struct api_server *server;
 	struct evhttp_request *ev;
 	char *segments[API_SEGMENTS_MAX];
@@ -75,8 +96,10 @@ request_free(struct api_request *req)
 {
 	for (size_t i = 0; i < req->n_segments; i++)
 		free(req->segments[i]);
-	if (req->hangup != NULL)
+	if (req->hangup != NULL) {
 		event_free(req->hangup);
+		LIST_REMOVE(req, entry);
+	}
 	evhttp_clear_headers(&req->params);
 	free(req);
 }
@@ -275,6 +298,21 @@ api_request_defer(struct api_request *req,
 	    EV_CLOSED, on_hangup, req);
 	if (req->hangup == NULL || event_add(req->hangup, NULL) == -1)
 		abort();
+	LIST_INSERT_HEAD(&req->server->waiting, req, entry);
+}
+
+void
+api_server_hang_up(struct api_server *s, const struct api_request *but)
+{
+	struct api_request *req, *next;
+
+	for (req = LIST_FIRST(&s->waiting); req != NULL; req = next) {
+		next = LIST_NEXT(req, entry);
+		/* It goes with its connection. */
+		if (req != but)
+			evhttp_connection_free(
+			    evhttp_request_get_connection(req->ev));
+	}
 }
 
 /* ---- what libevent's parser lets through and we do not ---- */
@@ -319,8 +357,21 @@ headers_are_sane(struct evhttp_request *ev)
 	    lengths + encodings <= 1;
 }
 
+/* "uid 1000 (jo)". */
 static void
-set_actor(struct api_request *req, bool is_local)
+format_user(uid_t uid, char *out, size_t size)
+{
+	char name[USER_NAME_BYTES];
+
+	if (user_name(uid, name)) {
+		(void)snprintf(out, size, "uid %u (%s)", (unsigned)uid, name);
+	} else {
+		(void)snprintf(out, size, "uid %u", (unsigned)uid);
+	}
+}
+
+static void
+set_actor(struct api_request *req, bool is_unix)
 {
 	struct evhttp_connection *conn = evhttp_request_get_connection(req->ev);
 	evutil_socket_t fd =
@@ -330,10 +381,9 @@ set_actor(struct api_request *req, bool is_local)
 	char *peer = NULL;
 	ev_uint16_t port;
 
-	if (is_local &&
+	if (is_unix &&
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
-		(void)snprintf(req->actor, sizeof(req->actor), "uid %u",
-		    (unsigned)cred.uid);
+		format_user(cred.uid, req->actor, sizeof(req->actor));
 		return;
 	}
 	evhttp_connection_get_peer(conn, &peer, &port);
@@ -393,9 +443,9 @@ method_name(struct evhttp_request *ev)
 static bool
 may_reach(const struct listener *l, enum api_reach reach)
 {
-	if (reach == API_READ || l->is_local)
+	if (reach == API_READ || l->door == DOOR_LOCAL)
 		return true;
-	return reach == API_AGENT && !l->is_read_only;
+	return reach == API_AGENT && !is_read_only(l);
 }
 
 /* The route of the table for this request, or NULL; *path_known is set when
@@ -431,8 +481,16 @@ dispatch(struct listener *l, struct api_request *req)
 			return;
 		}
 	}
-	err_set(&err, ERR_GONE, "%s: %s", evhttp_request_get_uri(req->ev),
-	    path_known ? "not with this method" : "nothing here");
+	if (l->door == DOOR_LOCAL_READ &&
+	    evhttp_request_get_command(req->ev) == EVHTTP_REQ_POST) {
+		err_set(&err, ERR_REFUSED, "%s: this socket only tells: %s",
+		    evhttp_request_get_uri(req->ev),
+		    "what changes something goes to the control socket");
+	} else {
+		err_set(&err, ERR_GONE, "%s: %s",
+		    evhttp_request_get_uri(req->ev),
+		    path_known ? "not with this method" : "nothing here");
+	}
 	api_reply_err(req, &err);
 }
 
@@ -448,7 +506,7 @@ on_request(struct evhttp_request *ev, void *arg)
 	req->server = l->server;
 	req->ev = ev;
 	TAILQ_INIT(&req->params);
-	set_actor(req, l->is_local);
+	set_actor(req, is_local(l));
 	if (!headers_are_sane(ev) || path == NULL || !split_path(req, path) ||
 	    (query != NULL &&
 		evhttp_parse_query_str(query, &req->params) == -1)) {
@@ -463,12 +521,13 @@ on_request(struct evhttp_request *ev, void *arg)
 /* ---- listening ---- */
 
 static struct listener *
-listener_new(struct api_server *s, bool is_local)
+listener_new(struct api_server *s, enum door door, const char *where)
 {
 	struct listener *l = xcalloc(1, sizeof(*l));
 
 	l->server = s;
-	l->is_local = is_local;
+	l->door = door;
+	l->where = xstrdup(where);
 	l->http = evhttp_new(loop_event_base(s->lp));
 	if (l->http == NULL)
 		abort();
@@ -485,7 +544,10 @@ listener_free(struct listener *l)
 {
 	if (l == NULL)
 		return;
+	if (is_local(l))
+		(void)unlink(l->where);
 	evhttp_free(l->http);
+	free(l->where);
 	free(l);
 }
 
@@ -495,6 +557,7 @@ api_server_new(struct loop *lp)
 	struct api_server *s = xcalloc(1, sizeof(*s));
 
 	s->lp = lp;
+	LIST_INIT(&s->waiting);
 	return s;
 }
 
@@ -503,12 +566,8 @@ api_server_free(struct api_server *s)
 {
 	if (s == NULL)
 		return;
-	if (s->unix_path != NULL)
-		(void)unlink(s->unix_path);
-	free(s->unix_path);
-	listener_free(s->local);
-	listener_free(s->tcp);
-	listener_free(s->read);
+	for (size_t i = 0; i < DOOR_COUNT; i++)
+		listener_free(s->doors[i]);
 	free(s);
 }
 
@@ -518,6 +577,12 @@ api_server_add(struct api_server *s, const struct api_route *routes, void *arg)
 	if (s->n_tables == TABLES_MAX)
 		abort();
 	s->tables[s->n_tables++] = (struct table){ routes, arg };
+}
+
+void
+api_server_clear(struct api_server *s)
+{
+	s->n_tables = 0;
 }
 
 /* Takes the fd in any case. */
@@ -559,8 +624,9 @@ remove_dead_socket(const struct sockaddr_un *sa, struct err *err)
 	return 0;
 }
 
-int
-api_server_listen_unix(struct api_server *s, const char *path, struct err *err)
+/* A listening socket, or -1 with err. */
+static int
+open_unix(const char *path, mode_t mode, struct err *err)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	mode_t before;
@@ -573,7 +639,7 @@ api_server_listen_unix(struct api_server *s, const char *path, struct err *err)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd == -1)
 		return err_sys(err, "socket");
-	before = umask(0117);
+	before = umask(~mode & 0777);
 	rc = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
 	(void)umask(before);
 	if (rc == -1 || listen(fd, BACKLOG) == -1) {
@@ -581,11 +647,7 @@ api_server_listen_unix(struct api_server *s, const char *path, struct err *err)
 		(void)close(fd);
 		return -1;
 	}
-	s->local = listener_new(s, true);
-	if (listener_bind(s->local, fd, err) == -1)
-		return -1;
-	s->unix_path = xstrdup(path);
-	return 0;
+	return fd;
 }
 
 /* A listening socket, or -1 with err. */
@@ -614,25 +676,61 @@ open_tcp(const char *where, struct err *err)
 	return fd;
 }
 
-int
-api_server_listen_tcp(struct api_server *s, const char *where, struct err *err)
+/* ---- doors ---- */
+
+static struct listener *
+open_door(struct api_server *s, enum door door, const char *where, mode_t mode,
+    struct err *err)
 {
-	int fd = open_tcp(where, err);
+	bool is_unix = door == DOOR_LOCAL || door == DOOR_LOCAL_READ;
+	int fd = is_unix ? open_unix(where, mode, err) : open_tcp(where, err);
+	struct listener *l;
 
 	if (fd == -1)
-		return -1;
-	s->tcp = listener_new(s, false);
-	return listener_bind(s->tcp, fd, err);
+		return NULL;
+	l = listener_new(s, door, where);
+	if (listener_bind(l, fd, err) == 0)
+		return l;
+	listener_free(l);
+	return NULL;
 }
 
 int
-api_server_listen_read(struct api_server *s, const char *where, struct err *err)
+api_server_listen(struct api_server *s, const struct api_places *places,
+    struct err *err)
 {
-	int fd = open_tcp(where, err);
+	const char *const wanted[DOOR_COUNT] = {
+		[DOOR_LOCAL] = places->local,
+		[DOOR_LOCAL_READ] = places->local_read,
+		[DOOR_TCP] = places->tcp,
+		[DOOR_READ] = places->read,
+	};
+	const mode_t modes[DOOR_COUNT] = {
+		[DOOR_LOCAL] = 0660,
+		[DOOR_LOCAL_READ] = places->local_read_mode,
+	};
+	struct listener *fresh[DOOR_COUNT] = { NULL };
+	bool is_same[DOOR_COUNT];
 
-	if (fd == -1)
+	for (size_t i = 0; i < DOOR_COUNT; i++) {
+		const struct listener *l = s->doors[i];
+
+		is_same[i] = l != NULL && wanted[i] != NULL &&
+		    strcmp(l->where, wanted[i]) == 0;
+		if (is_same[i] || wanted[i] == NULL)
+			continue;
+		fresh[i] = open_door(s, (enum door)i, wanted[i], modes[i], err);
+		if (fresh[i] != NULL)
+			continue;
+		while (i-- > 0)
+			listener_free(fresh[i]);
 		return -1;
-	s->read = listener_new(s, false);
-	s->read->is_read_only = true;
-	return listener_bind(s->read, fd, err);
+	}
+	for (size_t i = 0; i < DOOR_COUNT; i++) {
+		if (is_same[i])
+			continue;
+		listener_free(s->doors[i]);
+		s->doors[i] = fresh[i];
+	}
+	return 0;
 }

@@ -228,6 +228,7 @@ conf_free(struct conf *c)
 	free(c->file);
 	free(c->store);
 	free(c->socket);
+	free(c->read_socket);
 	free(c->metrics);
 	if (c->agent != NULL)
 		free_agent(c->agent);

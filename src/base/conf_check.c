@@ -3,6 +3,7 @@
 #include "base/conf_check.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -449,6 +450,59 @@ check_metrics(struct conf_ck *ck, const char *raw, char **out)
 	return 0;
 }
 
+/* "/run/x.sock" -> "/run/x-ro.sock"; NULL if that is too long. */
+static char *
+read_socket_of(const char *socket)
+{
+	static const char end[] = ".sock";
+	size_t len = strlen(socket);
+	char *path;
+
+	if (len > strlen(end) && strcmp(socket + len - strlen(end), end) == 0)
+		len -= strlen(end);
+	path = xasprintf("%.*s-ro%s", (int)len, socket, socket + len);
+	if (strlen(path) <= SOCKET_MAX)
+		return path;
+	free(path);
+	return NULL;
+}
+
+static int
+check_read_socket(struct conf_ck *ck, const struct conf_raw *raw,
+    struct conf *out)
+{
+	static const struct conf_file place = { "read_socket",
+		"/run/anycastd/anycastd-ro.sock", SOCKET_MAX };
+	const char *mode = raw->read_socket_mode;
+	char shown[PRINTABLE_TEXT_BYTES];
+	size_t mark;
+
+	if (raw->read_socket == NULL) {
+		out->read_socket = read_socket_of(out->socket);
+	} else if (strcmp(raw->read_socket, "off") != 0 &&
+	    conf_ck_file(ck, &place, raw->read_socket, &out->read_socket) ==
+		-1) {
+		return -1;
+	}
+	mark = conf_ck_enter(ck, "read_socket");
+	if (out->read_socket != NULL &&
+	    strcmp(out->read_socket, out->socket) == 0) {
+		return conf_ck_refuse(ck,
+		    "%s: is the control socket too, expected another path",
+		    out->read_socket);
+	}
+	conf_ck_leave(ck, mark);
+	mark = conf_ck_enter(ck, "read_socket_mode");
+	out->read_socket_group = mode != NULL && strcmp(mode, "group") == 0;
+	if (mode != NULL && !out->read_socket_group &&
+	    strcmp(mode, "all") != 0) {
+		return conf_ck_refuse(ck, "%s: expected all or group",
+		    printable(mode, shown));
+	}
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
 int
 conf_check(struct conf_ck *ck, const struct conf_raw *raw, struct conf *out)
 {
@@ -461,6 +515,7 @@ conf_check(struct conf_ck *ck, const struct conf_raw *raw, struct conf *out)
 		return -1;
 	if (conf_ck_file(ck, &store, raw->store, &out->store) == -1 ||
 	    conf_ck_file(ck, &socket, raw->socket, &out->socket) == -1 ||
+	    check_read_socket(ck, raw, out) == -1 ||
 	    check_metrics(ck, raw->metrics, &out->metrics) == -1)
 		return -1;
 	if (raw->site != NULL) {

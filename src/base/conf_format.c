@@ -414,6 +414,9 @@ conf_format(const struct conf *c)
 
 	raw->store = xstrdup(c->store);
 	raw->socket = xstrdup(c->socket);
+	raw->read_socket =
+	    xstrdup(c->read_socket != NULL ? c->read_socket : "off");
+	raw->read_socket_mode = xstrdup(c->read_socket_group ? "group" : "all");
 	raw->metrics = text_or_null(c->metrics);
 	if (c->agent != NULL)
 		fill_agent(raw, c->agent);

@@ -244,6 +244,8 @@ static const cyaml_schema_field_t conf_fields[] = {
 	TEXT(struct conf_raw, site),
 	TEXT(struct conf_raw, store),
 	TEXT(struct conf_raw, socket),
+	TEXT(struct conf_raw, read_socket),
+	TEXT(struct conf_raw, read_socket_mode),
 	TEXT(struct conf_raw, metrics),
 	MAPPING(struct conf_raw, bird, bird_fields),
 	LIST(struct conf_raw, services, CYAML_FLAG_OPTIONAL, &service_entry, 0,

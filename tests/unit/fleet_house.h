@@ -344,7 +344,9 @@ house_start_controller(struct house *h)
 	controller_serve(h->c, h->server);
 	h->events = api_events_new(h->lp, h->query);
 	api_events_serve(h->events, h->server);
-	assert_int_equal(api_server_listen_unix(h->server, h->path, &err), 0);
+	assert_int_equal(api_server_listen(h->server,
+			     &(struct api_places){ .local = h->path }, &err),
+	    0);
 }
 
 static inline void

@@ -151,7 +151,9 @@ setup(void **state)
 	api_server_add(h->server, routes, h);
 	h->port = wire_free_port();
 	(void)snprintf(where, sizeof(where), "127.0.0.1:%u", h->port);
-	assert_int_equal(api_server_listen_tcp(h->server, where, &err), 0);
+	assert_int_equal(api_server_listen(h->server,
+			     &(struct api_places){ .tcp = where }, &err),
+	    0);
 	(void)snprintf(h->url, sizeof(h->url), "http://%s/health", where);
 	h->delay = loop_timer_new(h->lp, on_delay, h);
 	h->env = probe_env_new(h->lp);

@@ -65,7 +65,7 @@ setup(void **state)
 {
 	struct house *h = calloc(1, sizeof(*h));
 	struct err err = { 0 };
-	char where[32];
+	char where[32], read_where[32];
 
 	assert_non_null(h);
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -80,13 +80,16 @@ setup(void **state)
 	metrics_page_add(h->page, second_source, NULL);
 	metrics_page_serve(h->page, h->server);
 	api_server_add(h->server, routes, NULL);
-	assert_int_equal(api_server_listen_unix(h->server, h->path, &err), 0);
 	h->port = wire_free_port();
 	make_where(where, h->port);
-	assert_int_equal(api_server_listen_tcp(h->server, where, &err), 0);
 	h->read_port = wire_free_port();
-	make_where(where, h->read_port);
-	assert_int_equal(api_server_listen_read(h->server, where, &err), 0);
+	make_where(read_where, h->read_port);
+	assert_int_equal(api_server_listen(h->server,
+			     &(struct api_places){ .local = h->path,
+				 .tcp = where,
+				 .read = read_where },
+			     &err),
+	    0);
 	*state = h;
 	return 0;
 }
@@ -187,9 +190,13 @@ test_read_listener_refuses_an_address_in_use(void **state)
 	char where[32];
 
 	make_where(where, h->read_port);
-	assert_int_equal(api_server_listen_read(other, where, &err), -1);
+	assert_int_equal(api_server_listen(other,
+			     &(struct api_places){ .read = where }, &err),
+	    -1);
 	assert_non_null(strstr(err.msg, where));
-	assert_int_equal(api_server_listen_read(other, "here", &err), -1);
+	assert_int_equal(api_server_listen(other,
+			     &(struct api_places){ .read = "here" }, &err),
+	    -1);
 	api_server_free(other);
 }
 

@@ -115,7 +115,9 @@ setup(void **state)
 	h->a.probe_api = probe_api_new(&h->a);
 	h->server = api_server_new(h->rig->lp);
 	probe_api_serve(h->a.probe_api, h->server);
-	assert_int_equal(api_server_listen_unix(h->server, h->sock, &err), 0);
+	assert_int_equal(api_server_listen(h->server,
+			     &(struct api_places){ .local = h->sock }, &err),
+	    0);
 	*state = h;
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 
 #include "base/fetch.h"
+#include "base/user.h"
 #include "http_wire.h"
 #include "loop_wait.h"
 #include "test.h"
@@ -166,10 +167,13 @@ setup(void **state)
 	h->server = api_server_new(h->lp);
 	api_server_add(h->server, routes, h);
 	api_server_add(h->server, more_routes, h);
-	assert_int_equal(api_server_listen_unix(h->server, h->path, &err), 0);
 	h->port = wire_free_port();
 	(void)snprintf(where, sizeof(where), "127.0.0.1:%u", h->port);
-	assert_int_equal(api_server_listen_tcp(h->server, where, &err), 0);
+	assert_int_equal(api_server_listen(h->server,
+			     &(struct api_places){
+				 .local = h->path, .tcp = where },
+			     &err),
+	    0);
 	*state = h;
 	return 0;
 }
@@ -279,14 +283,16 @@ test_routes(void **state)
 static void
 test_handler_sees_segments_parameters_and_the_actor(void **state)
 {
+	char name[USER_NAME_BYTES];
 	struct house *h = *state;
 	char want[128];
 
 	assert_int_equal(ask(h, "GET", "/v1/seen/a%2fb?q=c%26+d&q=e", true,
 			     NULL),
 	    200);
-	(void)snprintf(want, sizeof(want), "a/b||c& d|uid %u",
-	    (unsigned)getuid());
+	assert_true(user_name(getuid(), name));
+	(void)snprintf(want, sizeof(want), "a/b||c& d|uid %u (%s)",
+	    (unsigned)getuid(), name);
 	assert_string_equal(h->seen, want);
 	assert_string_equal(h->body, "seen");
 	assert_int_equal(ask(h, "POST", "/v1/seen/x", false, "12345"), 200);
@@ -705,6 +711,72 @@ test_control_socket_is_for_its_group(void **state)
 	assert_int_equal(st.st_mode & 07777, 0660);
 }
 
+static int
+mode_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == -1 ? -1 : (int)(st.st_mode & 07777);
+}
+
+/* Everybody may look, nobody may change anything there. */
+static void
+test_read_socket_only_tells(void **state)
+{
+	struct house *h = *state;
+	char control[sizeof(h->path)], where[32];
+	struct err err = { 0 };
+
+	(void)snprintf(control, sizeof(control), "%s", h->path);
+	(void)snprintf(where, sizeof(where), "127.0.0.1:%u", h->port);
+	(void)snprintf(h->path, sizeof(h->path), "%s/read", h->dir);
+	assert_int_equal(api_server_listen(h->server,
+			     &(struct api_places){ .local = control,
+				 .local_read = h->path,
+				 .local_read_mode = 0666,
+				 .tcp = where },
+			     &err),
+	    0);
+	assert_int_equal(mode_of(h->path), 0666);
+	assert_int_equal(mode_of(control), 0660);
+	assert_int_equal(ask(h, "GET", "/v1/hello", true, NULL), 200);
+	for (size_t i = 0; routes[i].method != NULL; i++) {
+		if (routes[i].reach == API_READ)
+			continue;
+		assert_in_range(ask(h, routes[i].method, routes[i].path, true,
+				    NULL),
+		    400, 409);
+	}
+	assert_int_equal(ask(h, "POST", "/v1/hello", true, NULL), 409);
+	/* Not there any more, and the rest is. */
+	assert_int_equal(api_server_listen(h->server,
+			     &(struct api_places){ .local = control }, &err),
+	    0);
+	assert_int_equal(mode_of(h->path), -1);
+	(void)snprintf(h->path, sizeof(h->path), "%s", control);
+	assert_int_equal(ask(h, "GET", "/v1/hello", true, NULL), 200);
+}
+
+/* Of several new places one cannot be had: all is as it was. */
+static void
+test_listening_elsewhere_is_all_or_nothing(void **state)
+{
+	struct house *h = *state;
+	char read[sizeof(h->path)];
+	struct err err = { 0 };
+
+	(void)snprintf(read, sizeof(read), "%s/read", h->dir);
+	assert_int_equal(api_server_listen(h->server,
+			     &(struct api_places){
+				 .local = read, .tcp = "192.0.2.1:1" },
+			     &err),
+	    -1);
+	assert_int_equal(mode_of(read), -1);
+	assert_int_equal(mode_of(h->path), 0660);
+	assert_int_equal(ask(h, "GET", "/v1/hello", true, NULL), 200);
+	assert_int_equal(ask(h, "GET", "/v1/hello", false, NULL), 200);
+}
+
 static void
 test_living_daemon_keeps_its_socket(void **state)
 {
@@ -712,7 +784,9 @@ test_living_daemon_keeps_its_socket(void **state)
 	struct api_server *other = api_server_new(h->lp);
 	struct err err = { 0 };
 
-	assert_int_equal(api_server_listen_unix(other, h->path, &err), -1);
+	assert_int_equal(api_server_listen(other,
+			     &(struct api_places){ .local = h->path }, &err),
+	    -1);
 	assert_int_equal(err.code, ERR_REFUSED);
 	api_server_free(other);
 	assert_int_equal(ask(h, "GET", "/v1/hello", true, NULL), 200);
@@ -733,7 +807,9 @@ test_dead_socket_is_replaced(void **state)
 	(void)close(fd);
 	h->server = api_server_new(h->lp);
 	api_server_add(h->server, routes, h);
-	assert_int_equal(api_server_listen_unix(h->server, h->path, &err), 0);
+	assert_int_equal(api_server_listen(h->server,
+			     &(struct api_places){ .local = h->path }, &err),
+	    0);
 	assert_int_equal(ask(h, "GET", "/v1/hello", true, NULL), 200);
 }
 
@@ -750,7 +826,10 @@ test_bad_addresses_are_refused(void **state)
 		struct api_server *s = api_server_new(h->lp);
 		struct err err = { 0 };
 
-		assert_int_equal(api_server_listen_tcp(s, bad[i], &err), -1);
+		assert_int_equal(api_server_listen(s,
+				     &(struct api_places){ .tcp = bad[i] },
+				     &err),
+		    -1);
 		assert_int_not_equal(err.code, ERR_NONE);
 		api_server_free(s);
 	}
@@ -764,8 +843,10 @@ test_bad_addresses_are_refused(void **state)
 		long_path[0] = '/';
 		long_path[sizeof(long_path) - 1] = '\0';
 		assert_int_equal(i == 0
-			? api_server_listen_tcp(s, where, &err)
-			: api_server_listen_unix(s, long_path, &err),
+			? api_server_listen(s,
+			      &(struct api_places){ .tcp = where }, &err)
+			: api_server_listen(s,
+			      &(struct api_places){ .local = long_path }, &err),
 		    -1);
 		assert_int_equal(err.code, i == 0 ? ERR_SYS : ERR_CONF);
 		api_server_free(s);
@@ -795,6 +876,8 @@ main(void)
 		WITH_HOUSE(test_next_request_waits_for_the_deferred_one),
 		WITH_HOUSE(test_server_ends_while_a_request_waits),
 		WITH_HOUSE(test_control_socket_is_for_its_group),
+		WITH_HOUSE(test_read_socket_only_tells),
+		WITH_HOUSE(test_listening_elsewhere_is_all_or_nothing),
 		WITH_HOUSE(test_living_daemon_keeps_its_socket),
 		WITH_HOUSE(test_dead_socket_is_replaced),
 		WITH_HOUSE(test_bad_addresses_are_refused),

@@ -153,7 +153,9 @@ setup(void **state)
 	api_server_add(h->server, routes, h);
 	(void)snprintf(where, sizeof(where), "127.0.0.1:%u", wire_free_port());
 	(void)snprintf(h->url, sizeof(h->url), "http://%s", where);
-	assert_int_equal(api_server_listen_tcp(h->server, where, &err), 0);
+	assert_int_equal(api_server_listen(h->server,
+			     &(struct api_places){ .tcp = where }, &err),
+	    0);
 	*state = h;
 	return 0;
 }
