@@ -74,6 +74,11 @@ typedef int query_recent_fn(const struct query_recent *part, void *arg,
 int query_recent_clients(struct query *q, query_recent_fn *fn, void *arg,
     struct err *err);
 
+/* {"prefix","reason","actor","created_ms"}, by prefix. */
+json_t *query_optouts(struct query *q, struct err *err);
+/* Of one experiment: {"site","class","n","samples": text of a JSON array}. */
+json_t *query_replies(struct query *q, uint32_t experiment, struct err *err);
+
 /*
  * Outcomes of the clients first .. first + n - 1 in one phase of an experiment,
  * into the caller's arrays: number of the site in the experiment's `sites`,

@@ -164,6 +164,27 @@ struct store_recent {
 };
 void store_put_recent(struct store *s, const struct store_recent *r);
 
+/* Who does not want to be pinged; gone: takes the row away. */
+struct store_optout {
+	const char *prefix; /* as prefix_format gives it */
+	const char *reason;
+	const char *actor;
+	int64_t created_ms; /* wall */
+	bool gone;
+};
+void store_put_optout(struct store *s, const struct store_optout *o,
+    store_done_cb *on_durable, void *arg);
+
+/* How many replies of one class an experiment had at one site, and some. */
+struct store_replies {
+	uint32_t experiment;
+	const char *site;
+	const char *class_name; /* see fleet/reply_book.h */
+	int64_t n;
+	const char *samples; /* JSON array, shorter than STORE_TEXT_MAX */
+};
+void store_put_replies(struct store *s, const struct store_replies *r);
+
 /* Worker main, for the keeper's table. */
 int store_main(int chan_fd);
 

@@ -32,6 +32,8 @@ enum store_msg {
 	STORE_MSG_OUTCOMES,
 	STORE_MSG_HEIRS,
 	STORE_MSG_RECENT,
+	STORE_MSG_OPTOUT,
+	STORE_MSG_REPLIES,
 	/* store -> main */
 	STORE_MSG_ACK,  /* all rows up to this sequence are on disk */
 	STORE_MSG_ALARM /* text of the trouble; empty: it is over */
@@ -116,6 +118,18 @@ struct store_recent_row {
 	uint32_t len;
 };
 
+struct store_optout_row {
+	struct store_text prefix, reason, actor;
+	int64_t created_ms;
+	bool gone;
+};
+
+struct store_replies_row {
+	uint32_t experiment;
+	struct store_text site, class_name, samples;
+	int64_t n;
+};
+
 struct store_row {
 	enum store_msg type;
 	uint64_t seq; /* 0 for INIT */
@@ -130,6 +144,8 @@ struct store_row {
 		struct store_outcomes_row outcomes;
 		struct store_heirs_row heirs;
 		struct store_recent_row recent;
+		struct store_optout_row optout;
+		struct store_replies_row replies;
 	} u;
 };
 
@@ -165,6 +181,8 @@ void store_wire_put_heirs_head(struct wcursor *w,
 bool store_wire_put_heir(struct wcursor *w, const struct store_heir *h);
 
 void store_wire_put_recent(struct wcursor *w, const struct store_recent *r);
+void store_wire_put_optout(struct wcursor *w, const struct store_optout *o);
+void store_wire_put_replies(struct wcursor *w, const struct store_replies *r);
 
 void store_wire_put_ack(struct wcursor *w, uint64_t seq);
 

@@ -37,6 +37,8 @@ enum stmt {
 	STMT_CLIENTS,
 	STMT_OUTCOMES,
 	STMT_RECENT,
+	STMT_OPTOUTS,
+	STMT_REPLIES,
 	STMT_COUNT
 };
 
@@ -92,6 +94,10 @@ static const char *const sql[] = {
 			  " ORDER BY first",
 	[STMT_RECENT] = "SELECT site, saved_ms, data FROM recent_client"
 			" ORDER BY site, part",
+	[STMT_OPTOUTS] = "SELECT prefix, reason, actor, created_ms FROM optout"
+			 " ORDER BY prefix",
+	[STMT_REPLIES] = "SELECT site, class, n, samples FROM reply_class"
+			 " WHERE experiment = ?1 ORDER BY site, class",
 };
 static_assert(STORE_OUTCOMES_PER_CHUNK == 8192, "as in STMT_OUTCOMES");
 static_assert(sizeof(sql) / sizeof(sql[0]) == STMT_COUNT,
@@ -150,6 +156,22 @@ static const struct rows_col experiment_cols[] = {
 	COL_U32("answered"),
 	COL_U32("bystanders"),
 	{ "sites", ROWS_TEXT, 0, 0 },
+	{ NULL, ROWS_INT, 0, 0 },
+};
+
+static const struct rows_col optout_cols[] = {
+	{ "prefix", ROWS_TEXT, 0, 0 },
+	{ "reason", ROWS_TEXT, 0, 0 },
+	{ "actor", ROWS_TEXT, 0, 0 },
+	COL_MS("created_ms"),
+	{ NULL, ROWS_INT, 0, 0 },
+};
+
+static const struct rows_col reply_cols[] = {
+	{ "site", ROWS_TEXT, 0, 0 },
+	{ "class", ROWS_TEXT, 0, 0 },
+	{ "n", ROWS_INT, 0, INT64_MAX },
+	{ "samples", ROWS_TEXT, 0, 0 },
 	{ NULL, ROWS_INT, 0, 0 },
 };
 
@@ -462,6 +484,21 @@ fail:
 	(void)run(q->stmts[STMT_END], NULL);
 	free(clients);
 	return -1;
+}
+
+json_t *
+query_optouts(struct query *q, struct err *err)
+{
+	return rows_json(q->stmts[STMT_OPTOUTS], optout_cols, err);
+}
+
+json_t *
+query_replies(struct query *q, uint32_t experiment, struct err *err)
+{
+	sqlite3_stmt *st = q->stmts[STMT_REPLIES];
+
+	(void)sqlite3_bind_int64(st, 1, experiment);
+	return rows_json(st, reply_cols, err);
 }
 
 int

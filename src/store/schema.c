@@ -128,6 +128,22 @@ static const char *const steps[] = {
 	      " PRIMARY KEY(site, part)"
 	      ") STRICT;"
 	      "PRAGMA user_version = 3;",
+	/* Who does not want to be pinged; what an experiment's replies were. */
+	[3] = "CREATE TABLE optout("
+	      " prefix TEXT NOT NULL PRIMARY KEY,"
+	      " reason TEXT NOT NULL,"
+	      " actor TEXT NOT NULL,"
+	      " created_ms INTEGER NOT NULL"
+	      ") STRICT, WITHOUT ROWID;"
+	      "CREATE TABLE reply_class("
+	      " experiment INTEGER NOT NULL,"
+	      " site TEXT NOT NULL,"
+	      " class TEXT NOT NULL,"
+	      " n INTEGER NOT NULL,"
+	      " samples TEXT NOT NULL,"
+	      " PRIMARY KEY(experiment, site, class)"
+	      ") STRICT, WITHOUT ROWID;"
+	      "PRAGMA user_version = 4;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(steps) / sizeof(steps[0])))

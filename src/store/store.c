@@ -462,4 +462,23 @@ store_put_recent(struct store *s, const struct store_recent *r)
 	store_wire_put_head(&head, p->seq, p->more ? STORE_ROW_MORE : 0);
 	row_queue(s, p, NULL, NULL);
 }
+
+void
+store_put_optout(struct store *s, const struct store_optout *o,
+    store_done_cb *on_durable, void *arg)
+{
+	struct wcursor w = row_begin(s);
+
+	store_wire_put_optout(&w, o);
+	row_queue(s, row_end(s, STORE_MSG_OPTOUT, &w), on_durable, arg);
+}
+
+void
+store_put_replies(struct store *s, const struct store_replies *r)
+{
+	struct wcursor w = row_begin(s);
+
+	store_wire_put_replies(&w, r);
+	row_queue(s, row_end(s, STORE_MSG_REPLIES, &w), NULL, NULL);
+}
 /* NOLINTEND(readability-function-size) */

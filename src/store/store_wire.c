@@ -199,6 +199,26 @@ get_recent(struct cursor *c, struct store_recent_row *r)
 		c->bad = true;
 }
 
+static void
+get_optout(struct cursor *c, struct store_optout_row *r)
+{
+	r->prefix = get_text(c);
+	r->reason = get_text(c);
+	r->actor = get_text(c);
+	r->created_ms = get_i64(c);
+	r->gone = get_bool(c);
+}
+
+static void
+get_replies(struct cursor *c, struct store_replies_row *r)
+{
+	r->experiment = cursor_be32(c);
+	r->site = get_text(c);
+	r->class_name = get_text(c);
+	r->n = get_i64(c);
+	r->samples = get_text(c);
+}
+
 /* The body of a message of type row->type. */
 static void
 get_row(struct cursor *c, struct store_row *row)
@@ -230,6 +250,12 @@ get_row(struct cursor *c, struct store_row *row)
 		return;
 	case STORE_MSG_RECENT:
 		get_recent(c, &row->u.recent);
+		return;
+	case STORE_MSG_OPTOUT:
+		get_optout(c, &row->u.optout);
+		return;
+	case STORE_MSG_REPLIES:
+		get_replies(c, &row->u.replies);
 		return;
 	case STORE_MSG_ACK:
 	case STORE_MSG_ALARM:

@@ -221,6 +221,26 @@ store_wire_put_recent(struct wcursor *w, const struct store_recent *r)
 }
 
 void
+store_wire_put_optout(struct wcursor *w, const struct store_optout *o)
+{
+	put_text(w, o->prefix);
+	put_text(w, o->reason);
+	put_text(w, o->actor);
+	put_i64(w, o->created_ms);
+	wcursor_u8(w, o->gone);
+}
+
+void
+store_wire_put_replies(struct wcursor *w, const struct store_replies *r)
+{
+	wcursor_be32(w, r->experiment);
+	put_text(w, r->site);
+	put_text(w, r->class_name);
+	put_i64(w, r->n);
+	put_text(w, r->samples);
+}
+
+void
 store_wire_put_ack(struct wcursor *w, uint64_t seq)
 {
 	wcursor_be64(w, seq);

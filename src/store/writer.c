@@ -39,6 +39,9 @@ enum stmt {
 	STMT_HEIR,
 	STMT_RECENT_CLEAR,
 	STMT_RECENT,
+	STMT_OPTOUT,
+	STMT_OPTOUT_GONE,
+	STMT_REPLIES,
 	STMT_COUNT
 };
 
@@ -114,6 +117,13 @@ static const char *const sql[] = {
 	[STMT_RECENT_CLEAR] = "DELETE FROM recent_client WHERE site = ?1",
 	[STMT_RECENT] = "INSERT OR REPLACE INTO recent_client"
 			"(site, part, saved_ms, data) VALUES(?1, ?2, ?3, ?4)",
+	[STMT_OPTOUT] = "INSERT OR REPLACE INTO optout"
+			"(prefix, reason, actor, created_ms)"
+			" VALUES(?1, ?2, ?3, ?4)",
+	[STMT_OPTOUT_GONE] = "DELETE FROM optout WHERE prefix = ?1",
+	[STMT_REPLIES] = "INSERT OR REPLACE INTO reply_class"
+			 "(experiment, site, class, n, samples)"
+			 " VALUES(?1, ?2, ?3, ?4, ?5)",
 };
 static_assert(sizeof(sql) / sizeof(sql[0]) == STMT_COUNT,
     "every statement has its text");
@@ -395,6 +405,35 @@ put_recent(struct writer *wr, const struct store_recent_row *part)
 }
 
 static int
+put_optout(struct writer *wr, const struct store_optout_row *o)
+{
+	sqlite3_stmt *st = wr->stmts[STMT_OPTOUT];
+
+	if (o->gone) {
+		bind_text(wr->stmts[STMT_OPTOUT_GONE], 1, &o->prefix);
+		return run(wr, STMT_OPTOUT_GONE);
+	}
+	bind_text(st, 1, &o->prefix);
+	bind_text(st, 2, &o->reason);
+	bind_text(st, 3, &o->actor);
+	bind_int(st, 4, o->created_ms);
+	return run(wr, STMT_OPTOUT);
+}
+
+static int
+put_replies(struct writer *wr, const struct store_replies_row *r)
+{
+	sqlite3_stmt *st = wr->stmts[STMT_REPLIES];
+
+	bind_int(st, 1, r->experiment);
+	bind_text(st, 2, &r->site);
+	bind_text(st, 3, &r->class_name);
+	bind_int(st, 4, r->n);
+	bind_text(st, 5, &r->samples);
+	return run(wr, STMT_REPLIES);
+}
+
+static int
 put_row(struct writer *wr, const struct store_row *row, const char *boot)
 {
 	switch (row->type) {
@@ -414,6 +453,10 @@ put_row(struct writer *wr, const struct store_row *row, const char *boot)
 		return put_heirs(wr, row);
 	case STORE_MSG_RECENT:
 		return put_recent(wr, &row->u.recent);
+	case STORE_MSG_OPTOUT:
+		return put_optout(wr, &row->u.optout);
+	case STORE_MSG_REPLIES:
+		return put_replies(wr, &row->u.replies);
 	case STORE_MSG_INIT:
 	case STORE_MSG_ACK:
 	case STORE_MSG_ALARM:

@@ -95,6 +95,16 @@ check_row(const struct store_row *row)
 		check_text(&row->u.recent.site);
 		check(row->u.recent.len <= STORE_RECENT_BYTES_MAX);
 		return;
+	case STORE_MSG_OPTOUT:
+		check_text(&row->u.optout.prefix);
+		check_text(&row->u.optout.reason);
+		check_text(&row->u.optout.actor);
+		return;
+	case STORE_MSG_REPLIES:
+		check_text(&row->u.replies.site);
+		check_text(&row->u.replies.class_name);
+		check_text(&row->u.replies.samples);
+		return;
 	case STORE_MSG_ACK:
 	case STORE_MSG_ALARM:
 		break;

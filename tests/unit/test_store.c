@@ -426,6 +426,81 @@ test_large_map(void **state)
 	free(names);
 }
 
+static json_t *
+read_rows(struct rig *r, uint32_t experiment)
+{
+	struct err err;
+	struct query *q = query_open(r->f.path, &err);
+	json_t *rows;
+
+	assert_non_null(q);
+	rows = experiment == 0 ? query_optouts(q, &err)
+			       : query_replies(q, experiment, &err);
+	assert_non_null(rows);
+	query_close(q);
+	return rows;
+}
+
+/* The later word about a prefix counts, also the one that it is gone. */
+static void
+test_optouts_come_and_go(void **state)
+{
+	struct rig *r = *state;
+	struct store_optout o = { .prefix = "192.0.2.0/24",
+		.reason = "first",
+		.actor = "uid 0",
+		.created_ms = 5 };
+	json_t *rows;
+
+	store_put_optout(r->s, &o, NULL, NULL);
+	o.reason = "second";
+	store_put_optout(r->s, &o, NULL, NULL);
+	o.prefix = "2001:db8::/32";
+	store_put_optout(r->s, &o, NULL, NULL);
+	o.gone = true;
+	store_put_optout(r->s, &o, NULL, NULL);
+	store_put_optout(r->s, &o, NULL, NULL); /* again: nothing to do */
+	WAIT_FOR(r, is_idle);
+	rows = read_rows(r, 0);
+	assert_int_equal(json_array_size(rows), 1);
+	assert_string_equal(json_string_value(json_object_get(
+				json_array_get(rows, 0), "reason")),
+	    "second");
+	json_decref(rows);
+	assert_int_equal(r->alarms, 0);
+}
+
+static void
+test_replies_of_an_experiment(void **state)
+{
+	struct rig *r = *state;
+	struct store_replies row = { .experiment = 7,
+		.site = "chc",
+		.class_name = "forged",
+		.n = INT64_MAX,
+		.samples = "[1]" };
+	json_t *rows;
+
+	store_put_replies(r->s, &row);
+	row.site = "akl";
+	store_put_replies(r->s, &row);
+	row.n = 2;
+	store_put_replies(r->s, &row); /* takes the place of the one before */
+	row.experiment = 8;
+	store_put_replies(r->s, &row);
+	WAIT_FOR(r, is_idle);
+	rows = read_rows(r, 7);
+	assert_int_equal(json_array_size(rows), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows,
+								0),
+			     "n")),
+	    2);
+	assert_true(json_integer_value(json_object_get(json_array_get(rows, 1),
+			"n")) == INT64_MAX);
+	json_decref(rows);
+	assert_int_equal(r->alarms, 0);
+}
+
 /* What came out, one line a part. */
 struct recent_text {
 	char text[256];
@@ -695,6 +770,8 @@ main(void)
 		TEST(test_million_outcomes_fit_in_8_mb),
 		TEST(test_large_map),
 		TEST(test_recent_clients_are_replaced_whole),
+		TEST(test_optouts_come_and_go),
+		TEST(test_replies_of_an_experiment),
 		TEST(test_client_list_of_many_parts),
 		TEST(test_too_long_order_is_not_taken),
 		TEST(test_full_file_system_loses_nothing),

@@ -197,6 +197,33 @@ make_recent(void)
 	return message(STORE_MSG_RECENT, &w);
 }
 
+static struct chan_msg
+make_optout(void)
+{
+	static const struct store_optout optout = { .prefix = "192.0.2.0/24",
+		.reason = "a mail",
+		.actor = "uid 0",
+		.created_ms = 1234 };
+	struct wcursor w = begin(0);
+
+	store_wire_put_optout(&w, &optout);
+	return message(STORE_MSG_OPTOUT, &w);
+}
+
+static struct chan_msg
+make_replies(void)
+{
+	static const struct store_replies replies = { .experiment = 7,
+		.site = "chc",
+		.class_name = "late",
+		.n = 3,
+		.samples = "[]" };
+	struct wcursor w = begin(0);
+
+	store_wire_put_replies(&w, &replies);
+	return message(STORE_MSG_REPLIES, &w);
+}
+
 static struct chan_msg (*const makers[])(void) = {
 	make_init,
 	make_event,
@@ -207,6 +234,8 @@ static struct chan_msg (*const makers[])(void) = {
 	make_outcomes,
 	make_heirs,
 	make_recent,
+	make_optout,
+	make_replies,
 };
 
 /* Cut at a row's end these are whole again, with fewer rows. */
