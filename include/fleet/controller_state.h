@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "core/client_list.h"
 #include "fleet/controller.h"
+#include "fleet/optouts.h"
 #include "store/intent_book.h"
 
 #define NO_SITE ((size_t)-1)
@@ -68,6 +69,7 @@ struct controller {
 	uint32_t list;
 	struct store_client *clients;
 	uint32_t n_clients;
+	struct optouts optouts;
 	struct client_upload *upload;  /* under way; NULL: none */
 	struct experiment *experiment; /* the newest; NULL: none yet */
 	uint32_t next_experiment;
@@ -95,6 +97,9 @@ json_t *fleet_status(const struct controller *c);
 /* clients_api.c */
 void fleet_serve_clients(struct controller *c, struct api_server *server);
 void client_upload_free(struct client_upload *up);
+/* Makes a new list without those who opted out, if there are any.  No experiment
+ * may be running. */
+void fleet_clients_drop_optouts(struct controller *c);
 
 /* guards.c: permits to withdraw, see core/guard.h */
 /* To be called when s->status was replaced, before guards_update. */
@@ -108,6 +113,9 @@ int guards_check_drain(const struct controller *c, size_t site,
 
 /* outcomes_api.c: what each client did, from the store */
 void fleet_serve_outcomes(struct controller *c, struct api_server *server);
+
+/* experiment_replies.c: what the replies were, by class and site */
+void fleet_serve_replies(struct controller *c, struct api_server *server);
 
 /* maps.c: failover maps as JSON, from the store. NULL with err. */
 json_t *fleet_maps(struct controller *c, const char *site, struct err *err);

@@ -9,6 +9,7 @@
 #include "core/failover.h"
 #include "fleet/experiment.h"
 #include "fleet/experiment_map.h"
+#include "fleet/reply_book.h"
 
 enum round_step {
 	ROUND_NONE,
@@ -53,7 +54,9 @@ struct experiment {
 	struct mono step_since, state_since, wait_until;
 	struct experiment_watch *watch; /* per site, as it was at the start */
 	struct experiment_counters counters;
+	struct reply_book *book;
 	json_t *counted; /* what is told of the counters once it is over */
+	json_t *counted_sites; /* the same for each site */
 };
 
 /* Does the present state ask all clients, once or more? */
@@ -62,6 +65,10 @@ bool experiment_is_full_sweep(const struct experiment *ex);
 bool experiment_has_rounds(const struct experiment *ex);
 /* Its own counters and those of the sites, as they are now; new reference. */
 json_t *experiment_count(const struct experiment *ex);
+/* [{"site", and a count for each reply_class_name}]; new reference. */
+json_t *experiment_count_sites(const struct experiment *ex);
+/* To be called once when it is over and counted. */
+void experiment_store_replies(const struct experiment *ex);
 /* The outcomes that the present full sweep fills. */
 uint8_t *experiment_sweep_outcomes(const struct experiment *ex);
 

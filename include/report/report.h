@@ -73,6 +73,7 @@ report_fn report_import;
 /* GET /v1/clients/recent; POST /v1/clients/take. */
 report_fn report_recent;
 report_fn report_taken;
+report_fn report_optout_added, report_optout_removed, report_optouts;
 
 /* POST /v1/probes/run and /v1/check: a line per probe. */
 report_fn report_probe;

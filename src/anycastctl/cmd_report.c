@@ -227,6 +227,24 @@ keep_maps_of(json_t *maps, json_int_t experiment)
 	}
 }
 
+/* For programs: the replies by class and site, with samples of the odd ones. */
+static enum ctl_exit
+add_replies(struct ctl *c, uint32_t id, json_t *doc)
+{
+	char *path = xasprintf("/v1/experiments/%u/replies", id);
+	enum ctl_exit rc;
+	json_t *answer;
+
+	rc = ctl_get(c, path, &answer);
+	if (rc == CTL_DONE) {
+		json_object_set(doc, "replies",
+		    json_object_get(answer, "replies"));
+	}
+	json_decref(answer);
+	free(path);
+	return rc;
+}
+
 enum ctl_exit
 cmd_report_experiment(struct ctl *c)
 {
@@ -248,8 +266,12 @@ cmd_report_experiment(struct ctl *c)
 	if (rc == CTL_DONE) {
 		keep_maps_of(json_object_get(maps, "maps"), id);
 		json_object_set(doc, "maps", json_object_get(maps, "maps"));
-		rc = maps_show(c, REPORT_EXPERIMENT, doc);
+		if (ctl_options_has(&c->opt, CTL_OPT_JSON) ||
+		    c->opt.format == REPORT_JSON)
+			rc = add_replies(c, id, doc);
 	}
+	if (rc == CTL_DONE)
+		rc = maps_show(c, REPORT_EXPERIMENT, doc);
 	json_decref(maps);
 	json_decref(doc);
 	return rc;

@@ -102,6 +102,11 @@ const struct metric_family metric_table[METRIC_COUNT] = {
 	[METRIC_SWEEP_KERNEL_DROPS] = { "anycastd_sweep_kernel_drops_total",
 	    METRIC_COUNTER, 1, { "site" },
 	    "Replies that the kernel dropped since the capture began." },
+	[METRIC_SWEEP_SKIPPED] = { "anycastd_sweep_skipped_targets",
+	    METRIC_GAUGE, 1, { "site", "reason" },
+	    "Targets that the present sweep does not ping." },
+	[METRIC_SWEEP_CAPTURE] = { "anycastd_sweep_capture", METRIC_GAUGE, 1,
+	    { "site", "mode" }, "1 for the way that replies are captured." },
 
 	[METRIC_COLLECTOR_STARTS] = { "anycastd_collector_starts_total",
 	    METRIC_COUNTER, 1, { NULL }, "Starts of the collector process." },
@@ -151,4 +156,9 @@ const struct metric_family metric_table[METRIC_COUNT] = {
 	[METRIC_FLEET_EXPERIMENT_PROGRESS] = { "anycastd_fleet_experiment_progress_ratio",
 	    METRIC_GAUGE, PERMILLE, { "site" },
 	    "How far the newest experiment is, 0 to 1." },
+	[METRIC_FLEET_EXPERIMENT_REPLIES] = { "anycastd_fleet_experiment_replies",
+	    METRIC_GAUGE, 1, { "site", "class" },
+	    "Replies of the newest experiment, by the site they came to." },
+	[METRIC_FLEET_OPTOUTS] = { "anycastd_fleet_optouts", METRIC_GAUGE, 1,
+	    { NULL }, "Prefixes that do not want to be pinged." },
 };

@@ -32,6 +32,26 @@ client_upload_free(struct client_upload *up)
 	free(up);
 }
 
+/* Makes the clients from which nobody opted out the current list.
+ * Takes rows over. */
+static void
+adopt_rows(struct controller *c, struct store_client *rows, size_t n)
+{
+	uint32_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct addr a;
+
+		memcpy(a.b, rows[i].addr, sizeof(a.b));
+		if (!optouts_contain(&c->optouts, &a))
+			rows[kept++] = rows[i];
+	}
+	free(c->clients);
+	c->clients = rows;
+	c->n_clients = kept;
+	c->list++;
+}
+
 /* Makes them the current list. */
 static void
 adopt(struct controller *c, const struct client *clients, size_t n)
@@ -43,23 +63,43 @@ adopt(struct controller *c, const struct client *clients, size_t n)
 		rows[i].weight = clients[i].weight;
 		rows[i].last_seen = clients[i].last_seen;
 	}
-	free(c->clients);
-	c->clients = rows;
-	c->n_clients = (uint32_t)n;
-	c->list++;
+	adopt_rows(c, rows, n);
 }
 
 static void
-store_list(struct controller *c, struct api_later *answer)
+store_list(struct controller *c, store_done_cb *on_durable, void *arg)
 {
-	for (uint32_t i = 0; i < c->n_clients; i += STORE_PART) {
+	uint32_t i = 0;
+
+	do {
 		uint32_t left = c->n_clients - i;
 		bool last = left <= STORE_PART;
 
 		store_put_clients(c->env.store, c->list, c->clients + i,
-		    last ? left : STORE_PART, last,
-		    last ? api_later_send : NULL, answer);
+		    last ? left : STORE_PART, last, last ? on_durable : NULL,
+		    arg);
+		i += STORE_PART;
+	} while (i < c->n_clients);
+}
+
+void
+fleet_clients_drop_optouts(struct controller *c)
+{
+	struct store_client *rows;
+	bool any = false;
+
+	for (uint32_t i = 0; i < c->n_clients && !any; i++) {
+		struct addr a;
+
+		memcpy(a.b, c->clients[i].addr, sizeof(a.b));
+		any = optouts_contain(&c->optouts, &a);
 	}
+	if (!any)
+		return;
+	rows = xcalloc(c->n_clients, sizeof(*rows));
+	memcpy(rows, c->clients, c->n_clients * sizeof(*rows));
+	adopt_rows(c, rows, c->n_clients);
+	store_list(c, NULL, NULL);
 }
 
 static void
@@ -83,12 +123,13 @@ finish(struct controller *c, struct api_request *req, struct client_upload *up)
 	clients = client_list_get(up->list, &n);
 	adopt(c, clients, n);
 	controller_note(c, &ev);
-	store_list(c,
+	store_list(c, api_later_send,
 	    api_later_new(req,
-		json_pack("{s:I, s:I, s:I, s:I, s:I}", "list",
+		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "list",
 		    (json_int_t)c->list, "count", (json_int_t)c->n_clients,
 		    "lines", (json_int_t)counts->lines, "dropped_special",
-		    (json_int_t)counts->dropped_special, "duplicates",
+		    (json_int_t)counts->dropped_special, "dropped_optout",
+		    (json_int_t)(n - c->n_clients), "duplicates",
 		    (json_int_t)counts->duplicates)));
 }
 
@@ -261,7 +302,7 @@ reply_taken(struct controller *c, struct api_request *req,
 	ev.reason = reason;
 	controller_note(c, &ev);
 	free(reason);
-	store_list(c,
+	store_list(c, api_later_send,
 	    api_later_new(req,
 		json_pack("{s:I, s:I, s:I, s:f, s:I, s:I}", "list",
 		    (json_int_t)c->list, "count", (json_int_t)c->n_clients,

@@ -202,6 +202,8 @@ load(struct controller *c, struct err *err)
 	c->next_experiment = (uint32_t)experiment + 1;
 	if (bury_old_experiments(c, err) == -1)
 		return -1;
+	if (optouts_load(&c->optouts, c->env.query, err) == -1)
+		return -1;
 	if (query_clients(c->env.query, &c->list, &c->clients, &c->n_clients,
 		err) == -1)
 		return -1;
@@ -250,6 +252,7 @@ controller_new(const struct controller_env *env, struct err *err)
 	c->conf = env->conf->controller;
 	c->started_ms = wall_now_ms();
 	if (load(c, err) == -1) {
+		optouts_fini(&c->optouts);
 		free(c->clients);
 		free(c);
 		return NULL;
@@ -296,6 +299,7 @@ controller_free(struct controller *c)
 	json_decref(c->guard_alarms);
 	loop_timer_free(c->tick);
 	intent_book_fini(&c->intents);
+	optouts_fini(&c->optouts);
 	free(c->clients);
 	free(c);
 }
@@ -307,4 +311,6 @@ controller_serve(struct controller *c, struct api_server *server)
 	fleet_serve_people(c, server);
 	fleet_serve_clients(c, server);
 	fleet_serve_outcomes(c, server);
+	fleet_serve_optouts(c, server);
+	fleet_serve_replies(c, server);
 }

@@ -407,6 +407,8 @@ enter(struct experiment *ex, enum experiment_event ev)
 		ex->ended_ms = wall_now_ms();
 		/* The sites count anew with the next one. */
 		ex->counted = experiment_count(ex);
+		ex->counted_sites = experiment_count_sites(ex);
+		experiment_store_replies(ex);
 	}
 	note(ex, before);
 	on_enter(ex);
@@ -493,9 +495,10 @@ experiment_on_tick(struct experiment *ex)
 	advance(ex);
 	if (!experiment_is_running(ex))
 		return;
-	if (experiment_has_rounds(ex) && ex->step == ROUND_SENDING)
+	if (experiment_has_rounds(ex) && ex->step == ROUND_SENDING) {
 		limit_ms += 2000LL * ex->clients.n / (int64_t)conf->rate_pps +
 		    2 * conf->block_gap_ms * ex->clients.largest_block;
+	}
 	if (experiment_has_rounds(ex))
 		limit_ms += conf->linger_ms + conf->sentinel_interval_ms;
 	if (mono_diff_ms(mono_now(),
@@ -523,73 +526,101 @@ experiment_on_reboot(struct experiment *ex, size_t site)
 
 /* ---- replies ---- */
 
-static void
-take_outcome(struct experiment *ex, uint8_t *outcome, uint8_t site,
-    bool *is_first)
+static enum reply_class
+take_outcome(struct experiment *ex, uint8_t *outcome, uint8_t site)
 {
-	*is_first = *outcome == OUTCOME_NONE;
-	if (*is_first) {
+	if (*outcome == OUTCOME_NONE) {
 		*outcome = site;
 		ex->counters.accepted++;
-	} else if (*outcome == site) {
-		ex->counters.duplicate++;
-	} else {
-		*outcome = OUTCOME_FLIPPING;
-		ex->counters.second_site++;
+		return REPLY_GOOD;
 	}
+	if (*outcome == site) {
+		ex->counters.duplicate++;
+		return REPLY_DUPLICATE;
+	}
+	*outcome = OUTCOME_FLIPPING;
+	ex->counters.second_site++;
+	return REPLY_SECOND_SITE;
 }
 
-static void
-take_reply(struct experiment *ex, uint8_t site, const struct sweep_reply *r)
+/* Neither of this round nor from whom it asked?  REPLY_GOOD: it is. */
+static enum reply_class
+judge_reply(struct experiment *ex, const struct sweep_reply *r)
 {
-	bool is_sentinel = !experiment_is_full_sweep(ex), is_first;
-	uint32_t slot = r->index;
-	uint8_t *outcomes;
+	bool is_sentinel = !experiment_is_full_sweep(ex);
 
-	/* Samples of what the site has counted: they say nothing of a client. */
-	if ((r->flags & (SWEEP_REPLY_LATE | SWEEP_REPLY_FORGED)) != 0)
-		return;
 	if (r->experiment != ex->id) {
 		ex->counters.late++;
-		return;
+		return REPLY_LATE;
 	}
 	if (r->index >= ex->clients.n ||
 	    (r->flags & SWEEP_REPLY_OTHER_SOURCE) != 0) {
 		ex->counters.other_source++;
-		return;
+		return REPLY_OTHER_SOURCE;
 	}
 	/* In a full sweep the first attempt's replies are as good as later. */
 	if (r->phase != (uint8_t)ex->state || r->round > ex->round ||
 	    (is_sentinel && r->round != ex->round) || ex->step == ROUND_NONE ||
 	    ex->step == ROUND_PAUSE) {
 		ex->counters.late++;
-		return;
+		return REPLY_LATE;
 	}
-	if (is_sentinel) {
+	return REPLY_GOOD;
+}
+
+/* An RTT only where one clock saw both ends. */
+static void
+take_rtt(struct experiment *ex, uint8_t site, const struct sweep_reply *r)
+{
+	uint32_t *rtt =
+	    ex->state == EXPERIMENT_BASELINE ? ex->before_rtt : ex->after_rtt;
+
+	if (site == ex->sender + 1 && r->recv_us >= r->sent_us &&
+	    r->recv_us - r->sent_us < RTT_UNKNOWN)
+		rtt[r->index] = (uint32_t)(r->recv_us - r->sent_us);
+}
+
+static void
+take_reply(struct experiment *ex, uint8_t site, const struct sweep_reply *r)
+{
+	bool is_sentinel = !experiment_is_full_sweep(ex);
+	enum reply_class cl = judge_reply(ex, r);
+	uint32_t slot = r->index;
+
+	if (cl == REPLY_GOOD && is_sentinel) {
 		slot = experiment_sentinel_slot(ex->sentinels, ex->n_sentinels,
 		    r->index);
 		if (slot == ex->n_sentinels)
 			return;
-		outcomes = ex->current;
-	} else {
-		outcomes = experiment_sweep_outcomes(ex);
 	}
-	take_outcome(ex, &outcomes[slot], site, &is_first);
-	/* An RTT only where one clock saw both ends. */
-	if (is_first && !is_sentinel && site == ex->sender + 1 &&
-	    r->recv_us >= r->sent_us && r->recv_us - r->sent_us < RTT_UNKNOWN) {
-		(ex->state == EXPERIMENT_BASELINE ? ex->before_rtt
-						  : ex->after_rtt)[slot] =
-		    (uint32_t)(r->recv_us - r->sent_us);
+	if (cl == REPLY_GOOD) {
+		cl = take_outcome(ex,
+		    is_sentinel ? &ex->current[slot]
+				: &experiment_sweep_outcomes(ex)[slot],
+		    site);
+		if (cl == REPLY_GOOD && !is_sentinel)
+			take_rtt(ex, site, r);
 	}
+	reply_book_take(ex->book, site - 1, cl, r);
 }
 
 void
 experiment_on_replies(struct experiment *ex, size_t site,
     const struct sweep_reply *replies, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		take_reply(ex, (uint8_t)(site + 1), &replies[i]);
+	for (size_t i = 0; i < n; i++) {
+		const struct sweep_reply *r = &replies[i];
+
+		/* Samples of what the site has counted: they say nothing of a
+		 * client. */
+		if ((r->flags & SWEEP_REPLY_FORGED) != 0) {
+			reply_book_keep(ex->book, site, REPLY_FORGED, r);
+		} else if ((r->flags & SWEEP_REPLY_LATE) != 0) {
+			reply_book_keep(ex->book, site, REPLY_LATE, r);
+		} else {
+			take_reply(ex, (uint8_t)(site + 1), r);
+		}
+	}
 }
 
 /* ---- life ---- */
@@ -628,11 +659,17 @@ struct experiment *
 experiment_start(struct controller *c, size_t site, struct err *err)
 {
 	struct experiment *ex;
-	uint32_t n = c->n_clients;
+	uint32_t n;
 	uint32_t room = c->conf->predict.sentinels;
 
 	if (check_fleet(c, site, err) == -1)
 		return NULL;
+	fleet_clients_drop_optouts(c);
+	n = c->n_clients;
+	if (n == 0) {
+		(void)err_set(err, ERR_REFUSED, "all clients have opted out");
+		return NULL;
+	}
 	ex = xcalloc(1, sizeof(*ex));
 	*ex = (struct experiment){ .c = c,
 		.id = c->next_experiment++,
@@ -655,6 +692,7 @@ experiment_start(struct controller *c, size_t site, struct err *err)
 	ex->previous = xcalloc(room, 1);
 	ex->current = xcalloc(room, 1);
 	ex->watch = xcalloc(c->n_sites, sizeof(*ex->watch));
+	ex->book = reply_book_new(c->n_sites);
 	for (size_t i = 0; i < c->n_sites; i++)
 		experiment_watch_init(&ex->watch[i], &c->sites[i]);
 	experiment_free(c->experiment);
@@ -678,6 +716,8 @@ experiment_free(struct experiment *ex)
 	free(ex->before_rtt);
 	free(ex->after_rtt);
 	json_decref(ex->counted);
+	json_decref(ex->counted_sites);
+	reply_book_free(ex->book);
 	free(ex->silent);
 	free(ex->sentinels);
 	free(ex->baseline);

@@ -35,13 +35,14 @@ sweep_json(const struct experiment *ex, size_t site)
 	    ex->step == ROUND_PAUSE)
 		return json_null();
 	return json_pack("{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:b, "
-			 "s:o}",
+			 "s:o, s:o}",
 	    "job", (json_int_t)ex->job, "experiment", (json_int_t)ex->id,
 	    "list", (json_int_t)ex->clients.list, "phase", (int)ex->state,
 	    "round", (int)ex->round, "rate_pps", (json_int_t)conf->rate_pps,
 	    "seed", (json_int_t)ex->id, "gap_ms",
 	    (json_int_t)conf->block_gap_ms, "text", conf->text, "allow_special",
-	    conf->allow_special, "subset", subset_json(ex));
+	    conf->allow_special, "optouts", optouts_prefixes(&ex->c->optouts),
+	    "subset", subset_json(ex));
 }
 
 void
@@ -146,14 +147,18 @@ experiment_to_json(const struct experiment *ex)
 	/* When it is over its state says all. */
 	if (!experiment_is_running(ex))
 		step[0] = '\0';
-	return json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:o}",
-	    "id", (json_int_t)ex->id, "site", ex->c->sites[ex->site].name,
-	    "state", experiment_state_name(ex->state), "reason", ex->reason,
+	return json_pack(
+	    "{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:o, s:o}", "id",
+	    (json_int_t)ex->id, "site", ex->c->sites[ex->site].name, "state",
+	    experiment_state_name(ex->state), "reason", ex->reason,
 	    "created_ms", (json_int_t)ex->created_ms, "ended_ms",
 	    (json_int_t)ex->ended_ms, "clients", (json_int_t)ex->clients.n,
 	    "progress_permille",
 	    (int)progress_permille(ex, (uint32_t)sent, (uint32_t)total), "step",
 	    step, "counters",
 	    ex->counted != NULL ? json_incref(ex->counted)
-				: experiment_count(ex));
+				: experiment_count(ex),
+	    "replies",
+	    ex->counted_sites != NULL ? json_incref(ex->counted_sites)
+				      : experiment_count_sites(ex));
 }

@@ -5,6 +5,7 @@
 
 #include "core/experiment.h"
 #include "fleet/controller_state.h"
+#include "fleet/reply_book.h"
 
 static const char *const site_states[] = { "announcing", "degraded", "diverged",
 	"drained", "isolated", "lost", "sick", "unknown", NULL };
@@ -62,6 +63,20 @@ add_experiment(struct metrics *m, const json_t *experiment)
 	    "progress_permille", METRIC_LABELS(site));
 }
 
+static void
+add_replies(struct metrics *m, const json_t *site)
+{
+	const char *name = json_string_value(json_object_get(site, "site"));
+
+	for (enum reply_class cl = 0; cl < REPLY_CLASS_COUNT; cl++) {
+		const char *class_name = reply_class_name(cl);
+
+		metrics_add_field(m, METRIC_FLEET_EXPERIMENT_REPLIES, site,
+		    class_name,
+		    METRIC_LABELS(name != NULL ? name : "", class_name));
+	}
+}
+
 void
 fleet_metrics_add(struct metrics *m, const json_t *status)
 {
@@ -78,7 +93,14 @@ fleet_metrics_add(struct metrics *m, const json_t *status)
 	}
 	metrics_add_field(m, METRIC_FLEET_CLIENTS,
 	    json_object_get(status, "clients"), "count", METRIC_NO_LABELS);
+	metrics_add_field(m, METRIC_FLEET_OPTOUTS,
+	    json_object_get(status, "clients"), "optouts", METRIC_NO_LABELS);
 	add_experiment(m, json_object_get(status, "experiment"));
+	json_array_foreach (json_object_get(json_object_get(status,
+						"experiment"),
+				"replies"),
+	    i, site)
+		add_replies(m, site);
 }
 
 void

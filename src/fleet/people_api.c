@@ -76,8 +76,8 @@ fleet_status(const struct controller *c)
 		json_array_append_new(sites, site_json(c, &c->sites[i]));
 	answer = api_status_frame(c->env.conf, c->started_ms, sites);
 	json_object_set_new(answer, "clients",
-	    json_pack("{s:I, s:I}", "list", (json_int_t)c->list, "count",
-		(json_int_t)c->n_clients));
+	    json_pack("{s:I, s:I, s:I}", "list", (json_int_t)c->list, "count",
+		(json_int_t)c->n_clients, "optouts", (json_int_t)c->optouts.n));
 	json_object_set_new(answer, "experiment",
 	    experiment_to_json(c->experiment));
 	return answer;

@@ -204,6 +204,8 @@ import_body(struct report_job *job, const json_t *doc)
 	put_count(job, doc, "count", "clients");
 	put_count(job, doc, "lines", "lines read");
 	put_count(job, doc, "dropped_special", "special, dropped");
+	fprintf(job->out, "  %-18s %lld\n", "opted out, dropped",
+	    (long long)fields_count_or(&job->f, doc, "dropped_optout", 0));
 	put_count(job, doc, "duplicates", "duplicates");
 }
 

@@ -7,6 +7,7 @@
 #include "base/mono.h"
 #include "report/csv.h"
 #include "report/job.h"
+#include "report/table.h"
 #include "report/text.h"
 
 #define BAR_COLUMNS 20
@@ -76,6 +77,37 @@ put_counters(struct report_job *job, const json_t *counters)
 	}
 }
 
+/* Which site had what, if the daemon tells. */
+static void
+put_sites(struct report_job *job, const json_t *experiment)
+{
+	static const char *const keys[] = { "accepted", "duplicate",
+		"second_site", "other_source", "late", "forged" };
+	static const struct table_column columns[] = { { "SITE", false },
+		{ "ACCEPTED", true }, { "DUPLICATE", true },
+		{ "SECOND SITE", true }, { "OTHER SOURCE", true },
+		{ "LATE", true }, { "FORGED", true } };
+	const json_t *sites = fields_array_opt(&job->f, experiment, "replies");
+	const json_t *site;
+	struct table *t;
+	size_t i;
+
+	if (json_array_size(sites) == 0)
+		return;
+	t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	json_array_foreach (sites, i, site) {
+		table_add(t, TABLE_PLAIN, "%s",
+		    fields_text(&job->f, site, "site"));
+		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+			table_add(t, TABLE_PLAIN, "%lld",
+			    (long long)fields_count_or(&job->f, site, keys[k],
+				0));
+		}
+	}
+	table_print(t, "    ", job->style->color, job->out);
+	table_free(t);
+}
+
 static void
 experiment_body(struct report_job *job, const json_t *doc)
 {
@@ -100,6 +132,7 @@ experiment_body(struct report_job *job, const json_t *doc)
 	}
 	if (counters != NULL)
 		put_counters(job, counters);
+	put_sites(job, experiment);
 }
 
 int

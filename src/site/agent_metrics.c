@@ -143,7 +143,9 @@ add_sweep(struct metrics *m, const char *site, const json_t *sweep)
 {
 	static const char *const verdicts[] = { "accepted", "forged", "late",
 		"short", "type" };
+	static const char *const modes[] = { "off", "raw", "ring", NULL };
 	const json_t *counters = json_object_get(sweep, "counters");
+	struct metric_states capture = states_of(modes, sweep, "capture");
 	const char *const *labels = METRIC_LABELS(site);
 
 	metrics_add_field(m, METRIC_SWEEP_STARTS, sweep, "starts", labels);
@@ -157,6 +159,12 @@ add_sweep(struct metrics *m, const char *site, const json_t *sweep)
 	}
 	metrics_add_field(m, METRIC_SWEEP_KERNEL_DROPS, counters,
 	    "kernel_drops", labels);
+	metrics_add_field(m, METRIC_SWEEP_SKIPPED, sweep, "skipped_optout",
+	    METRIC_LABELS(site, "optout"));
+	metrics_add_field(m, METRIC_SWEEP_SKIPPED, sweep, "skipped_special",
+	    METRIC_LABELS(site, "special"));
+	if (json_is_object(sweep))
+		metrics_add_states(m, METRIC_SWEEP_CAPTURE, &capture, labels);
 }
 
 void

@@ -24,6 +24,10 @@ static const struct fixture_reply replies[] = {
 	    .destination = "2001:db8:100::1",
 	    .phase = 1,
 	    .round = 2 },
+	{ .source = "2001:db8:77::5",
+	    .destination = "2001:db8:100::1",
+	    .index = 3,
+	    .text = "who and why: https://example.net" },
 };
 
 static void
@@ -60,6 +64,10 @@ check_changed(const struct fixture_reply *r, const uint8_t *packet, size_t len,
 
 	if (is_whole)
 		require(why == SWEEP_OK);
+	if (why == SWEEP_DROP_MAC)
+		require(got.flags == SWEEP_REPLY_FORGED);
+	if (why == SWEEP_DROP_EXPERIMENT)
+		require(got.flags == SWEEP_REPLY_LATE);
 	if (why != SWEEP_OK)
 		return;
 	require(got.index == r->index && got.sent_us == r->sent_us &&

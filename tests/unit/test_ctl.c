@@ -278,6 +278,11 @@ static const struct canned {
 	{ "/v1/sites/chc/restore", true, "restore" },
 	{ "/v1/experiments/7/abort", true, "experiment" },
 	{ "/v1/experiments/8", false, "experiment" },
+	{ "/v1/experiments/8/replies", false, "replies" },
+	{ "/v1/experiments/7/replies", false, "replies" },
+	{ "/v1/optouts", false, "optouts" },
+	{ "/v1/optouts", true, "optout_added" },
+	{ "/v1/optouts/remove", true, "optout_removed" },
 };
 
 static bool
@@ -665,6 +670,20 @@ test_every_report_in_every_format(void **state)
 	check(RUN("report", "experiment", "99"), CTL_FAILED, "", "404");
 }
 
+static void
+test_optouts(void **state)
+{
+	(void)state;
+	check(RUN("optout", "list"), CTL_DONE, "mail of noc@example.net", "");
+	check(RUN("optout", "list", "--json"), CTL_DONE, "\"created_ms\"", "");
+	check(RUN("optout", "add", "192.0.2.0/24", "--reason", "a mail"),
+	    CTL_DONE, "is not pinged any more, 3 clients left the list", "");
+	check(RUN("optout", "del", "192.0.2.0/24"), CTL_DONE,
+	    "may be pinged again", "");
+	check(RUN("optout", "add", "\xff"), CTL_USAGE, "", "not UTF-8");
+	check(RUN("optout", "add"), CTL_USAGE, "", "");
+}
+
 /* An experiment's report has the map that it has measured, no other. */
 static void
 test_experiment_has_its_own_map(void **state)
@@ -674,6 +693,7 @@ test_experiment_has_its_own_map(void **state)
 	(void)state;
 	assert_int_equal(r.rc, CTL_DONE);
 	assert_non_null(strstr(r.out, "\"maps\": []"));
+	assert_non_null(strstr(r.out, "\"class\": \"forged\""));
 	result_clear(&r);
 	stop_fake(NULL);
 	assert_int_equal(start_fake(NULL), 0);
@@ -752,6 +772,7 @@ main(void)
 		cmocka_unit_test(test_failed_report_keeps_the_file),
 		cmocka_unit_test(test_every_report_in_every_format),
 		cmocka_unit_test(test_experiment_has_its_own_map),
+		cmocka_unit_test(test_optouts),
 		cmocka_unit_test(test_import_cuts_files_into_parts),
 		cmocka_unit_test(test_import_refused),
 		cmocka_unit_test(test_follow_survives_a_lost_connection),

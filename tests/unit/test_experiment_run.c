@@ -211,6 +211,47 @@ noisy(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
 		fake_reply(h, at, job, CLIENTS, 0); /* no such client */
 }
 
+/* The sample list of a class at akl. */
+static json_t *
+kept(const json_t *doc, const char *class_name)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach (json_object_get(doc, "replies"), i, row) {
+		if (strcmp(json_string_value(json_object_get(row, "site")),
+			"akl") == 0 &&
+		    strcmp(json_string_value(json_object_get(row, "class")),
+			class_name) == 0)
+			return json_object_get(row, "samples");
+	}
+	fail_msg("no class %s", class_name);
+	return NULL;
+}
+
+static void
+check_kept_replies(struct house *h)
+{
+	static const char *const odd[] = { "duplicate", "other_source", "late",
+		"forged" };
+	json_t *doc;
+
+	assert_int_equal(get(h, "/v1/experiments/1/replies"), 200);
+	doc = answer_json(h);
+	assert_int_equal(json_array_size(json_object_get(doc, "replies")),
+	    SITES * 6);
+	for (size_t i = 0; i < TEST_COUNT(odd); i++) {
+		const json_t *samples = kept(doc, odd[i]);
+
+		assert_in_range(json_array_size(samples), 1, 16);
+		assert_true(json_is_integer(
+		    json_object_get(json_array_get(samples, 0), "client")));
+	}
+	assert_int_equal(json_array_size(kept(doc, "accepted")), 0);
+	assert_int_equal(json_array_size(kept(doc, "second_site")), 0);
+	json_decref(doc);
+}
+
 static void
 test_noise_changes_nothing_but_counters(void **state)
 {
@@ -225,6 +266,12 @@ test_noise_changes_nothing_but_counters(void **state)
 	assert_true(counter(h, 1, "late") >= 46);
 	assert_true(counter(h, 1, "other_source") >= 23);
 	assert_int_equal(counter(h, 1, "second_site"), 0);
+	/* What was odd is kept, also for a controller that was not there. */
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	check_kept_replies(h);
+	house_restart_controller(h);
+	check_kept_replies(h);
+	assert_int_equal(get(h, "/v1/experiments/99/replies"), 404);
 }
 
 /* Caught at two sites in one sweep: says nothing about where it goes. */

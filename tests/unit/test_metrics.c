@@ -259,7 +259,8 @@ static const char agent_json[] =
     "  'wanted_revision': 12, 'lost_batches': 0},"
     " 'sweep': {'sent': 10, 'total': 100, 'send_errors': 2, 'starts': 1,"
     "  'counters': {'accepted': 9, 'short': 1, 'type': 2, 'late': 3,"
-    "   'forged': 4, 'kernel_drops': 5}}}";
+    "   'forged': 4, 'kernel_drops': 5},"
+    "  'capture': 'raw', 'skipped_optout': 6, 'skipped_special': 7}}";
 
 /* JSON with apostrophes for quotes: easier to read in C. */
 static json_t *
@@ -327,6 +328,12 @@ test_agent(void **state)
 		"anycastd_sweep_replies_total{site=\"chc\","
 		"verdict=\"forged\"} 4",
 		"anycastd_sweep_kernel_drops_total{site=\"chc\"} 5",
+		"anycastd_sweep_skipped_targets{site=\"chc\","
+		"reason=\"optout\"} 6",
+		"anycastd_sweep_skipped_targets{site=\"chc\","
+		"reason=\"special\"} 7",
+		"anycastd_sweep_capture{site=\"chc\",mode=\"raw\"} 1",
+		"anycastd_sweep_capture{site=\"chc\",mode=\"ring\"} 0",
 	};
 	json_t *site = load_quoted(agent_json);
 	struct metrics *m = metrics_new(metric_table, METRIC_COUNT);
@@ -372,9 +379,10 @@ static const char fleet_json[] =
     " {'site': 'akl', 'state': 'lost', 'agent_age_ms': null,"
     "  'applied_revision': 0, 'wanted_revision': 4, 'intents': []},"
     " {'site': 'syd', 'state': 'from the future', 'agent_age_ms': 5}],"
-    " 'clients': {'list': 1, 'count': 126000},"
+    " 'clients': {'list': 1, 'count': 126000, 'optouts': 2},"
     " 'experiment': {'site': 'chc', 'state': 'settle',"
-    "  'progress_permille': 450}}";
+    "  'progress_permille': 450,"
+    "  'replies': [{'site': 'akl', 'second_site': 8}]}}";
 
 static void
 test_fleet(void **state)
@@ -394,6 +402,9 @@ test_fleet(void **state)
 		"anycastd_fleet_experiment_state{site=\"chc\","
 		"state=\"done\"} 0",
 		"anycastd_fleet_experiment_progress_ratio{site=\"chc\"} 0.450",
+		"anycastd_fleet_experiment_replies{site=\"akl\","
+		"class=\"second_site\"} 8",
+		"anycastd_fleet_optouts 2",
 	};
 	json_t *doc = load_quoted(fleet_json);
 	struct metrics *m = metrics_new(metric_table, METRIC_COUNT);

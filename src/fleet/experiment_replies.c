@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What an experiment's replies were: told while it runs, kept when it ends. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "fleet/experiment_state.h"
+
+/* Late and forged ones never came here: their site has counted them. */
+static int64_t
+count_at(const struct experiment *ex, size_t site, enum reply_class cl)
+{
+	const json_t *counters =
+	    json_object_get(json_object_get(ex->c->sites[site].status, "sweep"),
+		"counters");
+	int64_t n = reply_book_count(ex->book, site, cl);
+
+	if (cl == REPLY_LATE || cl == REPLY_FORGED) {
+		n += json_integer_value(json_object_get(counters,
+		    reply_class_name(cl)));
+	}
+	return n;
+}
+
+json_t *
+experiment_count_sites(const struct experiment *ex)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ex->c->n_sites; i++) {
+		json_t *site = json_pack("{s:s}", "site", ex->c->sites[i].name);
+
+		for (enum reply_class cl = 0; cl < REPLY_CLASS_COUNT; cl++) {
+			json_object_set_new(site, reply_class_name(cl),
+			    json_integer(count_at(ex, i, cl)));
+		}
+		json_array_append_new(list, site);
+	}
+	return list;
+}
+
+/* Each class at each site: what is told, and what is stored. */
+static json_t *
+class_json(const struct experiment *ex, size_t site, enum reply_class cl)
+{
+	const json_t *counted = json_array_get(ex->counted_sites, site);
+	json_int_t n = counted != NULL
+	    ? json_integer_value(json_object_get(counted, reply_class_name(cl)))
+	    : count_at(ex, site, cl);
+
+	return json_pack("{s:s, s:s, s:I, s:o}", "site",
+	    ex->c->sites[site].name, "class", reply_class_name(cl), "n", n,
+	    "samples", reply_book_samples(ex->book, site, cl));
+}
+
+void
+experiment_store_replies(const struct experiment *ex)
+{
+	for (size_t i = 0; i < ex->c->n_sites; i++) {
+		for (enum reply_class cl = 0; cl < REPLY_CLASS_COUNT; cl++) {
+			json_t *row = class_json(ex, i, cl);
+			char *text = json_dumps(json_object_get(row, "samples"),
+			    JSON_COMPACT);
+			struct store_replies r = { .experiment = ex->id,
+				.site = ex->c->sites[i].name,
+				.class_name = reply_class_name(cl),
+				.n = json_integer_value(json_object_get(row,
+				    "n")),
+				.samples = text };
+
+			store_put_replies(ex->c->env.store, &r);
+			free(text);
+			json_decref(row);
+		}
+	}
+}
+
+static json_t *
+replies_of(const struct experiment *ex)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ex->c->n_sites; i++) {
+		for (enum reply_class cl = 0; cl < REPLY_CLASS_COUNT; cl++)
+			json_array_append_new(list, class_json(ex, i, cl));
+	}
+	return list;
+}
+
+/* Texts become what they say. */
+static json_t *
+stored_replies(struct controller *c, uint32_t id, struct err *err)
+{
+	json_t *list = query_replies(c->env.query, id, err), *row;
+	size_t i;
+
+	json_array_foreach (list, i, row) {
+		const char *text =
+		    json_string_value(json_object_get(row, "samples"));
+		json_t *samples = json_loads(text, 0, NULL);
+
+		if (samples == NULL)
+			samples = json_array();
+		json_object_set_new(row, "samples", samples);
+	}
+	if (list != NULL && json_array_size(list) == 0) {
+		(void)err_set(err, ERR_GONE,
+		    "experiment %" PRIu32 ": nothing is known of its replies",
+		    id);
+		json_decref(list);
+		list = NULL;
+	}
+	return list;
+}
+
+static void
+handle_replies(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	uint32_t id = 0;
+	json_t *list = NULL;
+	struct err err;
+
+	if (num_parse_u32(api_segment(req, 2), 1, UINT32_MAX, &id, &err) == 0) {
+		list = c->experiment != NULL && c->experiment->id == id
+		    ? replies_of(c->experiment)
+		    : stored_replies(c, id, &err);
+	}
+	if (list == NULL) {
+		api_reply_err(req, &err);
+		return;
+	}
+	api_reply_json(req, 200,
+	    json_pack("{s:I, s:o}", "experiment", (json_int_t)id, "replies",
+		list));
+}
+
+void
+fleet_serve_replies(struct controller *c, struct api_server *server)
+{
+	static const struct api_route routes[] = {
+		/* With addresses of clients: not for everybody. */
+		{ "GET", "/v1/experiments/+/replies", API_LOCAL,
+		    handle_replies },
+		{ 0 },
+	};
+
+	api_server_add(server, routes, c);
+}
