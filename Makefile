@@ -134,10 +134,15 @@ demo: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/lab/demo $(B)
 
-bench: bench-reaction
+bench: bench-reaction bench-sweep
 bench-reaction: all
 	$(Q)contrib/install-deps build test bench
 	$(Q)tests/bench/reaction $(B)
+
+# Beside zmap, masscan, fping and liboping; 5 rounds take some minutes.
+bench-sweep: all $(B)/bench/sweep_pass $(B)/bench/liboping_pass
+	$(Q)contrib/install-deps build test bench
+	$(Q)tests/bench/sweep $(B)
 
 # FUZZ_SECONDS of each fuzzer, from the seeds in tests/fuzz/corpus.
 FUZZ_SECONDS ?= 10
@@ -146,7 +151,8 @@ fuzz:
 	$(Q)$(MAKE) --no-print-directory MODE=fuzz fuzz-programs
 	$(Q)tests/run-fuzz build/fuzz $(FUZZ_SECONDS)
 
-C_FILES := $(wildcard src/*/*.c probes/*.c bird/*.c include/*/*.h tests/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c)
+C_FILES := $(wildcard src/*/*.c probes/*.c bird/*.c include/*/*.h tests/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c \
+	tests/bench/*.c)
 format:
 	clang-format -i $(C_FILES)
 format-check:
@@ -199,7 +205,7 @@ help:
 	@echo 'make lint format-check format install clean'
 
 .DELETE_ON_ERROR:
-.PHONY: all check deps test test-containerlab node-image demo bench bench-reaction fuzz format format-check lint install deb clean help \
+.PHONY: all check deps test test-containerlab node-image demo bench bench-reaction bench-sweep fuzz format format-check lint install deb clean help \
 	unit-programs fuzz-programs FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

@@ -46,8 +46,7 @@ static bool is_flushed;
 static uint8_t *seen; /* replies by index, up to 255 */
 static uint32_t n_targets, n_distinct, n_duplicates, n_foreign;
 
-static void __attribute__((noreturn))
-die(const char *what)
+static void __attribute__((noreturn)) die(const char *what)
 {
 	perror(what);
 	exit(1);
@@ -198,8 +197,8 @@ give_targets(const struct sweeper *sw, struct addr first)
 }
 
 static void
-set_up(int argc, char **argv, struct sweep_capture *what,
-    struct sweep_job *job, struct addr *first)
+set_up(int argc, char **argv, struct sweep_capture *what, struct sweep_job *job,
+    struct addr *first)
 {
 	struct err err = { 0 };
 	struct addr source;
@@ -280,16 +279,17 @@ main(int argc, char **argv)
 	memset(body, 0, sizeof(uint64_t));
 	tell(&sws[n - 1], SWEEP_MSG_FLUSH, sizeof(uint64_t));
 	run(sws, n, &is_flushed, 0);
-	for (nfds_t i = 0; i < n; i++)
+	/* The second has a copy of the first one's channel. */
+	for (nfds_t i = n; i-- > 0;)
 		cpu[i] = finish(&sws[i]);
 	(void)getrusage(RUSAGE_SELF, &own);
 	(void)printf("{\"sent\": %" PRIu32 ", \"sent_packet\": %" PRIu32
-	       ", \"send_errors\": %" PRIu32 ", \"send_ms\": %" PRId64
-	       ", \"captured\": %" PRIu32 ", \"duplicates\": %" PRIu32
-	       ", \"foreign\": %" PRIu32 ", \"kernel_drops\": %" PRIu64
-	       ", \"capture\": \"%s\", \"sender_cpu_us\": %" PRId64
-	       ", \"capture_cpu_us\": %" PRId64 ", \"reader_cpu_us\": %" PRId64
-	       "}\n",
+		     ", \"send_errors\": %" PRIu32 ", \"send_ms\": %" PRId64
+		     ", \"captured\": %" PRIu32 ", \"duplicates\": %" PRIu32
+		     ", \"foreign\": %" PRIu32 ", \"kernel_drops\": %" PRIu64
+		     ", \"capture\": \"%s\", \"sender_cpu_us\": %" PRId64
+		     ", \"capture_cpu_us\": %" PRId64
+		     ", \"reader_cpu_us\": %" PRId64 "}\n",
 	    progress.sent, progress.sent_packet, progress.send_errors, send_ms,
 	    n_distinct, n_duplicates, n_foreign, counters.kernel_drops,
 	    sweep_capture_mode_name(mode), cpu[0], cpu[1], cpu_us(&own));
