@@ -196,6 +196,79 @@ test_flood_of_forged_replies_is_sampled(void **state)
 	    &(struct addr){ .b = { [10] = 0xff, 0xff, 10, 77, 0, 9 } }));
 }
 
+/*
+ * A sweeper that stands still while replies come: what the ring cannot hold is
+ * counted, what it holds is reported, and together that is all.
+ */
+static void
+test_overrun_of_the_ring_is_counted(void **state)
+{
+	enum { REPLIES = 100000 };
+	const struct fixture_reply r = { .source = "10.77.0.9",
+		.destination = "198.51.100.200",
+		.index = 17 };
+	uint8_t packet[FIXTURE_PACKET_MAX];
+	size_t len = fixture_build(&r, packet);
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct rig *rig = *state;
+	int fd, status;
+
+	skip_if_impossible();
+	prepare(rig);
+	flush(rig);
+	fd = raw_socket(AF_INET);
+	memcpy(&to.sin_addr, packet + 16, 4);
+	assert_int_equal(kill(rig->pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(rig->pid, &status, WUNTRACED), rig->pid);
+	for (unsigned i = 0; i < REPLIES; i++) {
+		assert_int_equal(sendto(fd, packet, len, 0,
+				     (struct sockaddr *)&to, sizeof(to)),
+		    len);
+	}
+	(void)close(fd);
+	assert_int_equal(kill(rig->pid, SIGCONT), 0);
+	flush(rig);
+	flush(rig); /* one drains a ring once */
+	assert_int_equal(rig->seen[17], rig->counters.accepted);
+	assert_true(rig->counters.kernel_drops > 0);
+	assert_true(rig->counters.accepted > 0);
+	assert_true(rig->counters.accepted + rig->counters.kernel_drops ==
+	    REPLIES);
+}
+
+/* Replayed from an hour ago, from tomorrow; huge; all is in the MAC. */
+static void
+test_strange_but_valid_replies_say_what_was_signed(void **state)
+{
+	struct fixture_reply r = { .source = "2001:db8:77::9",
+		.destination = "2001:db8:100::200",
+		.index = 17,
+		.sent_us = UINT64_MAX };
+	uint8_t packet[1400] = { 0 };
+	struct rig *rig = *state;
+	size_t len;
+
+	skip_if_impossible();
+	prepare(rig);
+	flush(rig);
+	inject(&r);
+	flush(rig);
+	assert_true(rig->last.sent_us == UINT64_MAX);
+	r.sent_us = 0;
+	inject(&r);
+	flush(rig);
+	assert_true(rig->last.sent_us == 0);
+	/* Bytes behind the MAC: somebody pads. */
+	len = fixture_build(&r, packet);
+	assert_true(len < sizeof(packet));
+	packet[4] = (uint8_t)((sizeof(packet) - 40) >> 8);
+	packet[5] = (uint8_t)(sizeof(packet) - 40);
+	inject_bytes(packet, sizeof(packet));
+	flush(rig);
+	assert_int_equal(rig->seen[17], 3);
+	assert_true(rig->counters.accepted == 3);
+}
+
 static void
 test_unusual_replies_are_accepted(void **state)
 {
@@ -278,6 +351,8 @@ main(void)
 		    test_capture_falls_back_to_raw_sockets,
 		    rig_start_without_packet_sockets, rig_stop),
 		RIG_TEST(test_flood_of_forged_replies_is_sampled),
+		RIG_TEST(test_overrun_of_the_ring_is_counted),
+		RIG_TEST(test_strange_but_valid_replies_say_what_was_signed),
 		RIG_TEST(test_unusual_replies_are_accepted),
 		RIG_TEST(test_new_experiment_begins_from_zero),
 		RIG_TEST(test_flushes_are_answered_in_order),

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Whom the sweeper process pings, when, and how. */
+#include <time.h>
+
 #include "sweeper_rig.h"
 
 /* The sender decides for itself, whatever it is ordered. */
@@ -150,6 +152,64 @@ test_rate_is_kept(void **state)
 	assert_int_equal(rig->progress.sent, TARGETS);
 }
 
+/* Who stood still must not make up for it: a stall of 300 ms would be a burst
+ * of 1200 packets. */
+static void
+test_stall_is_not_made_good_by_a_burst(void **state)
+{
+	const struct timespec stall = { .tv_nsec = 300000000 };
+	struct rig *rig = *state;
+	struct sweep_job job = full_job();
+	struct mono start;
+	int status;
+
+	skip_if_impossible();
+	prepare(rig);
+	flush(rig);
+	job.rate_pps = 4000;
+	start = mono_now();
+	send_job(rig, &job);
+	wait_for(rig, SWEEP_MSG_PROGRESS); /* comes while it runs */
+	assert_int_equal(kill(rig->pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(rig->pid, &status, WUNTRACED), rig->pid);
+	(void)nanosleep(&stall, NULL);
+	assert_int_equal(kill(rig->pid, SIGCONT), 0);
+	wait_until_done(rig);
+	/* 500 ms of packets, 300 of stall, of which 20 are made good. */
+	assert_true(mono_diff_ms(mono_now(), start) >= 500 + 300 - 20 - 10);
+	assert_int_equal(rig->progress.sent, TARGETS);
+}
+
+/* Its replies would be of no use: the key is another one now. */
+static void
+test_new_capture_ends_a_job(void **state)
+{
+	struct rig *rig = *state;
+	struct sweep_capture capture = fixture_capture();
+	struct sweep_job job = full_job();
+
+	skip_if_impossible();
+	prepare(rig);
+	job.rate_pps = 100;
+	send_job(rig, &job);
+	wait_for(rig, SWEEP_MSG_PROGRESS);
+	assert_false(rig->progress.done);
+	capture.key[0] ^= 1;
+	send_capture(rig, &capture);
+	wait_until_done(rig);
+	assert_in_range(rig->progress.sent, 1, 200);
+	flush(rig);
+	assert_true(rig->counters.accepted == 0);
+	/* And the next job is under the new key. */
+	job.job++;
+	job.rate_pps = 20000;
+	send_job(rig, &job);
+	wait_until_done(rig);
+	flush(rig);
+	assert_true(rig->counters.accepted == TARGETS);
+	assert_true(rig->counters.bad_mac <= 1); /* one that was on its way */
+}
+
 static void
 test_stop_ends_a_job(void **state)
 {
@@ -269,6 +329,8 @@ main(void)
 		RIG_TEST(test_packet_engine_sends_to_the_next_hop),
 		RIG_TEST(test_subset_of_one_family),
 		RIG_TEST(test_rate_is_kept),
+		RIG_TEST(test_stall_is_not_made_good_by_a_burst),
+		RIG_TEST(test_new_capture_ends_a_job),
 		RIG_TEST(test_stop_ends_a_job),
 		RIG_TEST(test_refused_targets_are_counted),
 		RIG_TEST(test_impossible_jobs_are_refused),

@@ -170,8 +170,8 @@ def check_http(lab: Lab, fleet: Fleet) -> None:
 # --- probe replies ---
 
 TEST_SOURCES = ("198.51.100.1", "198.51.100.2")
-PAYLOAD_BYTES = 48
-MAC_OFFSET = 40
+PAYLOAD_BYTES = 48  # and a text, whose length is at TEXT_LENGTH_OFFSET, before the MAC
+TEXT_LENGTH_OFFSET, MAC_BYTES = 6, 8
 
 
 def checksum(data: bytes) -> int:
@@ -225,10 +225,10 @@ class Attacker:
             for source, client, payload in self._heard[-self.HEARD_MAX:]:
                 self._say(client, source, payload)  # a duplicate or a replay
                 self._say(self._source, source, payload)  # from another address
-                self._say(client, source, payload[:MAC_OFFSET] + bytes(8))  # forged
+                self._say(client, source, payload[:-MAC_BYTES] + bytes(MAC_BYTES))  # forged
                 self._say(client, source, payload[:12] + b"\0\0\0\7" + payload[16:])  # another client's number
                 self._say(client, source, payload[:20])  # cut short
-                self._say(client, source, payload[:MAC_OFFSET - 1])
+                self._say(client, source, payload[: -MAC_BYTES - 1])
                 self._say(client, source, b"")
             for source in TEST_SOURCES:
                 self._say(self._source, source, bytes(PAYLOAD_BYTES))
@@ -242,7 +242,7 @@ class Attacker:
                 continue
             if len(packet) >= 28 + PAYLOAD_BYTES and packet[9] == 1 and packet[20] == 8 and packet[28:32] == b"ACS1":
                 source, client = (str(ipaddress.ip_address(packet[i : i + 4])) for i in (12, 16))
-                self._heard.append((source, client, packet[28 : 28 + PAYLOAD_BYTES]))
+                self._heard.append((source, client, packet[28 : 28 + PAYLOAD_BYTES + packet[28 + TEXT_LENGTH_OFFSET]]))
 
     def _say(self, source: str, target: str, payload: bytes) -> None:
         for _ in range(self.PER_KIND):
