@@ -25,6 +25,12 @@ json_t *explain_prefixes(const json_t *site, const struct prefix *only);
 json_t *explain_changes(const json_t *site, const struct intent_set *wanted,
     char **diff);
 
+/*
+ * The steps of that, in order: [{"service", "step", "hold_ms", "below",
+ * "wait_max_ms", "include_diff"}].
+ */
+json_t *explain_steps(const json_t *site, const struct intent_set *wanted);
+
 /* The same as "changes" and "include_diff" of an answer. */
 void explain_add_changes(const json_t *site, const struct intent_set *wanted,
     json_t *answer);

@@ -154,12 +154,52 @@ struct conf_probe {
 	bool when_present; /* file: pass while it is there, else while absent */
 };
 
+enum drain_kind {
+	DRAIN_GRACEFUL_SHUTDOWN, /* RFC 8326, to those who honour it */
+	DRAIN_PREPEND,
+	DRAIN_WITHDRAW,
+	DRAIN_KIND_COUNT
+};
+
+/* A step of a drain; see core/drain.h. */
+struct conf_drain_step {
+	enum drain_kind kind;
+	unsigned times;       /* prepend: 1..8, default 3 */
+	int64_t hold_ms;      /* at least so long; default 30 s, withdraw 0 */
+	int64_t back_ms;      /* the same on the way back; default: hold */
+	uint64_t below_per_s; /* then until so little traffic is left; 0: any */
+	int64_t wait_max_ms;  /* but no longer; default 30 min, 0: for ever */
+};
+
+/* A counter of the traffic that a site gets; it only grows. */
+enum counter_kind {
+	COUNTER_NONE,
+	COUNTER_INTERFACE, /* packets that an interface received */
+	COUNTER_NFT,       /* packets of a named counter: "inet filter web" */
+	COUNTER_COMMAND,   /* the number that a command prints first */
+};
+
+struct conf_counter {
+	enum counter_kind kind;
+	char *name;  /* interface, or "FAMILY TABLE COUNTER" */
+	char **argv; /* command: NULL-terminated, absolute path first */
+};
+
+/* How a service is drained. The last step is always DRAIN_WITHDRAW. */
+struct conf_drain {
+	struct conf_drain_step steps[DRAIN_KIND_COUNT];
+	size_t n_steps;
+	struct conf_counter counter;
+	int64_t interval_ms; /* between two looks at it; default 5 s */
+};
+
 struct conf_service {
 	char *name;
 	struct prefix *prefixes; /* both families, unique over all services */
 	size_t n_prefixes;
 	struct conf_probe *probes;
 	size_t n_probes;
+	struct conf_drain drain; /* its own, else the site's */
 	/* `need`: "all" (default) = n_probes, "any" = 1, or a number k <= n. */
 	unsigned need;
 	/* `when_lost`: withdrawn after so much silence of the daemon, which
@@ -219,6 +259,7 @@ struct conf_agent_guards {
 struct conf_agent {
 	char *site;
 	struct conf_bird bird;
+	struct conf_drain drain; /* of services without one of their own */
 	struct conf_service *services;
 	size_t n_services;
 	struct conf_test test;
@@ -345,6 +386,7 @@ const char *conf_when_lost_format(int64_t ms, char buf[CONF_WHEN_LOST_BYTES]);
 char *conf_format(const struct conf *c);
 
 const char *conf_probe_kind_name(enum probe_kind kind);
+const char *conf_drain_kind_name(enum drain_kind kind);
 const char *conf_method_name(enum conf_method method);
 const char *conf_engine_name(enum conf_engine engine);
 const char *conf_feed_type_name(enum feed_type type);

@@ -72,6 +72,9 @@ int conf_ck_bool(struct conf_ck *ck, const char *key, const char *text,
     bool *out);
 
 /* Values of the place that was entered; text is not NULL. */
+/* A command: absolute path first; NULL-terminated new memory. */
+int conf_ck_argv(struct conf_ck *ck, char *const *args, unsigned n,
+    char ***out);
 int conf_ck_name(struct conf_ck *ck, const char *text, char **out);
 int conf_ck_url(struct conf_ck *ck, const char *text, bool is_path_allowed,
     char **out);
@@ -95,6 +98,11 @@ int conf_check_services(struct conf_ck *ck, const struct conf_raw *raw,
     struct conf_agent *out);
 int conf_check_probe(struct conf_ck *ck, const struct raw_probe *raw,
     struct conf_probe *out);
+int conf_check_drain(struct conf_ck *ck, const struct raw_drain *raw,
+    struct conf_drain *out);
+/* A copy of its own; only withdraw, at once. */
+void conf_drain_copy(const struct conf_drain *in, struct conf_drain *out);
+void conf_drain_default(struct conf_drain *out);
 int conf_check_http(struct conf_ck *ck, const struct raw_probe *raw,
     struct conf_probe *out);
 

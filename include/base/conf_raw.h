@@ -33,6 +33,23 @@ struct raw_probe {
 	char *when;
 };
 
+struct raw_drain_step {
+	char *step, *times, *hold, *back, *below, *wait_max;
+};
+
+struct raw_counter {
+	char *interface, *nft;
+	char **command;
+	unsigned command_count;
+};
+
+struct raw_drain {
+	struct raw_drain_step *steps;
+	unsigned steps_count;
+	struct raw_counter *counter;
+	char *interval;
+};
+
 struct raw_service {
 	char *name;
 	char **prefixes;
@@ -40,6 +57,7 @@ struct raw_service {
 	char *need, *when_lost;
 	struct raw_probe *probes;
 	unsigned probes_count;
+	struct raw_drain *drain;
 };
 
 struct raw_bird {
@@ -122,6 +140,7 @@ struct conf_raw {
 	char *site, *store, *socket, *metrics;
 	char *read_socket, *read_socket_mode;
 	struct raw_bird *bird;
+	struct raw_drain *drain;
 	struct raw_service *services;
 	unsigned services_count;
 	struct raw_test *test;

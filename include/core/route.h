@@ -18,17 +18,32 @@ enum route_kind {
 	ROUTE_TEST,    /* carries only probes */
 };
 
+/* What the neighbours are asked to think of an announced route. */
+#define ROUTE_PREPEND_MAX 8u
+struct route_attrs {
+	bool graceful_shutdown; /* RFC 8326, to those who honour it */
+	uint8_t prepend;        /* our AS so many times more */
+};
+
+static inline bool
+route_attrs_equal(struct route_attrs a, struct route_attrs b)
+{
+	return a.graceful_shutdown == b.graceful_shutdown &&
+	    a.prepend == b.prepend;
+}
+
 struct route_inputs {
 	enum route_kind kind;
-	enum health health;      /* verdict of the service; unused for TEST */
-	bool drained;            /* an active drain intent covers the prefix */
-	bool test_withdrawn;     /* an experiment holds it withdrawn */
-	bool frozen;             /* an operator's freeze: nothing changes */
-	bool withdraw_forbidden; /* no permit: too few would be left */
-	bool braked;             /* too many fail at once: core/brake.h */
-	bool damped_down;        /* core/damping.h: a withdrawal must wait */
-	bool damped_up;          /* an announcement must wait */
-	bool announced_before;   /* what is there: for HEALTH_UNKNOWN */
+	enum health health;       /* verdict of the service; unused for TEST */
+	bool drained;             /* a drain has come to its last step */
+	struct route_attrs attrs; /* what its gentle steps ask for */
+	bool test_withdrawn;      /* an experiment holds it withdrawn */
+	bool frozen;              /* an operator's freeze: nothing changes */
+	bool withdraw_forbidden;  /* no permit: too few would be left */
+	bool braked;              /* too many fail at once: core/brake.h */
+	bool damped_down;         /* core/damping.h: a withdrawal must wait */
+	bool damped_up;           /* an announcement must wait */
+	bool announced_before;    /* what is there: for HEALTH_UNKNOWN */
 };
 
 enum route_rule {
@@ -45,20 +60,6 @@ enum route_rule {
 	ROUTE_RULE_TEST,
 	ROUTE_RULE_COUNT
 };
-
-/* What the neighbours are asked to think of an announced route. */
-#define ROUTE_PREPEND_MAX 8u
-struct route_attrs {
-	bool graceful_shutdown; /* RFC 8326, to those who honour it */
-	uint8_t prepend;        /* our AS so many times more */
-};
-
-static inline bool
-route_attrs_equal(struct route_attrs a, struct route_attrs b)
-{
-	return a.graceful_shutdown == b.graceful_shutdown &&
-	    a.prepend == b.prepend;
-}
 
 struct route_decision {
 	bool announce;

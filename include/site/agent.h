@@ -31,6 +31,7 @@ struct agent_env {
 	const struct conf *conf; /* conf->agent is not NULL */
 	size_t kind_pinger;      /* in the keeper's table */
 	size_t kind_runner;
+	size_t kind_meter; /* a runner that may ask nft */
 	size_t kind_sweeper;
 };
 

@@ -5,6 +5,7 @@
  * agent_state -- the agent's inside, shared by its own files (agent*.c, uplink,
  * sweep_link) and by nobody else.
  */
+#include "core/drain.h"
 #include "core/route.h"
 #include "site/agent.h"
 #include "site/checker.h"
@@ -13,6 +14,7 @@
 #include "store/intent_book.h"
 
 struct agent_guards;
+struct agent_drain;
 struct probe_api;
 struct uplink;
 struct sweep_link;
@@ -26,6 +28,8 @@ struct agent_prefix {
 	struct route_decision decision;
 	int64_t decided_ms;      /* wall: since when */
 	bool withdraw_forbidden; /* the controller gave no permit */
+	struct drain_stage drain;
+	enum drain_wait drain_wait;
 };
 
 struct agent {
@@ -41,6 +45,7 @@ struct agent {
 	struct reconcile *reconcile;
 	struct intent_book intents;
 	struct agent_guards *guards;
+	struct agent_drain *drain;
 	/* The experiment that holds the test prefix withdrawn; 0: none. */
 	uint32_t test_experiment;
 	struct loop_timer *test_confirm;

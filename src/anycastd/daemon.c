@@ -40,6 +40,7 @@ enum worker_index {
 	WORKER_STORE,
 	WORKER_PINGER,
 	WORKER_RUNNER,
+	WORKER_METER,
 	WORKER_SWEEPER,
 	WORKER_COLLECTOR,
 	WORKER_COUNT
@@ -50,6 +51,8 @@ static const struct worker_kind kinds[WORKER_COUNT] = {
 	[WORKER_STORE] = { "anycastd-store", store_main, 0 },
 	[WORKER_PINGER] = { "anycastd-pinger", pinger_main, RIGHT_NET_RAW },
 	[WORKER_RUNNER] = { "anycastd-runner", runner_main, 0 },
+	[WORKER_METER] = { "anycastd-meter", runner_main,
+	    RIGHT_NET_ADMIN | RIGHT_HANDED_ON },
 	[WORKER_SWEEPER] = { "anycastd-sweep", sweeper_main, RIGHT_NET_RAW },
 	[WORKER_COLLECTOR] = { "anycastd-feeds", collector_main, 0 },
 };
@@ -143,6 +146,7 @@ start_roles(struct daemon *d, struct err *err)
 			.conf = d->conf,
 			.kind_pinger = WORKER_PINGER,
 			.kind_runner = WORKER_RUNNER,
+			.kind_meter = WORKER_METER,
 			.kind_sweeper = WORKER_SWEEPER };
 
 		d->agent = agent_new(&env, err);

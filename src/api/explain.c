@@ -6,20 +6,21 @@
 #include <string.h>
 
 #include "api/guard_acts.h"
+#include "api/explain_site.h"
 #include "bird/include.h"
 #include "core/route.h"
 #include "store/intent_row.h"
 
-static const char *
-text_of(const json_t *obj, const char *key)
+const char *
+explain_text(const json_t *obj, const char *key)
 {
 	const char *text = json_string_value(json_object_get(obj, key));
 
 	return text != NULL ? text : "";
 }
 
-static int64_t
-number_of(const json_t *obj, const char *key)
+int64_t
+explain_number(const json_t *obj, const char *key)
 {
 	return json_integer_value(json_object_get(obj, key));
 }
@@ -32,7 +33,7 @@ find_service(const json_t *site, const char *name)
 	size_t i;
 
 	json_array_foreach (json_object_get(site, "services"), i, service) {
-		if (strcmp(text_of(service, "service"), name) == 0)
+		if (strcmp(explain_text(service, "service"), name) == 0)
 			return service;
 	}
 	return NULL;
@@ -42,7 +43,7 @@ static enum health
 health_of(const json_t *obj)
 {
 	for (enum health h = 0; h < HEALTH_COUNT; h++) {
-		if (strcmp(text_of(obj, "health"), health_name(h)) == 0)
+		if (strcmp(explain_text(obj, "health"), health_name(h)) == 0)
 			return h;
 	}
 	return HEALTH_UNKNOWN;
@@ -64,22 +65,70 @@ intents_of(const json_t *site, struct intent_set *out)
 }
 
 /* The drain that decides over a prefix of the site's status, or NULL. */
-static const struct intent *
-drain_over(const json_t *site, const json_t *prefix,
+const struct intent *
+explain_drain_over(const json_t *site, const json_t *prefix,
     const struct intent_set *set)
 {
 	struct prefix p;
-	const struct intent_target target = { .site = text_of(site, "site"),
-		.service = text_of(prefix, "service"),
+	const struct intent_target target = { .site =
+						  explain_text(site, "site"),
+		.service = explain_text(prefix, "service"),
 		.prefix = &p };
 
-	if (prefix_parse(text_of(prefix, "prefix"), &p, NULL) == -1)
+	if (prefix_parse(explain_text(prefix, "prefix"), &p, NULL) == -1)
 		return NULL;
 	return intent_set_drain_over(set, &target);
 }
 
-static struct route_inputs
-route_inputs_of(const json_t *site, const json_t *prefix,
+static const char *
+drain_step(const json_t *prefix)
+{
+	return explain_text(json_object_get(prefix, "drain"), "step");
+}
+
+/* An agent that does not tell of steps has one. */
+static bool
+is_drained(const json_t *site, const json_t *prefix,
+    const struct intent_set *intents)
+{
+	const char *step = drain_step(prefix);
+
+	if (step[0] == '\0')
+		return explain_drain_over(site, prefix, intents) != NULL;
+	return strcmp(step, "withdraw") == 0 || strcmp(step, "drained") == 0;
+}
+
+bool
+explain_is_affected(const json_t *site, const json_t *prefix,
+    const struct intent_set *wanted, bool is_down)
+{
+	bool is_wanted = explain_drain_over(site, prefix, wanted) != NULL;
+	const char *step = drain_step(prefix);
+
+	if (!json_is_string(json_object_get(prefix, "service")))
+		return false;
+	if (is_down)
+		return is_wanted && strcmp(step, "drained") != 0;
+	return !is_wanted && step[0] != '\0' && strcmp(step, "normal") != 0;
+}
+
+/* What stands at the route, if a gentle step is what put it there. */
+static struct route_attrs
+drain_attrs_of(const json_t *prefix)
+{
+	int64_t prepend = explain_number(prefix, "prepend");
+
+	return (struct route_attrs){
+		.graceful_shutdown =
+		    json_is_true(json_object_get(prefix, "graceful_shutdown")),
+		.prepend = prepend > 0 && prepend <= ROUTE_PREPEND_MAX
+		    ? (uint8_t)prepend
+		    : 0,
+	};
+}
+
+struct route_inputs
+explain_route_inputs(const json_t *site, const json_t *prefix,
     const struct intent_set *intents)
 {
 	const char *service =
@@ -92,17 +141,18 @@ route_inputs_of(const json_t *site, const json_t *prefix,
 		.health = service != NULL
 		    ? health_of(find_service(site, service))
 		    : HEALTH_UNKNOWN,
-		.drained = drain_over(site, prefix, intents) != NULL,
-		.test_withdrawn = number_of(site, "test_experiment") != 0,
-		.frozen = guard_check_frozen(intents, text_of(site, "site"),
-			      NULL) == -1,
+		.drained = is_drained(site, prefix, intents),
+		.attrs = drain_attrs_of(prefix),
+		.test_withdrawn = explain_number(site, "test_experiment") != 0,
+		.frozen = guard_check_frozen(intents,
+			      explain_text(site, "site"), NULL) == -1,
 		.withdraw_forbidden =
 		    json_is_false(json_object_get(prefix, "permit")),
 		.braked = json_is_true(json_object_get(prefix, "braked")),
 		.damped_up = json_is_true(json_object_get(damping, "up")),
 		.damped_down = json_is_true(json_object_get(damping, "down")),
 		.announced_before =
-		    strcmp(text_of(prefix, "desired"), "announced") == 0,
+		    strcmp(explain_text(prefix, "desired"), "announced") == 0,
 	};
 }
 
@@ -147,20 +197,20 @@ add_service_inputs(json_t *list, const json_t *service)
 		healthy += health_of(probe) == HEALTH_HEALTHY;
 	}
 	(void)snprintf(name, sizeof(name), "health of service %.80s",
-	    text_of(service, "service"));
+	    explain_text(service, "service"));
 	(void)snprintf(detail, sizeof(detail),
 	    "%u of %zu probes are healthy, needs %lld", healthy, n,
-	    (long long)number_of(service, "need"));
+	    (long long)explain_number(service, "need"));
 	add_input(list, name, health_name(health_of(service)),
-	    number_of(service, "since_ms"), detail);
+	    explain_number(service, "since_ms"), detail);
 	json_array_foreach (json_object_get(service, "probes"), i, probe) {
 		(void)snprintf(name, sizeof(name), "probe %.80s",
-		    text_of(probe, "probe"));
+		    explain_text(probe, "probe"));
 		(void)snprintf(detail, sizeof(detail), "%.20s %.200s: %.200s",
-		    text_of(probe, "kind"), text_of(probe, "target"),
-		    text_of(probe, "detail"));
+		    explain_text(probe, "kind"), explain_text(probe, "target"),
+		    explain_text(probe, "detail"));
 		add_input(list, name, health_name(health_of(probe)),
-		    number_of(probe, "since_ms"), detail);
+		    explain_number(probe, "since_ms"), detail);
 	}
 }
 
@@ -182,7 +232,7 @@ add_drain_input(json_t *list, const struct intent *drain)
 static void
 add_when_lost_input(json_t *list, const json_t *service, const json_t *prefix)
 {
-	const char *what = text_of(service, "when_lost");
+	const char *what = explain_text(service, "when_lost");
 	bool is_last = json_is_false(json_object_get(prefix, "permit"));
 
 	if (what[0] == '\0')
@@ -213,9 +263,9 @@ add_guard_inputs(json_t *list, const json_t *site)
 
 	json_array_foreach (json_object_get(site, "guards"), i, guard) {
 		(void)snprintf(name, sizeof(name), "guard %.40s",
-		    text_of(guard, "guard"));
-		add_input(list, name, text_of(guard, "state"), 0,
-		    text_of(guard, "why"));
+		    explain_text(guard, "guard"));
+		add_input(list, name, explain_text(guard, "state"), 0,
+		    explain_text(guard, "why"));
 	}
 }
 
@@ -245,15 +295,16 @@ add_damping_input(json_t *list, const json_t *prefix)
 	const json_t *d = json_object_get(prefix, "damping");
 	char detail[256];
 
-	if (number_of(d, "penalty") == 0 && number_of(d, "updates") == 0)
+	if (explain_number(d, "penalty") == 0 &&
+	    explain_number(d, "updates") == 0)
 		return;
 	(void)snprintf(detail, sizeof(detail),
 	    "penalty %lld, %lld updates in its budget, %s announces it too; free in %lld s",
-	    (long long)number_of(d, "penalty"),
-	    (long long)number_of(d, "updates"),
+	    (long long)explain_number(d, "penalty"),
+	    (long long)explain_number(d, "updates"),
 	    json_is_true(json_object_get(d, "last")) ? "nobody that is known of"
 						     : "another site",
-	    (long long)(number_of(d, "wait_ms") + 999) / 1000);
+	    (long long)(explain_number(d, "wait_ms") + 999) / 1000);
 	add_input(list, "flaps",
 	    json_is_true(json_object_get(d, "up")) ||
 		    json_is_true(json_object_get(d, "down"))
@@ -266,17 +317,18 @@ static void
 add_bird_input(json_t *list, const json_t *site, const json_t *prefix)
 {
 	const json_t *bird = json_object_get(site, "bird");
-	const char *error = text_of(bird, "last_error");
+	const char *error = explain_text(bird, "last_error");
 	char detail[512];
 
 	(void)snprintf(detail, sizeof(detail),
 	    "bird %.32s %.32s, %lld of %lld sessions up, exported to %lld%s%.260s",
-	    text_of(bird, "version"), text_of(bird, "state"),
-	    (long long)number_of(bird, "sessions_up"),
-	    (long long)number_of(bird, "sessions_all"),
-	    (long long)number_of(prefix, "exported_to"),
+	    explain_text(bird, "version"), explain_text(bird, "state"),
+	    (long long)explain_number(bird, "sessions_up"),
+	    (long long)explain_number(bird, "sessions_all"),
+	    (long long)explain_number(prefix, "exported_to"),
 	    error[0] != '\0' ? ": " : "", error);
-	add_input(list, "route in bird", text_of(prefix, "real"), 0, detail);
+	add_input(list, "route in bird", explain_text(prefix, "real"), 0,
+	    detail);
 }
 
 static json_t *
@@ -285,12 +337,13 @@ inputs_json(const json_t *site, const json_t *prefix,
 {
 	const char *service =
 	    json_string_value(json_object_get(prefix, "service"));
-	int64_t experiment = number_of(site, "test_experiment");
+	int64_t experiment = explain_number(site, "test_experiment");
 	json_t *list = json_array();
 
 	if (service != NULL) {
 		add_service_inputs(list, find_service(site, service));
-		add_drain_input(list, drain_over(site, prefix, intents));
+		add_drain_input(list,
+		    explain_drain_over(site, prefix, intents));
 		add_permit_input(list, prefix);
 		add_damping_input(list, prefix);
 		add_guard_inputs(list, site);
@@ -310,7 +363,7 @@ static bool
 prefix_matches(const json_t *obj, const struct prefix *only,
     struct prefix *found)
 {
-	return prefix_parse(text_of(obj, "prefix"), found, NULL) == 0 &&
+	return prefix_parse(explain_text(obj, "prefix"), found, NULL) == 0 &&
 	    (only == NULL || prefix_equal(found, only));
 }
 
@@ -329,7 +382,7 @@ explain_prefixes(const json_t *site, const struct prefix *only)
 
 		if (!prefix_matches(obj, only, &prefix))
 			continue;
-		in = route_inputs_of(site, obj, &intents);
+		in = explain_route_inputs(site, obj, &intents);
 		copy = json_copy(obj);
 		json_object_set_new(copy, "inputs",
 		    inputs_json(site, obj, &intents));
@@ -358,8 +411,12 @@ explain_changes(const json_t *site, const struct intent_set *wanted,
 	if (out == NULL)
 		abort();
 	json_array_foreach (json_object_get(site, "prefixes"), i, obj) {
-		struct route_inputs in = route_inputs_of(site, obj, wanted);
+		struct route_inputs in =
+		    explain_route_inputs(site, obj, wanted);
 		bool before = in.announced_before, after;
+
+		/* In the end, whatever the steps on the way. */
+		in.drained = explain_drain_over(site, obj, wanted) != NULL;
 		char line[BIRD_ROUTE_LINE_BYTES];
 		struct bird_route route = { 0 };
 
@@ -389,15 +446,16 @@ explain_add_changes(const json_t *site, const struct intent_set *wanted,
 	json_object_set_new(answer, "changes",
 	    explain_changes(site, wanted, &diff));
 	json_object_set_new(answer, "include_diff", json_string(diff));
+	json_object_set_new(answer, "steps", explain_steps(site, wanted));
 	free(diff);
 }
 
 const char *
 explain_hindrance(const json_t *site)
 {
-	if (strcmp(text_of(site, "state"), "lost") == 0)
+	if (strcmp(explain_text(site, "state"), "lost") == 0)
 		return "the agent is silent: it will follow when it is back";
-	if (strcmp(text_of(json_object_get(site, "bird"), "state"),
+	if (strcmp(explain_text(json_object_get(site, "bird"), "state"),
 		"connected") != 0)
 		return "BIRD cannot be reached: ordered, not carried out yet";
 	return NULL;

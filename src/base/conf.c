@@ -30,6 +30,15 @@ static const char *const kind_names[] = {
 static_assert(sizeof(kind_names) / sizeof(kind_names[0]) == PROBE_KIND_COUNT,
     "each kind of probe has a name");
 
+static const char *const drain_names[] = {
+	[DRAIN_GRACEFUL_SHUTDOWN] = "graceful_shutdown",
+	[DRAIN_PREPEND] = "prepend",
+	[DRAIN_WITHDRAW] = "withdraw",
+};
+
+static_assert(sizeof(drain_names) / sizeof(drain_names[0]) == DRAIN_KIND_COUNT,
+    "each step of a drain has a name");
+
 static const char *const method_names[] = {
 	[CONF_METHOD_GET] = "GET",
 	[CONF_METHOD_HEAD] = "HEAD",
@@ -44,6 +53,12 @@ const char *
 conf_probe_kind_name(enum probe_kind kind)
 {
 	return kind_names[kind];
+}
+
+const char *
+conf_drain_kind_name(enum drain_kind kind)
+{
+	return drain_names[kind];
 }
 
 const char *
@@ -174,6 +189,8 @@ free_service(struct conf_service *s)
 {
 	free(s->name);
 	free(s->prefixes);
+	free(s->drain.counter.name);
+	free_list(s->drain.counter.argv);
 	for (size_t i = 0; i < s->n_probes; i++)
 		free_probe(&s->probes[i]);
 	free(s->probes);
@@ -185,6 +202,8 @@ free_agent(struct conf_agent *a)
 	free(a->site);
 	free(a->bird.socket);
 	free(a->bird.include);
+	free(a->drain.counter.name);
+	free_list(a->drain.counter.argv);
 	for (size_t i = 0; i < a->n_services; i++)
 		free_service(&a->services[i]);
 	free(a->services);

@@ -261,6 +261,10 @@ check_agent(struct conf_ck *ck, const struct conf_raw *raw,
 		    "of `services` and `test`");
 	}
 	conf_ck_leave(ck, mark);
+	conf_drain_default(&out->drain);
+	if (raw->drain != NULL &&
+	    conf_check_drain(ck, raw->drain, &out->drain) == -1)
+		return -1;
 	if (check_bird(ck, raw->bird, &out->bird) == -1 ||
 	    conf_check_services(ck, raw, out) == -1 ||
 	    check_test(ck, raw->test, out) == -1 ||
@@ -297,6 +301,8 @@ check_no_agent(struct conf_ck *ck, const struct conf_raw *raw)
 		key = "test";
 	if (raw->services != NULL)
 		key = "services";
+	if (raw->drain != NULL)
+		key = "drain";
 	if (raw->bird != NULL)
 		key = "bird";
 	if (raw->fleet == NULL && key == NULL) {

@@ -195,6 +195,59 @@ fill_probe(struct raw_probe *out, const struct conf_probe *p)
 }
 
 static void
+fill_step(struct raw_drain_step *out, const struct conf_drain_step *step)
+{
+	out->step = xstrdup(conf_drain_kind_name(step->kind));
+	if (step->kind == DRAIN_PREPEND)
+		out->times = xasprintf("%u", step->times);
+	out->hold = duration(step->hold_ms);
+	if (step->kind != DRAIN_WITHDRAW)
+		out->back = duration(step->back_ms);
+	if (step->below_per_s > 0) {
+		out->below =
+		    xasprintf("%llu", (unsigned long long)step->below_per_s);
+		out->wait_max = duration(step->wait_max_ms);
+	}
+}
+
+static struct raw_counter *
+new_counter(const struct conf_counter *c)
+{
+	struct raw_counter *out;
+
+	if (c->kind == COUNTER_NONE)
+		return NULL;
+	out = xcalloc(1, sizeof(*out));
+	if (c->kind == COUNTER_INTERFACE) {
+		out->interface = xstrdup(c->name);
+	} else if (c->kind == COUNTER_NFT) {
+		out->nft = xstrdup(c->name);
+	} else {
+		while (c->argv[out->command_count] != NULL)
+			out->command_count++;
+		out->command =
+		    xcalloc(out->command_count, sizeof(out->command[0]));
+		for (unsigned i = 0; i < out->command_count; i++)
+			out->command[i] = xstrdup(c->argv[i]);
+	}
+	return out;
+}
+
+static struct raw_drain *
+new_drain(const struct conf_drain *d)
+{
+	struct raw_drain *out = xcalloc(1, sizeof(*out));
+
+	out->steps = xcalloc(d->n_steps, sizeof(out->steps[0]));
+	out->steps_count = (unsigned)d->n_steps;
+	for (size_t i = 0; i < d->n_steps; i++)
+		fill_step(&out->steps[i], &d->steps[i]);
+	out->counter = new_counter(&d->counter);
+	out->interval = duration(d->interval_ms);
+	return out;
+}
+
+static void
 fill_service(struct raw_service *out, const struct conf_service *s)
 {
 	char buf[CONF_WHEN_LOST_BYTES];
@@ -205,6 +258,7 @@ fill_service(struct raw_service *out, const struct conf_service *s)
 	out->need =
 	    s->need == s->n_probes ? xstrdup("all") : xasprintf("%u", s->need);
 	out->when_lost = xstrdup(conf_when_lost_format(s->when_lost_ms, buf));
+	out->drain = new_drain(&s->drain);
 	out->probes = xcalloc(s->n_probes, sizeof(out->probes[0]));
 	out->probes_count = (unsigned)s->n_probes;
 	for (size_t i = 0; i < s->n_probes; i++)
@@ -330,6 +384,7 @@ fill_agent(struct conf_raw *out, const struct conf_agent *a)
 	out->bird->confirm = duration(a->bird.confirm_ms);
 	out->bird->by_hand =
 	    xstrdup(a->bird.overrule_hands ? "overrule" : "stop");
+	out->drain = new_drain(&a->drain);
 	if (a->n_services > 0) {
 		out->services =
 		    xcalloc(a->n_services, sizeof(out->services[0]));

@@ -117,29 +117,28 @@ find_kind(struct conf_ck *ck, const struct raw_probe *raw, enum probe_kind *out)
 	return 0;
 }
 
-static int
-check_exec(struct conf_ck *ck, const struct raw_probe *raw,
-    struct conf_probe *out)
+int
+conf_ck_argv(struct conf_ck *ck, char *const *args, unsigned n, char ***out)
 {
 	char shown[PRINTABLE_TEXT_BYTES];
 	size_t bytes = 0;
 
-	if (raw->exec[0][0] != '/') {
+	if (args[0][0] != '/') {
 		(void)conf_ck_enter_entry(ck, 0);
 		return conf_ck_refuse(ck,
 		    "%s: expected the absolute path of a program",
-		    printable(raw->exec[0], shown));
+		    printable(args[0], shown));
 	}
-	for (unsigned i = 0; i < raw->exec_count; i++)
-		bytes += strlen(raw->exec[i]) + 1;
+	for (unsigned i = 0; i < n; i++)
+		bytes += strlen(args[i]) + 1;
 	if (bytes > CONF_ARGS_BYTES_MAX) {
 		return conf_ck_refuse(ck,
 		    "too long, expected at most %u bytes in all",
 		    CONF_ARGS_BYTES_MAX);
 	}
-	out->argv = xcalloc(raw->exec_count + 1u, sizeof(out->argv[0]));
-	for (unsigned i = 0; i < raw->exec_count; i++)
-		out->argv[i] = xstrdup(raw->exec[i]);
+	*out = xcalloc(n + 1u, sizeof((*out)[0]));
+	for (unsigned i = 0; i < n; i++)
+		(*out)[i] = xstrdup(args[i]);
 	return 0;
 }
 
@@ -180,7 +179,7 @@ check_target(struct conf_ck *ck, const struct raw_probe *raw,
 		rc = conf_ck_addr_text(ck, raw->icmp, &out->target);
 		break;
 	case PROBE_EXEC:
-		rc = check_exec(ck, raw, out);
+		rc = conf_ck_argv(ck, raw->exec, raw->exec_count, &out->argv);
 		break;
 	case PROBE_DNS:
 		rc = check_server(ck, raw->dns, &out->target);

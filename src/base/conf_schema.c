@@ -87,6 +87,37 @@ static const cyaml_schema_value_t probe_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_probe, probe_fields),
 };
 
+static const cyaml_schema_field_t drain_step_fields[] = {
+	NEEDED_TEXT(struct raw_drain_step, step),
+	TEXT(struct raw_drain_step, times),
+	TEXT(struct raw_drain_step, hold),
+	TEXT(struct raw_drain_step, back),
+	TEXT(struct raw_drain_step, below),
+	TEXT(struct raw_drain_step, wait_max),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t drain_step_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_drain_step,
+	    drain_step_fields),
+};
+
+static const cyaml_schema_field_t counter_fields[] = {
+	QUOTED_TEXT(struct raw_counter, interface),
+	TEXT(struct raw_counter, nft),
+	LIST(struct raw_counter, command, CYAML_FLAG_OPTIONAL | CYAML_FLAG_FLOW,
+	    &quoted_entry, 1, CONF_ARGS_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t drain_fields[] = {
+	LIST(struct raw_drain, steps, CYAML_FLAG_DEFAULT, &drain_step_entry, 1,
+	    DRAIN_KIND_COUNT),
+	MAPPING(struct raw_drain, counter, counter_fields),
+	TEXT(struct raw_drain, interval),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t service_fields[] = {
 	NEEDED_TEXT(struct raw_service, name),
 	LIST(struct raw_service, prefixes, CYAML_FLAG_DEFAULT, &text_entry, 1,
@@ -95,6 +126,7 @@ static const cyaml_schema_field_t service_fields[] = {
 	TEXT(struct raw_service, when_lost),
 	LIST(struct raw_service, probes, CYAML_FLAG_DEFAULT, &probe_entry, 1,
 	    CONF_PROBES_MAX),
+	MAPPING(struct raw_service, drain, drain_fields),
 	CYAML_FIELD_END,
 };
 
@@ -248,6 +280,7 @@ static const cyaml_schema_field_t conf_fields[] = {
 	TEXT(struct conf_raw, read_socket_mode),
 	TEXT(struct conf_raw, metrics),
 	MAPPING(struct conf_raw, bird, bird_fields),
+	MAPPING(struct conf_raw, drain, drain_fields),
 	LIST(struct conf_raw, services, CYAML_FLAG_OPTIONAL, &service_entry, 0,
 	    CONF_SERVICES_MAX),
 	MAPPING(struct conf_raw, test, test_fields),

@@ -89,6 +89,16 @@ check_when_lost(struct conf_ck *ck, const char *text, struct conf_service *out)
 }
 
 static int
+check_service_drain(struct conf_ck *ck, const struct raw_service *raw,
+    const struct conf_drain *site, struct conf_service *out)
+{
+	if (raw->drain != NULL)
+		return conf_check_drain(ck, raw->drain, &out->drain);
+	conf_drain_copy(site, &out->drain);
+	return 0;
+}
+
+static int
 check_service(struct conf_ck *ck, const struct raw_service *raw,
     struct conf_service *out)
 {
@@ -200,6 +210,8 @@ conf_check_services(struct conf_ck *ck, const struct conf_raw *raw,
 
 		if (check_service(ck, &raw->services[i], &out->services[i]) ==
 			-1 ||
+		    check_service_drain(ck, &raw->services[i], &out->drain,
+			&out->services[i]) == -1 ||
 		    check_service_name(ck, out, i) == -1)
 			return -1;
 		n_prefixes += out->services[i].n_prefixes;

@@ -123,12 +123,15 @@ static const struct rule {
 struct route_decision
 route_decide(const struct route_inputs *in)
 {
+	const struct route_attrs none = { 0 };
+
 	for (enum route_rule i = 0; i < ROUTE_RULE_COUNT; i++) {
 		bool announce = rules[i].outcome == ANNOUNCE ||
 		    (rules[i].outcome == KEEP && in->announced_before);
 
 		if (rules[i].kind == in->kind && rules[i].applies(in))
 			return (struct route_decision){ .announce = announce,
+				.attrs = announce ? in->attrs : none,
 				.rule = i };
 	}
 	/* Not reached: each kind has a rule for whatever is left. */

@@ -8,7 +8,7 @@
 #include "fleet/reply_book.h"
 
 static const char *const site_states[] = { "announcing", "degraded", "diverged",
-	"drained", "isolated", "lost", "sick", "unknown", NULL };
+	"drained", "draining", "isolated", "lost", "sick", "unknown", NULL };
 
 /* What an agent of another version says counts as unknown. */
 static const char *

@@ -37,7 +37,8 @@ site_state(const struct controller *c, const struct fleet_site *s)
 	if (!fleet_site_is_live(s))
 		return "lost";
 	if (intent_set_drain(&c->intents.set, s->name) != NULL)
-		return "drained";
+		return own != NULL && strcmp(own, "drained") == 0 ? "drained"
+								  : "draining";
 	return own != NULL ? own : "unknown";
 }
 

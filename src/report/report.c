@@ -129,6 +129,7 @@ report_state_ink(const char *state)
 		{ "announcing", TABLE_GREEN },
 		{ "healthy", TABLE_GREEN },
 		{ "drained", TABLE_BOLD },
+		{ "draining", TABLE_BOLD },
 		{ "unknown", TABLE_BOLD },
 		{ "degraded", TABLE_RED },
 		{ "isolated", TABLE_RED },

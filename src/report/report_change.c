@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/num.h"
 #include "report/job.h"
 #include "report/text.h"
 
@@ -37,6 +38,56 @@ put_diff(struct report_job *job, const char *diff)
 	fputs("in the route file of BIRD:\n    ", job->out);
 	text_put_lines(job->out, diff, "    ");
 	fputc('\n', job->out);
+}
+
+/* "below 100/s" and so on: what a step waits for. */
+static void
+put_condition(struct report_job *job, const json_t *step)
+{
+	int64_t hold_ms = fields_count_or(&job->f, step, "hold_ms", 0);
+	int64_t below = fields_count_or(&job->f, step, "below", 0);
+	int64_t wait_ms = fields_count_or(&job->f, step, "wait_max_ms", 0);
+	char buf[DURATION_TEXT_BYTES];
+
+	if (hold_ms > 0) {
+		fprintf(job->out, ", held for %s",
+		    num_format_duration_ms(hold_ms, buf));
+	}
+	if (below > 0) {
+		fprintf(job->out, ", until traffic is below %lld/s",
+		    (long long)below);
+	}
+	if (wait_ms > 0) {
+		fprintf(job->out, " or %s have passed",
+		    num_format_duration_ms(wait_ms, buf));
+	}
+	fputc('\n', job->out);
+}
+
+static void
+put_steps(struct report_job *job, const json_t *steps)
+{
+	const json_t *step;
+	size_t i;
+
+	if (json_array_size(steps) == 0)
+		return;
+	fputs("step by step:\n", job->out);
+	json_array_foreach (steps, i, step) {
+		const char *diff =
+		    fields_text_or(&job->f, step, "include_diff", "");
+
+		fprintf(job->out, "  %zu. ", i + 1);
+		text_put(job->out, fields_text(&job->f, step, "service"));
+		fputs(": ", job->out);
+		text_put(job->out, fields_text(&job->f, step, "step"));
+		put_condition(job, step);
+		if (diff[0] != '\0') {
+			fputs("       ", job->out);
+			text_put_lines(job->out, diff, "       ");
+			fputc('\n', job->out);
+		}
+	}
 }
 
 static void
@@ -91,6 +142,7 @@ drain_body(struct report_job *job, const json_t *doc)
 	put_changes(job, fields_array(&job->f, doc, "changes"));
 	put_warning(job, doc);
 	put_diff(job, fields_text_or(&job->f, doc, "include_diff", ""));
+	put_steps(job, fields_array_opt(&job->f, doc, "steps"));
 	put_landing(job, fields_array_opt(&job->f, doc, "landing"));
 	if (dry_run)
 		fputs("nothing was changed\n", job->out);
@@ -119,6 +171,7 @@ restore_body(struct report_job *job, const json_t *doc)
 	}
 	put_changes(job, fields_array(&job->f, doc, "changes"));
 	put_warning(job, doc);
+	put_steps(job, fields_array_opt(&job->f, doc, "steps"));
 }
 
 int

@@ -10,9 +10,11 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/xalloc.h"
+#include "site/agent_drain.h"
 #include "site/agent_guards.h"
 #include "site/agent_state.h"
 #include "site/clients_link.h"
+#include "site/meter.h"
 #include "site/probe_api.h"
 #include "site/sweep_link.h"
 #include "site/uplink.h"
@@ -32,23 +34,19 @@ agent_route_inputs(const struct agent *a, const struct agent_prefix *p)
 {
 	size_t i = (size_t)(p - a->prefixes);
 	bool is_test = p->service == NO_SERVICE;
-	const struct intent_target target = { .site = a->conf->site,
-		.service = is_test ? "" : a->conf->services[p->service].name,
-		.prefix = &p->prefix };
-
 	struct route_inputs in = {
 		.kind = is_test ? ROUTE_TEST : ROUTE_SERVICE,
 		.health = is_test ? HEALTH_UNKNOWN
 				  : checker_service(a->checker, p->service),
-		.drained = !is_test &&
-		    intent_set_drain_over(&a->intents.set, &target) != NULL,
 		.test_withdrawn = a->test_experiment != 0,
 		.withdraw_forbidden = p->withdraw_forbidden,
 		.announced_before = reconcile_wanted(a->reconcile, i),
 	};
 
-	if (!is_test)
+	if (!is_test) {
+		agent_drain_fill(a, p, &in);
 		agent_guards_fill(a->guards, p, &in);
+	}
 	return in;
 }
 
@@ -86,6 +84,7 @@ decide_all(struct agent *a)
 {
 	bool is_changed = false;
 
+	agent_drain_step(a->drain);
 	agent_guards_step(a->guards);
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		struct agent_prefix *p = &a->prefixes[i];
@@ -94,6 +93,7 @@ decide_all(struct agent *a)
 
 		p->decision = route_decide(&in);
 		if (p->decision.announce != before.announce ||
+		    !route_attrs_equal(p->decision.attrs, before.attrs) ||
 		    p->decision.rule != before.rule || p->decided_ms == 0) {
 			p->decided_ms = wall_now_ms();
 			is_changed = true;
@@ -373,7 +373,9 @@ start_probes(struct agent *a)
 		a->pinger = worker_new(a->env.keeper, a->env.kind_pinger,
 		    &worker_ops, a);
 	}
-	if (has_probe(a->conf, PROBE_EXEC)) {
+	if (has_probe(a->conf, PROBE_EXEC) ||
+	    meters_need(a->conf->services, a->conf->n_services,
+		COUNTER_COMMAND)) {
 		a->runner = worker_new(a->env.keeper, a->env.kind_runner,
 		    &worker_ops, a);
 	}
@@ -435,8 +437,11 @@ start_reconcile(struct agent *a)
 	/* What is there before the first decision, so that events say what
 	 * really changes. */
 	for (size_t i = 0; i < a->n_prefixes; i++) {
-		a->prefixes[i].decision.announce =
-		    reconcile_wanted(a->reconcile, i);
+		struct route_want found = reconcile_get_want(a->reconcile, i);
+
+		a->prefixes[i].decision.announce = found.announced;
+		a->prefixes[i].decision.attrs = found.attrs;
+		agent_drain_adopt(a, &a->prefixes[i], found);
 	}
 }
 
@@ -476,6 +481,7 @@ agent_new(const struct agent_env *env, struct err *err)
 	start_reconcile(a);
 	a->guards = agent_guards_new(a);
 	start_probes(a);
+	a->drain = agent_drain_new(a);
 	if (a->conf->test.n_prefixes > 0 && a->conf->controller != NULL)
 		a->sweep = sweep_link_new(a);
 	if (a->conf->controller != NULL)
@@ -517,6 +523,7 @@ agent_free(struct agent *a)
 	sweep_link_free(a->sweep);
 	probe_api_free(a->probe_api);
 	checker_free(a->checker);
+	agent_drain_free(a->drain);
 	probe_env_free(a->probes);
 	worker_free(a->pinger);
 	worker_free(a->runner);

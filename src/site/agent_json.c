@@ -8,6 +8,7 @@
 #include "api/drain.h"
 #include "api/explain.h"
 #include "site/agent_guards.h"
+#include "site/agent_drain.h"
 #include "site/agent_state.h"
 #include "site/clients_link.h"
 #include "site/sweep_link.h"
@@ -59,14 +60,15 @@ services_json(const struct agent *a)
 		for (size_t p = 0; p < a->conf->services[s].n_probes; p++)
 			json_array_append_new(probes, probe_json(a, s, p));
 		json_array_append_new(list,
-		    json_pack("{s:s, s:s, s:b, s:I, s:I, s:s, s:o}", "service",
-			conf->name, "health",
+		    json_pack("{s:s, s:s, s:b, s:I, s:I, s:s, s:o, s:o}",
+			"service", conf->name, "health",
 			health_name(checker_service(a->checker, s)),
 			"unknown_too_long", a->overdue[s], "since_ms",
 			(json_int_t)checker_service_since_ms(a->checker, s),
 			"need", (json_int_t)conf->need, "when_lost",
 			conf_when_lost_format(conf->when_lost_ms, lost),
-			"probes", probes));
+			"probes", probes, "drain",
+			agent_drain_service_json(a, s)));
 	}
 	return list;
 }
@@ -80,7 +82,7 @@ prefix_json(const struct agent *a, size_t i)
 	struct route_attrs attrs = reconcile_real_attrs(a->reconcile, i);
 
 	return json_pack("{s:s, s:s?, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:b, "
-			 "s:b, s:I}",
+			 "s:b, s:I, s:o}",
 	    "prefix", prefix_format(&p->prefix, text), "service",
 	    service_name(a, p), "desired", announced_name(p->decision.announce),
 	    "real", route_real_name(reconcile_real(a->reconcile, i)),
@@ -90,7 +92,8 @@ prefix_json(const struct agent *a, size_t i)
 	    (json_int_t)p->decided_ms, "diverged_for_ms",
 	    (json_int_t)reconcile_diverged_ms(a->reconcile, i), "permit",
 	    !p->withdraw_forbidden, "graceful_shutdown",
-	    attrs.graceful_shutdown, "prepend", (json_int_t)attrs.prepend);
+	    attrs.graceful_shutdown, "prepend", (json_int_t)attrs.prepend,
+	    "drain", agent_drain_prefix_json(a, p));
 }
 
 static json_t *
@@ -144,7 +147,7 @@ site_state(const struct agent *a)
 	size_t sick = 0, unknown = 0;
 
 	if (intent_set_drain(&a->intents.set, a->conf->site) != NULL)
-		return "drained";
+		return agent_drain_is_over(a) ? "drained" : "draining";
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		if (reconcile_diverged_ms(a->reconcile, i) > 0)
 			return "diverged";

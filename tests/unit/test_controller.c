@@ -444,7 +444,7 @@ test_intents_of_a_console_are_merged(void **state)
 	assert_int_equal(get(h, "/v1/sites/akl/orders?after=0"), 200);
 	assert_answer_has(h, "\"id\":\"at-akl\"");
 	assert_int_equal(get(h, "/v1/status"), 200);
-	assert_answer_has(h, "\"state\":\"drained\"");
+	assert_answer_has(h, "\"state\":\"draining\"");
 	(void)snprintf(now, sizeof(now), "%lld", (long long)wall_now_ms());
 	report_intent(h, 0, now, "uid 7");
 	assert_int_equal(get(h, "/v1/sites/akl/orders?after=0"), 200);

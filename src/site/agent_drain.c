@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "site/agent_drain.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/guard_acts.h"
+#include "base/xalloc.h"
+#include "core/drain.h"
+#include "site/meter.h"
+
+/* What moved in one service in one step: one event, not one per prefix. */
+struct moves {
+	const char *from, *to;
+	size_t n;
+	bool went_on;
+};
+
+struct agent_drain {
+	struct agent *agent;
+	struct loop_timer *timer; /* something may move then */
+	struct meters *meters;
+	struct worker *nft_runner;
+	struct probe_env *nft;
+	struct moves *moves; /* of each service */
+};
+
+static const struct conf_drain *
+conf_of(const struct agent *a, const struct agent_prefix *p)
+{
+	return &a->conf->services[p->service].drain;
+}
+
+static const struct intent *
+drain_over(const struct agent *a, const struct agent_prefix *p)
+{
+	const struct intent_target target = { .site = a->conf->site,
+		.service = a->conf->services[p->service].name,
+		.prefix = &p->prefix };
+
+	return intent_set_drain_over(&a->intents.set, &target);
+}
+
+void
+agent_drain_adopt(struct agent *a, struct agent_prefix *p,
+    struct route_want found)
+{
+	if (p->service == NO_SERVICE)
+		return;
+	p->drain = drain_adopt(conf_of(a, p), found.announced, found.attrs,
+	    drain_over(a, p) != NULL);
+	p->drain.since = mono_now();
+}
+
+void
+agent_drain_fill(const struct agent *a, const struct agent_prefix *p,
+    struct route_inputs *in)
+{
+	in->drained = drain_withdraws(conf_of(a, p), &p->drain);
+	in->attrs = drain_attrs(conf_of(a, p), &p->drain);
+}
+
+bool
+agent_drain_is_over(const struct agent *a)
+{
+	if (intent_set_drain(&a->intents.set, a->conf->site) == NULL)
+		return false;
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		if (a->prefixes[i].service != NO_SERVICE &&
+		    !a->prefixes[i].drain.is_drained)
+			return false;
+	}
+	return true;
+}
+
+/* ---- steps ---- */
+
+static void
+note_moves(const struct agent_drain *d, size_t s)
+{
+	const struct moves *m = &d->moves[s];
+	char subject[CONF_NAME_MAX + 16], what[96], reason[96];
+	const struct store_event ev = { .kind = "drain",
+		.subject = subject,
+		.what = what,
+		.reason = reason };
+
+	if (m->n == 0)
+		return;
+	(void)snprintf(subject, sizeof(subject), "service/%s",
+	    d->agent->conf->services[s].name);
+	(void)snprintf(what, sizeof(what), "%s -> %s", m->from, m->to);
+	(void)snprintf(reason, sizeof(reason), "%zu prefix%s%s", m->n,
+	    m->n == 1 ? "" : "es",
+	    m->went_on ? ": went on with traffic left, wait_max is over" : "");
+	agent_note(d->agent, &ev);
+}
+
+/* Returns when to look again, or -1. */
+static int64_t
+step_prefix(struct agent_drain *d, struct agent_prefix *p)
+{
+	const struct agent *a = d->agent;
+	const struct conf_drain *conf = conf_of(a, p);
+	const struct intent *over = drain_over(a, p);
+	struct moves *m = &d->moves[p->service];
+	const char *from = drain_stage_name(conf, &p->drain);
+	struct drain_input in = { .wanted = over != NULL,
+		.at_once = over != NULL && over->at_once,
+		.now = mono_now() };
+	struct drain_result r;
+
+	in.traffic_known =
+	    meters_rate(d->meters, p->service, &in.traffic_per_s);
+	r = drain_advance(conf, &p->drain, &in);
+	p->drain_wait = r.wait;
+	if (r.moved) {
+		if (m->n == 0)
+			m->from = from;
+		m->to = drain_stage_name(conf, &p->drain);
+		m->n++;
+		m->went_on |= r.went_on;
+	}
+	return r.next_ms;
+}
+
+void
+agent_drain_step(struct agent_drain *d)
+{
+	struct agent *a = d->agent;
+	int64_t next_ms = -1;
+
+	/* A freeze holds every step where it is. */
+	if (guard_check_frozen(&a->intents.set, a->conf->site, NULL) == -1)
+		return;
+	for (size_t s = 0; s < a->conf->n_services; s++)
+		d->moves[s] = (struct moves){ 0 };
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		int64_t ms;
+
+		if (a->prefixes[i].service == NO_SERVICE)
+			continue;
+		ms = step_prefix(d, &a->prefixes[i]);
+		if (ms >= 0 && (next_ms == -1 || ms < next_ms))
+			next_ms = ms;
+	}
+	for (size_t s = 0; s < a->conf->n_services; s++)
+		note_moves(d, s);
+	if (next_ms >= 0) {
+		loop_timer_set(d->timer, next_ms);
+	} else {
+		loop_timer_cancel(d->timer);
+	}
+}
+
+static void
+on_timer(struct loop *lp, void *arg)
+{
+	struct agent_drain *d = arg;
+
+	(void)lp;
+	agent_decide(d->agent);
+}
+
+static bool
+is_waiting_for_traffic(const struct agent *a)
+{
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		enum drain_wait wait = a->prefixes[i].drain_wait;
+
+		if (wait == DRAIN_WAIT_TRAFFIC || wait == DRAIN_WAIT_COUNTER)
+			return true;
+	}
+	return false;
+}
+
+static void
+on_reading(void *arg)
+{
+	struct agent_drain *d = arg;
+
+	if (is_waiting_for_traffic(d->agent))
+		agent_decide(d->agent);
+}
+
+/* ---- life ---- */
+
+static void
+on_worker_msg(struct worker *w, const struct chan_msg *msg, void *arg)
+{
+	struct agent_drain *d = arg;
+
+	probe_env_on_worker_msg(d->nft, w, msg);
+}
+
+static void
+on_worker_lost(struct worker *w, void *arg)
+{
+	struct agent_drain *d = arg;
+
+	probe_env_on_worker_lost(d->nft, w);
+}
+
+static void
+start_nft_runner(struct agent_drain *d)
+{
+	static const struct worker_ops ops = { .on_msg = on_worker_msg,
+		.on_lost = on_worker_lost };
+
+	d->nft = probe_env_new(d->agent->env.lp);
+	d->nft_runner =
+	    worker_new(d->agent->env.keeper, d->agent->env.kind_meter, &ops, d);
+	probe_env_set_workers(d->nft, NULL, d->nft_runner);
+}
+
+struct agent_drain *
+agent_drain_new(struct agent *a)
+{
+	struct agent_drain *d = xcalloc(1, sizeof(*d));
+	struct meters_env env = { .lp = a->env.lp,
+		.commands = a->probes,
+		.on_reading = on_reading,
+		.arg = d };
+
+	d->agent = a;
+	d->timer = loop_timer_new(a->env.lp, on_timer, d);
+	d->moves = xcalloc(a->conf->n_services, sizeof(*d->moves));
+	if (meters_need(a->conf->services, a->conf->n_services, COUNTER_NFT))
+		start_nft_runner(d);
+	env.nft = d->nft;
+	d->meters = meters_new(&env, a->conf->services, a->conf->n_services);
+	return d;
+}
+
+void
+agent_drain_free(struct agent_drain *d)
+{
+	if (d == NULL)
+		return;
+	meters_free(d->meters);
+	if (d->nft != NULL)
+		probe_env_free(d->nft);
+	worker_free(d->nft_runner);
+	loop_timer_free(d->timer);
+	free(d->moves);
+	free(d);
+}
+
+/* ---- JSON ---- */
+
+json_t *
+agent_drain_prefix_json(const struct agent *a, const struct agent_prefix *p)
+{
+	if (p->service == NO_SERVICE)
+		return json_null();
+	return json_pack("{s:s, s:s, s:I}", "step",
+	    drain_stage_name(conf_of(a, p), &p->drain), "waits_for",
+	    drain_wait_name(p->drain_wait), "for_ms",
+	    (json_int_t)(p->drain.at > 0
+		    ? mono_diff_ms(mono_now(), p->drain.since)
+		    : 0));
+}
+
+json_t *
+agent_drain_service_json(const struct agent *a, size_t s)
+{
+	const struct conf_drain *conf = &a->conf->services[s].drain;
+	json_t *steps = json_array(), *doc;
+	double per_s = 0;
+
+	for (size_t i = 0; i < conf->n_steps; i++) {
+		const struct conf_drain_step *step = &conf->steps[i];
+
+		json_array_append_new(steps,
+		    json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "step",
+			conf_drain_kind_name(step->kind), "times",
+			(json_int_t)step->times, "hold_ms",
+			(json_int_t)step->hold_ms, "back_ms",
+			(json_int_t)step->back_ms, "below",
+			(json_int_t)step->below_per_s, "wait_max_ms",
+			(json_int_t)step->wait_max_ms));
+	}
+	doc = json_pack("{s:o, s:s, s:s, s:n}", "steps", steps, "counter",
+	    meters_name(a->drain->meters, s), "trouble",
+	    meters_trouble(a->drain->meters, s), "per_s");
+	if (meters_rate(a->drain->meters, s, &per_s))
+		json_object_set_new(doc, "per_s", json_real(per_s));
+	return doc;
+}
