@@ -46,6 +46,7 @@ struct report_counter {
 	const char *key, *label;
 };
 #define REPORT_COUNTERS 8
+#define REPORT_SITE_COUNTERS 6 /* the first ones are told of each site, too */
 extern const struct report_counter report_counters[REPORT_COUNTERS];
 
 /* A table of HEIRS; "unknown" is always the last row. */

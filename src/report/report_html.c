@@ -254,6 +254,43 @@ put_counters(struct report_job *job, const json_t *experiment)
 }
 
 static void
+put_site_counters(struct report_job *job, const json_t *site)
+{
+	fputs("<tr><th scope=\"row\">", job->out);
+	markup_put(job->out, fields_text(&job->f, site, "site"));
+	for (size_t i = 0; i < REPORT_SITE_COUNTERS; i++) {
+		fputs("<td>", job->out);
+		markup_put_number(job->out,
+		    (double)fields_count_or(&job->f, site,
+			report_counters[i].key, 0));
+	}
+	fputc('\n', job->out);
+}
+
+static void
+put_replies(struct report_job *job, const json_t *experiment)
+{
+	const json_t *sites = fields_array_opt(&job->f, experiment, "replies");
+	const json_t *site;
+	size_t i;
+
+	if (json_array_size(sites) == 0)
+		return;
+	fputs("<div class=\"scroll\"><table class=\"sort\"><caption>Replies by "
+	      "the site that they came to</caption>\n<thead><tr>"
+	      "<th scope=\"col\" class=\"t\">Site",
+	    job->out);
+	for (i = 0; i < REPORT_SITE_COUNTERS; i++) {
+		fprintf(job->out, "<th scope=\"col\" class=\"n\">%s",
+		    report_counters[i].label);
+	}
+	fputs("\n<tbody>\n", job->out);
+	json_array_foreach (sites, i, site)
+		put_site_counters(job, site);
+	fputs("</table></div>\n", job->out);
+}
+
+static void
 put_experiment(struct report_job *job, const json_t *e)
 {
 	int64_t created_ms = fields_wall_ms(&job->f, e, "created_ms");
@@ -279,6 +316,7 @@ put_experiment(struct report_job *job, const json_t *e)
 		put_fact(job->out, "Reason", reason);
 	fputs("</dl>\n", job->out);
 	put_counters(job, e);
+	put_replies(job, e);
 	fputs("</section>\n", job->out);
 }
 
