@@ -66,6 +66,7 @@ SOURCES  := $(filter-out $(MAINS),$(wildcard src/*/*.c probes/*.c bird/*.c))
 OBJECTS  := $(SOURCES:%.c=$(B)/%.o)
 LIBRARY  := $(B)/libanycast.a
 PROGRAMS := $(B)/anycastd $(B)/anycastctl
+SIM      := $(patsubst %.c,$(B)/%.o,$(filter-out tests/sim/packsim.c,$(wildcard tests/sim/*.c)))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -97,6 +98,12 @@ $(B)/anycastctl: $(B)/src/anycastctl/main.o $(LIBRARY)
 	$(Q)echo "  LINK  $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LDLIBS)
 $(B)/unit/%: $(B)/tests/unit/%.o $(LIBRARY)
 	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) -lcmocka $(LDLIBS)
+# Only the unit tests that need the synthetic Internet take anything from it.
+$(B)/libsim.a: $(SIM)
+	$(Q)echo "  AR    $@"; rm -f $@; $(AR) rcs $@ $^
+$(B)/packsim: $(B)/tests/sim/packsim.o $(B)/libsim.a $(LIBRARY)
+	$(Q)echo "  LINK  $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LDLIBS)
+$(B)/unit/test_pack_sim: $(B)/libsim.a
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(LIBRARY)
 	$(Q)mkdir -p $(@D); echo "  LINK  $@"; $(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(DEPS_LIBS) $(LDLIBS)
 
@@ -152,7 +159,7 @@ fuzz:
 	$(Q)tests/run-fuzz build/fuzz $(FUZZ_SECONDS)
 
 C_FILES := $(wildcard src/*/*.c probes/*.c bird/*.c include/*/*.h tests/*.h tests/unit/*.c tests/unit/*.h tests/fuzz/*.c \
-	tests/bench/*.c)
+	tests/bench/*.c tests/sim/*.[ch])
 format:
 	clang-format -i $(C_FILES)
 format-check:

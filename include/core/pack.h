@@ -177,9 +177,10 @@ struct pack_client {
 	struct pack_rank ranks[PACK_RANKS_MAX]; /* r_0 ... r_(depth + 1) */
 	unsigned n;                             /* ranks with a site */
 	bool is_silent; /* answered in no baseline and in no experiment */
-	/* Caught at different sites with nothing withdrawn, or flipping:
-	 * the second site; else PACK_NONE. */
+	/* Of a client that flaps (PACK_UNSTABLE): the other site, and how often
+	 * it is there; else PACK_NONE, 0. */
 	uint16_t other;
+	float other_share;
 };
 
 /* Infers all ranks from the log.  The others do it themselves when needed. */
@@ -193,6 +194,16 @@ void pack_client(struct pack *p, size_t client, struct pack_client *out);
  */
 void pack_predict(struct pack *p, const struct pack_set *withdrawn,
     uint16_t *site, uint8_t *label);
+
+/* As pack_predict, with both ways of a client that flaps. */
+struct pack_prediction {
+	uint16_t site;
+	uint16_t other; /* PACK_NONE: it does not flap */
+	float other_share; /* of the time */
+	uint8_t label;
+};
+void pack_predict_split(struct pack *p, const struct pack_set *withdrawn,
+    struct pack_prediction *out);
 
 struct pack_heir {
 	uint16_t site; /* PACK_NONE: unknown */

@@ -23,13 +23,46 @@ struct pack_experiment {
 	void *column; /* n_clients codes of p->code_bytes each */
 };
 
+/*
+ * Sites whose withdrawal moves a client although its own site announces: some
+ * AS on its way then prefers another neighbour.  Readings with such a site
+ * withdrawn say nothing about the client's ranks without it.
+ */
+#define PACK_TRIGGERS_MAX 4u
+struct pack_trigger {
+	uint16_t site;
+	uint16_t with; /* only both together; PACK_NONE: site alone */
+};
+struct pack_taint {
+	struct pack_trigger trigger[PACK_TRIGGERS_MAX];
+	uint8_t n;
+};
+
+/* One client's readings, and which of them to mistrust. */
+struct pack_view {
+	const uint16_t *u; /* as_of readings */
+	struct pack_taint taint;
+	/* One of the two routes of a client that flaps: readings of the other
+	 * one's site, while that announces, are not this route's. */
+	uint16_t other;
+};
+
 /* Of one client, as pack_infer leaves it. */
 struct pack_result {
 	uint16_t site[PACK_RANKS_MAX];
 	uint8_t label[PACK_RANKS_MAX];
 	uint8_t rule[PACK_RANKS_MAX];
 	uint8_t n;
-	uint16_t other;
+	uint16_t other;    /* unstable: the other route's site */
+	float other_share; /* of the readings */
+	uint32_t route;    /* 1 + index in pack.route; 0: none */
+	struct pack_taint taint;
+};
+
+/* The other route of a client that flaps. */
+struct pack_route {
+	uint16_t site[PACK_RANKS_MAX];
+	uint8_t n;
 };
 
 struct pack {
@@ -52,6 +85,8 @@ struct pack {
 	float *next;         /* [s * n_sites + x]: of s's clients, share to x */
 	double *site_weight; /* answering clients at baseline */
 	struct pack_result *result;
+	struct pack_route *route;
+	size_t n_route, route_room;
 
 	bool is_checked; /* the following are of as_of */
 	struct pack_check checks[PACK_EXPERIMENTS_MAX];
@@ -76,6 +111,7 @@ struct pack_evidence {
 	uint16_t readings;
 	bool is_contradicted;
 	enum pack_rule rule;
+	struct pack_mask read; /* the readings */
 	struct pack_set possible; /* K: not proven to come later */
 	struct pack_set known;    /* C: seen to inherit, or near */
 	struct pack_candidate candidate[PACK_CANDIDATES_MAX];
@@ -87,13 +123,19 @@ void pack_gather(const struct pack *p, size_t first, size_t n, uint16_t *out);
 /* The reading of experiment i from client c. */
 uint16_t pack_read(const struct pack *p, size_t i, size_t c);
 
-/* Evidence for rank d, given the d sites before it; u: all of its readings. */
-void pack_evidence(const struct pack *p, const uint16_t *u,
+/* Evidence for rank d, given the d sites before it. */
+void pack_evidence(const struct pack *p, const struct pack_view *view,
     const uint16_t *before, unsigned d, struct pack_evidence *ev);
 
-/* Ranks of one client from its readings. */
-void pack_rank_all(const struct pack *p, const uint16_t *u,
-    struct pack_result *r);
+/*
+ * Looks for what was withdrawn whenever a client moved: one site, or two of
+ * which both or either must be.  Appends it to taint and returns true if it
+ * explains all of `moved`, and is by e^log_odds likelier than to be found by
+ * accident among all that were tried.
+ */
+bool pack_trigger_find(const struct pack *p, const struct pack_mask *moved,
+    const struct pack_mask *stayed, double log_odds,
+    struct pack_taint *taint);
 
 /* pack_infer over the first n experiments only. */
 void pack_infer_as_of(struct pack *p, size_t n);
@@ -108,6 +150,30 @@ static inline void
 pack_mask_add(struct pack_mask *m, size_t i)
 {
 	m->w[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static inline void
+pack_mask_drop(struct pack_mask *m, const struct pack_mask *drop)
+{
+	for (size_t w = 0; w < PACK_MASK_WORDS; w++)
+		m->w[w] &= ~drop->w[w];
+}
+
+static inline void
+pack_mask_and(struct pack_mask *m, const struct pack_mask *with)
+{
+	for (size_t w = 0; w < PACK_MASK_WORDS; w++)
+		m->w[w] &= with->w[w];
+}
+
+static inline unsigned
+pack_mask_overlap(const struct pack_mask *a, const struct pack_mask *b)
+{
+	unsigned n = 0;
+
+	for (size_t w = 0; w < PACK_MASK_WORDS; w++)
+		n += (unsigned)__builtin_popcountll(a->w[w] & b->w[w]);
+	return n;
 }
 
 /* xorshift64*, seeded through splitmix64: every value is reproducible. */

@@ -194,6 +194,7 @@ pack_free(struct pack *p)
 	free(p->next);
 	free(p->site_weight);
 	free(p->result);
+	free(p->route);
 	free(p);
 }
 

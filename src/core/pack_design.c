@@ -123,12 +123,13 @@ demand_fill(const struct pack *p, size_t c, unsigned d, const uint16_t *u,
 	const struct pack_result *r = &p->result[c];
 	const float *first = p->next + r->site[0] * p->conf.n_sites;
 	const float *last = p->next + r->site[d - 1] * p->conf.n_sites;
+	struct pack_view view = { u, r->taint, PACK_NONE };
 	struct pack_evidence ev;
 	uint16_t current = PACK_NONE;
 
 	dm->n_before = (uint8_t)d;
 	memcpy(dm->before, r->site, d * sizeof(dm->before[0]));
-	pack_evidence(p, u, r->site, d, &ev);
+	pack_evidence(p, &view, r->site, d, &ev);
 	if (ev.n > 0)
 		current = ev.candidate[ev.best].site;
 	for (size_t x = 0; x < p->conf.n_sites; x++) {

@@ -37,6 +37,28 @@ measured_find(const struct pack *p, const struct pack_set *set, size_t *which)
 	return n;
 }
 
+/* Is something withdrawn, besides the ranks before d, that moves the client? */
+static bool
+is_tainted(const struct pack_result *r, unsigned d, const struct pack_set *set)
+{
+	struct pack_set others = *set;
+
+	for (unsigned j = 0; j < d; j++)
+		pack_set_del(&others, r->site[j]);
+	for (unsigned k = 0; k < r->taint.n; k++) {
+		const struct pack_trigger *t = &r->taint.trigger[k];
+		bool is_joint = t->with != PACK_NONE;
+
+		if (!pack_set_has(set, t->site) ||
+		    (is_joint && !pack_set_has(set, t->with)))
+			continue;
+		if (pack_set_has(&others, t->site) ||
+		    (is_joint && pack_set_has(&others, t->with)))
+			return true;
+	}
+	return false;
+}
+
 /* The site of client c when set is withdrawn, by its ranks. */
 static uint16_t
 by_rank(const struct pack *p, const struct pack_set *set, size_t c,
@@ -51,14 +73,32 @@ by_rank(const struct pack *p, const struct pack_set *set, size_t c,
 	if (d >= r->n)
 		return PACK_NONE;
 	/* The worst of the ranks that lead there. */
-	*label = r->label[0];
+	*label = (enum pack_label)r->label[0];
 	for (unsigned j = 1; j <= d; j++) {
-		if (r->label[j] < *label)
-			*label = r->label[j];
+		if (r->label[j] < (uint8_t)*label)
+			*label = (enum pack_label)r->label[j];
 	}
+	if (*label == PACK_CERTIFIED && is_tainted(r, d, set))
+		*label = PACK_GUESSED;
 	if (d > p->conf.depth && *label == PACK_CERTIFIED)
 		*label = PACK_COMPOSED;
 	return r->site[d];
+}
+
+/* The site by the other route, or PACK_NONE. */
+static uint16_t
+by_route(const struct pack *p, const struct pack_set *set, size_t c)
+{
+	const struct pack_route *route;
+
+	if (p->result[c].route == 0)
+		return PACK_NONE;
+	route = &p->route[p->result[c].route - 1];
+	for (unsigned d = 0; d < route->n; d++) {
+		if (!pack_set_has(set, route->site[d]))
+			return route->site[d];
+	}
+	return PACK_NONE;
 }
 
 /* All alike, and at least one answered: the reading counts. */
@@ -79,6 +119,45 @@ by_reading(const struct pack *p, const size_t *which, size_t n, size_t c)
 	return site;
 }
 
+static void
+predict_one(const struct pack *p, const struct pack_set *set,
+    const size_t *which, size_t n, size_t c, struct pack_prediction *out)
+{
+	const struct pack_result *r = &p->result[c];
+	enum pack_label label;
+	uint16_t u = PACK_NONE;
+
+	*out = (struct pack_prediction){ .other = PACK_NONE };
+	out->site = by_rank(p, set, c, &label);
+	if (r->n > 0 && r->label[0] != PACK_UNSTABLE)
+		u = by_reading(p, which, n, c);
+	if (u != PACK_NONE) {
+		out->site = u;
+		label = PACK_MEASURED;
+	}
+	out->label = (uint8_t)label;
+	out->other = by_route(p, set, c);
+	if (out->other == PACK_NONE)
+		return;
+	out->other_share = r->other_share;
+	if (out->site == PACK_NONE) {
+		out->site = out->other;
+		out->label = PACK_UNSTABLE;
+	}
+}
+
+void
+pack_predict_split(struct pack *p, const struct pack_set *withdrawn,
+    struct pack_prediction *out)
+{
+	size_t which[PACK_EXPERIMENTS_MAX], n;
+
+	pack_infer(p);
+	n = measured_find(p, withdrawn, which);
+	for (size_t c = 0; c < p->conf.n_clients; c++)
+		predict_one(p, withdrawn, which, n, c, &out[c]);
+}
+
 void
 pack_predict(struct pack *p, const struct pack_set *withdrawn, uint16_t *site,
     uint8_t *label)
@@ -88,19 +167,13 @@ pack_predict(struct pack *p, const struct pack_set *withdrawn, uint16_t *site,
 	pack_infer(p);
 	n = measured_find(p, withdrawn, which);
 	for (size_t c = 0; c < p->conf.n_clients; c++) {
-		enum pack_label l;
-		uint16_t x = by_rank(p, withdrawn, c, &l);
-		uint16_t u = by_reading(p, which, n, c);
+		struct pack_prediction one;
 
-		if (u != PACK_NONE && p->result[c].n > 0 &&
-		    l != PACK_UNSTABLE) {
-			x = u;
-			l = PACK_MEASURED;
-		}
+		predict_one(p, withdrawn, which, n, c, &one);
 		if (site != NULL)
-			site[c] = x;
+			site[c] = one.site;
 		if (label != NULL)
-			label[c] = (uint8_t)l;
+			label[c] = one.label;
 	}
 }
 
@@ -226,34 +299,60 @@ shares_fill(const struct tally *t, struct pack_heirs *out)
 	}
 }
 
+/* One route of a client: `share` of its weight, from its site `home`. */
+static void
+displaced_add(const struct pack *p, const struct pack_set *set, uint16_t last,
+    const struct pack_prediction *one, double weight, struct tally *t)
+{
+	if (one->site != PACK_NONE) {
+		tally_add(t, one->site, one->label, weight);
+	} else {
+		spread(p, set, last, weight, t);
+	}
+}
+
+/* Adds a client's routes that are displaced; returns their weight. */
+static double
+client_tally(const struct pack *p, const struct pack_set *set, uint16_t from,
+    size_t c, struct pack_prediction *one, struct tally *t)
+{
+	const struct pack_result *r = &p->result[c];
+	double weight = (double)p->weight[c];
+	double second = weight * (double)one->other_share, sum = 0;
+
+	if (r->n == 0)
+		return 0;
+	if (pack_set_has(set, r->site[0]) &&
+	    (from == PACK_NONE || r->site[0] == from)) {
+		displaced_add(p, set, r->site[r->n - 1], one, weight - second,
+		    t);
+		sum += weight - second;
+	}
+	if (one->other == PACK_NONE || !pack_set_has(set, r->other) ||
+	    (from != PACK_NONE && r->other != from))
+		return sum;
+	one->site = one->other;
+	displaced_add(p, set, r->other, one, second, t);
+	return sum + second;
+}
+
 void
 pack_heirs(struct pack *p, const struct pack_set *withdrawn, uint16_t from,
     struct pack_heirs *out)
 {
-	uint16_t *site = xcalloc(p->conf.n_clients, sizeof(*site));
-	uint8_t *label = xcalloc(p->conf.n_clients, sizeof(*label));
+	struct pack_prediction *all = xcalloc(p->conf.n_clients, sizeof(*all));
 	struct tally *t = xcalloc(1, sizeof(*t));
 
 	memset(out, 0, sizeof(*out));
-	pack_predict(p, withdrawn, site, label);
+	pack_predict_split(p, withdrawn, all);
 	for (size_t c = 0; c < p->conf.n_clients; c++) {
-		const struct pack_result *r = &p->result[c];
+		double weight = client_tally(p, withdrawn, from, c, &all[c], t);
 
-		if (r->n == 0 || !pack_set_has(withdrawn, r->site[0]) ||
-		    (from != PACK_NONE && r->site[0] != from))
-			continue;
-		out->clients++;
-		out->weight += (double)p->weight[c];
-		if (site[c] != PACK_NONE) {
-			tally_add(t, site[c], label[c], (double)p->weight[c]);
-		} else {
-			spread(p, withdrawn, r->site[r->n - 1],
-			    (double)p->weight[c], t);
-		}
+		out->clients += weight > 0;
+		out->weight += weight;
 	}
 	shares_fill(t, out);
 	heirs_list(t, out);
-	free(site);
-	free(label);
+	free(all);
 	free(t);
 }

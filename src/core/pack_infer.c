@@ -28,6 +28,12 @@
  * this share of all such. */
 #define UNSTABLE_MIN 3u
 #define UNSTABLE_SHARE 0.1
+/* Log odds at which a cause for moves of a client is believed; for readings
+ * that disagree it must be surer. */
+#define HOME_ODDS 1.0
+#define DISPUTE_ODDS 3.0
+/* A client is split between two routes if it is so often on the second. */
+#define SPLIT_SHARE_MIN 0.25F
 
 static void
 masks_build(struct pack *p)
@@ -70,16 +76,47 @@ reading_weight(unsigned others)
 	return 1.0F / (1.0F + (float)others / WEIGHT_HALF);
 }
 
-/* Experiments that can show rank d: all sites before it were withdrawn. */
+static bool
+is_before(const uint16_t *before, unsigned d, uint16_t site)
+{
+	for (unsigned j = 0; j < d; j++) {
+		if (before[j] == site)
+			return true;
+	}
+	return false;
+}
+
+/* Takes the experiments with this trigger out of m, unless the sites before
+ * rank d pull it anyway. */
+static void
+trigger_drop(const struct pack *p, const struct pack_trigger *t,
+    const uint16_t *before, unsigned d, struct pack_mask *m)
+{
+	bool is_site = is_before(before, d, t->site);
+	bool is_with = t->with == PACK_NONE || is_before(before, d, t->with);
+	struct pack_mask drop = *m;
+
+	if (is_site && is_with)
+		return;
+	if (!is_site)
+		pack_mask_and(&drop, &p->out_of[t->site]);
+	if (!is_with)
+		pack_mask_and(&drop, &p->out_of[t->with]);
+	pack_mask_drop(m, &drop);
+}
+
+/* Experiments that can show rank d: all sites before it were withdrawn, and
+ * nothing that taints. */
 static struct pack_mask
-relevant(const struct pack *p, const uint16_t *before, unsigned d)
+relevant(const struct pack *p, const struct pack_taint *taint,
+    const uint16_t *before, unsigned d)
 {
 	struct pack_mask m = p->learn;
 
-	for (unsigned j = 0; j < d; j++) {
-		for (size_t w = 0; w < PACK_MASK_WORDS; w++)
-			m.w[w] &= p->out_of[before[j]].w[w];
-	}
+	for (unsigned j = 0; j < d; j++)
+		pack_mask_and(&m, &p->out_of[before[j]]);
+	for (unsigned k = 0; k < taint->n; k++)
+		trigger_drop(p, &taint->trigger[k], before, d, &m);
 	return m;
 }
 
@@ -202,10 +239,10 @@ best_choose(const struct pack *p, const uint16_t *before, unsigned d,
 }
 
 void
-pack_evidence(const struct pack *p, const uint16_t *u, const uint16_t *before,
-    unsigned d, struct pack_evidence *ev)
+pack_evidence(const struct pack *p, const struct pack_view *view,
+    const uint16_t *before, unsigned d, struct pack_evidence *ev)
 {
-	struct pack_mask m = relevant(p, before, d);
+	struct pack_mask m = relevant(p, &view->taint, before, d);
 
 	ev->n = 0;
 	ev->best = 0;
@@ -216,7 +253,7 @@ pack_evidence(const struct pack *p, const uint16_t *u, const uint16_t *before,
 	for (size_t w = 0; w < PACK_MASK_WORDS; w++) {
 		for (uint64_t bits = m.w[w]; bits != 0; bits &= bits - 1) {
 			unsigned bit = (unsigned)__builtin_ctzll(bits);
-			uint16_t site = u[w * 64 + bit];
+			uint16_t site = view->u[w * 64 + bit];
 
 			if (site < PACK_FLIPPING) {
 				reading_add(p, ev, d, w * 64 + bit, site);
@@ -227,95 +264,241 @@ pack_evidence(const struct pack *p, const uint16_t *u, const uint16_t *before,
 	}
 	if (ev->n == 0)
 		return;
+	ev->read = m;
 	best_choose(p, before, d, &m, ev);
 	ev->rule = rule_find(p, ev, d);
 }
 
-/* The site at baseline, and the other one of a client that has two. */
+/* The site at baseline; where baselines differ, the likelier one. */
 static uint16_t
-home_find(const struct pack *p, const uint16_t *u, struct pack_result *r)
+home_find(const struct pack *p, const struct pack_view *view)
 {
+	const uint16_t *u = view->u;
 	struct pack_evidence ev;
 	uint16_t home = PACK_NONE;
+	bool is_same = true;
 
-	r->other = PACK_NONE;
 	for (size_t i = 0; i < p->as_of; i++) {
 		if (!pack_mask_has(&p->baseline, i) || u[i] == PACK_NONE)
 			continue;
 		if (home == PACK_NONE) {
 			home = u[i];
 		} else if (u[i] != home) {
-			r->other = u[i];
+			is_same = false;
 		}
 	}
-	if (home < PACK_FLIPPING && r->other == PACK_NONE)
+	if (home < PACK_FLIPPING && is_same)
 		return home;
-	pack_evidence(p, u, NULL, 0, &ev);
-	if (ev.n == 0)
-		return PACK_NONE;
-	if (home == PACK_FLIPPING || r->other == ev.candidate[ev.best].site)
-		r->other = home;
-	return ev.candidate[ev.best].site;
+	pack_evidence(p, view, NULL, 0, &ev);
+	return ev.n == 0 ? PACK_NONE : ev.candidate[ev.best].site;
 }
 
-/* Does the client change its site while that site announces? */
-static bool
-is_unstable(const struct pack *p, const uint16_t *u, struct pack_result *r)
-{
-	unsigned n = 0, moved = 0;
-	uint16_t home = r->site[0];
+/* Readings while the client's own site announced. */
+struct standing {
+	struct pack_mask stayed, moved;
+	unsigned n_stayed, n_moved;
+};
 
+static void
+standing_find(const struct pack *p, const uint16_t *u, uint16_t home,
+    struct standing *s)
+{
+	memset(s, 0, sizeof(*s));
 	for (size_t i = 0; i < p->as_of; i++) {
 		if (!pack_mask_has(&p->learn, i) || u[i] == PACK_NONE ||
 		    pack_mask_has(&p->out_of[home], i))
 			continue;
-		n++;
-		if (u[i] == home)
-			continue;
-		moved++;
-		if (r->other == PACK_NONE)
-			r->other = u[i];
+		if (u[i] == home) {
+			pack_mask_add(&s->stayed, i);
+			s->n_stayed++;
+		} else {
+			pack_mask_add(&s->moved, i);
+			s->n_moved++;
+		}
 	}
-	if (moved >= UNSTABLE_MIN && moved > UNSTABLE_SHARE * n)
-		return true;
-	/* Two baselines that differ are enough before there is more. */
-	if (r->other != PACK_NONE && n < 2 * UNSTABLE_MIN)
-		return true;
+}
+
+/* The site where the client is most often when it is not at home. */
+static void
+other_find(const struct pack *p, const uint16_t *u, const struct standing *s,
+    struct pack_result *r)
+{
+	unsigned count[PACK_SITES_MAX] = { 0 };
+	unsigned most = 0, could = 0;
+
+	for (size_t i = 0; i < p->as_of; i++) {
+		if (!pack_mask_has(&s->moved, i) || u[i] >= PACK_FLIPPING)
+			continue;
+		if (++count[u[i]] > most) {
+			most = count[u[i]];
+			r->other = u[i];
+		}
+	}
+	for (size_t i = 0; i < p->as_of && most > 0; i++) {
+		could += (pack_mask_has(&s->moved, i) ||
+			     pack_mask_has(&s->stayed, i)) &&
+		    !pack_mask_has(&p->out_of[r->other], i);
+	}
+	if (could > 0)
+		r->other_share = (float)most / (float)could;
+}
+
+/* Does the client change its site while that site announces, for no reason? */
+static bool
+is_unstable(const struct pack *p, const uint16_t *u, struct pack_result *r)
+{
+	struct standing s;
+
 	r->other = PACK_NONE;
+	standing_find(p, u, r->site[0], &s);
+	if (s.n_moved == 0)
+		return false;
+	if (pack_mask_overlap(&s.moved, &p->baseline) == 0 &&
+	    pack_trigger_find(p, &s.moved, &s.stayed, HOME_ODDS, &r->taint))
+		return false;
+	/* Two baselines that differ are enough before there is more. */
+	if ((s.n_moved < UNSTABLE_MIN ||
+		s.n_moved <= UNSTABLE_SHARE * (s.n_moved + s.n_stayed)) &&
+	    s.n_moved + s.n_stayed >= 2 * UNSTABLE_MIN)
+		return false;
+	other_find(p, u, &s, r);
+	return true;
+}
+
+/* Is there a site that explains why readings disagree about rank d?  Each
+ * candidate may be the one that holds without it. */
+static bool
+dispute_explain(const struct pack *p, const struct pack_evidence *ev,
+    struct pack_taint *taint)
+{
+	for (size_t k = 0; k < ev->n; k++) {
+		const struct pack_candidate *c = &ev->candidate[k];
+		struct pack_mask against = ev->read;
+
+		pack_mask_drop(&against, &p->out_of[c->site]);
+		pack_mask_drop(&against, &c->seen);
+		if (pack_trigger_find(p, &against, &c->seen, DISPUTE_ODDS,
+			taint))
+			return true;
+	}
 	return false;
 }
 
-void
-pack_rank_all(const struct pack *p, const uint16_t *u, struct pack_result *r)
+static void
+evidence_find(const struct pack *p, struct pack_view *view,
+    const uint16_t *before, unsigned d, struct pack_evidence *ev)
+{
+	pack_evidence(p, view, before, d, ev);
+	while (ev->n > 0 && ev->is_contradicted &&
+	    dispute_explain(p, ev, &view->taint))
+		pack_evidence(p, view, before, d, ev);
+}
+
+/* Ranks of a client that does not flap. */
+static void
+ranks_steady(const struct pack *p, struct pack_view *view,
+    struct pack_result *r)
 {
 	struct pack_evidence ev;
-	bool unstable;
 
-	memset(r, 0, sizeof(*r));
-	for (unsigned d = 0; d < PACK_RANKS_MAX; d++)
-		r->site[d] = PACK_NONE;
-	r->site[0] = home_find(p, u, r);
-	if (r->site[0] == PACK_NONE)
-		return;
-	unstable = is_unstable(p, u, r);
-	r->label[0] = unstable ? PACK_UNSTABLE : PACK_CERTIFIED;
-	r->rule[0] = PACK_RULE_A;
-	r->n = 1;
+	view->taint = r->taint;
 	for (unsigned d = 1; d <= p->conf.depth + 1; d++) {
-		pack_evidence(p, u, r->site, d, &ev);
+		evidence_find(p, view, r->site, d, &ev);
 		if (ev.n == 0)
 			break;
 		r->site[d] = ev.candidate[ev.best].site;
 		r->rule[d] = (uint8_t)ev.rule;
-		if (unstable) {
-			r->label[d] = PACK_UNSTABLE;
-		} else if (ev.rule != PACK_RULE_NONE) {
+		if (ev.rule != PACK_RULE_NONE) {
 			r->label[d] = PACK_CERTIFIED;
 		} else {
 			r->label[d] = ev.is_contradicted ? PACK_CONTRADICTED
 							 : PACK_GUESSED;
 		}
 		r->n++;
+	}
+	r->taint = view->taint;
+}
+
+/* Ranks of one of two routes: what is not seen without the other one's site
+ * leads there. */
+static void
+ranks_route(const struct pack *p, const uint16_t *u, uint16_t other,
+    struct pack_route *route)
+{
+	struct pack_view apart = { .u = u, .other = other };
+	struct pack_view both = { .u = u, .other = PACK_NONE };
+	struct pack_evidence ev;
+
+	if (other != PACK_NONE) {
+		apart.taint.trigger[0] =
+		    (struct pack_trigger){ other, PACK_NONE };
+		apart.taint.n = 1;
+	}
+	for (unsigned d = 1; d <= p->conf.depth + 1; d++) {
+		if (is_before(route->site, d, other))
+			apart = both;
+		pack_evidence(p, &apart, route->site, d, &ev);
+		if (ev.n == 0)
+			pack_evidence(p, &both, route->site, d, &ev);
+		if (ev.n == 0)
+			break;
+		route->site[route->n++] = ev.candidate[ev.best].site;
+	}
+}
+
+static void
+route_keep(struct pack *p, const struct pack_route *route,
+    struct pack_result *r)
+{
+	if (p->n_route == p->route_room) {
+		p->route_room = p->route_room == 0 ? 256 : 2 * p->route_room;
+		p->route =
+		    xreallocarray(p->route, p->route_room, sizeof(*p->route));
+	}
+	p->route[p->n_route++] = *route;
+	r->route = (uint32_t)p->n_route;
+}
+
+static void
+ranks_flapping(struct pack *p, const uint16_t *u, struct pack_result *r)
+{
+	struct pack_route first = { { r->site[0] }, 1 };
+	struct pack_route second = { { r->other }, 1 };
+
+	if (r->other_share < SPLIT_SHARE_MIN)
+		r->other = PACK_NONE;
+	ranks_route(p, u, r->other, &first);
+	memcpy(r->site, first.site, first.n * sizeof(first.site[0]));
+	r->n = first.n;
+	for (unsigned d = 0; d < r->n; d++)
+		r->label[d] = PACK_UNSTABLE;
+	if (r->other == PACK_NONE) {
+		r->other_share = 0;
+		return;
+	}
+	ranks_route(p, u, r->site[0], &second);
+	route_keep(p, &second, r);
+}
+
+static void
+rank_all(struct pack *p, const uint16_t *u, struct pack_result *r)
+{
+	struct pack_view view = { .u = u, .other = PACK_NONE };
+
+	memset(r, 0, sizeof(*r));
+	r->other = PACK_NONE;
+	for (unsigned d = 0; d < PACK_RANKS_MAX; d++)
+		r->site[d] = PACK_NONE;
+	r->site[0] = home_find(p, &view);
+	if (r->site[0] == PACK_NONE)
+		return;
+	r->n = 1;
+	r->label[0] = PACK_CERTIFIED;
+	r->rule[0] = PACK_RULE_A;
+	if (is_unstable(p, u, r)) {
+		ranks_flapping(p, u, r);
+	} else {
+		ranks_steady(p, &view, r);
 	}
 }
 
@@ -369,6 +552,7 @@ infer_pass(struct pack *p, uint16_t *block, float *next)
 	size_t n = p->conf.n_sites;
 	uint32_t *seen = xcalloc(n * n + n, sizeof(*seen));
 
+	p->n_route = 0;
 	for (size_t first = 0; first < p->conf.n_clients;
 	     first += BLOCK_CLIENTS) {
 		size_t left = p->conf.n_clients - first;
@@ -376,7 +560,7 @@ infer_pass(struct pack *p, uint16_t *block, float *next)
 
 		pack_gather(p, first, k, block);
 		for (size_t c = 0; c < k; c++) {
-			pack_rank_all(p, block + c * p->as_of,
+			rank_all(p, block + c * p->as_of,
 			    &p->result[first + c]);
 		}
 	}
@@ -426,12 +610,15 @@ pack_client(struct pack *p, size_t client, struct pack_client *out)
 {
 	uint16_t u[PACK_EXPERIMENTS_MAX];
 	const struct pack_result *r = &p->result[client];
+	struct pack_view view = { .u = u, .other = PACK_NONE };
 
 	pack_infer(p);
+	view.taint = r->taint;
 	memset(out, 0, sizeof(*out));
 	pack_gather(p, client, 1, u);
 	out->n = r->n;
 	out->other = r->other;
+	out->other_share = r->other_share;
 	out->is_silent = r->n == 0;
 	for (unsigned d = 0; d < PACK_RANKS_MAX; d++) {
 		struct pack_rank *k = &out->ranks[d];
@@ -442,7 +629,7 @@ pack_client(struct pack *p, size_t client, struct pack_client *out)
 			continue;
 		k->label = (enum pack_label)r->label[d];
 		k->rule = (enum pack_rule)r->rule[d];
-		pack_evidence(p, u, r->site, d, &ev);
+		pack_evidence(p, &view, r->site, d, &ev);
 		k->readings = ev.readings;
 		for (size_t j = 0; j < ev.n; j++) {
 			if (ev.candidate[j].site != k->site)
