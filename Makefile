@@ -141,7 +141,7 @@ demo: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/lab/demo $(B)
 
-bench: bench-reaction bench-sweep
+bench: bench-reaction bench-sweep bench-pack
 bench-reaction: all
 	$(Q)contrib/install-deps build test bench
 	$(Q)tests/bench/reaction $(B)
@@ -150,6 +150,11 @@ bench-reaction: all
 bench-sweep: all $(B)/bench/sweep_pass $(B)/bench/liboping_pass
 	$(Q)contrib/install-deps build test bench
 	$(Q)tests/bench/sweep $(B)
+
+# PACK_ARGS=--quick: a small Internet, in seconds.
+bench-pack: $(B)/packsim
+	$(Q)contrib/install-deps build test
+	$(Q)tests/bench/pack $(B) $(PACK_ARGS)
 
 # FUZZ_SECONDS of each fuzzer, from the seeds in tests/fuzz/corpus.
 FUZZ_SECONDS ?= 10
@@ -212,7 +217,7 @@ help:
 	@echo 'make lint format-check format install clean'
 
 .DELETE_ON_ERROR:
-.PHONY: all check deps test test-containerlab node-image demo bench bench-reaction bench-sweep fuzz format format-check lint install deb clean help \
+.PHONY: all check deps test test-containerlab node-image demo bench bench-reaction bench-sweep bench-pack fuzz format format-check lint install deb clean help \
 	unit-programs fuzz-programs FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

@@ -106,9 +106,7 @@ struct pack_conf {
 	unsigned budget;      /* experiments of a campaign; 0: the maximum */
 	uint64_t seed;
 	unsigned cap_permille; /* of the sites in one set, at most; 0: 350 */
-	/* Expected wrong weight that is good enough; 0: the default, 1. */
-	unsigned rest_permille;
-	struct pack_set keep; /* sites that no proposed set may withdraw */
+	struct pack_set keep;  /* sites that no proposed set may withdraw */
 };
 
 struct pack;
@@ -149,9 +147,9 @@ struct pack_progress {
 	bool is_done;
 	unsigned made;     /* experiments kept, hold-outs included */
 	unsigned estimate; /* experiments to come, roughly */
-	double certified;  /* share of answering weight, ranks 1 ... depth */
-	double expected_wrong; /* share of answering weight */
-	const char *stopped;   /* why the last phase ended; NULL before */
+	/* Shares of the answering weight, over ranks 1 to depth. */
+	double certified;
+	double expected_wrong;
 };
 
 /*
@@ -198,7 +196,7 @@ void pack_predict(struct pack *p, const struct pack_set *withdrawn,
 /* As pack_predict, with both ways of a client that flaps. */
 struct pack_prediction {
 	uint16_t site;
-	uint16_t other; /* PACK_NONE: it does not flap */
+	uint16_t other;    /* PACK_NONE: it does not flap */
 	float other_share; /* of the time */
 	uint8_t label;
 };

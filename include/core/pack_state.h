@@ -100,6 +100,7 @@ struct pack_candidate {
 	uint16_t against;
 	uint16_t smallest; /* |W| - d of the smallest supporting set */
 	uint16_t n_small;  /* supporting readings from small sets */
+	uint16_t small_against;
 	float score;
 	struct pack_mask seen;
 };
@@ -111,7 +112,7 @@ struct pack_evidence {
 	uint16_t readings;
 	bool is_contradicted;
 	enum pack_rule rule;
-	struct pack_mask read; /* the readings */
+	struct pack_mask read;    /* the readings */
 	struct pack_set possible; /* K: not proven to come later */
 	struct pack_set known;    /* C: seen to inherit, or near */
 	struct pack_candidate candidate[PACK_CANDIDATES_MAX];
@@ -134,11 +135,17 @@ void pack_evidence(const struct pack *p, const struct pack_view *view,
  * accident among all that were tried.
  */
 bool pack_trigger_find(const struct pack *p, const struct pack_mask *moved,
-    const struct pack_mask *stayed, double log_odds,
-    struct pack_taint *taint);
+    const struct pack_mask *stayed, double log_odds, struct pack_taint *taint);
 
 /* pack_infer over the first n experiments only. */
 void pack_infer_as_of(struct pack *p, size_t n);
+
+/* How often a prediction with a label is wrong; for intervals and progress. */
+extern const double pack_wrong_share[PACK_LABEL_COUNT];
+
+/* Where the other route of a client that flaps leads, or PACK_NONE. */
+uint16_t pack_route_site(const struct pack *p, const struct pack_result *r,
+    const struct pack_set *withdrawn);
 
 static inline bool
 pack_mask_has(const struct pack_mask *m, size_t i)

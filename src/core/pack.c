@@ -16,7 +16,7 @@
 
 #define BATCH_DEFAULT 4u
 #define CAP_PERMILLE_DEFAULT 350u
-#define REST_PERMILLE_DEFAULT 1u
+#define CAP_PERMILLE_MAX 900u
 #define LOW_MIN 4u
 #define LOW_SHARE 20u /* of the sites: 1/20 */
 
@@ -127,11 +127,9 @@ conf_check(const struct pack_conf *conf, struct err *err)
 		return err_set(err, ERR_CONF, "budget %u: %u at most",
 		    conf->budget, PACK_EXPERIMENTS_MAX);
 	}
-	if (conf->cap_permille > 900 || conf->rest_permille > 1000) {
-		return err_set(err, ERR_CONF,
-		    "cap %u or rest %u permille: "
-		    "900 and 1000 at most",
-		    conf->cap_permille, conf->rest_permille);
+	if (conf->cap_permille > CAP_PERMILLE_MAX) {
+		return err_set(err, ERR_CONF, "cap %u permille: %u at most",
+		    conf->cap_permille, CAP_PERMILLE_MAX);
 	}
 	for (size_t c = 0; conf->weight != NULL && c < conf->n_clients; c++) {
 		if (!isfinite(conf->weight[c]) || conf->weight[c] < 0) {
@@ -152,8 +150,6 @@ conf_fill(struct pack_conf *conf)
 		conf->budget = PACK_EXPERIMENTS_MAX;
 	if (conf->cap_permille == 0)
 		conf->cap_permille = CAP_PERMILLE_DEFAULT;
-	if (conf->rest_permille == 0)
-		conf->rest_permille = REST_PERMILLE_DEFAULT;
 }
 
 struct pack *

@@ -23,6 +23,12 @@ struct sums {
 	double certified, certified_agreed;
 };
 
+/* A client's weight, and where it counts. */
+struct weighted {
+	double weight;
+	struct sums *sums;
+};
+
 static void
 standing_add(const struct pack_result *r, uint16_t u, double weight,
     struct sums *s)
@@ -34,26 +40,39 @@ standing_add(const struct pack_result *r, uint16_t u, double weight,
 	s->moved += u != r->site[0] ? weight : 0;
 }
 
-static void
-displaced_add(const struct pack_experiment *e, const struct pack_result *r,
-    uint16_t u, double weight, struct sums *s)
+/* The first site of a route that announces, or PACK_NONE; all of the ranks up
+ * to it certified? */
+static uint16_t
+first_announcing(const struct pack_result *r, const struct pack_set *withdrawn,
+    bool *is_certified)
 {
-	unsigned d = 1;
-	bool is_certified = r->label[0] == PACK_CERTIFIED;
-
-	s->displaced += weight;
-	while (d < r->n && pack_set_has(&e->withdrawn, r->site[d])) {
-		is_certified &= r->label[d] == PACK_CERTIFIED;
-		d++;
+	*is_certified = true;
+	for (unsigned d = 0; d < r->n; d++) {
+		*is_certified &= r->label[d] == PACK_CERTIFIED;
+		if (!pack_set_has(withdrawn, r->site[d]))
+			return r->site[d];
 	}
-	if (d >= r->n)
+	return PACK_NONE;
+}
+
+static void
+displaced_add(const struct pack *p, const struct pack_experiment *e,
+    const struct pack_result *r, uint16_t u, struct weighted *to)
+{
+	bool is_certified, is_right;
+	uint16_t site = first_announcing(r, &e->withdrawn, &is_certified);
+	double weight = to->weight;
+
+	to->sums->displaced += weight;
+	if (site == PACK_NONE)
 		return;
-	is_certified &= r->label[d] == PACK_CERTIFIED;
-	s->predicted += weight;
-	s->agreed += u == r->site[d] ? weight : 0;
+	/* Of a client that flaps, either route is right. */
+	is_right = u == site || u == pack_route_site(p, r, &e->withdrawn);
+	to->sums->predicted += weight;
+	to->sums->agreed += is_right ? weight : 0;
 	if (is_certified) {
-		s->certified += weight;
-		s->certified_agreed += u == r->site[d] ? weight : 0;
+		to->sums->certified += weight;
+		to->sums->certified_agreed += is_right ? weight : 0;
 	}
 }
 
@@ -94,7 +113,8 @@ client_add(const struct pack *p, size_t c, const uint16_t *u, struct sums *sums)
 			standing_add(r, u[i], weight, &sums[i]);
 			continue;
 		}
-		displaced_add(e, r, u[i], weight, &sums[i]);
+		displaced_add(p, e, r, u[i],
+		    &(struct weighted){ weight, &sums[i] });
 		if (pack_mask_has(&p->learn, i))
 			pack_mask_add(&displaced, i);
 	}

@@ -20,6 +20,8 @@
 #define JITTER 0.1
 #define BARRED_SHARE 0.1
 #define GAIN_MIN 1e-9F
+/* Less of all answering weight is not worth an experiment of its own. */
+#define ALONE_WEIGHT_MIN 0.0004
 
 struct demand {
 	float weight;
@@ -441,15 +443,20 @@ pack_most_open(const struct pack *p, double open_min,
 	struct pack_design how = { .with_disputed = true };
 	size_t n = p->conf.n_sites;
 	float *open = open_shares(p, &how);
-	double most = open_min;
+	double most = open_min, all = 0;
 	bool is_found = false;
 
+	for (size_t s = 0; s < n; s++)
+		all += p->site_weight[s];
 	for (size_t i = 0; i < n * n; i++) {
 		struct pack_set set = { { 0 } };
 
 		pack_set_add(&set, i / n);
 		pack_set_add(&set, i % n);
-		if ((double)open[i] <= most || pack_set_count(&set) == n ||
+		if ((double)open[i] <= most ||
+		    (double)open[i] * p->site_weight[i / n] <
+			ALONE_WEIGHT_MIN * all ||
+		    pack_set_count(&set) == n ||
 		    is_planned(plans, n_plans, &set) ||
 		    pack_set_has(&p->conf.keep, i / n) ||
 		    pack_set_has(&p->conf.keep, i % n))

@@ -14,27 +14,37 @@
 /* From these shares of the weight on, the whole has the label. */
 #define WHOLE_MIN 0.99
 #define UNSTABLE_MAX 0.02
-/* How often a prediction is wrong, by its label; for the interval only. */
-static const double wrong_share[PACK_LABEL_COUNT] = {
+
+/* Rounded up from what the synthetic Internet showed (docs/pack.md). */
+const double pack_wrong_share[PACK_LABEL_COUNT] = {
+	[PACK_UNKNOWN] = 1,
 	[PACK_GUESSED] = 0.3,
 	[PACK_CONTRADICTED] = 0.3,
-	[PACK_UNSTABLE] = 0.5,
+	[PACK_UNSTABLE] = 0.3,
 	[PACK_COMPOSED] = 0.3,
 	[PACK_CERTIFIED] = 0.002,
 };
 
-/* The kept experiments that withdrew just this set. */
-static size_t
-measured_find(const struct pack *p, const struct pack_set *set, size_t *which)
-{
-	size_t n = 0;
+/* What is asked, and the kept experiments that withdrew just that. */
+struct question {
+	const struct pack *p;
+	const struct pack_set *set;
+	size_t which[PACK_EXPERIMENTS_MAX];
+	size_t n;
+};
 
+static void
+question_begin(struct question *q, const struct pack *p,
+    const struct pack_set *set)
+{
+	q->p = p;
+	q->set = set;
+	q->n = 0;
 	for (size_t i = 0; i < p->n_log; i++) {
 		if (pack_mask_has(&p->learn, i) &&
 		    pack_set_equal(&p->log[i].withdrawn, set))
-			which[n++] = i;
+			q->which[q->n++] = i;
 	}
-	return n;
 }
 
 /* Is something withdrawn, besides the ranks before d, that moves the client? */
@@ -85,17 +95,17 @@ by_rank(const struct pack *p, const struct pack_set *set, size_t c,
 	return r->site[d];
 }
 
-/* The site by the other route, or PACK_NONE. */
-static uint16_t
-by_route(const struct pack *p, const struct pack_set *set, size_t c)
+uint16_t
+pack_route_site(const struct pack *p, const struct pack_result *r,
+    const struct pack_set *withdrawn)
 {
 	const struct pack_route *route;
 
-	if (p->result[c].route == 0)
+	if (r->route == 0)
 		return PACK_NONE;
-	route = &p->route[p->result[c].route - 1];
+	route = &p->route[r->route - 1];
 	for (unsigned d = 0; d < route->n; d++) {
-		if (!pack_set_has(set, route->site[d]))
+		if (!pack_set_has(withdrawn, route->site[d]))
 			return route->site[d];
 	}
 	return PACK_NONE;
@@ -103,12 +113,12 @@ by_route(const struct pack *p, const struct pack_set *set, size_t c)
 
 /* All alike, and at least one answered: the reading counts. */
 static uint16_t
-by_reading(const struct pack *p, const size_t *which, size_t n, size_t c)
+by_reading(const struct question *q, size_t c)
 {
 	uint16_t site = PACK_NONE;
 
-	for (size_t k = 0; k < n; k++) {
-		uint16_t u = pack_read(p, which[k], c);
+	for (size_t k = 0; k < q->n; k++) {
+		uint16_t u = pack_read(q->p, q->which[k], c);
 
 		if (u == PACK_NONE)
 			continue;
@@ -120,23 +130,22 @@ by_reading(const struct pack *p, const size_t *which, size_t n, size_t c)
 }
 
 static void
-predict_one(const struct pack *p, const struct pack_set *set,
-    const size_t *which, size_t n, size_t c, struct pack_prediction *out)
+predict_one(const struct question *q, size_t c, struct pack_prediction *out)
 {
-	const struct pack_result *r = &p->result[c];
+	const struct pack_result *r = &q->p->result[c];
 	enum pack_label label;
 	uint16_t u = PACK_NONE;
 
 	*out = (struct pack_prediction){ .other = PACK_NONE };
-	out->site = by_rank(p, set, c, &label);
+	out->site = by_rank(q->p, q->set, c, &label);
 	if (r->n > 0 && r->label[0] != PACK_UNSTABLE)
-		u = by_reading(p, which, n, c);
+		u = by_reading(q, c);
 	if (u != PACK_NONE) {
 		out->site = u;
 		label = PACK_MEASURED;
 	}
 	out->label = (uint8_t)label;
-	out->other = by_route(p, set, c);
+	out->other = pack_route_site(q->p, r, q->set);
 	if (out->other == PACK_NONE)
 		return;
 	out->other_share = r->other_share;
@@ -150,26 +159,26 @@ void
 pack_predict_split(struct pack *p, const struct pack_set *withdrawn,
     struct pack_prediction *out)
 {
-	size_t which[PACK_EXPERIMENTS_MAX], n;
+	struct question q;
 
 	pack_infer(p);
-	n = measured_find(p, withdrawn, which);
+	question_begin(&q, p, withdrawn);
 	for (size_t c = 0; c < p->conf.n_clients; c++)
-		predict_one(p, withdrawn, which, n, c, &out[c]);
+		predict_one(&q, c, &out[c]);
 }
 
 void
 pack_predict(struct pack *p, const struct pack_set *withdrawn, uint16_t *site,
     uint8_t *label)
 {
-	size_t which[PACK_EXPERIMENTS_MAX], n;
+	struct question q;
 
 	pack_infer(p);
-	n = measured_find(p, withdrawn, which);
+	question_begin(&q, p, withdrawn);
 	for (size_t c = 0; c < p->conf.n_clients; c++) {
 		struct pack_prediction one;
 
-		predict_one(p, withdrawn, which, n, c, &one);
+		predict_one(&q, c, &one);
 		if (site != NULL)
 			site[c] = one.site;
 		if (label != NULL)
@@ -178,6 +187,9 @@ pack_predict(struct pack *p, const struct pack_set *withdrawn, uint16_t *site,
 }
 
 struct tally {
+	const struct pack *p;
+	const struct pack_set *set;
+	uint16_t from;
 	double weight[PACK_SITES_MAX + 1]; /* the last: unknown */
 	uint32_t clients[PACK_SITES_MAX + 1];
 	double by_label[PACK_LABEL_COUNT];
@@ -185,39 +197,72 @@ struct tally {
 	double wrong;  /* expected wrong weight */
 };
 
-/* By the first heirs of the last known site, those that still announce. */
-static void
-spread(const struct pack *p, const struct pack_set *set, uint16_t last,
-    double weight, struct tally *t)
-{
-	const float *next = p->next + last * p->conf.n_sites;
-	double all = 0;
-
-	t->clients[PACK_SITES_MAX]++;
-	for (size_t x = 0; x < p->conf.n_sites; x++)
-		all += pack_set_has(set, x) ? 0 : (double)next[x];
-	if (all <= 0) {
-		t->weight[PACK_SITES_MAX] += weight;
-		t->by_label[PACK_UNKNOWN] += weight;
-		return;
-	}
-	for (size_t x = 0; x < p->conf.n_sites; x++) {
-		if (!pack_set_has(set, x))
-			t->weight[x] += weight * (double)next[x] / all;
-	}
-	t->by_label[PACK_COMPOSED] += weight;
-	t->square += weight * weight;
-	t->wrong += weight * wrong_share[PACK_COMPOSED];
-}
-
 static void
 tally_add(struct tally *t, uint16_t site, uint8_t label, double weight)
 {
 	t->clients[site]++;
 	t->weight[site] += weight;
 	t->by_label[label] += weight;
-	t->wrong += weight * wrong_share[label];
+	t->wrong += weight * pack_wrong_share[label];
 	t->square += weight * weight;
+}
+
+/* By the first heirs of the last known site, those that still announce. */
+static void
+spread(struct tally *t, uint16_t last, double weight)
+{
+	const struct pack *p = t->p;
+	const float *next = p->next + last * p->conf.n_sites;
+	double all = 0;
+
+	t->clients[PACK_SITES_MAX]++;
+	for (size_t x = 0; x < p->conf.n_sites; x++)
+		all += pack_set_has(t->set, x) ? 0 : (double)next[x];
+	if (all <= 0) {
+		t->weight[PACK_SITES_MAX] += weight;
+		t->by_label[PACK_UNKNOWN] += weight;
+		return;
+	}
+	for (size_t x = 0; x < p->conf.n_sites; x++) {
+		if (!pack_set_has(t->set, x))
+			t->weight[x] += weight * (double)next[x] / all;
+	}
+	t->by_label[PACK_COMPOSED] += weight;
+	t->square += weight * weight;
+	t->wrong += weight * pack_wrong_share[PACK_COMPOSED];
+}
+
+/* Is the route that begins at `home` displaced, and asked for? */
+static bool
+is_counted(const struct tally *t, uint16_t home)
+{
+	return pack_set_has(t->set, home) &&
+	    (t->from == PACK_NONE || t->from == home);
+}
+
+/* Adds a client's routes that are displaced; returns their weight. */
+static double
+client_tally(struct tally *t, size_t c, const struct pack_prediction *one)
+{
+	const struct pack_result *r = &t->p->result[c];
+	double weight = (double)t->p->weight[c];
+	double second = weight * (double)one->other_share, sum = 0;
+
+	if (r->n == 0)
+		return 0;
+	if (is_counted(t, r->site[0])) {
+		sum += weight - second;
+		if (one->site != PACK_NONE) {
+			tally_add(t, one->site, one->label, weight - second);
+		} else {
+			spread(t, r->site[r->n - 1], weight);
+		}
+	}
+	if (one->other != PACK_NONE && is_counted(t, r->other)) {
+		sum += second;
+		tally_add(t, one->other, one->label, second);
+	}
+	return sum;
 }
 
 /* Wilson's interval, widened by what may be wrong. */
@@ -299,60 +344,29 @@ shares_fill(const struct tally *t, struct pack_heirs *out)
 	}
 }
 
-/* One route of a client: `share` of its weight, from its site `home`. */
-static void
-displaced_add(const struct pack *p, const struct pack_set *set, uint16_t last,
-    const struct pack_prediction *one, double weight, struct tally *t)
-{
-	if (one->site != PACK_NONE) {
-		tally_add(t, one->site, one->label, weight);
-	} else {
-		spread(p, set, last, weight, t);
-	}
-}
-
-/* Adds a client's routes that are displaced; returns their weight. */
-static double
-client_tally(const struct pack *p, const struct pack_set *set, uint16_t from,
-    size_t c, struct pack_prediction *one, struct tally *t)
-{
-	const struct pack_result *r = &p->result[c];
-	double weight = (double)p->weight[c];
-	double second = weight * (double)one->other_share, sum = 0;
-
-	if (r->n == 0)
-		return 0;
-	if (pack_set_has(set, r->site[0]) &&
-	    (from == PACK_NONE || r->site[0] == from)) {
-		displaced_add(p, set, r->site[r->n - 1], one, weight - second,
-		    t);
-		sum += weight - second;
-	}
-	if (one->other == PACK_NONE || !pack_set_has(set, r->other) ||
-	    (from != PACK_NONE && r->other != from))
-		return sum;
-	one->site = one->other;
-	displaced_add(p, set, r->other, one, second, t);
-	return sum + second;
-}
-
 void
 pack_heirs(struct pack *p, const struct pack_set *withdrawn, uint16_t from,
     struct pack_heirs *out)
 {
-	struct pack_prediction *all = xcalloc(p->conf.n_clients, sizeof(*all));
 	struct tally *t = xcalloc(1, sizeof(*t));
+	struct question q;
 
+	t->p = p;
+	t->set = withdrawn;
+	t->from = from;
 	memset(out, 0, sizeof(*out));
-	pack_predict_split(p, withdrawn, all);
+	pack_infer(p);
+	question_begin(&q, p, withdrawn);
 	for (size_t c = 0; c < p->conf.n_clients; c++) {
-		double weight = client_tally(p, withdrawn, from, c, &all[c], t);
+		struct pack_prediction one;
+		double weight;
 
+		predict_one(&q, c, &one);
+		weight = client_tally(t, c, &one);
 		out->clients += weight > 0;
 		out->weight += weight;
 	}
 	shares_fill(t, out);
 	heirs_list(t, out);
-	free(all);
 	free(t);
 }

@@ -162,6 +162,8 @@ against_count(const struct pack *p, const struct pack_mask *read,
 			size_t i = w * 64 + (size_t)__builtin_ctzll(bits);
 
 			k->against++;
+			if (p->log[i].n_withdrawn - d <= p->low)
+				k->small_against++;
 			k->score -=
 			    each * reading_weight(p->log[i].n_withdrawn - d);
 		}
@@ -187,9 +189,10 @@ rule_find(const struct pack *p, const struct pack_evidence *ev, unsigned d)
 	bool is_alone;
 
 	if (ev->is_contradicted) {
-		bool is_settled = k->n_small >= 2 ||
-		    (k->n_small == 1 && k->support >= 3 &&
-			k->score > SETTLED_SCORE);
+		bool is_settled = k->small_against == 0 &&
+		    (k->n_small >= 2 ||
+			(k->n_small == 1 && k->support >= 3 &&
+			    k->score > SETTLED_SCORE));
 
 		return is_settled ? PACK_RULE_REPEATED : PACK_RULE_NONE;
 	}
@@ -220,13 +223,13 @@ sets_begin(const struct pack *p, const uint16_t *before, unsigned d,
 
 static void
 best_choose(const struct pack *p, const uint16_t *before, unsigned d,
-    const struct pack_mask *read, struct pack_evidence *ev)
+    struct pack_evidence *ev)
 {
 	ev->is_contradicted = true;
 	for (size_t j = 0; j < ev->n; j++) {
 		struct pack_candidate *k = &ev->candidate[j];
 
-		against_count(p, read, k, d);
+		against_count(p, &ev->read, k, d);
 		if (d > 0) {
 			k->score += PRIOR *
 			    p->next[before[0] * p->conf.n_sites + k->site];
@@ -238,34 +241,39 @@ best_choose(const struct pack *p, const uint16_t *before, unsigned d,
 	}
 }
 
+/* Takes one word of experiments; leaves out those without a reading. */
+static void
+readings_take(const struct pack *p, const struct pack_view *view, unsigned d,
+    size_t w, struct pack_evidence *ev)
+{
+	for (uint64_t bits = ev->read.w[w]; bits != 0; bits &= bits - 1) {
+		unsigned bit = (unsigned)__builtin_ctzll(bits);
+		uint16_t site = view->u[w * 64 + bit];
+
+		if (site < PACK_FLIPPING && site != view->other) {
+			reading_add(p, ev, d, w * 64 + bit, site);
+		} else {
+			ev->read.w[w] &= ~(UINT64_C(1) << bit);
+		}
+	}
+}
+
 void
 pack_evidence(const struct pack *p, const struct pack_view *view,
     const uint16_t *before, unsigned d, struct pack_evidence *ev)
 {
-	struct pack_mask m = relevant(p, &view->taint, before, d);
-
 	ev->n = 0;
 	ev->best = 0;
 	ev->readings = 0;
 	ev->rule = PACK_RULE_NONE;
 	ev->is_contradicted = false;
+	ev->read = relevant(p, &view->taint, before, d);
 	sets_begin(p, before, d, ev);
-	for (size_t w = 0; w < PACK_MASK_WORDS; w++) {
-		for (uint64_t bits = m.w[w]; bits != 0; bits &= bits - 1) {
-			unsigned bit = (unsigned)__builtin_ctzll(bits);
-			uint16_t site = view->u[w * 64 + bit];
-
-			if (site < PACK_FLIPPING) {
-				reading_add(p, ev, d, w * 64 + bit, site);
-			} else {
-				m.w[w] &= ~(UINT64_C(1) << bit);
-			}
-		}
-	}
+	for (size_t w = 0; w < PACK_MASK_WORDS; w++)
+		readings_take(p, view, d, w, ev);
 	if (ev->n == 0)
 		return;
-	ev->read = m;
-	best_choose(p, before, d, &m, ev);
+	best_choose(p, before, d, ev);
 	ev->rule = rule_find(p, ev, d);
 }
 

@@ -125,6 +125,28 @@ second_try(struct search *s, uint16_t first)
 	}
 }
 
+/* The site that was out more often with moves than with stays, of those that
+ * are not tried yet; n_sites: none. */
+static size_t
+first_choose(const struct search *s, const bool *tried)
+{
+	size_t best = s->p->conf.n_sites;
+	double most = 0;
+
+	for (size_t y = 0; y < s->p->conf.n_sites; y++) {
+		const struct pack_mask *out = &s->p->out_of[y];
+		double score = pack_mask_overlap(s->moved, out) -
+		    1.0 * s->n_moved / s->n_stayed *
+			pack_mask_overlap(s->stayed, out);
+
+		if (!tried[y] && score > most) {
+			most = score;
+			best = y;
+		}
+	}
+	return best;
+}
+
 /* Two sites of which either suffices. */
 static void
 eithers_try(struct search *s)
@@ -132,27 +154,12 @@ eithers_try(struct search *s)
 	bool tried[PACK_SITES_MAX] = { false };
 
 	for (unsigned k = 0; k < FIRSTS_MAX; k++) {
-		double most = 0;
-		size_t best = 0;
+		size_t first = first_choose(s, tried);
 
-		for (size_t y = 0; y < s->p->conf.n_sites; y++) {
-			const struct pack_mask *out = &s->p->out_of[y];
-			double score;
-
-			if (tried[y])
-				continue;
-			score = pack_mask_overlap(s->moved, out) -
-			    1.0 * s->n_moved / s->n_stayed *
-				pack_mask_overlap(s->stayed, out);
-			if (score > most) {
-				most = score;
-				best = y;
-			}
-		}
-		if (most <= 0)
+		if (first == s->p->conf.n_sites)
 			return;
-		tried[best] = true;
-		second_try(s, (uint16_t)best);
+		tried[first] = true;
+		second_try(s, (uint16_t)first);
 	}
 }
 

@@ -124,6 +124,16 @@ metros_make(struct yard *y)
 	}
 }
 
+static bool
+is_eligible(const struct internet *net, size_t m, uint32_t country,
+    size_t around, double reach)
+{
+	float far = net->distance[around * net->n_metros + m];
+
+	return (country == UINT32_MAX || net->metros[m].country == country) &&
+	    (reach <= 0 || (double)far <= reach);
+}
+
 /* A metro by weight: of a country, of within `reach` of another, or of all. */
 static size_t
 metro_draw(struct yard *y, uint32_t country, size_t around, double reach)
@@ -132,24 +142,18 @@ metro_draw(struct yard *y, uint32_t country, size_t around, double reach)
 	double all = 0, at;
 	size_t last = around;
 
-	for (int round = 0; round < 2; round++) {
-		at = round == 0 ? 0 : sim_rng_unit(&y->rng) * all;
-		for (size_t m = 0; m < net->n_metros; m++) {
-			if ((country != UINT32_MAX &&
-				net->metros[m].country != country) ||
-			    (reach > 0 &&
-				(double)net->distance[around * net->n_metros +
-				    m] > reach))
-				continue;
-			if (round == 0) {
-				all += net->metros[m].weight;
-				continue;
-			}
-			last = m;
-			at -= net->metros[m].weight;
-			if (at < 0)
-				return m;
-		}
+	for (size_t m = 0; m < net->n_metros; m++) {
+		if (is_eligible(net, m, country, around, reach))
+			all += net->metros[m].weight;
+	}
+	at = sim_rng_unit(&y->rng) * all;
+	for (size_t m = 0; m < net->n_metros; m++) {
+		if (!is_eligible(net, m, country, around, reach))
+			continue;
+		last = m;
+		at -= net->metros[m].weight;
+		if (at < 0)
+			break;
 	}
 	return last;
 }
@@ -270,11 +274,11 @@ ases_make(struct yard *y)
 	struct internet *net = y->net;
 	size_t v = 0;
 
-	for (uint8_t tier = 0; tier < TIERS; tier++) {
+	for (unsigned tier = 0; tier < TIERS; tier++) {
 		for (size_t k = 0; k < net->conf.n_as[tier]; k++, v++) {
 			struct as *as = &net->ases[v];
 
-			as->tier = tier;
+			as->tier = (uint8_t)tier;
 			as->pop = (uint32_t)net->n_pops;
 			pops_make(y, as);
 			costs_make(y, v);

@@ -18,8 +18,8 @@ struct as {
 	uint32_t country;
 	uint32_t pop; /* first of its PoPs */
 	uint32_t n_pops;
-	float *cost; /* [from * n_pops + to]; NULL with one PoP */
-	uint64_t salt; /* changes with drift */
+	float *cost;      /* [from * n_pops + to]; NULL with one PoP */
+	uint64_t salt;    /* changes with drift */
 	bool has_primary; /* ranks its providers */
 	bool ranks_peers;
 };

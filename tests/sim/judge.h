@@ -39,7 +39,7 @@ struct judge_score {
 	double single;
 	double share[PACK_LABEL_COUNT]; /* by label: of the weight, */
 	double wrong[PACK_LABEL_COUNT]; /* and of the wrong weight of all */
-	double tv_median, tv_p95; /* total variation per set */
+	double tv_median, tv_p95;       /* total variation per set */
 };
 void judge_score(struct judge *j, struct pack *p, enum judge_level level,
     struct judge_score *out);

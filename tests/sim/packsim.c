@@ -14,9 +14,9 @@
 #include "judge.h"
 
 struct options {
-	uint32_t sites, depth, seed, noise_seed, every, rest, cap;
+	uint32_t sites, depth, seed, noise_seed, every, cap;
 	const char *noise;
-	bool is_small, is_stress, is_iia;
+	bool is_small, is_stress, is_order;
 };
 
 static double
@@ -147,24 +147,17 @@ targets_print(const uint16_t *home, const uint16_t *heir, const double *weight,
 	free(all);
 }
 
-/* How far the synthetic Internet is from clients that just rank sites: for
- * random sets, the weight of bystanders that move, and of displaced clients
- * that pass by the heir of their site although it announces. */
+/* Where every client is at baseline, and where when its site is withdrawn. */
 static void
-iia_print(struct internet *net, size_t n_sites)
+heirs_route(struct internet *net, uint16_t *home, uint16_t *heir,
+    uint16_t *site)
 {
-	static const size_t sizes[] = { 2, 10, 30, 60, 99, 150, 240 };
 	size_t clients = internet_clients(net);
-	const double *weight = internet_weights(net);
-	uint16_t *home = xcalloc(clients, sizeof(*home));
-	uint16_t *heir = xcalloc(clients, sizeof(*heir));
-	uint16_t *site = xcalloc(clients, sizeof(*site));
 	struct internet_mood calm = { 0 };
-	struct pack_set set = { { 0 } };
-	struct sim_rng rng = { 99 };
+	struct pack_set none = { { 0 } };
 
-	internet_route(net, &set, &calm, home, NULL);
-	for (size_t s = 0; s < n_sites; s++) {
+	internet_route(net, &none, &calm, home, NULL);
+	for (size_t s = 0; s < internet_sites(net); s++) {
 		struct pack_set one = { { 0 } };
 
 		pack_set_add(&one, s);
@@ -174,34 +167,65 @@ iia_print(struct internet *net, size_t n_sites)
 				heir[c] = site[c];
 		}
 	}
-	targets_print(home, heir, weight, clients, n_sites);
-	for (size_t k = 0; k < 7 && sizes[k] < n_sites; k++) {
-		double standing = 0, moved = 0, displaced = 0, passed = 0;
+}
+
+struct order_sums {
+	double standing, moved, displaced, passed;
+};
+
+static void
+order_add(struct internet *net, const struct pack_set *set,
+    const uint16_t *home, const uint16_t *heir, struct order_sums *s)
+{
+	size_t clients = internet_clients(net);
+	const double *weight = internet_weights(net);
+	uint16_t *site = xcalloc(clients, sizeof(*site));
+	struct internet_mood calm = { 0 };
+
+	internet_route(net, set, &calm, site, NULL);
+	for (size_t c = 0; c < clients; c++) {
+		double w = weight[c];
+
+		if (!pack_set_has(set, home[c])) {
+			s->standing += w;
+			s->moved += site[c] != home[c] ? w : 0;
+			continue;
+		}
+		s->displaced += w;
+		s->passed +=
+		    !pack_set_has(set, heir[c]) && heir[c] != site[c] ? w : 0;
+	}
+	free(site);
+}
+
+/* How far the synthetic Internet is from clients that just rank sites: for
+ * random sets, the weight of bystanders that move, and of displaced clients
+ * that pass by the heir of their site although it announces. */
+static void
+order_print(struct internet *net)
+{
+	static const size_t sizes[] = { 2, 10, 30, 60, 99, 150, 240 };
+	size_t clients = internet_clients(net), n = internet_sites(net);
+	uint16_t *home = xcalloc(clients, sizeof(*home));
+	uint16_t *heir = xcalloc(clients, sizeof(*heir));
+	uint16_t *site = xcalloc(clients, sizeof(*site));
+	struct sim_rng rng = { 99 };
+
+	heirs_route(net, home, heir, site);
+	targets_print(home, heir, internet_weights(net), clients, n);
+	for (size_t k = 0; k < 7 && sizes[k] < n; k++) {
+		struct order_sums s = { 0 };
 
 		for (int round = 0; round < 10; round++) {
-			memset(&set, 0, sizeof(set));
+			struct pack_set set = { { 0 } };
+
 			while (pack_set_count(&set) < sizes[k])
-				pack_set_add(&set,
-				    sim_rng_below(&rng, n_sites));
-			internet_route(net, &set, &calm, site, NULL);
-			for (size_t c = 0; c < clients; c++) {
-				if (!pack_set_has(&set, home[c])) {
-					standing += weight[c];
-					moved +=
-					    site[c] != home[c] ? weight[c] : 0;
-				} else {
-					displaced += weight[c];
-					passed +=
-					    !pack_set_has(&set, heir[c]) &&
-						heir[c] != site[c]
-					    ? weight[c]
-					    : 0;
-				}
-			}
+				pack_set_add(&set, sim_rng_below(&rng, n));
+			order_add(net, &set, home, heir, &s);
 		}
-		printf(
-		    "{\"withdrawn\": %zu, \"bystanders\": %.5f, \"passed\": %.5f}\n",
-		    sizes[k], moved / standing, passed / displaced);
+		printf("{\"withdrawn\": %zu, \"bystanders\": %.5f, "
+		       "\"passed\": %.5f}\n",
+		    sizes[k], s.moved / s.standing, s.passed / s.displaced);
 	}
 	free(home);
 	free(heir);
@@ -230,12 +254,12 @@ run(const struct options *o)
 	conf.stress_percent = o->is_stress ? 45 : 0;
 	net = internet_new(&conf);
 	internet_size(net, &size);
-	if (o->is_iia) {
+	if (o->is_order) {
 		printf(
 		    "{\"ases\": %zu, \"pops\": %zu, \"transit_links\": %zu, \"peer_links\": %zu, \"site_sessions\": %zu, \"degree\": %zu}\n",
 		    size.ases, size.pops, size.transit_links, size.peer_links,
 		    size.site_sessions, size.largest_customer_degree);
-		iia_print(net, o->sites);
+		order_print(net);
 		internet_free(net);
 		return 0;
 	}
@@ -245,7 +269,6 @@ run(const struct options *o)
 			 .weight = internet_weights(net),
 			 .depth = o->depth,
 			 .seed = o->noise_seed,
-			 .rest_permille = o->rest,
 			 .cap_permille = o->cap },
 	    &err);
 	if (p == NULL) {
@@ -304,8 +327,6 @@ option_take(int option, struct options *o)
 		return option_number(optarg, 0, 1000000, &o->noise_seed);
 	case 'e':
 		return option_number(optarg, 0, 512, &o->every);
-	case 'x':
-		return option_number(optarg, 0, 1000, &o->rest);
 	case 'c':
 		return option_number(optarg, 0, 900, &o->cap);
 	case 'n':
@@ -314,7 +335,7 @@ option_take(int option, struct options *o)
 	case 'm':
 		return o->is_small = true;
 	case 'i':
-		return o->is_iia = true;
+		return o->is_order = true;
 	case 't':
 		return o->is_stress = true;
 	default:
@@ -331,11 +352,10 @@ main(int argc, char **argv)
 		{ "seed", required_argument, NULL, 'g' },
 		{ "noise-seed", required_argument, NULL, 'r' },
 		{ "every", required_argument, NULL, 'e' },
-		{ "rest", required_argument, NULL, 'x' },
 		{ "cap", required_argument, NULL, 'c' },
 		{ "noise", required_argument, NULL, 'n' },
 		{ "small", no_argument, NULL, 'm' },
-		{ "iia", no_argument, NULL, 'i' },
+		{ "order", no_argument, NULL, 'i' },
 		{ "stress", no_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 },
 	};

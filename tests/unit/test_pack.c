@@ -48,11 +48,420 @@ test_campaign_finds_the_ranks(void **state)
 	pack_free(p);
 }
 
+static struct pack *
+new_pack(size_t n_sites, size_t n_clients, unsigned depth, uint64_t seed)
+{
+	struct pack_conf conf = { .n_sites = n_sites,
+		.n_clients = n_clients,
+		.depth = depth,
+		.seed = seed };
+
+	return pack_new(&conf, NULL);
+}
+
+/* The same log and seed propose the same; asking twice changes nothing. */
+static void
+test_same_seed_same_campaign(void **state)
+{
+	struct ranked_world w;
+	struct pack *a = new_pack(60, 500, 2, 5), *b = new_pack(60, 500, 2, 5);
+	struct pack *c = new_pack(60, 500, 2, 6);
+	struct pack_plan pa[PACK_BATCH_MAX], pb[PACK_BATCH_MAX];
+	struct pack_check ka, kc;
+	size_t n;
+
+	(void)state;
+	ranked_world_init(&w, 60, 500, 3);
+	while ((n = pack_next(a, pa, PACK_BATCH_MAX)) > 0) {
+		assert_int_equal(pack_next(a, pb, PACK_BATCH_MAX), n);
+		assert_memory_equal(pa, pb, n * sizeof(pa[0]));
+		assert_int_equal(pack_next(b, pb, PACK_BATCH_MAX), n);
+		assert_memory_equal(pa, pb, n * sizeof(pa[0]));
+		for (size_t i = 0; i < n; i++) {
+			const uint16_t *u =
+			    ranked_world_measure(&w, &pa[i].withdrawn);
+
+			assert_true(pack_add(a, &pa[i].withdrawn, pa[i].purpose,
+					u, NULL) >= 0);
+			assert_true(pack_add(b, &pa[i].withdrawn, pa[i].purpose,
+					u, NULL) >= 0);
+		}
+	}
+	(void)ranked_world_campaign(&w, c);
+	pack_check(a, 2, &ka);
+	pack_check(c, 2, &kc);
+	assert_false(pack_set_equal(&ka.withdrawn, &kc.withdrawn));
+	ranked_world_fini(&w);
+	pack_free(a);
+	pack_free(b);
+	pack_free(c);
+}
+
+/* A campaign goes on from a stored log: no state is lost in between. */
+static void
+test_log_is_the_state(void **state)
+{
+	struct ranked_world w;
+	struct pack *whole = new_pack(60, 500, 2, 5), *again;
+	struct pack_plan pa[PACK_BATCH_MAX], pb[PACK_BATCH_MAX];
+	size_t n;
+
+	(void)state;
+	ranked_world_init(&w, 60, 500, 3);
+	while ((n = pack_next(whole, pa, PACK_BATCH_MAX)) > 0) {
+		again = new_pack(60, 500, 2, 5);
+		for (size_t i = 0; i < pack_count(whole); i++) {
+			struct pack_check k;
+
+			pack_check(whole, i, &k);
+			assert_true(pack_add(again, &k.withdrawn, k.purpose,
+					ranked_world_measure(&w, &k.withdrawn),
+					NULL) >= 0);
+		}
+		assert_int_equal(pack_next(again, pb, PACK_BATCH_MAX), n);
+		assert_memory_equal(pa, pb, n * sizeof(pa[0]));
+		pack_free(again);
+		for (size_t i = 0; i < n; i++) {
+			(void)pack_add(whole, &pa[i].withdrawn, pa[i].purpose,
+			    ranked_world_measure(&w, &pa[i].withdrawn), NULL);
+		}
+	}
+	ranked_world_fini(&w);
+	pack_free(whole);
+}
+
+enum answers { SILENT, ANY_SITE, FLIPPING, ANY_NUMBER, ANSWERS };
+
+static void
+answers_fill(enum answers kind, size_t n_sites, unsigned *chance,
+    uint16_t *outcome, size_t n)
+{
+	for (size_t c = 0; c < n; c++) {
+		unsigned r = (unsigned)rand_r(chance);
+		const uint16_t by_kind[ANSWERS] = {
+			[SILENT] = PACK_NONE,
+			[ANY_SITE] = (uint16_t)(r % n_sites),
+			[FLIPPING] = PACK_FLIPPING,
+			[ANY_NUMBER] = (uint16_t)r,
+		};
+
+		outcome[c] = by_kind[kind];
+	}
+}
+
+/* No set withdraws all sites, a site to be kept, or more than its cap. */
+static void
+plan_is_sane(const struct pack_conf *conf, const struct pack_set *set)
+{
+	size_t cap = 1 + conf->n_sites * 350 / 1000 + conf->depth;
+
+	assert_true(pack_set_count(set) < conf->n_sites);
+	assert_true(pack_set_count(set) <= cap);
+	for (size_t s = 0; s < conf->n_sites; s++) {
+		assert_false(pack_set_has(set, s) &&
+		    pack_set_has(&conf->keep, s));
+	}
+}
+
+/* Whatever is answered, a campaign ends. */
+static void
+campaign_survives(size_t n_sites, unsigned depth, enum answers kind)
+{
+	struct pack_conf conf = { .n_sites = n_sites,
+		.n_clients = 200,
+		.depth = depth,
+		.seed = kind };
+	struct pack_plan plans[PACK_BATCH_MAX];
+	uint16_t outcome[200];
+	struct pack *p;
+	size_t n;
+	unsigned chance = 7;
+
+	if (n_sites > 3)
+		pack_set_add(&conf.keep, 2);
+	p = pack_new(&conf, NULL);
+	assert_non_null(p);
+	while ((n = pack_next(p, plans, PACK_BATCH_MAX)) > 0) {
+		for (size_t i = 0; i < n; i++) {
+			plan_is_sane(&conf, &plans[i].withdrawn);
+			answers_fill(kind, n_sites, &chance, outcome, 200);
+			assert_true(pack_add(p, &plans[i].withdrawn,
+					plans[i].purpose, outcome, NULL) >= 0);
+		}
+	}
+	assert_true(pack_count(p) <= PACK_EXPERIMENTS_MAX);
+	pack_free(p);
+}
+
+static void
+test_campaign_survives_any_answers(void **state)
+{
+	static const size_t sites[] = { 1, 2, 3, 10, 41, 60, 300, 320 };
+
+	(void)state;
+	for (size_t k = 0; k < TEST_COUNT(sites); k++) {
+		for (unsigned kind = 0; kind < ANSWERS; kind++) {
+			campaign_survives(sites[k], 1 + kind % 3,
+			    (enum answers)kind);
+		}
+	}
+}
+
+/* Few sites: every single is measured exactly, packing begins with pairs. */
+static void
+test_small_fleet_measures_singles(void **state)
+{
+	struct ranked_world w;
+	struct pack *p = new_pack(12, 300, 2, 1);
+	struct pack_summary m;
+
+	(void)state;
+	ranked_world_init(&w, 12, 300, 3);
+	assert_true(ranked_world_campaign(&w, p) > 0);
+	pack_summary(p, &m);
+	assert_int_equal(m.by_purpose[PACK_BASELINE], 2);
+	assert_int_equal(m.by_purpose[PACK_SINGLE], 12);
+	assert_true(right_share(&w, p) > 0.99);
+	ranked_world_fini(&w);
+	pack_free(p);
+}
+
+/* The budget holds, and the hold-outs are within it. */
+static void
+test_budget_is_kept(void **state)
+{
+	struct ranked_world w;
+	struct pack_conf conf = { .n_sites = 60,
+		.n_clients = 500,
+		.depth = 3,
+		.budget = 30,
+		.seed = 1 };
+	struct pack *p = pack_new(&conf, NULL);
+	struct pack_summary m;
+
+	(void)state;
+	ranked_world_init(&w, 60, 500, 3);
+	assert_int_equal(ranked_world_campaign(&w, p), 30);
+	pack_summary(p, &m);
+	assert_int_equal(m.by_purpose[PACK_HOLDOUT], 6);
+	ranked_world_fini(&w);
+	pack_free(p);
+}
+
+/* A discarded set is measured again, so the campaign still has its seeds. */
+static void
+test_discarded_set_is_replaced(void **state)
+{
+	struct ranked_world w;
+	struct pack *p = new_pack(60, 500, 2, 1);
+	struct pack_plan plans[PACK_BATCH_MAX];
+	struct pack_summary m;
+
+	(void)state;
+	ranked_world_init(&w, 60, 500, 3);
+	assert_int_equal(pack_next(p, plans, 2), 2);
+	for (size_t i = 0; i < 2; i++) {
+		(void)pack_add(p, &plans[i].withdrawn, plans[i].purpose,
+		    ranked_world_measure(&w, &plans[i].withdrawn), NULL);
+	}
+	pack_discard(p, 0);
+	assert_int_equal(pack_next(p, plans, 2), 1);
+	assert_int_equal(plans[0].purpose, PACK_BASELINE);
+	assert_true(ranked_world_campaign(&w, p) > 0);
+	pack_summary(p, &m);
+	assert_int_equal(m.by_purpose[PACK_BASELINE], 2);
+	assert_int_equal(m.discarded, 1);
+	ranked_world_fini(&w);
+	pack_free(p);
+}
+
+static void
+test_bad_numbers_are_refused(void **state)
+{
+	struct pack_conf good = { .n_sites = 5, .n_clients = 2, .depth = 1 };
+	struct pack_conf conf;
+	struct pack_set set = { { 0 } };
+	const uint16_t outcome[2] = { 0, 9 };
+	const double weight[2] = { 1, -1 };
+	struct pack_check check;
+	struct err err;
+	struct pack *p;
+
+	(void)state;
+#define REFUSED(field, value)                                                  \
+	do {                                                                   \
+		conf = good;                                                   \
+		conf.field = (value);                                          \
+		assert_null(pack_new(&conf, &err));                            \
+		assert_int_equal(err.code, ERR_CONF);                          \
+	} while (0)
+	REFUSED(n_sites, 0);
+	REFUSED(n_sites, PACK_SITES_MAX + 1);
+	REFUSED(n_clients, 0);
+	REFUSED(n_clients, PACK_CLIENTS_MAX + 1u);
+	REFUSED(depth, 0);
+	REFUSED(depth, PACK_DEPTH_MAX + 1);
+	REFUSED(batch, PACK_BATCH_MAX + 1);
+	REFUSED(budget, PACK_EXPERIMENTS_MAX + 1);
+	REFUSED(cap_permille, 901);
+	REFUSED(weight, weight);
+	p = pack_new(&good, &err);
+	assert_non_null(p);
+	pack_set_add(&set, 5);
+	assert_int_equal(pack_add(p, &set, PACK_SEED, outcome, &err), -1);
+	pack_set_del(&set, 5);
+	for (size_t s = 0; s < 5; s++)
+		pack_set_add(&set, s);
+	assert_int_equal(pack_add(p, &set, PACK_SEED, outcome, &err), -1);
+	pack_set_del(&set, 1);
+	/* Site 0 is withdrawn, site 9 does not exist: neither can answer. */
+	assert_int_equal(pack_add(p, &set, PACK_SEED, outcome, &err), 0);
+	pack_check(p, 0, &check);
+	assert_int_equal(check.impossible, 2);
+	assert_int_equal(check.answered, 0);
+	for (size_t i = 1; i < PACK_EXPERIMENTS_MAX; i++) {
+		assert_int_equal(pack_add(p, &set, PACK_OTHER, outcome, &err),
+		    i);
+	}
+	assert_int_equal(pack_add(p, &set, PACK_OTHER, outcome, &err), -1);
+	pack_free(p);
+}
+
+/* With 300 sites a site takes two bytes: the last one must come back. */
+static void
+test_last_site_of_many(void **state)
+{
+	struct pack *p = new_pack(PACK_SITES_MAX, 3, 1, 1);
+	const uint16_t last = PACK_SITES_MAX - 1;
+	const uint16_t at[3] = { last, PACK_NONE, PACK_FLIPPING };
+	const uint16_t away[3] = { 255, 254, 0 };
+	struct pack_set set = { { 0 } };
+	struct pack_client k;
+	struct pack_check check;
+
+	(void)state;
+	assert_int_equal(pack_add(p, &set, PACK_BASELINE, at, NULL), 0);
+	pack_set_add(&set, last);
+	assert_int_equal(pack_add(p, &set, PACK_SINGLE, away, NULL), 1);
+	pack_client(p, 0, &k);
+	assert_int_equal(k.ranks[0].site, last);
+	assert_int_equal(k.ranks[1].site, 255);
+	pack_client(p, 1, &k);
+	assert_int_equal(k.ranks[0].site, 254);
+	pack_check(p, 0, &check);
+	assert_int_equal(check.flipping, 1);
+	assert_int_equal(check.answered, 1);
+	pack_free(p);
+}
+
+/* Shares by weight and by clients, the unknown column, and the interval. */
+static void
+test_heirs_of_a_set(void **state)
+{
+	const double weight[5] = { 6, 2, 2, 5, 7 };
+	struct pack_conf conf = { .n_sites = 8,
+		.n_clients = 5,
+		.weight = weight,
+		.depth = 1,
+		.seed = 1 };
+	struct pack *p = pack_new(&conf, NULL);
+	const uint16_t at[5] = { 0, 0, 0, 0, 3 };
+	const uint16_t away[5] = { 1, 1, 2, PACK_NONE, 3 };
+	struct pack_set set = { { 0 } };
+	struct pack_heirs *h = calloc(1, sizeof(*h));
+
+	(void)state;
+	assert_non_null(p);
+	(void)pack_add(p, &set, PACK_BASELINE, at, NULL);
+	pack_heirs(p, &set, PACK_NONE, h);
+	assert_int_equal(h->n, 0);
+	pack_set_add(&set, 0);
+	pack_heirs(p, &set, PACK_NONE, h);
+	assert_int_equal(h->label, PACK_UNKNOWN);
+	(void)pack_add(p, &set, PACK_SINGLE, away, NULL);
+	pack_heirs(p, &set, PACK_NONE, h);
+	assert_int_equal(h->clients, 4);
+	assert_float_equal(h->weight, 15, 1e-6);
+	/* The silent client is spread as the others went. */
+	assert_int_equal(h->heirs[0].site, 1);
+	assert_int_equal(h->heirs[0].clients, 2);
+	assert_true(h->heirs[0].low < h->heirs[0].share);
+	assert_true(h->heirs[0].high > h->heirs[0].share);
+	assert_true(h->measured > 0.6 && h->composed > 0.3);
+	pack_heirs(p, &set, 3, h);
+	assert_int_equal(h->clients, 0);
+	free(h);
+	pack_free(p);
+}
+
+/* A set with far more bystanders than the others is told apart. */
+static void
+test_suspect_set(void **state)
+{
+	struct ranked_world w;
+	struct pack *p = new_pack(60, 400, 2, 1);
+	struct pack_set set = { { 0 } };
+	struct pack_check check;
+	int at;
+
+	(void)state;
+	ranked_world_init(&w, 60, 400, 3);
+	assert_true(ranked_world_campaign(&w, p) > 0);
+	pack_set_add(&set, 59);
+	(void)ranked_world_measure(&w, &set);
+	for (size_t c = 0; c < 400; c += 5)
+		w.outcome[c] = (uint16_t)((w.outcome[c] + 1) % 59);
+	at = pack_add(p, &set, PACK_OTHER, w.outcome, NULL);
+	assert_true(at > 0);
+	pack_check(p, (size_t)at, &check);
+	assert_true(check.bystanders > 0.15);
+	assert_true(check.is_suspect);
+	pack_check(p, 2, &check);
+	assert_false(check.is_suspect);
+	assert_true(check.bystanders < 0.001);
+	ranked_world_fini(&w);
+	pack_free(p);
+}
+
+static void
+test_progress_tells_phase_and_end(void **state)
+{
+	struct ranked_world w;
+	struct pack *p = new_pack(60, 400, 2, 1);
+	struct pack_progress at;
+
+	(void)state;
+	ranked_world_init(&w, 60, 400, 3);
+	pack_progress(p, &at);
+	assert_int_equal(at.phase, PACK_BASELINE);
+	assert_false(at.is_done);
+	assert_true(at.estimate > 20);
+	assert_true(ranked_world_campaign(&w, p) > 0);
+	pack_progress(p, &at);
+	assert_true(at.is_done);
+	assert_int_equal(at.estimate, 0);
+	assert_true(at.certified > 0.95);
+	assert_true(at.expected_wrong < 0.02);
+	ranked_world_fini(&w);
+	pack_free(p);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_campaign_finds_the_ranks),
+		cmocka_unit_test(test_same_seed_same_campaign),
+		cmocka_unit_test(test_log_is_the_state),
+		cmocka_unit_test(test_campaign_survives_any_answers),
+		cmocka_unit_test(test_small_fleet_measures_singles),
+		cmocka_unit_test(test_budget_is_kept),
+		cmocka_unit_test(test_discarded_set_is_replaced),
+		cmocka_unit_test(test_bad_numbers_are_refused),
+		cmocka_unit_test(test_last_site_of_many),
+		cmocka_unit_test(test_heirs_of_a_set),
+		cmocka_unit_test(test_suspect_set),
+		cmocka_unit_test(test_progress_tells_phase_and_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
