@@ -26,6 +26,7 @@
 #define CONTROL_BYTES 64
 #define RECEIVE_BYTES (4 << 20)
 #define BACKLOG 16
+#define SOCKET_MODE 0660
 
 /* One connection of a tcp or unix feed. */
 struct feed_conn {
@@ -273,6 +274,9 @@ open_socket(struct feed *f, struct err *err)
 	}
 	if (bind(f->fd, (struct sockaddr *)&ss, (socklen_t)len) == -1 ||
 	    (is_stream && listen(f->fd, BACKLOG) == -1))
+		return err_sys(err, "%s", f->conf->where);
+	/* Whoever may read our control socket may tell us of clients. */
+	if (ss.ss_family == AF_UNIX && chmod(f->conf->where, SOCKET_MODE) == -1)
 		return err_sys(err, "%s", f->conf->where);
 	if (!is_stream)
 		receive_buffer(f->fd);

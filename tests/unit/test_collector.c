@@ -422,6 +422,7 @@ test_unix_datagrams(void **state)
 {
 	struct rig *r = *state;
 	char *big = xcalloc(1, FEED_DATAGRAM_MAX + 2);
+	struct stat st;
 	int fd;
 
 	(void)add_feed(r, FEED_TEXT, FEED_UNIXGRAM, "g");
@@ -438,6 +439,8 @@ test_unix_datagrams(void **state)
 	(void)close(fd);
 	start(r);
 	WAIT_FOR(r->lp, is_open(r, 0));
+	assert_int_equal(stat(r->where[0], &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
 	fd = connect_unix(r, SOCK_DGRAM, 0);
 	memset(big, '#', FEED_DATAGRAM_MAX + 1);
 	say(fd, big);
