@@ -344,7 +344,7 @@ struct conf_feed {
 struct conf_clients {
 	int64_t half_life_ms; /* default 1 d */
 	int64_t report_ms;    /* how often the list is passed on; default 1 m */
-	uint32_t max_clients; /* of a site; default 200000 */
+	uint32_t max_clients; /* of a site; default 100000 */
 	uint32_t max_blocks;  /* default max_clients */
 	uint32_t per_block;   /* clients of a /24 or /48; default 4 */
 	bool allow_special;   /* lab: as in conf_predict */

@@ -6,16 +6,20 @@
  * be it from our own collector, from an agent or from the store.  A list comes
  * in parts and takes the place of the one before when its last part is there.
  * Weights go on decaying by the list's age; nothing here blocks or grows beyond
- * CONF_CLIENTS_MAX a site and CLIENT_LIST_MAX in all.
+ * CONF_CLIENTS_MAX a site and `max` in all.
  */
 #include <jansson.h>
 
 #include "base/mono.h"
 #include "feeds/feed_wire.h"
 
+/* A controller's: 1 GB. */
+#define CLIENT_BOOK_MAX 32000000u
+
 struct client_book;
 
-struct client_book *client_book_new(void);
+/* max: clients of all lists, those on their way too; 32 bytes each. */
+struct client_book *client_book_new(size_t max);
 void client_book_free(struct client_book *book);
 
 /*

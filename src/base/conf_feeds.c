@@ -339,7 +339,7 @@ check_clients(struct conf_ck *ck, const struct raw_clients *raw, struct conf *c)
 	static const struct conf_duration report = { "report", 100, DAY_MS,
 		MIN_MS };
 	static const struct conf_count clients = { "max_clients", 1000,
-		CONF_CLIENTS_MAX, 200000 };
+		CONF_CLIENTS_MAX, 100000 };
 	static const struct conf_count per_block = { "per_block", 1,
 		CONF_PER_BLOCK_MAX, 4 };
 	struct conf_count blocks = { .key = "max_blocks", .min = 1000 };

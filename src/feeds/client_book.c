@@ -9,6 +9,10 @@
 #include "base/text.h"
 #include "base/xalloc.h"
 
+/* Of weights: the exponent and 4 bits of the fraction. */
+#define BUCKET_SHIFT 48u
+#define BUCKETS (1u << (63 - BUCKET_SHIFT))
+
 /* A list, whole or on its way in. */
 struct book_list {
 	uint32_t serial; /* 0: none */
@@ -31,13 +35,17 @@ struct book_site {
 struct client_book {
 	struct book_site *sites;
 	size_t n_sites;
+	size_t max;
 	size_t n_clients; /* of all lists, those on their way in too */
 };
 
 struct client_book *
-client_book_new(void)
+client_book_new(size_t max)
 {
-	return xcalloc(1, sizeof(struct client_book));
+	struct client_book *book = xcalloc(1, sizeof(*book));
+
+	book->max = max;
+	return book;
 }
 
 void
@@ -83,33 +91,32 @@ add_site(struct client_book *book, const char *name)
 static void
 drop_list(struct client_book *book, struct book_list *l)
 {
-	book->n_clients -= l->total;
+	book->n_clients -= l->n;
 	free(l->clients);
 	*l = (struct book_list){ .serial = 0 };
 }
 
-static int
+static void
 begin_list(struct client_book *book, struct book_site *s,
-    const struct feed_part *part, struct err *err)
+    const struct feed_part *part)
 {
 	drop_list(book, &s->incoming);
-	if (part->total > CLIENT_LIST_MAX - book->n_clients) {
-		return err_set(err, ERR_REFUSED,
-		    "clients: more than %u of all sites", CLIENT_LIST_MAX);
-	}
 	s->incoming = (struct book_list){ .serial = part->serial,
 		.total = part->total,
 		.age_ms = part->age_ms,
 		.half_life_ms = part->half_life_ms,
 		.taken = mono_now() };
-	book->n_clients += part->total;
-	return 0;
 }
 
 /* Memory follows what came, not what was promised. */
 static int
-add_rows(struct book_list *l, struct feed_part *part, struct err *err)
+add_rows(struct client_book *book, struct book_list *l, struct feed_part *part,
+    struct err *err)
 {
+	if (part->n > book->max - book->n_clients) {
+		return err_set(err, ERR_REFUSED,
+		    "clients: more than %zu of all sites", book->max);
+	}
 	l->clients = xreallocarray(l->clients, (size_t)l->n + part->n + 1,
 	    sizeof(*l->clients));
 	for (uint32_t i = 0; i < part->n; i++) {
@@ -123,6 +130,7 @@ add_rows(struct book_list *l, struct feed_part *part, struct err *err)
 			    "clients: row %" PRIu32 ": malformed", l->n);
 		}
 		l->n++;
+		book->n_clients++;
 		l->ipv4 += addr_is_ipv4(&c->addr);
 		l->weight += c->weight;
 	}
@@ -143,8 +151,8 @@ client_book_take(struct client_book *book, const char *site,
 	    (in->serial == 0 && s->list.serial == part->serial &&
 		part->total == s->list.total && part->first > 0))
 		return 0;
-	if (part->first == 0 && begin_list(book, s, part, err) == -1)
-		return -1;
+	if (part->first == 0)
+		begin_list(book, s, part);
 	if (in->serial != part->serial || in->total != part->total ||
 	    part->first != in->n) {
 		drop_list(book, in);
@@ -153,7 +161,7 @@ client_book_take(struct client_book *book, const char *site,
 		    " is out of order",
 		    part->first, part->serial);
 	}
-	if (add_rows(in, part, err) == -1) {
+	if (add_rows(book, in, part, err) == -1) {
 		drop_list(book, in);
 		return -1;
 	}
@@ -300,18 +308,41 @@ compare_weights(const void *va, const void *vb)
 	return (a > b) - (a < b);
 }
 
-/* The weight that `top` of the run have, or more. */
+/* Doubles that are not negative sort as their bits do. */
+static uint32_t
+weight_bucket(double weight)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &weight, sizeof(bits));
+	return (uint32_t)(bits >> BUCKET_SHIFT) & (BUCKETS - 1);
+}
+
+/*
+ * The weight that `top` of the run have, or more; 0 < top < n.  Only the
+ * weights of one bucket are sorted, since main does this.
+ */
 static double
 threshold(const struct run *r, size_t top)
 {
-	double *weights = xcalloc(r->n, sizeof(*weights));
-	double t;
+	size_t *counts = xcalloc(BUCKETS, sizeof(*counts));
+	uint32_t at = BUCKETS - 1;
+	size_t above = 0, n = 0;
+	double *weights, t;
 
 	for (size_t i = 0; i < r->n; i++)
-		weights[i] = r->clients[i].weight;
-	qsort(weights, r->n, sizeof(*weights), compare_weights);
-	t = weights[r->n - top];
+		counts[weight_bucket(r->clients[i].weight)]++;
+	while (above + counts[at] < top)
+		above += counts[at--];
+	weights = xcalloc(counts[at], sizeof(*weights));
+	for (size_t i = 0; i < r->n; i++) {
+		if (weight_bucket(r->clients[i].weight) == at)
+			weights[n++] = r->clients[i].weight;
+	}
+	qsort(weights, n, sizeof(*weights), compare_weights);
+	t = weights[n - (top - above)];
 	free(weights);
+	free(counts);
 	return t;
 }
 

@@ -6,19 +6,24 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "base/xalloc.h"
 
+/* A list is written so often at most. */
 #define SAVE_MS INT64_C(600000)
-/* More waiting rows than that: the store has other worries. */
-#define SAVE_BACKLOG_MAX 10000u
+#define TURN_MS 1000
+/* Parts of lists that may wait for the store: 7 MB, at the end 120 MB. */
+#define SAVE_BACKLOG_MAX 16u
+#define END_BACKLOG_MAX 256u
 
 static_assert(FEED_PART_BYTES_MAX <= STORE_RECENT_BYTES_MAX,
     "a part is a row of the store");
 
-/* A list that is in the store already. */
+/* Which list of a site is in the store, and since when. */
 struct saved {
 	char site[CONF_NAME_MAX + 1];
 	uint32_t serial;
+	struct mono at;
 };
 
 struct feeds {
@@ -36,18 +41,19 @@ struct feeds {
 
 /* ---- the store ---- */
 
-static uint32_t *
-saved_serial(struct feeds *fs, const char *site)
+static struct saved *
+find_saved(struct feeds *fs, const char *site)
 {
 	for (size_t i = 0; i < fs->n_saved; i++) {
 		if (strcmp(fs->saved[i].site, site) == 0)
-			return &fs->saved[i].serial;
+			return &fs->saved[i];
 	}
 	fs->saved =
 	    xreallocarray(fs->saved, fs->n_saved + 1, sizeof(fs->saved[0]));
-	fs->saved[fs->n_saved] = (struct saved){ .serial = 0 };
-	memcpy(fs->saved[fs->n_saved].site, site, strlen(site) + 1);
-	return &fs->saved[fs->n_saved++].serial;
+	fs->saved[fs->n_saved] = (struct saved){ .at = mono_now() };
+	(void)text_copy(fs->saved[fs->n_saved].site, sizeof(fs->saved[0].site),
+	    site);
+	return &fs->saved[fs->n_saved++];
 }
 
 static void
@@ -72,22 +78,32 @@ save_list(struct feeds *fs, const struct client_book_list *l)
 	free(buf);
 }
 
+/* Those that have changed and are due, as long as the store keeps up. */
+static void
+save_due(struct feeds *fs, int64_t due_ms, size_t backlog_max)
+{
+	for (size_t i = 0; i < client_book_count(fs->book) &&
+	     store_backlog(fs->env.store) < backlog_max;
+	     i++) {
+		struct client_book_list l;
+		struct saved *saved;
+
+		client_book_get(fs->book, i, &l);
+		saved = find_saved(fs, l.site);
+		if (l.serial == 0 || l.serial == saved->serial ||
+		    mono_diff_ms(mono_now(), saved->at) < due_ms)
+			continue;
+		save_list(fs, &l);
+		saved->serial = l.serial;
+		saved->at = mono_now();
+	}
+}
+
 void
 feeds_save(struct feeds *fs)
 {
-	if (fs == NULL || store_backlog(fs->env.store) > SAVE_BACKLOG_MAX)
-		return;
-	for (size_t i = 0; i < client_book_count(fs->book); i++) {
-		struct client_book_list l;
-		uint32_t *serial;
-
-		client_book_get(fs->book, i, &l);
-		serial = saved_serial(fs, l.site);
-		if (l.serial == 0 || l.serial == *serial)
-			continue;
-		save_list(fs, &l);
-		*serial = l.serial;
-	}
+	if (fs != NULL)
+		save_due(fs, 0, END_BACKLOG_MAX);
 }
 
 static void
@@ -96,8 +112,8 @@ on_save(struct loop *lp, void *arg)
 	struct feeds *fs = arg;
 
 	(void)lp;
-	feeds_save(fs);
-	loop_timer_set(fs->save, SAVE_MS);
+	save_due(fs, SAVE_MS, SAVE_BACKLOG_MAX);
+	loop_timer_set(fs->save, TURN_MS);
 }
 
 /* A site that is no more in the configuration would never be told again. */
@@ -138,7 +154,7 @@ load_part(const struct query_recent *row, void *arg, struct err *err)
 		log_warnx("site %s: recent clients in the store: %s", row->site,
 		    why.msg);
 	} else {
-		*saved_serial(fs, row->site) = part.serial;
+		find_saved(fs, row->site)->serial = part.serial;
 	}
 	return 0;
 }
@@ -259,13 +275,13 @@ feeds_new(const struct feeds_env *env, struct err *err)
 	struct feeds *fs = xcalloc(1, sizeof(*fs));
 
 	fs->env = *env;
-	fs->book = client_book_new();
+	fs->book = client_book_new(CLIENT_BOOK_MAX);
 	if (query_recent_clients(env->query, load_part, fs, err) == -1) {
 		feeds_free(fs);
 		return NULL;
 	}
 	fs->save = loop_timer_new(env->lp, on_save, fs);
-	loop_timer_set(fs->save, SAVE_MS);
+	loop_timer_set(fs->save, TURN_MS);
 	if (env->conf->n_feeds > 0) {
 		fs->collector =
 		    worker_new(env->keeper, env->kind_collector, &ops, fs);

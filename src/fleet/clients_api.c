@@ -326,6 +326,8 @@ handle_take(struct api_request *req, void *arg)
 		api_reply_err(req, &err);
 		return;
 	}
+	if (choice.top == 0)
+		choice.top = CLIENT_LIST_MAX;
 	clients = client_book_merge(book, choice.site, choice.top, &n);
 	if (n > 0)
 		dropped = drop_special(c, clients, &n);

@@ -28,6 +28,7 @@
 
 #define FEEDS 4
 #define REPORT_MS 100
+#define BOOK_MAX 1000000
 
 struct rig {
 	char folder[32];
@@ -93,7 +94,7 @@ setup(void **state)
 		.max_blocks = 5000,
 		.per_block = 16,
 		.allow_special = true };
-	r->book = client_book_new();
+	r->book = client_book_new(BOOK_MAX);
 	*state = r;
 	return 0;
 }
