@@ -141,7 +141,7 @@ demo: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/lab/demo $(B)
 
-bench: bench-reaction bench-sweep bench-pack
+bench: bench-reaction bench-sweep bench-pack bench-store
 bench-reaction: all
 	$(Q)contrib/install-deps build test bench
 	$(Q)tests/bench/reaction $(B)
@@ -155,6 +155,16 @@ bench-sweep: all $(B)/bench/sweep_pass $(B)/bench/liboping_pass
 bench-pack: $(B)/packsim
 	$(Q)contrib/install-deps build test
 	$(Q)tests/bench/pack $(B) $(PACK_ARGS)
+
+bench-store: all
+	$(Q)contrib/install-deps build bench
+	$(Q)$(MAKE) --no-print-directory $(B)/bench/store_pass
+	$(Q)tests/bench/store $(B)
+
+# Maps of 16 sites and 500,000 addresses, and every one of them come true.
+test-maps: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/lab/maps $(B)
 
 # FUZZ_SECONDS of each fuzzer, from the seeds in tests/fuzz/corpus.
 FUZZ_SECONDS ?= 10
@@ -210,6 +220,7 @@ help:
 	@echo 'make test       unit tests and lab scenarios'
 	@echo 'make test-containerlab  the lab scenarios under containerlab, as root'
 	@echo 'make node-image the containers'\'' image, for labs under containerlab'
+	@echo 'make test-maps  maps of 16 sites and 500,000 addresses, and whether they come true'
 	@echo 'make bench      measurements, results in build/bench/*.json'
 	@echo 'make check-asan unit tests under address and undefined sanitizers'
 	@echo 'make fuzz       FUZZ_SECONDS=10 of each fuzzer'
@@ -217,7 +228,7 @@ help:
 	@echo 'make lint format-check format install clean'
 
 .DELETE_ON_ERROR:
-.PHONY: all check deps test test-containerlab node-image demo bench bench-reaction bench-sweep bench-pack fuzz format format-check lint install deb clean help \
+.PHONY: all check deps test test-containerlab node-image demo test-maps bench bench-reaction bench-sweep bench-pack bench-store fuzz format format-check lint install deb clean help \
 	unit-programs fuzz-programs FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

@@ -57,11 +57,10 @@ _anycastctl_read_line() {
 		--*) [[ -n $(_anycastctl_option_kind "$word") ]] && ((i++)) ;;
 		*)
 			rest+=("$word")
-			if [[ -z $cmd ]]; then
-				word=${rest[*]}
-				[[ $'\n'$names$'\n' == *$'\n'"$word"$'\n'* ]] &&
-				    cmd=$word rest=()
-			fi
+			# A group's name may be a command by itself.
+			word="$cmd${cmd:+ }${rest[*]}"
+			[[ ${#rest[@]} -le 2 && $'\n'$names$'\n' == *$'\n'"$word"$'\n'* ]] &&
+			    cmd=$word rest=()
 			;;
 		esac
 	done
@@ -106,6 +105,9 @@ _anycastctl() {
 	elif [[ -z $cmd ]]; then
 		_anycastctl_offer < <(_anycastctl_commands)
 	elif [[ $cmd == help && $n_args -lt 2 ]]; then
+		_anycastctl_offer < <(_anycastctl_commands)
+	elif [[ $n_args -eq 0 && $'\n'$names == *$'\n'"$cmd "* ]]; then
+		group=$cmd
 		_anycastctl_offer < <(_anycastctl_commands)
 	elif [[ $n_args -eq 0 ]]; then
 		# shellcheck disable=SC2086

@@ -42,6 +42,8 @@ enum ctl_opt {
 	CTL_OPT_DRAIN,
 	CTL_OPT_TOP,
 	CTL_OPT_TYPE,
+	CTL_OPT_DEPTH,
+	CTL_OPT_DOWN,
 	CTL_OPT_COUNT
 };
 
@@ -61,6 +63,8 @@ extern const struct ctl_option ctl_option_table[CTL_OPT_COUNT];
 
 #define CTL_EVENTS_LIMIT_DEFAULT 20u
 #define CTL_EVENTS_LIMIT_MAX 1000u
+#define CTL_DEPTH_DEFAULT 1u
+#define CTL_DEPTH_MAX 3u
 #define CTL_INTERVAL_DEFAULT_MS 1000
 
 struct ctl_options {
@@ -71,6 +75,8 @@ struct ctl_options {
 	const char *force;
 	const char *subject;
 	const char *site;
+	const char *down; /* "chc,akl" */
+	uint32_t depth;
 	const char *output;
 	const char *owner;
 	const char *service;

@@ -276,7 +276,13 @@ struct conf_predict {
 	uint32_t sentinels; /* clients watched for settling; default 256 */
 	int64_t sentinel_interval_ms; /* default 5 s */
 	int64_t settle_max_ms;        /* default 5 min */
-	bool allow_special;           /* lab: accept private and documentation
+	/* Between two experiments on one test prefix, or networks damp it
+	 * (RFC 7196); default 90 min, at least 30 min but in a lab. */
+	int64_t pace_ms;
+	/* When a real withdrawal is compared with its prediction; default 10 min. */
+	int64_t landing_after_ms;
+	bool is_lab;          /* profile: lab; default internet */
+	bool allow_special;   /* lab: accept private and documentation
 				     addresses as clients; default false */
 	int64_t block_gap_ms; /* between two probes to one /24 or /48; default
 				 20 ms, 0: none */

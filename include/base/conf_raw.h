@@ -76,7 +76,7 @@ struct raw_test {
 struct raw_predict {
 	char *rate, *linger;
 	char *sentinels, *sentinel_interval, *settle_max;
-	char *allow_special, *block_gap, *text;
+	char *allow_special, *block_gap, *text, *pace, *profile, *landing_after;
 };
 
 struct raw_budget {

@@ -4,21 +4,29 @@
 /*
  * experiment -- the course of one withdrawal experiment, as data:
  *
- *	baseline -> withdraw -> settle -> sweep -> restore -> verify -> done
+ *	baseline -> withdraw -> settle -> sweep -> restore -> verify
+ *	    -> rebaseline -> done
+ *
+ * The test prefix is withdrawn at a set W of sites.  The sweep lies between two
+ * baselines (A-B-A): what differs between those two is not W's doing, so their
+ * distance is the noise floor of what the sweep says.  With W empty, a null
+ * run, the two baselines are all there is.
  *
  * From every state but the ends it can fail; the test prefix is withdrawn only
  * in the states that say so, so that leaving them is restoring it.
  */
 #include <stdbool.h>
 
+/* Numbers travel in probes and stand in the store: they never change. */
 enum experiment_state {
-	EXPERIMENT_STAY = 0, /* an edge left out; never a state */
-	EXPERIMENT_BASELINE, /* full sweep, all announced */
-	EXPERIMENT_WITHDRAW, /* wait until the site has withdrawn it */
-	EXPERIMENT_SETTLE,   /* sentinel rounds until nothing moves */
-	EXPERIMENT_SWEEP,    /* full sweep, withdrawn */
-	EXPERIMENT_RESTORE,  /* wait until the site announces it again */
-	EXPERIMENT_VERIFY,   /* sentinel rounds until all are back */
+	EXPERIMENT_STAY = 0,     /* an edge left out; never a state */
+	EXPERIMENT_BASELINE = 1, /* full sweep, all announced */
+	EXPERIMENT_WITHDRAW,     /* wait until the sites of W have withdrawn */
+	EXPERIMENT_SETTLE,       /* sentinel rounds until nothing moves */
+	EXPERIMENT_SWEEP = 4,    /* full sweep, withdrawn */
+	EXPERIMENT_RESTORE,      /* wait until W announces it again */
+	EXPERIMENT_VERIFY,       /* sentinel rounds until all are back */
+	EXPERIMENT_REBASELINE,   /* full sweep, all announced again */
 	EXPERIMENT_DONE,
 	EXPERIMENT_FAILED,
 	EXPERIMENT_STATE_COUNT
@@ -26,6 +34,7 @@ enum experiment_state {
 
 enum experiment_event {
 	EXPERIMENT_EV_COMPLETE, /* what the state waits for has happened */
+	EXPERIMENT_EV_NULL,     /* the same, and W is empty */
 	EXPERIMENT_EV_FAIL,
 	EXPERIMENT_EV_COUNT
 };
@@ -34,8 +43,10 @@ enum experiment_event {
 enum experiment_state experiment_next(enum experiment_state state,
     enum experiment_event ev);
 bool experiment_is_over(enum experiment_state state);
-/* Is the test prefix withdrawn at the site in this state? */
+/* Is the test prefix withdrawn at the sites of W in this state? */
 bool experiment_holds_withdrawn(enum experiment_state state);
+/* Does the state ask all clients? */
+bool experiment_asks_all(enum experiment_state state);
 const char *experiment_state_name(enum experiment_state state);
 
 #endif /* CORE_EXPERIMENT_H */

@@ -2,10 +2,10 @@
 #ifndef CORE_FAILOVER_H
 #define CORE_FAILOVER_H
 /*
- * failover -- who inherits the clients of a withdrawn site, counted from the
- * outcomes of two sweeps.
+ * failover -- who inherits the clients of withdrawn sites, counted from the
+ * outcomes of the sweeps of one experiment.
  *
- * An outcome is one byte per client: the index of the site that caught the
+ * An outcome is one number per client: the index of the site that caught the
  * reply + 1; 0 when none answered.  "No answer" is not missing at random, so
  * it is a column of its own and never shared out.
  */
@@ -14,34 +14,54 @@
 #include <stdint.h>
 
 #define OUTCOME_NONE 0u
-#define OUTCOME_FLIPPING 255u /* caught at two sites in one sweep */
-#define FAILOVER_SITES_MAX 254u
+#define OUTCOME_NOT_ASKED 65534u
+#define OUTCOME_FLIPPING 65535u /* caught at two sites in one sweep */
+#define FAILOVER_SITES_MAX 1024u
 
 struct failover_input {
 	size_t n; /* clients */
-	const uint8_t *before;
-	const uint8_t *after;
+	const uint16_t *before;
+	const uint16_t *after;
+	const uint16_t *again; /* the second baseline; NULL: there is none */
 	const double *weight;
 	const bool *is_ipv4;
 	size_t n_sites;
-	size_t site; /* the withdrawn one */
+	const bool *withdrawn; /* n_sites: those of W */
 };
 
 struct failover_share {
 	uint32_t clients;
+	uint32_t unstable; /* of them: their two baselines differ */
 	double weight;
+	double square; /* sum of the squares of the weights */
+};
+
+/* The clients of one withdrawn site, at baseline. */
+struct failover_origin {
+	size_t site;
+	struct failover_share all;
+	/* [family][heir]: family 0 IPv4, 1 IPv6; n_sites + 1 heirs each, the
+	 * last one for unknown (no answer, or flipping). */
+	struct failover_share *heirs[2];
 };
 
 struct failover_map {
-	/* [family][heir]: family 0 IPv4, 1 IPv6; heir: site index, or n_sites
-	 * for unknown (no answer, or flipping). */
-	struct failover_share heirs[2][FAILOVER_SITES_MAX + 1];
-	struct failover_share all; /* the site's clients at baseline */
-	uint32_t answered;         /* clients that answered at baseline */
-	uint32_t bystanders;       /* clients of other sites that moved */
+	struct failover_origin *origins; /* one per site of W, ascending */
+	size_t n_origins;
+	uint32_t answered;   /* clients that answered at baseline */
+	uint32_t others;     /* clients of other sites, heard in both sweeps */
+	uint32_t bystanders; /* of those: moved */
+	/* The two baselines: clients heard in both, and those that differ. */
+	uint32_t null_both, null_moved;
+	double null_tv; /* total variation between the sites' shares, 0..1 */
 };
 
+/* *out is to be given to failover_map_fini. */
 void failover_count(const struct failover_input *in, struct failover_map *out);
+void failover_map_fini(struct failover_map *map);
+
+/* Is the outcome a site of n_sites? */
+bool outcome_is_site(uint16_t outcome, size_t n_sites);
 
 /*
  * settle -- when has routing settled?  Fed with rounds of sentinel outcomes:
@@ -55,12 +75,35 @@ struct settle {
 	unsigned calm; /* rounds in a row without movement */
 };
 
-/* previous NULL: the first round.  forbidden: an outcome that must not occur
- * (the withdrawn site), 0: any may.  Returns whether it is settled. */
-bool settle_step(struct settle *s, const uint8_t *previous,
-    const uint8_t *current, size_t n, uint8_t forbidden);
+/* previous NULL: the first round.  forbidden: n_sites flags of those that must
+ * not occur (the withdrawn ones).  Returns whether it is settled. */
+struct settle_round {
+	const uint16_t *previous, *current;
+	size_t n;
+	const bool *forbidden;
+	size_t n_sites;
+};
+bool settle_step(struct settle *s, const struct settle_round *round);
 /* Permille of the sentinels answering in both that differ; 1000 when none
  * answers in both, since silence proves nothing. */
-unsigned settle_moved_permille(const uint8_t *a, const uint8_t *b, size_t n);
+unsigned settle_moved_permille(const uint16_t *a, const uint16_t *b, size_t n);
+
+/*
+ * Sentinels: at most max of the n clients, ascending indices into out, which
+ * has room for max; returns how many.  Clients of one class behave alike
+ * (site, and heirs as far as they are known): every class gets its share, one
+ * at least while there is room.  Clients of withdrawn sites and others get half
+ * of the room each; what one half does not need goes to the other.
+ */
+struct sentinel_input {
+	size_t n;
+	const uint16_t *before; /* who answered to no one site cannot be one */
+	const uint32_t *class;  /* n, each < n_classes; NULL: the site is it */
+	size_t n_classes;
+	size_t n_sites;
+	const bool *withdrawn;
+};
+uint32_t sentinels_pick(const struct sentinel_input *in, uint32_t max,
+    uint32_t *out);
 
 #endif /* CORE_FAILOVER_H */

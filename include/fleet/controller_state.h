@@ -49,6 +49,9 @@ struct fleet_site {
 	struct log_limit limit;
 };
 
+struct campaign;
+struct landings;
+struct map_book;
 struct experiment;
 
 struct controller {
@@ -72,7 +75,14 @@ struct controller {
 	struct optouts optouts;
 	struct client_upload *upload;  /* under way; NULL: none */
 	struct experiment *experiment; /* the newest; NULL: none yet */
+	/* When the test prefix was withdrawn or restored last. */
+	struct mono test_changed;
+	bool was_test_changed;
 	uint32_t next_experiment;
+	struct map_book *maps;
+	struct landings *landings;
+	struct campaign *campaign; /* the newest; NULL: none yet */
+	uint32_t next_campaign;
 };
 
 /* controller.c */
@@ -82,6 +92,10 @@ void controller_note(struct controller *c, const struct store_event *ev);
 /* Makes the site's order document anew; a new revision if it differs. */
 void controller_publish(struct controller *c, size_t site);
 void controller_publish_all(struct controller *c);
+
+/* ex is over: who learns from it. */
+void controller_on_experiment(struct controller *c,
+    const struct experiment *ex);
 
 /* agents_api.c: what agents call */
 void fleet_serve_agents(struct controller *c, struct api_server *server);
@@ -117,9 +131,24 @@ void fleet_serve_outcomes(struct controller *c, struct api_server *server);
 /* experiment_replies.c: what the replies were, by class and site */
 void fleet_serve_replies(struct controller *c, struct api_server *server);
 
-/* maps.c: failover maps as JSON, from the store. NULL with err. */
-json_t *fleet_maps(struct controller *c, const char *site, struct err *err);
-/* The heirs of the newest map of site; JSON null if there is none. */
+/* maps.c: failover maps as JSON, MAP of docs/api.md; new references.
+ * Of a set of sites: measured, else from what a campaign tells; NULL with err
+ * if nothing is known.  levels 2: with the heirs' heirs. */
+json_t *fleet_map_of(struct controller *c, const bool *down, int levels,
+    struct err *err);
+/* The known ones of single sites: of all, or of one. */
+json_t *fleet_maps(struct controller *c, size_t site);
+/* The measured ones of sets of so many sites. */
+json_t *fleet_maps_of_depth(struct controller *c, size_t depth);
+/* The heirs of site; JSON null if they are not known. */
 json_t *fleet_landing(struct controller *c, const char *site);
+struct fleet_map;
+/* DIFF of docs/api.md; of two maps, and of each set's newest two. */
+json_t *fleet_maps_diff(struct controller *c, const struct fleet_map *a,
+    const struct fleet_map *b);
+json_t *fleet_all_diffs(struct controller *c);
+
+/* predict_api.c: experiments, campaigns and maps, for people */
+void fleet_serve_predict(struct controller *c, struct api_server *server);
 
 #endif /* FLEET_CONTROLLER_STATE_H */

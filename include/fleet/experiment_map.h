@@ -8,27 +8,43 @@
 #include "core/failover.h"
 #include "fleet/controller_state.h"
 
-/* The client list as it was when the experiment began. */
+/*
+ * Whom an experiment asks: the client list as it was when it began, or a part
+ * of it.  A part is a list of its own to the agents, with a number that says
+ * which experiment's it is; what the experiment stores refers to the whole.
+ */
 struct experiment_clients {
-	uint32_t list;
+	uint32_t list;   /* what the agents fetch */
+	uint32_t base;   /* the list that it is taken from */
+	uint32_t n_base; /* clients of that */
 	uint32_t n;
 	uint32_t largest_block; /* clients in the fullest /24 or /48 */
+	uint32_t *index; /* in the base list, ascending; NULL: all of it */
 	struct addr *addr;
 	double *weight;
 	bool *is_ipv4;
 };
+#define EXPERIMENT_OWN_LIST UINT32_C(0x80000000)
 
+struct experiment_plan;
+/* As the plan says; its clients must be there. */
 void experiment_clients_init(struct experiment_clients *ec,
-    const struct controller *c);
+    const struct experiment_plan *plan);
 void experiment_clients_fini(struct experiment_clients *ec);
+/* Index in the base list of the i-th one. */
+uint32_t experiment_clients_base(const struct experiment_clients *ec,
+    uint32_t i);
 
-/*
- * At most max clients that answered at baseline, spread over the list: half
- * of them from the site (outcome `site`), half from the others.  Ascending
- * indices into out; returns how many.
- */
-uint32_t experiment_pick_sentinels(const struct experiment_clients *ec,
-    const uint8_t *before, uint8_t site, uint32_t max, uint32_t *out);
+/* Writes one sweep's outcomes (and times, if not NULL) of all clients. */
+struct experiment_sweep {
+	uint32_t experiment;
+	uint8_t phase;
+	const uint16_t *outcomes;
+	const uint32_t *rtt_us;
+};
+void experiment_store_sweep(struct store *store,
+    const struct experiment_clients *ec, const struct experiment_sweep *sweep);
+
 /* Where a client stands among the sentinels; n if it is none. */
 uint32_t experiment_sentinel_slot(const uint32_t *sentinels, uint32_t n,
     uint32_t client);
@@ -45,13 +61,12 @@ void experiment_watch_init(struct experiment_watch *w,
 /* False with the reason when the site's replies may be incomplete. */
 bool experiment_watch_ok(const struct experiment_watch *w,
     const struct fleet_site *s, char *why, size_t size);
-/* Are all test prefixes of the site "announced", or "withdrawn", in BIRD? */
+/* Are all test prefixes of the site "announced" in BIRD, to somebody, or
+ * "withdrawn" and exported to nobody? */
 bool experiment_test_is(const struct fleet_site *s, const char *real);
-/* May an experiment begin as far as this site goes? -1 with err if not. */
-int experiment_site_is_ready(const struct fleet_site *s, struct err *err);
-
-/* Counts and writes the map and the experiment's end, in one transaction. */
-void experiment_store_map(struct controller *c,
-    const struct store_experiment *row, const struct failover_input *in);
+/* Counts into row and writes the map and the experiment's end, in one
+ * transaction. */
+void experiment_store_map(struct controller *c, struct store_experiment *row,
+    const struct failover_input *in);
 
 #endif /* FLEET_EXPERIMENT_MAP_H */

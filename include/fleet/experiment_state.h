@@ -26,20 +26,29 @@ struct experiment_counters {
 struct experiment {
 	struct controller *c;
 	uint32_t id;
-	size_t site;
+	bool *withdrawn; /* c->n_sites: W */
+	size_t n_withdrawn;
+	char *name; /* of W: "akl,chc" */
+	/* Sites without a test prefix that anybody hears: so they must stay. */
+	bool *absent;
+	uint32_t campaign;
+	char purpose[16];
 	size_t sender;
 	enum experiment_state state;
 	char reason[200];
 	int64_t created_ms, ended_ms;
+	int64_t changed_ms; /* wall: last change of the test prefix; 0 none */
 	uint8_t key[SWEEP_KEY_BYTES];
 	struct experiment_clients clients;
-	/* Outcomes of the two full sweeps, one byte per client. */
-	uint8_t *before, *after;
+	/* Outcomes of the full sweeps, one per client. */
+	uint16_t *before, *after, *again;
 	uint32_t *before_rtt, *after_rtt;
 	/* Sentinels: indices, and outcomes of rounds. */
+	uint32_t *class; /* of the clients; NULL: by site */
+	size_t n_classes;
 	uint32_t *sentinels;
 	uint32_t n_sentinels;
-	uint8_t *baseline, *previous, *current;
+	uint16_t *baseline, *previous, *current;
 	bool has_previous;
 	struct settle settle;
 	/* Whom a second attempt asks: those silent as it began, whoever answers
@@ -57,12 +66,25 @@ struct experiment {
 	struct reply_book *book;
 	json_t *counted; /* what is told of the counters once it is over */
 	json_t *counted_sites; /* the same for each site */
+	/* What came of it, once the last sweep is counted; it is done when that
+	 * is on disk: up to this row of the store. */
+	struct store_experiment result;
+	uint64_t result_row; /* 0: not counted yet */
 };
 
+/* An order document stays small; with more silent clients there is no retry. */
+#define EXPERIMENT_RETRY_MAX 100000u
+
+/* All of ex is set: its first sweep is ordered. */
+void experiment_begin(struct experiment *ex);
 /* Does the present state ask all clients, once or more? */
 bool experiment_is_full_sweep(const struct experiment *ex);
 /* Does the present state consist of rounds of pings? */
 bool experiment_has_rounds(const struct experiment *ex);
+/* How it stands, as a row of the store; borrows from ex. */
+struct store_experiment experiment_row(const struct experiment *ex);
+/* Its sweeps, for counting; borrows from ex. */
+struct failover_input experiment_input(const struct experiment *ex);
 /* Its own counters and those of the sites, as they are now; new reference. */
 json_t *experiment_count(const struct experiment *ex);
 /* [{"site", and a count for each reply_class_name}]; new reference. */
@@ -70,6 +92,6 @@ json_t *experiment_count_sites(const struct experiment *ex);
 /* To be called once when it is over and counted. */
 void experiment_store_replies(const struct experiment *ex);
 /* The outcomes that the present full sweep fills. */
-uint8_t *experiment_sweep_outcomes(const struct experiment *ex);
+uint16_t *experiment_sweep_outcomes(const struct experiment *ex);
 
 #endif /* FLEET_EXPERIMENT_STATE_H */

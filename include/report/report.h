@@ -67,6 +67,13 @@ report_fn report_guard_act;
  * without its line feed, to be shown again and again. */
 report_fn report_experiment;
 report_fn report_progress;
+/* {"campaign": CAMPAIGN or null}; {"plan"} of POST /v1/campaign; GET
+ * /v1/failover/diff. */
+report_fn report_campaign;
+report_fn report_campaign_plan;
+report_fn report_diff;
+/* GET /v1/landings. */
+report_fn report_landings;
 /* GET /v1/clients; and the answer to the last part of an upload. */
 report_fn report_clients;
 report_fn report_import;

@@ -36,16 +36,34 @@ json_t *query_events(struct query *q, int64_t after, unsigned limit,
 json_t *query_intents(struct query *q, int64_t ended_after_ms, struct err *err);
 /* The newest experiments first, at most limit; site NULL: of all.
  * {"id","site","state","reason","created_ms","ended_ms","clients","list",
- * "answered","bystanders","sites"} */
+ * "answered","bystanders","sites","asked","others","null_both","null_moved",
+ * "null_tv","campaign","purpose","prefix_group","changed_ms"} */
 json_t *query_experiments(struct query *q, const char *site, unsigned limit,
     struct err *err);
 /* One experiment, as above; NULL with err when there is none. */
 json_t *query_experiment(struct query *q, uint32_t id, struct err *err);
 /* Aggregates of one experiment.
- * {"site","family","heir","clients","weight"} */
+ * {"site","family","heir","clients","weight","unstable","square"} */
 json_t *query_heirs(struct query *q, uint32_t experiment, struct err *err);
+/* The newest done experiment of every set of sites, newest first, as above. */
+json_t *query_newest_maps(struct query *q, struct err *err);
+/* The done experiments of a campaign, oldest first, as above. */
+json_t *query_campaign_experiments(struct query *q, uint32_t campaign,
+    struct err *err);
+/* The newest campaigns first, at most limit.
+ * {"id","state","reason","depth","seed","created_ms","ended_ms","list",
+ * "sites"} */
+json_t *query_campaigns(struct query *q, unsigned limit, struct err *err);
+/* The newest landings first, at most limit; keys as in struct store_landing. */
+json_t *query_landings(struct query *q, unsigned limit, struct err *err);
+/* Highest landing id, 0 if none; -1 with err. */
+int64_t query_max_landing(struct query *q, struct err *err);
 /* The newest experiment of site in state "done", 0 if none; -1 with err. */
 int64_t query_latest_map(struct query *q, const char *site, struct err *err);
+
+/* The newest one before experiment `before`. */
+int64_t query_map_before(struct query *q, const char *site, uint32_t before,
+    struct err *err);
 
 /* The stored order document of site: text (free with free()) and revision;
  * 1 found, 0 none, -1 err. */
@@ -78,20 +96,23 @@ int query_recent_clients(struct query *q, query_recent_fn *fn, void *arg,
 json_t *query_optouts(struct query *q, struct err *err);
 /* Of one experiment: {"site","class","n","samples": text of a JSON array}. */
 json_t *query_replies(struct query *q, uint32_t experiment, struct err *err);
+/* The clients of any list that is kept, as above; n = 0 if it is not. */
+int query_list_clients(struct query *q, uint32_t list,
+    struct store_client **out, uint32_t *n, struct err *err);
 
 /*
  * Outcomes of the clients first .. first + n - 1 in one phase of an experiment,
  * into the caller's arrays: number of the site in the experiment's `sites`,
- * counted from 1, 0 no answer or none stored; UINT32_MAX where the time is
- * unknown.  0, or -1 with err.
+ * counted from 1, 0 no answer, OUTCOME_NOT_ASKED also where none is stored;
+ * UINT32_MAX where the time is unknown.  0, or -1 with err.
  */
 struct query_outcomes {
 	uint32_t experiment;
 	uint8_t phase;
 	uint32_t first;
 	uint32_t n;
-	uint8_t *sites;   /* n bytes */
-	uint32_t *rtt_us; /* n values */
+	uint16_t *sites;  /* n values */
+	uint32_t *rtt_us; /* n values; may be NULL */
 };
 int query_outcomes(struct query *q, const struct query_outcomes *want,
     struct err *err);

@@ -12,9 +12,6 @@
 
 #define SCHEMA_APPLICATION_ID 0x616e7963 /* "anyc" */
 
-/* First byte of outcome_chunk.data: then n times site u8, rtt_us u32 (big). */
-#define SCHEMA_CHUNK_FORMAT 1u
-
 /* The version that this program writes: the number of migration steps. */
 int schema_version(void);
 

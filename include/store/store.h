@@ -26,7 +26,7 @@ int store_prepare(const char *path, struct err *err);
 
 /* Texts are stored as UTF-8 ('?' for bytes that are not) and cut to so many
  * bytes; NULL is stored as "".  Ids and site names must be shorter. */
-#define STORE_TEXT_MAX 4096u
+#define STORE_TEXT_MAX 32000u
 
 /*
  * Starts the store process: entry `kind` of the keeper's table. on_alarm (may
@@ -48,6 +48,10 @@ size_t store_backlog(const struct store *s);
  */
 #define STORE_SILENT_MS 20000
 bool store_watch(struct store *s);
+
+/* Number of the newest row put; are all rows up to that one durable? */
+uint64_t store_newest(const struct store *s);
+bool store_is_durable(const struct store *s, uint64_t number);
 
 /* durable: the row is on disk (fsync).  Called later, from the loop. */
 typedef void store_done_cb(void *arg);
@@ -90,20 +94,59 @@ int store_put_order(struct store *s, const char *site, uint64_t revision,
 
 struct store_experiment {
 	uint32_t id;
-	const char *site; /* where the test prefix is withdrawn */
+	/* Where the test prefix is withdrawn, comma between; "" a null run. */
+	const char *site;
 	const char *state;
 	const char *reason;
 	int64_t created_ms;
 	int64_t ended_ms; /* 0: running */
 	uint32_t clients;
 	uint32_t list;       /* the client list that its indices refer to */
+	uint32_t asked;      /* clients that its sweeps ask */
 	uint32_t answered;   /* clients that answered at baseline */
-	uint32_t bystanders; /* clients of other sites that moved */
+	uint32_t others;     /* clients of other sites heard in both sweeps */
+	uint32_t bystanders; /* of those: moved */
+	/* The two baselines: clients heard in both, those that differ, and the
+	 * total variation between the sites' shares. */
+	uint32_t null_both, null_moved;
+	double null_tv;
+	uint32_t campaign;   /* 0: run by hand */
+	const char *purpose; /* in the campaign: "single", "pair", ... */
+	uint32_t group;      /* of test prefixes, from 0 */
+	int64_t changed_ms;  /* wall: last change of the test prefix; 0 none */
 	const char
 	    *sites; /* names, blank between them: outcome k is the k-th */
 };
 void store_put_experiment(struct store *s, const struct store_experiment *ex,
     store_done_cb *on_durable, void *arg);
+
+/* A campaign; put again to change. */
+struct store_campaign {
+	uint32_t id;
+	const char *state; /* of core/campaign.h */
+	const char *reason;
+	uint32_t depth;
+	uint64_t seed;
+	int64_t created_ms;
+	int64_t ended_ms;  /* 0: not over */
+	uint32_t list;     /* the client list that it is about */
+	const char *sites; /* as of an experiment */
+};
+void store_put_campaign(struct store *s, const struct store_campaign *ca);
+
+/* A real withdrawal beside its prediction, see core/landing.h. */
+struct store_landing {
+	uint32_t id; /* unique, rising */
+	int64_t at_ms;
+	int64_t since_ms; /* of the withdrawal */
+	const char *down; /* "akl,chc" */
+	const char *label;
+	uint32_t experiment, campaign; /* whose prediction; 0: none */
+	uint32_t displaced, seen, agreed, remained, several;
+	double weight_seen, weight_agreed, distance;
+	const char *heirs; /* JSON: HEIR of docs/api.md, section landings */
+};
+void store_put_landing(struct store *s, const struct store_landing *l);
 
 /*
  * The client list of an experiment and its outcomes, in parts; and the
@@ -124,15 +167,15 @@ void store_put_clients(struct store *s, uint32_t list,
     const struct store_client *clients, uint32_t n, bool last,
     store_done_cb *on_durable, void *arg);
 
-/* Outcome of one client in one phase: the site index + 1, 0 no answer. */
+/* Outcomes of clients in one phase, as of core/failover.h. */
 #define STORE_OUTCOMES_PER_CHUNK 8192u
 struct store_outcomes {
 	uint32_t experiment;
 	uint8_t phase;
 	uint32_t first; /* client index of sites[0] */
 	uint32_t n;
-	const uint8_t *sites;   /* n bytes */
-	const uint32_t *rtt_us; /* n values; UINT32_MAX unknown */
+	const uint16_t *sites;  /* n values */
+	const uint32_t *rtt_us; /* n values; UINT32_MAX unknown; may be NULL */
 };
 void store_put_outcomes(struct store *s, const struct store_outcomes *out);
 
@@ -143,7 +186,9 @@ struct store_heir {
 	uint8_t family;   /* 4 or 6 */
 	const char *heir; /* site; "" = unknown */
 	uint32_t clients;
+	uint32_t unstable; /* of them: their two baselines differ */
 	double weight;
+	double square; /* sum of the squares of the weights */
 };
 void store_put_heirs(struct store *s, const struct store_experiment *ex,
     const struct store_heir *heirs, size_t n, store_done_cb *on_durable,

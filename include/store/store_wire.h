@@ -34,6 +34,8 @@ enum store_msg {
 	STORE_MSG_RECENT,
 	STORE_MSG_OPTOUT,
 	STORE_MSG_REPLIES,
+	STORE_MSG_CAMPAIGN,
+	STORE_MSG_LANDING,
 	/* store -> main */
 	STORE_MSG_ACK,  /* all rows up to this sequence are on disk */
 	STORE_MSG_ALARM /* text of the trouble; empty: it is over */
@@ -45,7 +47,6 @@ enum store_msg {
 #define STORE_TEXT_NULL 0xffffu /* in place of a text's length */
 #define STORE_BOOT_BYTES 16u    /* hex digits that tell runs of main apart */
 #define STORE_CLIENT_BYTES (16u + 8u + 8u)
-#define STORE_OUTCOME_BYTES (1u + 4u)
 #define STORE_CLIENTS_PER_MSG 16384u
 #define STORE_CLIENTS_MAX (1u << 24)
 #define STORE_ALARM_BYTES_MAX 600u
@@ -79,9 +80,11 @@ struct store_order_row {
 };
 
 struct store_experiment_row {
-	uint32_t id, clients, list, answered, bystanders;
-	struct store_text site, state, reason, sites;
-	int64_t created_ms, ended_ms;
+	uint32_t id, clients, list, asked, answered, others, bystanders;
+	uint32_t null_both, null_moved, campaign, group;
+	double null_tv;
+	struct store_text site, state, reason, purpose, sites;
+	int64_t created_ms, ended_ms, changed_ms;
 };
 
 struct store_clients_row {
@@ -94,14 +97,15 @@ struct store_clients_row {
 struct store_outcomes_row {
 	uint32_t experiment, first, n;
 	uint8_t phase;
-	const uint8_t *data; /* n times site u8, rtt_us u32 */
+	const uint8_t *data; /* of store/chunk.h */
+	size_t len;
 };
 
 struct store_heir_row {
 	struct store_text site, heir;
 	uint8_t family;
-	uint32_t clients;
-	double weight;
+	uint32_t clients, unstable;
+	double weight, square;
 };
 
 struct store_heirs_row {
@@ -130,6 +134,21 @@ struct store_replies_row {
 	int64_t n;
 };
 
+struct store_campaign_row {
+	uint32_t id, depth, list;
+	uint64_t seed;
+	struct store_text state, reason, sites;
+	int64_t created_ms, ended_ms;
+};
+
+struct store_landing_row {
+	uint32_t id, experiment, campaign;
+	uint32_t displaced, seen, agreed, remained, several;
+	struct store_text down, label, heirs;
+	int64_t at_ms, since_ms;
+	double weight_seen, weight_agreed, distance;
+};
+
 struct store_row {
 	enum store_msg type;
 	uint64_t seq; /* 0 for INIT */
@@ -146,6 +165,8 @@ struct store_row {
 		struct store_recent_row recent;
 		struct store_optout_row optout;
 		struct store_replies_row replies;
+		struct store_campaign_row campaign;
+		struct store_landing_row landing;
 	} u;
 };
 
@@ -164,6 +185,11 @@ void store_wire_put_order(struct wcursor *w, const char *site,
     uint64_t revision, const char *json);
 void store_wire_put_experiment(struct wcursor *w,
     const struct store_experiment *ex);
+
+void store_wire_put_campaign(struct wcursor *w,
+    const struct store_campaign *ca);
+
+void store_wire_put_landing(struct wcursor *w, const struct store_landing *l);
 
 struct store_clients_head {
 	uint32_t list, first;

@@ -21,12 +21,13 @@ cmd_predict_show(struct ctl *c)
 	return rc;
 }
 
-/* {"experiment": EXPERIMENT or null}; *doc as in ctl_get. */
+/* {"experiment": EXPERIMENT or null, "campaign": in brief, if there ever was
+ * one}; *doc as in ctl_get. */
 static enum ctl_exit
 get_experiment(struct ctl *c, json_t **doc)
 {
+	json_t *status, *experiment, *campaign;
 	enum ctl_exit rc;
-	json_t *status, *experiment;
 
 	*doc = NULL;
 	rc = ctl_get(c, "/v1/status", &status);
@@ -36,8 +37,29 @@ get_experiment(struct ctl *c, json_t **doc)
 	if (experiment == NULL)
 		experiment = json_null();
 	*doc = json_pack("{s:O}", "experiment", experiment);
+	campaign = json_object_get(status, "campaign");
+	if (json_is_object(campaign))
+		json_object_set(*doc, "campaign", campaign);
 	json_decref(status);
 	return CTL_DONE;
+}
+
+/* In full, in the place of the brief one. */
+static enum ctl_exit
+add_campaign(struct ctl *c, json_t *doc)
+{
+	enum ctl_exit rc;
+	json_t *answer;
+
+	if (json_object_get(doc, "campaign") == NULL)
+		return CTL_DONE;
+	rc = ctl_get(c, "/v1/campaign", &answer);
+	if (rc == CTL_DONE) {
+		json_object_set(doc, "campaign",
+		    json_object_get(answer, "campaign"));
+	}
+	json_decref(answer);
+	return rc;
 }
 
 enum ctl_exit
@@ -47,6 +69,11 @@ cmd_predict_status(struct ctl *c)
 	json_t *doc;
 
 	rc = get_experiment(c, &doc);
+	if (rc == CTL_DONE)
+		rc = add_campaign(c, doc);
+	if (rc == CTL_DONE && !ctl_options_has(&c->opt, CTL_OPT_JSON) &&
+	    json_object_get(doc, "campaign") != NULL)
+		rc = ctl_show(c, report_campaign, doc);
 	if (rc == CTL_DONE)
 		rc = ctl_show(c, report_experiment, doc);
 	json_decref(doc);
@@ -81,6 +108,16 @@ abort_experiment(struct ctl *c, const json_t *experiment)
 	return rc;
 }
 
+static bool
+is_going_on(const json_t *campaign)
+{
+	const char *state =
+	    json_string_value(json_object_get(campaign, "state"));
+
+	return state != NULL &&
+	    (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0);
+}
+
 enum ctl_exit
 cmd_predict_abort(struct ctl *c)
 {
@@ -92,6 +129,14 @@ cmd_predict_abort(struct ctl *c)
 	rc = get_experiment(c, &doc);
 	if (rc != CTL_DONE)
 		return rc;
+	if (is_going_on(json_object_get(doc, "campaign"))) {
+		json_decref(doc);
+		rc = ctl_post(c, "/v1/campaign/abort", NULL, &doc);
+		if (rc == CTL_DONE)
+			rc = ctl_show(c, report_campaign, doc);
+		json_decref(doc);
+		return rc;
+	}
 	experiment = json_object_get(doc, "experiment");
 	state = json_string_value(json_object_get(experiment, "state"));
 	if (json_is_null(experiment) ||

@@ -195,9 +195,12 @@ cmd_predict_run(struct ctl *c)
 	struct fields f = { .err = &err };
 	enum ctl_exit rc = CTL_USAGE;
 	json_t *doc = NULL;
-	json_t *body = json_pack("{s:s}", "site", c->opt.site);
+	json_t *body;
 	long long id;
 
+	if (!ctl_options_has(&c->opt, CTL_OPT_SITE))
+		return cmd_predict_campaign(c);
+	body = json_pack("{s:s}", "site", c->opt.site);
 	if (body == NULL) {
 		ctl_error(c, "predict run: option --site: not UTF-8");
 	} else {

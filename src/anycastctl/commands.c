@@ -135,10 +135,50 @@ const struct ctl_command ctl_command_table[] = {
 	    .name = "predict run",
 	    .run = cmd_predict_run,
 	    .args = "",
-	    .required = CTL_BIT(CTL_OPT_SITE),
-	    .options = CTL_BIT(CTL_OPT_DETACH),
-	    .help = "measure where a site's clients would go",
-	    .example = "anycastctl predict run --site chc",
+	    .options = CTL_BIT(CTL_OPT_SITE) | CTL_BIT(CTL_OPT_DETACH) |
+		CTL_BIT(CTL_OPT_DEPTH),
+	    .help = "measure where clients would go: of SITE (or "
+		    "SITE,SITE), or a campaign over all sites",
+	    .example = "anycastctl predict run --depth 2",
+	},
+	{
+	    .name = "predict plan",
+	    .run = cmd_predict_plan,
+	    .args = "",
+	    .options = CTL_BIT(CTL_OPT_DEPTH),
+	    .help = "show how long a campaign would take",
+	    .example = "anycastctl predict plan --depth 2",
+	},
+	{
+	    .name = "predict pause",
+	    .run = cmd_predict_pause,
+	    .args = "",
+	    .help = "begin no more experiments of the campaign for now",
+	    .example = "anycastctl predict pause",
+	},
+	{
+	    .name = "predict resume",
+	    .run = cmd_predict_resume,
+	    .args = "",
+	    .help = "go on with the campaign",
+	    .example = "anycastctl predict resume",
+	},
+	{
+	    .name = "predict diff",
+	    .run = cmd_predict_diff,
+	    .max_args = 2,
+	    .args = "[EXPERIMENT EXPERIMENT]",
+	    .help = "compare the newest maps with those before, or two "
+		    "experiments'",
+	    .example = "anycastctl predict diff",
+	},
+	{
+	    .name = "predict landings",
+	    .run = cmd_predict_landings,
+	    .args = "",
+	    .options = CTL_BIT(CTL_OPT_LIMIT),
+	    .help = "show real withdrawals beside their predictions",
+	    .example = "anycastctl predict landings --limit 3",
 	},
 	{
 	    .name = "predict show",
@@ -152,15 +192,25 @@ const struct ctl_command ctl_command_table[] = {
 	    .name = "predict status",
 	    .run = cmd_predict_status,
 	    .args = "",
-	    .help = "show how far the experiment is",
+	    .help = "show how far the campaign and its experiment are",
 	    .example = "anycastctl predict status",
 	},
 	{
 	    .name = "predict abort",
 	    .run = cmd_predict_abort,
 	    .args = "",
-	    .help = "end the running experiment",
+	    .help = "end the campaign, or the experiment; the test prefix is "
+		    "put back",
 	    .example = "anycastctl predict abort",
+	},
+	{
+	    .name = "predict",
+	    .run = cmd_predict_down,
+	    .args = "",
+	    .required = CTL_BIT(CTL_OPT_DOWN),
+	    .options = CTL_BIT(CTL_OPT_FORMAT) | CTL_BIT(CTL_OPT_OUTPUT),
+	    .help = "show where clients go if these sites are down",
+	    .example = "anycastctl predict --down chc,akl",
 	},
 	{
 	    .name = "report failover",
@@ -417,9 +467,9 @@ refuse_command(char *const *args, size_t n_args, struct err *err)
 		}
 	}
 	both = xasprintf("%s %s", args[0], n_args > 1 ? args[1] : "");
-	meant = guess(args[0]);
+	meant = guess(both);
 	if (meant == NULL)
-		meant = guess(both);
+		meant = guess(args[0]);
 	if (meant == NULL)
 		meant = guess_group(args[0]);
 	free(both);
@@ -432,12 +482,26 @@ refuse_command(char *const *args, size_t n_args, struct err *err)
 	    shown, meant);
 }
 
+static bool
+is_group(const char *name)
+{
+	for (size_t i = 0; i < ctl_n_commands; i++) {
+		if (is_in_group(&ctl_command_table[i], name))
+			return true;
+	}
+	return false;
+}
+
 const struct ctl_command *
 ctl_command_find(char *const *args, size_t n_args, size_t *n_words,
     struct err *err)
 {
 	for (size_t i = 0; i < ctl_n_commands; i++) {
 		*n_words = match_words(ctl_command_table[i].name, args, n_args);
+		/* Behind a group's name only a command of it can come. */
+		if (*n_words == 1 && n_args > 1 &&
+		    ctl_command_table[i].max_args == 0 && is_group(args[0]))
+			break;
 		if (*n_words > 0)
 			return &ctl_command_table[i];
 	}
@@ -564,6 +628,13 @@ ctl_command_help_group(FILE *out, const char *group)
 			continue;
 		put_summary(out, &ctl_command_table[i]);
 		any = true;
+	}
+	for (size_t i = 0; any && i < ctl_n_commands; i++) {
+		/* The group's name alone is a command, too. */
+		if (strcmp(ctl_command_table[i].name, group) == 0) {
+			fputc('\n', out);
+			ctl_command_help(out, &ctl_command_table[i]);
+		}
 	}
 	return any;
 }

@@ -57,6 +57,10 @@ const struct ctl_option ctl_option_table[CTL_OPT_COUNT] = {
 	    "of the input: text (default), sflow, pmacct, nfdump, goflow2" },
 	[CTL_OPT_ALL] = { "all", NULL, "every drain of the site" },
 	[CTL_OPT_DRAIN] = { "drain", NULL, "drain the site first" },
+	[CTL_OPT_DEPTH] = { "depth", "N",
+	    "for up to N sites down at once, 1 (default) to 3" },
+	[CTL_OPT_DOWN] = { "down", "SITE[,SITE...]",
+	    "if these sites are down, all at once" },
 };
 
 bool
@@ -105,6 +109,8 @@ set_text(struct ctl_options *o, enum ctl_opt opt, const char *arg)
 		o->service = arg;
 	} else if (opt == CTL_OPT_PREFIX) {
 		o->prefix = arg;
+	} else if (opt == CTL_OPT_DOWN) {
+		o->down = arg;
 	}
 	return 0;
 }
@@ -137,6 +143,8 @@ set_option(struct ctl_options *o, enum ctl_opt opt, const char *arg,
 		    : err_set(err, ERR_CONF,
 			  "expected text, sflow, pmacct, nfdump or goflow2");
 	}
+	if (opt == CTL_OPT_DEPTH)
+		return num_parse_u32(arg, 1, CTL_DEPTH_MAX, &o->depth, err);
 	if (opt == CTL_OPT_FORMAT)
 		return report_parse_format(arg, &o->format, err);
 	if (opt == CTL_OPT_SITE)
@@ -213,6 +221,7 @@ ctl_options_parse(int argc, char **argv, struct ctl_options *out,
 
 	*out = (struct ctl_options){ .limit = CTL_EVENTS_LIMIT_DEFAULT,
 		.interval_ms = CTL_INTERVAL_DEFAULT_MS,
+		.depth = CTL_DEPTH_DEFAULT,
 		.type = FEED_TEXT };
 	fill_long_options(longs);
 	optind = 0; /* glibc: start afresh */

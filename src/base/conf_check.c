@@ -343,6 +343,34 @@ check_probe_text(struct conf_ck *ck, const char *text, char **out)
 }
 
 static int
+check_profile(struct conf_ck *ck, const char *text, bool *is_lab)
+{
+	size_t mark = conf_ck_enter(ck, "profile");
+
+	*is_lab = text != NULL && strcmp(text, "lab") == 0;
+	if (text != NULL && !*is_lab && strcmp(text, "internet") != 0)
+		return conf_ck_refuse(ck, "expected internet or lab");
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
+/* Where nobody damps flapping prefixes seconds are enough. */
+static int
+check_pace(struct conf_ck *ck, const struct raw_predict *raw,
+    struct conf_predict *out)
+{
+	static const struct conf_duration internet = { "pace", 30 * MIN_MS,
+		24 * HOUR_MS, 90 * MIN_MS };
+	static const struct conf_duration lab = { "pace", 10, 24 * HOUR_MS,
+		100 };
+
+	if (check_profile(ck, raw->profile, &out->is_lab) == -1)
+		return -1;
+	return conf_ck_duration(ck, out->is_lab ? &lab : &internet, raw->pace,
+	    &out->pace_ms);
+}
+
+static int
 check_predict(struct conf_ck *ck, const struct raw_predict *raw,
     struct conf_predict *out)
 {
@@ -358,6 +386,8 @@ check_predict(struct conf_ck *ck, const struct raw_predict *raw,
 		HOUR_MS, 5 * MIN_MS };
 	static const struct conf_duration gap = { "block_gap", 0, 10 * SEC_MS,
 		20 };
+	static const struct conf_duration landing = { "landing_after", SEC_MS,
+		24 * HOUR_MS, 10 * MIN_MS };
 	size_t mark = conf_ck_enter(ck, "predict");
 
 	if (raw == NULL)
@@ -370,6 +400,9 @@ check_predict(struct conf_ck *ck, const struct raw_predict *raw,
 		&out->sentinel_interval_ms) == -1 ||
 	    conf_ck_duration(ck, &settle, raw->settle_max,
 		&out->settle_max_ms) == -1 ||
+	    check_pace(ck, raw, out) == -1 ||
+	    conf_ck_duration(ck, &landing, raw->landing_after,
+		&out->landing_after_ms) == -1 ||
 	    conf_ck_bool(ck, "allow_special", raw->allow_special,
 		&out->allow_special) == -1 ||
 	    conf_ck_duration(ck, &gap, raw->block_gap, &out->block_gap_ms) ==

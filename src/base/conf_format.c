@@ -419,6 +419,9 @@ fill_controller(struct conf_raw *out, const struct conf_controller *c)
 	predict->allow_special = truth(c->predict.allow_special);
 	predict->block_gap = duration(c->predict.block_gap_ms);
 	predict->text = xstrdup(c->predict.text);
+	predict->pace = duration(c->predict.pace_ms);
+	predict->profile = xstrdup(c->predict.is_lab ? "lab" : "internet");
+	predict->landing_after = duration(c->predict.landing_after_ms);
 	fleet->predict = predict;
 	fill_capacity(fleet, c);
 	fleet->guards = new_fleet_guards(&c->guards);

@@ -164,6 +164,9 @@ static const cyaml_schema_field_t predict_fields[] = {
 	TEXT(struct raw_predict, allow_special),
 	TEXT(struct raw_predict, block_gap),
 	QUOTED_TEXT(struct raw_predict, text),
+	TEXT(struct raw_predict, pace),
+	TEXT(struct raw_predict, profile),
+	TEXT(struct raw_predict, landing_after),
 	CYAML_FIELD_END,
 };
 

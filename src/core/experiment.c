@@ -4,25 +4,32 @@
 #include <assert.h>
 #include <stddef.h>
 
+#define FAILS [EXPERIMENT_EV_FAIL] = EXPERIMENT_FAILED
+
 static const struct {
 	const char *name;
 	bool holds_withdrawn;
+	bool asks_all;
 	enum experiment_state next[EXPERIMENT_EV_COUNT];
 } states[EXPERIMENT_STATE_COUNT] = {
-	[EXPERIMENT_BASELINE] = { "baseline", false,
-	    { EXPERIMENT_WITHDRAW, EXPERIMENT_FAILED } },
-	[EXPERIMENT_WITHDRAW] = { "withdraw", true,
-	    { EXPERIMENT_SETTLE, EXPERIMENT_FAILED } },
-	[EXPERIMENT_SETTLE] = { "settle", true,
-	    { EXPERIMENT_SWEEP, EXPERIMENT_FAILED } },
-	[EXPERIMENT_SWEEP] = { "sweep", true,
-	    { EXPERIMENT_RESTORE, EXPERIMENT_FAILED } },
-	[EXPERIMENT_RESTORE] = { "restore", false,
-	    { EXPERIMENT_VERIFY, EXPERIMENT_FAILED } },
-	[EXPERIMENT_VERIFY] = { "verify", false,
-	    { EXPERIMENT_DONE, EXPERIMENT_FAILED } },
-	[EXPERIMENT_DONE] = { "done", false, { 0 } },
-	[EXPERIMENT_FAILED] = { "failed", false, { 0 } },
+	[EXPERIMENT_BASELINE] = { "baseline", false, true,
+	    { [EXPERIMENT_EV_COMPLETE] = EXPERIMENT_WITHDRAW,
+		[EXPERIMENT_EV_NULL] = EXPERIMENT_REBASELINE,
+		FAILS } },
+	[EXPERIMENT_WITHDRAW] = { "withdraw", true, false,
+	    { EXPERIMENT_SETTLE, FAILS } },
+	[EXPERIMENT_SETTLE] = { "settle", true, false,
+	    { EXPERIMENT_SWEEP, FAILS } },
+	[EXPERIMENT_SWEEP] = { "sweep", true, true,
+	    { EXPERIMENT_RESTORE, FAILS } },
+	[EXPERIMENT_RESTORE] = { "restore", false, false,
+	    { EXPERIMENT_VERIFY, FAILS } },
+	[EXPERIMENT_VERIFY] = { "verify", false, false,
+	    { EXPERIMENT_REBASELINE, FAILS } },
+	[EXPERIMENT_REBASELINE] = { "rebaseline", false, true,
+	    { EXPERIMENT_DONE, EXPERIMENT_DONE, FAILS } },
+	[EXPERIMENT_DONE] = { "done", false, false, { 0 } },
+	[EXPERIMENT_FAILED] = { "failed", false, false, { 0 } },
 };
 
 enum experiment_state
@@ -43,6 +50,13 @@ experiment_holds_withdrawn(enum experiment_state state)
 {
 	assert(state < EXPERIMENT_STATE_COUNT);
 	return states[state].holds_withdrawn;
+}
+
+bool
+experiment_asks_all(enum experiment_state state)
+{
+	assert(state < EXPERIMENT_STATE_COUNT);
+	return states[state].asks_all;
 }
 
 const char *

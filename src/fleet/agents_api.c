@@ -286,10 +286,19 @@ handle_client_list(struct api_request *req, void *arg)
 	uint32_t list = 0;
 	struct err err;
 	uint8_t *bytes;
+	size_t len = 0;
+	bool is_number =
+	    num_parse_u32(api_segment(req, 2), 1, UINT32_MAX, &list, &err) == 0;
 
-	if (num_parse_u32(api_segment(req, 2), 1, UINT32_MAX, &list, &err) ==
-		-1 ||
-	    list != c->list) {
+	bytes = experiment_list_bytes(c->experiment, list, &len);
+	if (is_number && list != c->list && bytes != NULL) {
+		api_reply_bytes(req, 200, "application/octet-stream", bytes,
+		    len);
+		free(bytes);
+		return;
+	}
+	free(bytes);
+	if (!is_number || list != c->list) {
 		err_set(&err, ERR_GONE, "client list %s: not the current one",
 		    api_segment(req, 2));
 		api_reply_err(req, &err);

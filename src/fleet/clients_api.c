@@ -133,17 +133,6 @@ finish(struct controller *c, struct api_request *req, struct client_upload *up)
 		    (json_int_t)counts->duplicates)));
 }
 
-/* Indices into the list are all over a running experiment: -1 with err. */
-static int
-check_list_is_free(const struct controller *c, struct err *err)
-{
-	if (c->experiment != NULL && experiment_is_running(c->experiment)) {
-		return err_set(err, ERR_REFUSED,
-		    "an experiment is running over the present list");
-	}
-	return 0;
-}
-
 /* The upload that this part belongs to, or NULL with err. */
 static struct client_upload *
 find_upload(struct controller *c, const char *token, int64_t part,
@@ -151,8 +140,6 @@ find_upload(struct controller *c, const char *token, int64_t part,
 {
 	struct client_upload *up = c->upload;
 
-	if (check_list_is_free(c, err) == -1)
-		return NULL;
 	if (part == 0) {
 		/* A new one takes the place of one that was given up. */
 		client_upload_free(up);
@@ -321,8 +308,7 @@ handle_take(struct api_request *req, void *arg)
 	size_t n = 0, dropped = 0;
 	struct err err;
 
-	if (check_list_is_free(c, &err) == -1 ||
-	    recent_choice_parse(req, book, &choice, &err) == -1) {
+	if (recent_choice_parse(req, book, &choice, &err) == -1) {
 		api_reply_err(req, &err);
 		return;
 	}

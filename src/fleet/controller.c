@@ -8,6 +8,9 @@
 #include "base/xalloc.h"
 #include "core/experiment.h"
 #include "fleet/controller_state.h"
+#include "fleet/campaign.h"
+#include "fleet/landings.h"
+#include "fleet/map_book.h"
 #include "fleet/experiment.h"
 #include "store/intent_row.h"
 
@@ -131,6 +134,13 @@ on_intent(const struct intent *row, void *arg)
 	}
 }
 
+void
+controller_on_experiment(struct controller *c, const struct experiment *ex)
+{
+	map_book_take(c, ex);
+	campaign_on_experiment(c, ex);
+}
+
 static void
 on_tick(struct loop *lp, void *arg)
 {
@@ -139,12 +149,59 @@ on_tick(struct loop *lp, void *arg)
 	(void)lp;
 	if (c->experiment != NULL)
 		experiment_on_tick(c->experiment);
+	campaign_on_tick(c);
+	landings_on_tick(c);
 	guards_update(c);
 	fleet_expire_waiters(c);
 	loop_timer_set(c->tick, TICK_MS);
 }
 
 /* ---- start ---- */
+
+/* Ends it as failed; returns when the test prefix was changed last. */
+static int64_t
+bury(struct controller *c, const json_t *row)
+{
+	struct store_experiment old = {
+		.state = experiment_state_name(EXPERIMENT_FAILED),
+		.reason = "the controller was restarted",
+		.ended_ms = wall_now_ms(),
+		.changed_ms = wall_now_ms() /* now, if it was withdrawn */
+	};
+	json_int_t id, created_ms, clients, list, asked, campaign;
+
+	if (json_unpack_ex((json_t *)(uintptr_t)row, NULL, 0,
+		"{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:s}", "id", &id,
+		"site", &old.site, "created_ms", &created_ms, "clients",
+		&clients, "list", &list, "asked", &asked, "campaign", &campaign,
+		"purpose", &old.purpose, "sites", &old.sites) == -1)
+		return 0;
+	old.id = (uint32_t)id;
+	old.created_ms = created_ms;
+	old.clients = (uint32_t)clients;
+	old.list = (uint32_t)list;
+	old.asked = (uint32_t)asked;
+	old.campaign = (uint32_t)campaign;
+	log_warnx("experiment %lld: %s", (long long)id, old.reason);
+	store_put_experiment(c->env.store, &old, NULL, NULL);
+	return old.changed_ms;
+}
+
+/* The pause that was due goes on, as far as the clock on the wall can tell. */
+static void
+resume_pace(struct controller *c, int64_t last_ms)
+{
+	int64_t pace_ms = c->conf->predict.pace_ms;
+	int64_t ago_ms = wall_now_ms() - last_ms;
+
+	if (last_ms == 0 || ago_ms >= pace_ms)
+		return;
+	/* Of the future: the clock was set back. */
+	if (ago_ms < 0)
+		ago_ms = 0;
+	c->was_test_changed = true;
+	c->test_changed = mono_add_ms(mono_now(), -ago_ms);
+}
 
 /*
  * An experiment that was running when the last controller died is over: the
@@ -155,34 +212,22 @@ bury_old_experiments(struct controller *c, struct err *err)
 {
 	json_t *rows =
 	    query_experiments(c->env.query, NULL, OLD_EXPERIMENTS, err);
+	json_int_t last_ms = 0;
 	json_t *row;
 	size_t i;
 
 	if (rows == NULL)
 		return -1;
 	json_array_foreach (rows, i, row) {
-		const char *site, *state, *sites;
-		json_int_t id, created_ms, ended_ms, clients, list;
-		struct store_experiment old;
+		json_int_t changed_ms =
+		    json_integer_value(json_object_get(row, "changed_ms"));
 
-		if (json_unpack(row, "{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:s}",
-			"id", &id, "site", &site, "state", &state, "created_ms",
-			&created_ms, "ended_ms", &ended_ms, "clients", &clients,
-			"list", &list, "sites", &sites) == -1 ||
-		    ended_ms != 0)
-			continue;
-		old = (struct store_experiment){ .id = (uint32_t)id,
-			.site = site,
-			.state = experiment_state_name(EXPERIMENT_FAILED),
-			.reason = "the controller was restarted",
-			.created_ms = created_ms,
-			.ended_ms = wall_now_ms(),
-			.clients = (uint32_t)clients,
-			.list = (uint32_t)list,
-			.sites = sites };
-		log_warnx("experiment %lld: %s", (long long)id, old.reason);
-		store_put_experiment(c->env.store, &old, NULL, NULL);
+		if (json_integer_value(json_object_get(row, "ended_ms")) == 0)
+			changed_ms = bury(c, row);
+		if (changed_ms > last_ms)
+			last_ms = changed_ms;
 	}
+	resume_pace(c, last_ms);
 	json_decref(rows);
 	return 0;
 }
@@ -271,6 +316,12 @@ controller_new(const struct controller_env *env, struct err *err)
 	}
 	c->site_names = site_names(c);
 	c->guard_alarms = json_object();
+	c->maps = map_book_load(c, err);
+	c->landings = c->maps != NULL ? landings_new(c, err) : NULL;
+	if (c->landings == NULL || campaign_load(c, err) == -1) {
+		controller_free(c);
+		return NULL;
+	}
 	controller_publish_all(c);
 	c->tick = loop_timer_new(env->lp, on_tick, c);
 	loop_timer_set(c->tick, TICK_MS);
@@ -282,6 +333,9 @@ controller_free(struct controller *c)
 {
 	if (c == NULL)
 		return;
+	campaign_free(c->campaign);
+	map_book_free(c->maps);
+	landings_free(c->landings);
 	experiment_free(c->experiment);
 	client_upload_free(c->upload);
 	for (size_t i = 0; i < c->n_sites; i++) {
@@ -309,6 +363,8 @@ controller_serve(struct controller *c, struct api_server *server)
 {
 	fleet_serve_agents(c, server);
 	fleet_serve_people(c, server);
+	fleet_serve_predict(c, server);
+	fleet_serve_landings(c, server);
 	fleet_serve_clients(c, server);
 	fleet_serve_outcomes(c, server);
 	fleet_serve_optouts(c, server);

@@ -16,32 +16,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
-
 #include "base/log.h"
 #include "base/text.h"
 #include "base/xalloc.h"
 #include "fleet/experiment_state.h"
+#include "fleet/site_set.h"
 
 /*
  * Silent clients are asked once more: the first packets over a cold link are
  * easily lost while neighbours are being resolved.
  */
 #define ATTEMPTS 2
-/* An order document stays small; with more silent clients there is no retry. */
-#define RETRY_MAX 100000u
 /* How long one step may take beyond what it must. */
 #define STEP_MAX_MS 60000
 #define RTT_UNKNOWN UINT32_MAX
 
 static void enter(struct experiment *ex, enum experiment_event ev);
+static void store_result(struct experiment *ex);
 
 /* ---- small things ---- */
 
 bool
 experiment_is_running(const struct experiment *ex)
 {
-	return !experiment_is_over(ex->state);
+	return ex != NULL && !experiment_is_over(ex->state);
 }
 
 uint32_t
@@ -53,8 +51,7 @@ experiment_id(const struct experiment *ex)
 bool
 experiment_is_full_sweep(const struct experiment *ex)
 {
-	return ex->state == EXPERIMENT_BASELINE ||
-	    ex->state == EXPERIMENT_SWEEP;
+	return experiment_asks_all(ex->state);
 }
 
 bool
@@ -64,38 +61,69 @@ experiment_has_rounds(const struct experiment *ex)
 	    ex->state == EXPERIMENT_VERIFY;
 }
 
-static struct store_experiment
+struct store_experiment
 experiment_row(const struct experiment *ex)
 {
-	return (struct store_experiment){ .id = ex->id,
-		.site = ex->c->sites[ex->site].name,
-		.state = experiment_state_name(ex->state),
-		.reason = ex->reason,
-		.created_ms = ex->created_ms,
-		.ended_ms = ex->ended_ms,
-		.clients = ex->clients.n,
-		.list = ex->clients.list,
-		.sites = ex->c->site_names };
+	struct store_experiment row = ex->result;
+
+	row.id = ex->id;
+	row.site = ex->name;
+	row.state = experiment_state_name(ex->state);
+	row.reason = ex->reason;
+	row.created_ms = ex->created_ms;
+	row.ended_ms = ex->ended_ms;
+	row.changed_ms = ex->changed_ms;
+	row.clients = ex->clients.n_base;
+	row.asked = ex->clients.n;
+	row.list = ex->clients.base;
+	row.campaign = ex->campaign;
+	row.purpose = ex->purpose;
+	row.sites = ex->c->site_names;
+	return row;
 }
 
+/* So many sites are each told of it; an experiment over more has its own
+ * subject alone. */
+#define NOTED_SITES_MAX 3u
+
 static void
-note(struct experiment *ex, enum experiment_state before)
+note_of(struct experiment *ex, const char *subject,
+    enum experiment_state before)
 {
-	char subject[CONF_NAME_MAX + 8], what[64], reason[240];
+	char what[64], reason[240];
 	struct store_event ev = { .kind = "experiment",
 		.subject = subject,
 		.what = what,
 		.reason = reason,
 		.actor = "controller" };
 
-	(void)snprintf(subject, sizeof(subject), "site/%s",
-	    ex->c->sites[ex->site].name);
 	(void)snprintf(what, sizeof(what), "%s -> %s",
 	    before == EXPERIMENT_STAY ? "new" : experiment_state_name(before),
 	    experiment_state_name(ex->state));
 	(void)snprintf(reason, sizeof(reason), "experiment %" PRIu32 "%s%s",
 	    ex->id, ex->reason[0] != '\0' ? ": " : "", ex->reason);
 	controller_note(ex->c, &ev);
+}
+
+static void
+note(struct experiment *ex, enum experiment_state before)
+{
+	char subject[CONF_NAME_MAX + 16];
+	bool is_named =
+	    ex->n_withdrawn >= 1 && ex->n_withdrawn <= NOTED_SITES_MAX;
+
+	for (size_t i = 0; i < ex->c->n_sites && is_named; i++) {
+		if (!ex->withdrawn[i])
+			continue;
+		(void)snprintf(subject, sizeof(subject), "site/%s",
+		    ex->c->sites[i].name);
+		note_of(ex, subject, before);
+	}
+	if (!is_named) {
+		(void)snprintf(subject, sizeof(subject), "experiment/%" PRIu32,
+		    ex->id);
+		note_of(ex, subject, before);
+	}
 }
 
 static void
@@ -125,11 +153,12 @@ set_step(struct experiment *ex, enum round_step step)
 static void
 pick_silent(struct experiment *ex)
 {
-	const uint8_t *outcomes = experiment_sweep_outcomes(ex);
+	const uint16_t *outcomes = experiment_sweep_outcomes(ex);
 
 	ex->n_silent = 0;
 	for (uint32_t i = 0; i < ex->clients.n; i++) {
-		if (outcomes[i] == OUTCOME_NONE && ex->n_silent < RETRY_MAX)
+		if (outcomes[i] == OUTCOME_NONE &&
+		    ex->n_silent < EXPERIMENT_RETRY_MAX)
 			ex->silent[ex->n_silent++] = i;
 	}
 }
@@ -137,7 +166,7 @@ pick_silent(struct experiment *ex)
 static void
 start_round(struct experiment *ex)
 {
-	uint8_t *swap = ex->previous;
+	uint16_t *swap = ex->previous;
 
 	ex->job++;
 	ex->round++;
@@ -146,7 +175,7 @@ start_round(struct experiment *ex)
 	} else {
 		ex->previous = ex->current;
 		ex->current = swap;
-		memset(ex->current, OUTCOME_NONE, ex->n_sentinels);
+		memset(ex->current, 0, ex->n_sentinels * sizeof(*ex->current));
 	}
 	set_step(ex, ROUND_SENDING);
 	controller_publish_all(ex->c);
@@ -173,6 +202,22 @@ all_collected(const struct experiment *ex)
 }
 
 static void
+pick_sentinels(struct experiment *ex)
+{
+	struct sentinel_input in = { .n = ex->clients.n,
+		.before = ex->before,
+		.class = ex->class,
+		.n_classes = ex->n_classes,
+		.n_sites = ex->c->n_sites,
+		.withdrawn = ex->withdrawn };
+
+	ex->n_sentinels =
+	    sentinels_pick(&in, ex->c->conf->predict.sentinels, ex->sentinels);
+	for (uint32_t i = 0; i < ex->n_sentinels; i++)
+		ex->baseline[i] = ex->before[ex->sentinels[i]];
+}
+
+static void
 baseline_done(struct experiment *ex)
 {
 	size_t answered = 0;
@@ -183,28 +228,29 @@ baseline_done(struct experiment *ex)
 		fail(ex, "no client answered the baseline sweep");
 		return;
 	}
-	ex->n_sentinels = experiment_pick_sentinels(&ex->clients, ex->before,
-	    (uint8_t)(ex->site + 1), ex->c->conf->predict.sentinels,
-	    ex->sentinels);
+	pick_sentinels(ex);
 	if (ex->n_sentinels == 0) {
 		fail(ex, "no client answered to one site only");
 		return;
 	}
-	for (uint32_t i = 0; i < ex->n_sentinels; i++)
-		ex->baseline[i] = ex->before[ex->sentinels[i]];
-	enter(ex, EXPERIMENT_EV_COMPLETE);
+	enter(ex,
+	    ex->n_withdrawn == 0 ? EXPERIMENT_EV_NULL : EXPERIMENT_EV_COMPLETE);
 }
 
 static void
 sentinels_done(struct experiment *ex)
 {
-	uint8_t withdrawn = (uint8_t)(ex->site + 1);
+	struct settle_round round = {
+		.previous = ex->has_previous ? ex->previous : NULL,
+		.current = ex->current,
+		.n = ex->n_sentinels,
+		.forbidden = ex->withdrawn,
+		.n_sites = ex->c->n_sites
+	};
 	bool is_complete;
 
 	if (ex->state == EXPERIMENT_SETTLE) {
-		is_complete = settle_step(&ex->settle,
-		    ex->has_previous ? ex->previous : NULL, ex->current,
-		    ex->n_sentinels, withdrawn);
+		is_complete = settle_step(&ex->settle, &round);
 	} else {
 		is_complete = settle_moved_permille(ex->baseline, ex->current,
 				  ex->n_sentinels) <= SETTLE_MOVED_MAX_PERMILLE;
@@ -227,16 +273,18 @@ sentinels_done(struct experiment *ex)
 	    mono_add_ms(mono_now(), ex->c->conf->predict.sentinel_interval_ms);
 }
 
-uint8_t *
+uint16_t *
 experiment_sweep_outcomes(const struct experiment *ex)
 {
-	return ex->state == EXPERIMENT_BASELINE ? ex->before : ex->after;
+	if (ex->state == EXPERIMENT_BASELINE)
+		return ex->before;
+	return ex->state == EXPERIMENT_SWEEP ? ex->after : ex->again;
 }
 
 static uint32_t
 count_silent(const struct experiment *ex)
 {
-	const uint8_t *outcomes = experiment_sweep_outcomes(ex);
+	const uint16_t *outcomes = experiment_sweep_outcomes(ex);
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < ex->clients.n; i++)
@@ -252,7 +300,7 @@ wants_retry(const struct experiment *ex)
 	if (!experiment_is_full_sweep(ex) || ex->round >= ATTEMPTS)
 		return false;
 	silent = count_silent(ex);
-	return silent > 0 && silent <= RETRY_MAX;
+	return silent > 0 && silent <= EXPERIMENT_RETRY_MAX;
 }
 
 static void
@@ -265,7 +313,9 @@ round_done(struct experiment *ex)
 	}
 	if (ex->state == EXPERIMENT_BASELINE) {
 		baseline_done(ex);
-	} else if (ex->state == EXPERIMENT_SWEEP) {
+	} else if (ex->state == EXPERIMENT_REBASELINE) {
+		store_result(ex);
+	} else if (experiment_is_full_sweep(ex)) {
 		enter(ex, EXPERIMENT_EV_COMPLETE);
 	} else {
 		sentinels_done(ex);
@@ -326,37 +376,45 @@ step_round(struct experiment *ex)
 /* ---- states ---- */
 
 static void
-store_sweep(struct experiment *ex, uint8_t phase, const uint8_t *outcomes,
+store_sweep(struct experiment *ex, uint8_t phase, const uint16_t *outcomes,
     const uint32_t *rtt)
 {
-	for (uint32_t i = 0; i < ex->clients.n; i += STORE_OUTCOMES_PER_CHUNK) {
-		uint32_t left = ex->clients.n - i;
-		struct store_outcomes part = { .experiment = ex->id,
-			.phase = phase,
-			.first = i,
-			.n = left < STORE_OUTCOMES_PER_CHUNK
-			    ? left
-			    : STORE_OUTCOMES_PER_CHUNK,
-			.sites = outcomes + i,
-			.rtt_us = rtt + i };
+	struct experiment_sweep sweep = { .experiment = ex->id,
+		.phase = phase,
+		.outcomes = outcomes,
+		.rtt_us = rtt };
 
-		store_put_outcomes(ex->c->env.store, &part);
-	}
+	experiment_store_sweep(ex->c->env.store, &ex->clients, &sweep);
 }
 
-static void
-store_map(struct experiment *ex)
+struct failover_input
+experiment_input(const struct experiment *ex)
 {
-	struct store_experiment row = experiment_row(ex);
-	struct failover_input in = { .n = ex->clients.n,
+	return (struct failover_input){ .n = ex->clients.n,
 		.before = ex->before,
-		.after = ex->after,
+		/* A null run has no sweep between its baselines. */
+		.after = ex->n_withdrawn > 0 ? ex->after : ex->again,
+		.again = ex->again,
 		.weight = ex->clients.weight,
 		.is_ipv4 = ex->clients.is_ipv4,
 		.n_sites = ex->c->n_sites,
-		.site = ex->site };
+		.withdrawn = ex->withdrawn };
+}
 
+/* The last sweep is there: all that it comes to, in one go. */
+static void
+store_result(struct experiment *ex)
+{
+	struct failover_input in = experiment_input(ex);
+	struct store_experiment row;
+
+	store_sweep(ex, EXPERIMENT_REBASELINE, ex->again, NULL);
+	ex->ended_ms = wall_now_ms();
+	row = experiment_row(ex);
+	row.state = experiment_state_name(EXPERIMENT_DONE);
 	experiment_store_map(ex->c, &row, &in);
+	ex->result = row;
+	ex->result_row = store_newest(ex->c->env.store);
 }
 
 /* What is done on entering the state that ex is in now. */
@@ -378,9 +436,14 @@ on_enter(struct experiment *ex)
 		ex->settle = (struct settle){ 0 };
 		ex->has_previous = false;
 		break;
+	case EXPERIMENT_REBASELINE:
+		if (ex->n_withdrawn == 0) {
+			store_sweep(ex, EXPERIMENT_BASELINE, ex->before,
+			    ex->before_rtt);
+		}
+		break;
 	case EXPERIMENT_DONE:
-		store_map(ex);
-		return;
+		return; /* written already */
 	case EXPERIMENT_STAY:
 	case EXPERIMENT_BASELINE:
 	case EXPERIMENT_SWEEP:
@@ -401,10 +464,17 @@ enter(struct experiment *ex, enum experiment_event ev)
 		return;
 	ex->state = next;
 	ex->round = 0;
+	if (experiment_holds_withdrawn(before) !=
+	    experiment_holds_withdrawn(next)) {
+		ex->changed_ms = wall_now_ms();
+		ex->c->test_changed = mono_now();
+		ex->c->was_test_changed = true;
+	}
 	ex->state_since = mono_now();
 	set_step(ex, ROUND_NONE);
 	if (experiment_is_over(next)) {
-		ex->ended_ms = wall_now_ms();
+		if (next == EXPERIMENT_FAILED || ex->ended_ms == 0)
+			ex->ended_ms = wall_now_ms();
 		/* The sites count anew with the next one. */
 		ex->counted = experiment_count(ex);
 		ex->counted_sites = experiment_count_sites(ex);
@@ -412,6 +482,8 @@ enter(struct experiment *ex, enum experiment_event ev)
 	}
 	note(ex, before);
 	on_enter(ex);
+	if (experiment_is_over(next))
+		controller_on_experiment(ex->c, ex);
 	if (experiment_has_rounds(ex)) {
 		start_round(ex);
 	} else {
@@ -419,26 +491,41 @@ enter(struct experiment *ex, enum experiment_event ev)
 	}
 }
 
-/* Have all test prefixes of the site become what is ordered? */
+/* Have all test prefixes of all sites of W become what is ordered? */
 static bool
 test_prefixes_are(const struct experiment *ex, const char *real)
 {
-	const struct fleet_site *s = &ex->c->sites[ex->site];
+	for (size_t i = 0; i < ex->c->n_sites; i++) {
+		const struct fleet_site *s = &ex->c->sites[i];
 
-	return s->applied_revision == s->revision &&
-	    experiment_test_is(s, real);
+		if (ex->withdrawn[i] &&
+		    (s->applied_revision != s->revision ||
+			!experiment_test_is(s, real)))
+			return false;
+	}
+	return true;
 }
 
-/* What a site's test prefix must be; NULL while it is on its way. */
-static const char *
-test_expected(const struct experiment *ex, size_t site)
+/* Is the site's test prefix what it must be?  *real says what that is. */
+static bool
+test_is_expected(const struct experiment *ex, size_t site, const char **real)
 {
-	if (site != ex->site)
-		return "announced";
-	if (ex->state == EXPERIMENT_WITHDRAW || ex->state == EXPERIMENT_RESTORE)
-		return NULL;
-	return experiment_holds_withdrawn(ex->state) ? "withdrawn"
-						     : "announced";
+	const struct fleet_site *s = &ex->c->sites[site];
+
+	*real = "announced";
+	if (ex->absent[site]) {
+		*real = "absent, as it was";
+		return !experiment_test_is(s, "announced");
+	}
+	if (ex->withdrawn[site]) {
+		/* On its way. */
+		if (ex->state == EXPERIMENT_WITHDRAW ||
+		    ex->state == EXPERIMENT_RESTORE)
+			return true;
+		if (experiment_holds_withdrawn(ex->state))
+			*real = "withdrawn";
+	}
+	return experiment_test_is(s, *real);
 }
 
 /*
@@ -452,11 +539,11 @@ watch_sites(struct experiment *ex)
 
 	for (size_t i = 0; i < ex->c->n_sites; i++) {
 		const struct fleet_site *s = &ex->c->sites[i];
-		const char *real = test_expected(ex, i);
+		const char *real;
 		bool is_good =
 		    experiment_watch_ok(&ex->watch[i], s, why, sizeof(why));
 
-		if (is_good && real != NULL && !experiment_test_is(s, real)) {
+		if (is_good && !test_is_expected(ex, i, &real)) {
 			is_good = false;
 			(void)snprintf(why, sizeof(why),
 			    "the test prefix of %s is not %s", s->name, real);
@@ -476,6 +563,11 @@ advance(struct experiment *ex)
 	watch_sites(ex);
 	if (!experiment_is_running(ex))
 		return;
+	if (ex->result_row != 0) {
+		if (store_is_durable(ex->c->env.store, ex->result_row))
+			enter(ex, EXPERIMENT_EV_COMPLETE);
+		return;
+	}
 	if (experiment_has_rounds(ex)) {
 		step_round(ex);
 		return;
@@ -527,7 +619,7 @@ experiment_on_reboot(struct experiment *ex, size_t site)
 /* ---- replies ---- */
 
 static enum reply_class
-take_outcome(struct experiment *ex, uint8_t *outcome, uint8_t site)
+take_outcome(struct experiment *ex, uint16_t *outcome, uint16_t site)
 {
 	if (*outcome == OUTCOME_NONE) {
 		*outcome = site;
@@ -570,18 +662,18 @@ judge_reply(struct experiment *ex, const struct sweep_reply *r)
 
 /* An RTT only where one clock saw both ends. */
 static void
-take_rtt(struct experiment *ex, uint8_t site, const struct sweep_reply *r)
+take_rtt(struct experiment *ex, uint16_t site, const struct sweep_reply *r)
 {
 	uint32_t *rtt =
 	    ex->state == EXPERIMENT_BASELINE ? ex->before_rtt : ex->after_rtt;
 
-	if (site == ex->sender + 1 && r->recv_us >= r->sent_us &&
-	    r->recv_us - r->sent_us < RTT_UNKNOWN)
+	if (ex->state != EXPERIMENT_REBASELINE && site == ex->sender + 1 &&
+	    r->recv_us >= r->sent_us && r->recv_us - r->sent_us < RTT_UNKNOWN)
 		rtt[r->index] = (uint32_t)(r->recv_us - r->sent_us);
 }
 
 static void
-take_reply(struct experiment *ex, uint8_t site, const struct sweep_reply *r)
+take_reply(struct experiment *ex, uint16_t site, const struct sweep_reply *r)
 {
 	bool is_sentinel = !experiment_is_full_sweep(ex);
 	enum reply_class cl = judge_reply(ex, r);
@@ -618,111 +710,15 @@ experiment_on_replies(struct experiment *ex, size_t site,
 		} else if ((r->flags & SWEEP_REPLY_LATE) != 0) {
 			reply_book_keep(ex->book, site, REPLY_LATE, r);
 		} else {
-			take_reply(ex, (uint8_t)(site + 1), r);
+			take_reply(ex, (uint16_t)(site + 1), r);
 		}
 	}
 }
 
-/* ---- life ---- */
-
-/* All that must be true before an experiment may begin. */
-static int
-check_fleet(const struct controller *c, size_t site, struct err *err)
+void
+experiment_begin(struct experiment *ex)
 {
-	if (c->n_clients == 0) {
-		return err_set(err, ERR_REFUSED,
-		    "no clients: load a list with \"anycastctl clients import\"");
-	}
-	if (c->n_sites < 2) {
-		return err_set(err, ERR_REFUSED,
-		    "one site has no heirs: an experiment needs two");
-	}
-	if (c->n_sites > FAILOVER_SITES_MAX) {
-		return err_set(err, ERR_REFUSED,
-		    "%zu sites: an experiment has at most %u", c->n_sites,
-		    FAILOVER_SITES_MAX);
-	}
-	if (c->experiment != NULL && experiment_is_running(c->experiment)) {
-		return err_set(err, ERR_REFUSED,
-		    "experiment %" PRIu32 " at %s is running",
-		    c->experiment->id, c->sites[c->experiment->site].name);
-	}
-	for (size_t i = 0; i < c->n_sites; i++) {
-		if (experiment_site_is_ready(&c->sites[i], err) == -1)
-			return -1;
-	}
-	(void)site;
-	return 0;
-}
-
-struct experiment *
-experiment_start(struct controller *c, size_t site, struct err *err)
-{
-	struct experiment *ex;
-	uint32_t n;
-	uint32_t room = c->conf->predict.sentinels;
-
-	if (check_fleet(c, site, err) == -1)
-		return NULL;
-	fleet_clients_drop_optouts(c);
-	n = c->n_clients;
-	if (n == 0) {
-		(void)err_set(err, ERR_REFUSED, "all clients have opted out");
-		return NULL;
-	}
-	ex = xcalloc(1, sizeof(*ex));
-	*ex = (struct experiment){ .c = c,
-		.id = c->next_experiment++,
-		.site = site,
-		.sender = site == 0 ? 1 : 0,
-		.state = EXPERIMENT_BASELINE,
-		.created_ms = wall_now_ms(),
-		.state_since = mono_now() };
-	randombytes_buf(ex->key, sizeof(ex->key));
-	experiment_clients_init(&ex->clients, c);
-	ex->before = xcalloc(n, 1);
-	ex->after = xcalloc(n, 1);
-	ex->before_rtt = xcalloc(n, sizeof(uint32_t));
-	ex->after_rtt = xcalloc(n, sizeof(uint32_t));
-	memset(ex->before_rtt, 0xff, n * sizeof(uint32_t));
-	memset(ex->after_rtt, 0xff, n * sizeof(uint32_t));
-	ex->silent = xcalloc(n < RETRY_MAX ? n : RETRY_MAX, sizeof(uint32_t));
-	ex->sentinels = xcalloc(room, sizeof(uint32_t));
-	ex->baseline = xcalloc(room, 1);
-	ex->previous = xcalloc(room, 1);
-	ex->current = xcalloc(room, 1);
-	ex->watch = xcalloc(c->n_sites, sizeof(*ex->watch));
-	ex->book = reply_book_new(c->n_sites);
-	for (size_t i = 0; i < c->n_sites; i++)
-		experiment_watch_init(&ex->watch[i], &c->sites[i]);
-	experiment_free(c->experiment);
-	c->experiment = ex;
-	/* Jobs are unique over all experiments: agents tell them apart by it. */
-	ex->job = ex->id << 12;
 	note(ex, EXPERIMENT_STAY);
 	on_enter(ex);
 	start_round(ex);
-	return ex;
-}
-
-void
-experiment_free(struct experiment *ex)
-{
-	if (ex == NULL)
-		return;
-	experiment_clients_fini(&ex->clients);
-	free(ex->before);
-	free(ex->after);
-	free(ex->before_rtt);
-	free(ex->after_rtt);
-	json_decref(ex->counted);
-	json_decref(ex->counted_sites);
-	reply_book_free(ex->book);
-	free(ex->silent);
-	free(ex->sentinels);
-	free(ex->baseline);
-	free(ex->previous);
-	free(ex->current);
-	free(ex->watch);
-	free(ex);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "fleet/experiment.h"
 
 static bool
 is_same_block(const struct addr *a, const struct addr *b)
@@ -15,16 +16,28 @@ is_same_block(const struct addr *a, const struct addr *b)
 
 void
 experiment_clients_init(struct experiment_clients *ec,
-    const struct controller *c)
+    const struct experiment_plan *plan)
 {
-	*ec = (struct experiment_clients){ .list = c->list, .n = c->n_clients };
+	*ec = (struct experiment_clients){ .list = plan->list,
+		.base = plan->list,
+		.n_base = plan->n_clients,
+		.n = plan->subset != NULL ? plan->n_subset : plan->n_clients };
+	if (plan->subset != NULL) {
+		ec->index = xcalloc(ec->n, sizeof(*ec->index));
+		if (ec->n > 0) {
+			memcpy(ec->index, plan->subset,
+			    ec->n * sizeof(*ec->index));
+		}
+	}
 	ec->addr = xcalloc(ec->n, sizeof(*ec->addr));
 	ec->weight = xcalloc(ec->n, sizeof(*ec->weight));
 	ec->is_ipv4 = xcalloc(ec->n, sizeof(*ec->is_ipv4));
 	for (uint32_t i = 0; i < ec->n; i++) {
-		memcpy(ec->addr[i].b, c->clients[i].addr,
-		    sizeof(ec->addr[i].b));
-		ec->weight[i] = c->clients[i].weight;
+		const struct store_client *client =
+		    &plan->clients[experiment_clients_base(ec, i)];
+
+		memcpy(ec->addr[i].b, client->addr, sizeof(ec->addr[i].b));
+		ec->weight[i] = client->weight;
 		ec->is_ipv4[i] = addr_is_ipv4(&ec->addr[i]);
 	}
 	/* The list is in the order of addresses. */
@@ -40,50 +53,51 @@ experiment_clients_init(struct experiment_clients *ec,
 void
 experiment_clients_fini(struct experiment_clients *ec)
 {
+	free(ec->index);
 	free(ec->addr);
 	free(ec->weight);
 	free(ec->is_ipv4);
 }
 
-static uint32_t
-count_class(const uint8_t *before, uint32_t n, uint8_t site, bool at_site)
+uint32_t
+experiment_clients_base(const struct experiment_clients *ec, uint32_t i)
 {
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		count += before[i] != OUTCOME_NONE &&
-		    before[i] != OUTCOME_FLIPPING &&
-		    (before[i] == site) == at_site;
-	}
-	return count;
+	return ec->index != NULL ? ec->index[i] : i;
 }
 
-uint32_t
-experiment_pick_sentinels(const struct experiment_clients *ec,
-    const uint8_t *before, uint8_t site, uint32_t max, uint32_t *out)
+void
+experiment_store_sweep(struct store *store, const struct experiment_clients *ec,
+    const struct experiment_sweep *sweep)
 {
-	/* [0] other sites' clients, [1] the site's own. */
-	uint64_t have[2], want[2], seen[2] = { 0, 0 }, taken[2] = { 0, 0 };
-	uint32_t n = 0;
+	static uint16_t sites[STORE_OUTCOMES_PER_CHUNK];
+	static uint32_t rtt_us[STORE_OUTCOMES_PER_CHUNK];
+	uint32_t i = 0;
 
-	for (int own = 0; own < 2; own++) {
-		have[own] = count_class(before, ec->n, site, own == 1);
-		want[own] = have[own] < max / 2 ? have[own] : max / 2;
-	}
-	for (uint32_t i = 0; i < ec->n; i++) {
-		int own = before[i] == site;
+	while (i < ec->n) {
+		uint32_t first = experiment_clients_base(ec, i) /
+		    STORE_OUTCOMES_PER_CHUNK * STORE_OUTCOMES_PER_CHUNK;
+		uint32_t left = ec->n_base - first, at;
+		struct store_outcomes part = { .experiment = sweep->experiment,
+			.phase = sweep->phase,
+			.first = first,
+			.n = left < STORE_OUTCOMES_PER_CHUNK
+			    ? left
+			    : STORE_OUTCOMES_PER_CHUNK,
+			.sites = sites,
+			.rtt_us = sweep->rtt_us != NULL ? rtt_us : NULL };
 
-		if (before[i] == OUTCOME_NONE || before[i] == OUTCOME_FLIPPING)
-			continue;
-		seen[own]++;
-		/* Evenly spread: the k-th is taken when its share is due. */
-		if (taken[own] * have[own] < seen[own] * want[own] &&
-		    taken[own] < want[own]) {
-			taken[own]++;
-			out[n++] = i;
+		for (uint32_t k = 0; k < part.n; k++)
+			sites[k] = OUTCOME_NOT_ASKED;
+		for (; i < ec->n; i++) {
+			at = experiment_clients_base(ec, i) - first;
+			if (at >= part.n)
+				break;
+			sites[at] = sweep->outcomes[i];
+			if (sweep->rtt_us != NULL)
+				rtt_us[at] = sweep->rtt_us[i];
 		}
+		store_put_outcomes(store, &part);
 	}
-	return n;
 }
 
 static int
@@ -155,7 +169,8 @@ experiment_watch_ok(const struct experiment_watch *w,
 bool
 experiment_test_is(const struct fleet_site *s, const char *real)
 {
-	const json_t *p;
+	bool is_gone = strcmp(real, "withdrawn") == 0;
+	const json_t *p, *peers;
 	size_t i, n = 0;
 
 	json_array_foreach (json_object_get(s->status, "prefixes"), i, p) {
@@ -165,60 +180,64 @@ experiment_test_is(const struct fleet_site *s, const char *real)
 			continue;
 		if (is == NULL || strcmp(is, real) != 0)
 			return false;
+		peers = json_object_get(p, "exported_to");
+		if (json_is_integer(peers) &&
+		    (json_integer_value(peers) == 0) != is_gone)
+			return false;
 		n++;
 	}
 	return n > 0;
 }
 
-int
-experiment_site_is_ready(const struct fleet_site *s, struct err *err)
-{
-	if (!fleet_site_is_live(s)) {
-		return err_set(err, ERR_REFUSED,
-		    "site %s: its agent is silent, its replies would be lost",
-		    s->name);
-	}
-	if (!experiment_test_is(s, "announced")) {
-		return err_set(err, ERR_REFUSED,
-		    "site %s: it has no test prefix that is announced",
-		    s->name);
-	}
-	return 0;
-}
-
 /* ---- the map ---- */
 
-void
-experiment_store_map(struct controller *c, const struct store_experiment *row,
-    const struct failover_input *in)
+/* The rows of one origin, behind the n that are there; how many then. */
+static size_t
+origin_rows(const struct controller *c, const struct store_experiment *ex,
+    const struct failover_origin *o, struct store_heir *rows, size_t n)
 {
-	struct failover_map *map = xcalloc(1, sizeof(*map));
-	struct store_heir *rows = xcalloc(2 * (c->n_sites + 1), sizeof(*rows));
-	struct store_experiment end = *row;
-	size_t n = 0;
-
-	failover_count(in, map);
-	end.answered = map->answered;
-	end.bystanders = map->bystanders;
 	for (size_t family = 0; family < 2; family++) {
 		for (size_t heir = 0; heir <= c->n_sites; heir++) {
 			const struct failover_share *share =
-			    &map->heirs[family][heir];
+			    &o->heirs[family][heir];
 
 			/* Unknown has its row even when it is nobody. */
 			if (share->clients == 0 && heir != c->n_sites)
 				continue;
-			rows[n++] = (struct store_heir){ .experiment = row->id,
-				.site = row->site,
+			rows[n++] = (struct store_heir){ .experiment = ex->id,
+				.site = c->sites[o->site].name,
 				.family = family == 0 ? 4 : 6,
 				.heir = heir == c->n_sites
 				    ? ""
 				    : c->sites[heir].name,
 				.clients = share->clients,
-				.weight = share->weight };
+				.unstable = share->unstable,
+				.weight = share->weight,
+				.square = share->square };
 		}
 	}
-	store_put_heirs(c->env.store, &end, rows, n, NULL, NULL);
+	return n;
+}
+
+void
+experiment_store_map(struct controller *c, struct store_experiment *row,
+    const struct failover_input *in)
+{
+	struct failover_map map;
+	struct store_heir *rows;
+	size_t n = 0;
+
+	failover_count(in, &map);
+	rows = xcalloc(map.n_origins * 2 * (c->n_sites + 1), sizeof(*rows));
+	row->answered = map.answered;
+	row->others = map.others;
+	row->bystanders = map.bystanders;
+	row->null_both = map.null_both;
+	row->null_moved = map.null_moved;
+	row->null_tv = map.null_tv;
+	for (size_t i = 0; i < map.n_origins; i++)
+		n = origin_rows(c, row, &map.origins[i], rows, n);
+	store_put_heirs(c->env.store, row, rows, n, NULL, NULL);
 	free(rows);
-	free(map);
+	failover_map_fini(&map);
 }

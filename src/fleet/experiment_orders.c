@@ -49,7 +49,7 @@ void
 experiment_add_orders(const struct experiment *ex, size_t site, json_t *doc)
 {
 	bool running = ex != NULL && experiment_is_running(ex);
-	bool withdrawn = running && site == ex->site &&
+	bool withdrawn = running && ex->withdrawn[site] &&
 	    experiment_holds_withdrawn(ex->state);
 	char hex[2 * SWEEP_KEY_BYTES + 1];
 
@@ -79,18 +79,19 @@ progress_permille(const struct experiment *ex, uint32_t sent, uint32_t total)
 	/* Rough weights of the states, the sweeps being the long ones. */
 	static const unsigned start[EXPERIMENT_STATE_COUNT] = {
 		[EXPERIMENT_BASELINE] = 0,
-		[EXPERIMENT_WITHDRAW] = 400,
-		[EXPERIMENT_SETTLE] = 420,
-		[EXPERIMENT_SWEEP] = 500,
-		[EXPERIMENT_RESTORE] = 900,
-		[EXPERIMENT_VERIFY] = 920,
+		[EXPERIMENT_WITHDRAW] = 260,
+		[EXPERIMENT_SETTLE] = 280,
+		[EXPERIMENT_SWEEP] = 340,
+		[EXPERIMENT_RESTORE] = 600,
+		[EXPERIMENT_VERIFY] = 620,
+		[EXPERIMENT_REBASELINE] = 700,
 		[EXPERIMENT_DONE] = 1000,
 		[EXPERIMENT_FAILED] = 1000,
 	};
 	unsigned base = start[ex->state];
 
 	if (experiment_is_full_sweep(ex) && total > 0)
-		base += (unsigned)(400ULL * sent / total);
+		base += (unsigned)(260ULL * sent / total);
 	return base;
 }
 
@@ -121,6 +122,20 @@ experiment_count(const struct experiment *ex)
 	    "kernel_drops", (json_int_t)drops);
 }
 
+static json_t *
+withdrawn_json(const struct experiment *ex)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < ex->c->n_sites; i++) {
+		if (ex->withdrawn[i]) {
+			json_array_append_new(list,
+			    json_string(ex->c->sites[i].name));
+		}
+	}
+	return list;
+}
+
 json_t *
 experiment_to_json(const struct experiment *ex)
 {
@@ -147,12 +162,14 @@ experiment_to_json(const struct experiment *ex)
 	/* When it is over its state says all. */
 	if (!experiment_is_running(ex))
 		step[0] = '\0';
-	return json_pack(
-	    "{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:s, s:o, s:o}", "id",
-	    (json_int_t)ex->id, "site", ex->c->sites[ex->site].name, "state",
-	    experiment_state_name(ex->state), "reason", ex->reason,
-	    "created_ms", (json_int_t)ex->created_ms, "ended_ms",
-	    (json_int_t)ex->ended_ms, "clients", (json_int_t)ex->clients.n,
+	return json_pack("{s:I, s:s, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, "
+			 "s:s, s:i, s:s, s:o, s:o, s:{s:I, s:I, s:f}}",
+	    "id", (json_int_t)ex->id, "site", ex->name, "withdrawn",
+	    withdrawn_json(ex), "state", experiment_state_name(ex->state),
+	    "reason", ex->reason, "created_ms", (json_int_t)ex->created_ms,
+	    "ended_ms", (json_int_t)ex->ended_ms, "clients",
+	    (json_int_t)ex->clients.n_base, "asked", (json_int_t)ex->clients.n,
+	    "campaign", (json_int_t)ex->campaign, "purpose", ex->purpose,
 	    "progress_permille",
 	    (int)progress_permille(ex, (uint32_t)sent, (uint32_t)total), "step",
 	    step, "counters",
@@ -160,5 +177,7 @@ experiment_to_json(const struct experiment *ex)
 				: experiment_count(ex),
 	    "replies",
 	    ex->counted_sites != NULL ? json_incref(ex->counted_sites)
-				      : experiment_count_sites(ex));
+				      : experiment_count_sites(ex),
+	    "null", "both", (json_int_t)ex->result.null_both, "moved",
+	    (json_int_t)ex->result.null_moved, "tv", ex->result.null_tv);
 }

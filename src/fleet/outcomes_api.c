@@ -9,7 +9,9 @@
 #include "base/xalloc.h"
 #include "core/experiment.h"
 #include "core/failover.h"
+#include "fleet/campaign.h"
 #include "fleet/controller_state.h"
+#include "fleet/site_set.h"
 
 /* One page takes a few milliseconds of the loop. */
 #define PAGE_MAX 20000
@@ -55,7 +57,7 @@ page_prepare(struct controller *c, struct page *pg, struct err *err)
 }
 
 static const char *
-outcome_name(const struct page *pg, uint8_t outcome)
+outcome_name(const struct page *pg, uint16_t outcome)
 {
 	return outcome == OUTCOME_NONE || outcome > pg->n_sites
 	    ? ""
@@ -64,7 +66,7 @@ outcome_name(const struct page *pg, uint8_t outcome)
 
 static char *
 page_format(const struct controller *c, const struct page *pg,
-    const uint8_t *before, const uint8_t *after, size_t *len)
+    const uint16_t *before, const uint16_t *after, size_t *len)
 {
 	char *text = NULL;
 	FILE *out = open_memstream(&text, len);
@@ -88,19 +90,78 @@ page_format(const struct controller *c, const struct page *pg,
 static int
 page_read(struct controller *c, const struct page *pg, uint8_t phase,
     /* NOLINTNEXTLINE(readability-non-const-parameter): the query fills it */
-    uint8_t *sites, struct err *err)
+    uint16_t *sites, struct err *err)
 {
-	uint32_t *rtt_us = xcalloc(pg->n, sizeof(*rtt_us));
 	struct query_outcomes want = { .experiment = pg->experiment,
 		.phase = phase,
 		.first = pg->first,
 		.n = pg->n,
-		.sites = sites,
-		.rtt_us = rtt_us };
-	int rc = query_outcomes(c->env.query, &want, err);
+		.sites = sites };
 
-	free(rtt_us);
-	return rc;
+	return query_outcomes(c->env.query, &want, err);
+}
+
+/* ---- what each client would do ---- */
+
+static char *
+predictions_format(const struct controller *c, const struct campaign_view *view,
+    const struct pack_set *down, const int64_t range[2], size_t *len)
+{
+	uint16_t *after = xcalloc(view->n, sizeof(*after));
+	uint8_t *label = xcalloc(view->n, sizeof(*label));
+	char *text = NULL;
+	FILE *out = open_memstream(&text, len);
+
+	if (out == NULL)
+		abort();
+	pack_predict(view->pack, down, after, label);
+	fputs("address,before,after,label\n", out);
+	for (int64_t i = range[0]; i < view->n && i < range[0] + range[1];
+	     i++) {
+		char text_addr[ADDR_TEXT_BYTES];
+		uint16_t home = view->home[i];
+		struct addr a;
+
+		memcpy(a.b, view->clients[i].addr, sizeof(a.b));
+		fprintf(out, "%s,%s,%s,%s\n", addr_format(&a, text_addr),
+		    outcome_is_site(home, c->n_sites) ? c->sites[home - 1].name
+						      : "",
+		    after[i] < c->n_sites ? c->sites[after[i]].name : "",
+		    pack_label_name((enum pack_label)label[i]));
+	}
+	if (fclose(out) != 0)
+		abort();
+	free(after);
+	free(label);
+	return text;
+}
+
+static void
+reply_predictions(struct api_request *req, struct controller *c,
+    const char *sites, const int64_t range[2])
+{
+	bool *down = xcalloc(c->n_sites, sizeof(*down));
+	struct pack_set set = { { 0 } };
+	struct campaign_view view;
+	struct err err;
+	size_t len;
+	char *text;
+
+	if (site_set_parse(c, sites, down, &err) == -1) {
+		api_reply_err(req, &err);
+	} else if (!campaign_view(c, &view)) {
+		err_set(&err, ERR_GONE, "no campaign tells of each client");
+		api_reply_err(req, &err);
+	} else {
+		for (size_t i = 0; i < c->n_sites; i++) {
+			if (down[i])
+				pack_set_add(&set, i);
+		}
+		text = predictions_format(c, &view, &set, range, &len);
+		api_reply_bytes(req, 200, "text/csv", text, len);
+		free(text);
+	}
+	free(down);
 }
 
 static void
@@ -112,7 +173,7 @@ handle_outcomes(struct api_request *req, void *arg)
 	struct controller *c = arg;
 	int64_t id = 0, first = 0, limit = PAGE_MAX;
 	struct page pg = { 0 };
-	uint8_t *before, *after;
+	uint16_t *before, *after;
 	struct err err;
 	char *text;
 	size_t len;
@@ -123,6 +184,11 @@ handle_outcomes(struct api_request *req, void *arg)
 		api_reply_err(req, &err);
 		return;
 	}
+	if (api_param(req, "down") != NULL) {
+		reply_predictions(req, c, api_param(req, "down"),
+		    (const int64_t[]){ first, limit });
+		return;
+	}
 	pg.experiment = (uint32_t)id;
 	pg.first = (uint32_t)first;
 	pg.n = (uint32_t)limit;
@@ -130,8 +196,8 @@ handle_outcomes(struct api_request *req, void *arg)
 		api_reply_err(req, &err);
 		return;
 	}
-	before = xcalloc(pg.n, 1);
-	after = xcalloc(pg.n, 1);
+	before = xcalloc(pg.n, sizeof(uint16_t));
+	after = xcalloc(pg.n, sizeof(uint16_t));
 	if (page_read(c, &pg, EXPERIMENT_BASELINE, before, &err) == -1 ||
 	    page_read(c, &pg, EXPERIMENT_SWEEP, after, &err) == -1) {
 		api_reply_err(req, &err);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What people call: status, drain, restore, explain, experiments, maps. */
+/* What people call: status, drain, restore, explain. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/common.h"
 #include "api/drain.h"
 #include "api/explain.h"
-#include "base/num.h"
 #include "base/xalloc.h"
 #include "fleet/controller_state.h"
+#include "fleet/campaign.h"
 #include "fleet/experiment.h"
 #include "store/intent_row.h"
 
@@ -81,6 +81,7 @@ fleet_status(const struct controller *c)
 		(json_int_t)c->n_clients, "optouts", (json_int_t)c->optouts.n));
 	json_object_set_new(answer, "experiment",
 	    experiment_to_json(c->experiment));
+	json_object_set_new(answer, "campaign", campaign_brief_json(c));
 	return answer;
 }
 
@@ -254,106 +255,6 @@ handle_explain(struct api_request *req, void *arg)
 	free(subject);
 }
 
-/* ---- experiments ---- */
-
-static void
-handle_experiment_new(struct api_request *req, void *arg)
-{
-	struct controller *c = arg;
-	const char *name;
-	struct fleet_site *s;
-	struct err err;
-	json_t *body = api_body_json(req, &err);
-
-	if (body == NULL) {
-		api_reply_err(req, &err);
-		return;
-	}
-	if (json_unpack(body, "{s:s}", "site", &name) == -1) {
-		err_set(&err, ERR_CONF, "site: which one?");
-		api_reply_err(req, &err);
-	} else if ((s = find_site(c, req, name)) != NULL) {
-		if (guard_check_frozen(&c->intents.set, s->name, &err) == -1 ||
-		    experiment_start(c, (size_t)(s - c->sites), &err) == NULL) {
-			api_reply_err(req, &err);
-		} else {
-			api_reply_json(req, 200,
-			    json_pack("{s:o}", "experiment",
-				experiment_to_json(c->experiment)));
-		}
-	}
-	json_decref(body);
-}
-
-/* The experiment of the path, which must be the newest; NULL: answered. */
-static struct experiment *
-find_experiment(struct controller *c, struct api_request *req)
-{
-	uint32_t id = 0;
-	struct err err;
-
-	if (num_parse_u32(api_segment(req, 2), 1, UINT32_MAX, &id, &err) == 0 &&
-	    c->experiment != NULL && experiment_id(c->experiment) == id)
-		return c->experiment;
-	err_set(&err, ERR_GONE,
-	    "experiment %s: not known to this process, \"predict status\" has the newest",
-	    api_segment(req, 2));
-	api_reply_err(req, &err);
-	return NULL;
-}
-
-static void
-handle_experiment(struct api_request *req, void *arg)
-{
-	struct experiment *ex = find_experiment(arg, req);
-
-	if (ex != NULL) {
-		api_reply_json(req, 200,
-		    json_pack("{s:o}", "experiment", experiment_to_json(ex)));
-	}
-}
-
-static void
-handle_experiment_abort(struct api_request *req, void *arg)
-{
-	struct experiment *ex = find_experiment(arg, req);
-	char why[128];
-	struct err err;
-
-	if (ex == NULL)
-		return;
-	if (!experiment_is_running(ex)) {
-		err_set(&err, ERR_REFUSED, "experiment %s: it is over",
-		    api_segment(req, 2));
-		api_reply_err(req, &err);
-		return;
-	}
-	(void)snprintf(why, sizeof(why), "aborted by %s", api_actor(req));
-	experiment_abort(ex, why);
-	api_reply_json(req, 200,
-	    json_pack("{s:o}", "experiment", experiment_to_json(ex)));
-}
-
-/* ---- maps ---- */
-
-static void
-handle_failover(struct api_request *req, void *arg)
-{
-	struct controller *c = arg;
-	const char *site = api_param(req, "site");
-	struct err err;
-	json_t *maps;
-
-	if (site != NULL && find_site(c, req, site) == NULL)
-		return;
-	maps = fleet_maps(c, site, &err);
-	if (maps == NULL) {
-		api_reply_err(req, &err);
-	} else {
-		api_reply_json(req, 200, json_pack("{s:o}", "maps", maps));
-	}
-}
-
 void
 fleet_serve_people(struct controller *c, struct api_server *server)
 {
@@ -362,11 +263,6 @@ fleet_serve_people(struct controller *c, struct api_server *server)
 		{ "GET", "/v1/explain", API_READ, handle_explain },
 		{ "POST", "/v1/sites/+/drain", API_LOCAL, handle_drain },
 		{ "POST", "/v1/sites/+/restore", API_LOCAL, handle_restore },
-		{ "POST", "/v1/experiments", API_LOCAL, handle_experiment_new },
-		{ "GET", "/v1/experiments/+", API_READ, handle_experiment },
-		{ "POST", "/v1/experiments/+/abort", API_LOCAL,
-		    handle_experiment_abort },
-		{ "GET", "/v1/failover", API_READ, handle_failover },
 		{ 0 },
 	};
 

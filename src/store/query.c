@@ -10,6 +10,8 @@
 
 #include "base/cursor.h"
 #include "base/xalloc.h"
+#include "core/failover.h"
+#include "store/chunk.h"
 #include "store/rows.h"
 #include "store/schema.h"
 #include "store/store_wire.h"
@@ -28,8 +30,15 @@ enum stmt {
 	STMT_EXPERIMENTS,
 	STMT_EXPERIMENTS_OF,
 	STMT_EXPERIMENT,
+	STMT_NEWEST_MAPS,
+	STMT_CAMPAIGN_EXPERIMENTS,
+	STMT_CAMPAIGNS,
+	STMT_LANDINGS,
+	STMT_MAX_LANDING,
+	STMT_LIST_COUNT,
 	STMT_HEIRS,
 	STMT_LATEST_MAP,
+	STMT_MAP_BEFORE,
 	STMT_ORDER,
 	STMT_MAX_REVISION,
 	STMT_MAX_EXPERIMENT,
@@ -45,7 +54,11 @@ enum stmt {
 #define EVENT_COLS "id, at_ms, kind, subject, what, reason, actor"
 #define EXPERIMENT_COLS                                                        \
 	"id, site, state, reason, created_ms, ended_ms, clients, list,"        \
-	" answered, bystanders, sites"
+	" answered, bystanders, sites, asked, others, null_both, null_moved,"  \
+	" null_tv, campaign, purpose, prefix_group, changed_ms"
+
+#define CAMPAIGN_COLS                                                          \
+	"id, state, reason, depth, seed, created_ms, ended_ms, list, sites"
 
 /* A bare name means the site, service or prefix of that name. */
 #define SUBJECT_IS                                                             \
@@ -76,10 +89,29 @@ static const char *const sql[] = {
 				" WHERE site = ?2 ORDER BY id DESC LIMIT ?1",
 	[STMT_EXPERIMENT] = "SELECT " EXPERIMENT_COLS " FROM experiment"
 			    " WHERE id = ?1",
-	[STMT_HEIRS] = "SELECT site, family, heir, clients, weight FROM heir"
+	[STMT_NEWEST_MAPS] =
+	    "SELECT " EXPERIMENT_COLS " FROM experiment WHERE id IN"
+	    " (SELECT max(id) FROM experiment WHERE state = 'done'"
+	    " GROUP BY site) ORDER BY id DESC",
+	[STMT_CAMPAIGN_EXPERIMENTS] =
+	    "SELECT " EXPERIMENT_COLS " FROM experiment"
+	    " WHERE campaign = ?1 AND state = 'done' ORDER BY id",
+	[STMT_CAMPAIGNS] = "SELECT " CAMPAIGN_COLS " FROM campaign"
+			   " ORDER BY id DESC LIMIT ?1",
+	[STMT_LANDINGS] =
+	    "SELECT id, at_ms, since_ms, down, label, experiment, campaign,"
+	    " displaced, seen, agreed, remained, several, weight_seen,"
+	    " weight_agreed, distance, heirs FROM landing"
+	    " ORDER BY id DESC LIMIT ?1",
+	[STMT_MAX_LANDING] = "SELECT ifnull(max(id), 0) FROM landing",
+	[STMT_LIST_COUNT] = "SELECT n FROM client_list WHERE id = ?1",
+	[STMT_HEIRS] = "SELECT site, family, heir, clients, weight, unstable,"
+		       " square FROM heir"
 		       " WHERE experiment = ?1 ORDER BY site, family, heir",
 	[STMT_LATEST_MAP] = "SELECT ifnull(max(id), 0) FROM experiment"
 			    " WHERE site = ?1 AND state = 'done'",
+	[STMT_MAP_BEFORE] = "SELECT ifnull(max(id), 0) FROM experiment"
+			    " WHERE site = ?1 AND state = 'done' AND id < ?2",
 	[STMT_ORDER] = "SELECT revision, json FROM site_order WHERE site = ?1",
 	[STMT_MAX_REVISION] = "SELECT ifnull(max(revision), 0)"
 			      " FROM site_order",
@@ -156,6 +188,48 @@ static const struct rows_col experiment_cols[] = {
 	COL_U32("answered"),
 	COL_U32("bystanders"),
 	{ "sites", ROWS_TEXT, 0, 0 },
+	COL_U32("asked"),
+	COL_U32("others"),
+	COL_U32("null_both"),
+	COL_U32("null_moved"),
+	{ "null_tv", ROWS_REAL, 0, 0 },
+	COL_U32("campaign"),
+	{ "purpose", ROWS_TEXT, 0, 0 },
+	COL_U32("prefix_group"),
+	COL_MS("changed_ms"),
+	{ NULL, ROWS_INT, 0, 0 },
+};
+
+static const struct rows_col campaign_cols[] = {
+	{ "id", ROWS_INT, 1, UINT32_MAX },
+	{ "state", ROWS_TEXT, 0, 0 },
+	{ "reason", ROWS_TEXT, 0, 0 },
+	{ "depth", ROWS_INT, 1, 3 },
+	{ "seed", ROWS_INT, 0, INT64_MAX },
+	COL_MS("created_ms"),
+	COL_MS("ended_ms"),
+	COL_U32("list"),
+	{ "sites", ROWS_TEXT, 0, 0 },
+	{ NULL, ROWS_INT, 0, 0 },
+};
+
+static const struct rows_col landing_cols[] = {
+	{ "id", ROWS_INT, 1, UINT32_MAX },
+	COL_MS("at_ms"),
+	COL_MS("since_ms"),
+	{ "down", ROWS_TEXT, 0, 0 },
+	{ "label", ROWS_TEXT, 0, 0 },
+	COL_U32("experiment"),
+	COL_U32("campaign"),
+	COL_U32("displaced"),
+	COL_U32("seen"),
+	COL_U32("agreed"),
+	COL_U32("remained"),
+	COL_U32("several"),
+	{ "weight_seen", ROWS_REAL, 0, 0 },
+	{ "weight_agreed", ROWS_REAL, 0, 0 },
+	{ "distance", ROWS_REAL, 0, 0 },
+	{ "heirs", ROWS_TEXT, 0, 0 },
 	{ NULL, ROWS_INT, 0, 0 },
 };
 
@@ -181,6 +255,8 @@ static const struct rows_col heir_cols[] = {
 	{ "heir", ROWS_TEXT, 0, 0 },
 	COL_U32("clients"),
 	{ "weight", ROWS_REAL, 0, 0 },
+	COL_U32("unstable"),
+	{ "square", ROWS_REAL, 0, 0 },
 	{ NULL, ROWS_INT, 0, 0 },
 };
 
@@ -314,12 +390,27 @@ query_experiment(struct query *q, uint32_t id, struct err *err)
 }
 
 json_t *
-query_heirs(struct query *q, uint32_t experiment, struct err *err)
+query_newest_maps(struct query *q, struct err *err)
 {
-	sqlite3_stmt *st = q->stmts[STMT_HEIRS];
+	return rows_json(q->stmts[STMT_NEWEST_MAPS], experiment_cols, err);
+}
 
-	(void)sqlite3_bind_int64(st, 1, experiment);
-	return rows_json(st, heir_cols, err);
+json_t *
+query_campaign_experiments(struct query *q, uint32_t campaign, struct err *err)
+{
+	sqlite3_stmt *st = q->stmts[STMT_CAMPAIGN_EXPERIMENTS];
+
+	(void)sqlite3_bind_int64(st, 1, campaign);
+	return rows_json(st, experiment_cols, err);
+}
+
+json_t *
+query_campaigns(struct query *q, unsigned limit, struct err *err)
+{
+	sqlite3_stmt *st = q->stmts[STMT_CAMPAIGNS];
+
+	bind_limit(st, 1, limit);
+	return rows_json(st, campaign_cols, err);
 }
 
 /* The one number that st gives, from 0 to max; -1 with err. */
@@ -338,11 +429,46 @@ number(sqlite3_stmt *st, int64_t max, struct err *err)
 	return v;
 }
 
+json_t *
+query_landings(struct query *q, unsigned limit, struct err *err)
+{
+	sqlite3_stmt *st = q->stmts[STMT_LANDINGS];
+
+	bind_limit(st, 1, limit);
+	return rows_json(st, landing_cols, err);
+}
+
+int64_t
+query_max_landing(struct query *q, struct err *err)
+{
+	return number(q->stmts[STMT_MAX_LANDING], UINT32_MAX, err);
+}
+
+json_t *
+query_heirs(struct query *q, uint32_t experiment, struct err *err)
+{
+	sqlite3_stmt *st = q->stmts[STMT_HEIRS];
+
+	(void)sqlite3_bind_int64(st, 1, experiment);
+	return rows_json(st, heir_cols, err);
+}
+
 int64_t
 query_latest_map(struct query *q, const char *site, struct err *err)
 {
 	bind_text(q->stmts[STMT_LATEST_MAP], 1, site);
 	return number(q->stmts[STMT_LATEST_MAP], UINT32_MAX, err);
+}
+
+int64_t
+query_map_before(struct query *q, const char *site, uint32_t before,
+    struct err *err)
+{
+	sqlite3_stmt *st = q->stmts[STMT_MAP_BEFORE];
+
+	bind_text(st, 1, site);
+	(void)sqlite3_bind_int64(st, 2, before);
+	return number(st, UINT32_MAX, err);
 }
 
 int64_t
@@ -529,29 +655,57 @@ query_recent_clients(struct query *q, query_recent_fn *fn, void *arg,
 	return rc;
 }
 
+int
+query_list_clients(struct query *q, uint32_t list, struct store_client **out,
+    uint32_t *n, struct err *err)
+{
+	sqlite3_stmt *st = q->stmts[STMT_LIST_COUNT];
+	struct store_client *clients;
+	int64_t count = 0;
+	int rc;
+
+	(void)sqlite3_bind_int64(st, 1, list);
+	rc = rows_step(st, err);
+	if (rc == 1)
+		count = sqlite3_column_int64(st, 0);
+	done(st);
+	if (rc == -1)
+		return -1;
+	if (count < 0 || count > STORE_CLIENTS_MAX)
+		return rows_absurd(st, "client list", err);
+	clients = xcalloc((size_t)count, sizeof(*clients));
+	if (read_clients(q, list, clients, (uint32_t)count, err) == -1) {
+		free(clients);
+		return -1;
+	}
+	*out = clients;
+	*n = (uint32_t)count;
+	return 0;
+}
+
 /* Copies the chunk's share of what is wanted. */
 static int
 read_chunk(sqlite3_stmt *st, const struct query_outcomes *want, struct err *err)
 {
+	static uint16_t sites[STORE_OUTCOMES_PER_CHUNK];
+	static uint32_t rtt_us[STORE_OUTCOMES_PER_CHUNK];
 	int64_t first = sqlite3_column_int64(st, 0);
 	int64_t n = sqlite3_column_int64(st, 1);
-	struct cursor c = { .p = sqlite3_column_blob(st, 2),
-		.left = (size_t)sqlite3_column_bytes(st, 2) };
+	const uint8_t *data = sqlite3_column_blob(st, 2);
+	size_t len = (size_t)sqlite3_column_bytes(st, 2);
 
 	if (first < 0 || first > STORE_CLIENTS_MAX || n < 0 ||
 	    n > STORE_OUTCOMES_PER_CHUNK ||
-	    c.left != 1 + (size_t)n * STORE_OUTCOME_BYTES ||
-	    cursor_u8(&c) != SCHEMA_CHUNK_FORMAT)
+	    chunk_decode(data, len, (uint32_t)n, sites, rtt_us) == -1)
 		return rows_absurd(st, "outcome chunk", err);
-	for (int64_t i = first - want->first; i < first - want->first + n;
-	     i++) {
-		uint8_t site = cursor_u8(&c);
-		uint32_t rtt_us = cursor_be32(&c);
+	for (int64_t k = 0; k < n; k++) {
+		int64_t i = first - want->first + k;
 
 		if (i < 0 || i >= want->n)
 			continue;
-		want->sites[i] = site;
-		want->rtt_us[i] = rtt_us;
+		want->sites[i] = sites[k];
+		if (want->rtt_us != NULL)
+			want->rtt_us[i] = rtt_us[k];
 	}
 	return 0;
 }
@@ -563,10 +717,10 @@ query_outcomes(struct query *q, const struct query_outcomes *want,
 	sqlite3_stmt *st = q->stmts[STMT_OUTCOMES];
 	int rc;
 
-	if (want->n > 0) {
-		memset(want->sites, 0, want->n);
+	for (uint32_t i = 0; i < want->n; i++)
+		want->sites[i] = OUTCOME_NOT_ASKED;
+	if (want->n > 0 && want->rtt_us != NULL)
 		memset(want->rtt_us, 0xff, want->n * sizeof(want->rtt_us[0]));
-	}
 	(void)sqlite3_bind_int64(st, 1, want->experiment);
 	(void)sqlite3_bind_int64(st, 2, want->phase);
 	(void)sqlite3_bind_int64(st, 3, want->first);

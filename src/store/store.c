@@ -283,6 +283,20 @@ store_backlog(const struct store *s)
 	return s->n;
 }
 
+uint64_t
+store_newest(const struct store *s)
+{
+	return s->seq;
+}
+
+bool
+store_is_durable(const struct store *s, uint64_t number)
+{
+	const struct pending *p = STAILQ_FIRST(&s->queue);
+
+	return p == NULL || p->seq > number;
+}
+
 /* A cursor on the scratch space, behind the head of the next row. */
 static struct wcursor
 row_begin(struct store *s)
@@ -372,6 +386,24 @@ store_put_experiment(struct store *s, const struct store_experiment *ex,
 }
 
 void
+store_put_campaign(struct store *s, const struct store_campaign *ca)
+{
+	struct wcursor w = row_begin(s);
+
+	store_wire_put_campaign(&w, ca);
+	row_queue(s, row_end(s, STORE_MSG_CAMPAIGN, &w), NULL, NULL);
+}
+
+void
+store_put_landing(struct store *s, const struct store_landing *l)
+{
+	struct wcursor w = row_begin(s);
+
+	store_wire_put_landing(&w, l);
+	row_queue(s, row_end(s, STORE_MSG_LANDING, &w), NULL, NULL);
+}
+
+void
 store_put_clients(struct store *s, uint32_t list,
     const struct store_client *clients, uint32_t n, bool last,
     store_done_cb *on_durable, void *arg)
@@ -417,7 +449,8 @@ store_put_outcomes(struct store *s, const struct store_outcomes *out)
 		row_queue(s, row_end(s, STORE_MSG_OUTCOMES, &w), NULL, NULL);
 		part.first += part.n;
 		part.sites += part.n;
-		part.rtt_us += part.n;
+		if (part.rtt_us != NULL)
+			part.rtt_us += part.n;
 		left -= part.n;
 	}
 }

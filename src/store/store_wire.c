@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "store/chunk.h"
 #include "store/utf8.h"
 
 static int64_t
@@ -136,8 +137,52 @@ get_experiment(struct cursor *c, struct store_experiment_row *r)
 	r->ended_ms = get_i64(c);
 	r->clients = cursor_be32(c);
 	r->list = cursor_be32(c);
+	r->asked = cursor_be32(c);
 	r->answered = cursor_be32(c);
+	r->others = cursor_be32(c);
 	r->bystanders = cursor_be32(c);
+	r->null_both = cursor_be32(c);
+	r->null_moved = cursor_be32(c);
+	r->null_tv = get_double(c);
+	r->campaign = cursor_be32(c);
+	r->purpose = get_text(c);
+	r->group = cursor_be32(c);
+	r->changed_ms = get_i64(c);
+	r->sites = get_text(c);
+}
+
+static void
+get_landing(struct cursor *c, struct store_landing_row *r)
+{
+	r->id = cursor_be32(c);
+	r->at_ms = get_i64(c);
+	r->since_ms = get_i64(c);
+	r->down = get_text(c);
+	r->label = get_text(c);
+	r->experiment = cursor_be32(c);
+	r->campaign = cursor_be32(c);
+	r->displaced = cursor_be32(c);
+	r->seen = cursor_be32(c);
+	r->agreed = cursor_be32(c);
+	r->remained = cursor_be32(c);
+	r->several = cursor_be32(c);
+	r->weight_seen = get_double(c);
+	r->weight_agreed = get_double(c);
+	r->distance = get_double(c);
+	r->heirs = get_text(c);
+}
+
+static void
+get_campaign(struct cursor *c, struct store_campaign_row *r)
+{
+	r->id = cursor_be32(c);
+	r->state = get_text(c);
+	r->reason = get_text(c);
+	r->depth = cursor_be32(c);
+	r->seed = cursor_be64(c);
+	r->created_ms = get_i64(c);
+	r->ended_ms = get_i64(c);
+	r->list = cursor_be32(c);
 	r->sites = get_text(c);
 }
 
@@ -161,17 +206,22 @@ get_clients(struct cursor *c, struct store_clients_row *r)
 static void
 get_outcomes(struct cursor *c, struct store_outcomes_row *r)
 {
-	size_t n;
+	static uint16_t sites[STORE_OUTCOMES_PER_CHUNK];
 
 	r->experiment = cursor_be32(c);
 	r->phase = cursor_u8(c);
 	r->first = cursor_be32(c);
-	n = c->left / STORE_OUTCOME_BYTES;
-	if (n > STORE_OUTCOMES_PER_CHUNK || r->first > STORE_CLIENTS_MAX - n)
+	r->n = cursor_be32(c);
+	if (r->n > STORE_OUTCOMES_PER_CHUNK ||
+	    r->first > STORE_CLIENTS_MAX - r->n)
 		c->bad = true;
-	r->n = (uint32_t)n;
 	r->data = c->p;
-	cursor_skip(c, n * STORE_OUTCOME_BYTES);
+	r->len = c->left;
+	if (c->bad || chunk_decode(r->data, r->len, r->n, sites, NULL) == -1) {
+		c->bad = true;
+		return;
+	}
+	cursor_skip(c, r->len);
 }
 
 static void
@@ -247,6 +297,12 @@ get_row(struct cursor *c, struct store_row *row)
 		return;
 	case STORE_MSG_HEIRS:
 		get_heirs(c, &row->u.heirs);
+		return;
+	case STORE_MSG_LANDING:
+		get_landing(c, &row->u.landing);
+		return;
+	case STORE_MSG_CAMPAIGN:
+		get_campaign(c, &row->u.campaign);
 		return;
 	case STORE_MSG_RECENT:
 		get_recent(c, &row->u.recent);
@@ -326,7 +382,9 @@ store_wire_next_heir(struct cursor *c, struct store_heir_row *out)
 	out->family = cursor_u8(c);
 	out->heir = get_text(c);
 	out->clients = cursor_be32(c);
+	out->unstable = cursor_be32(c);
 	out->weight = get_double(c);
+	out->square = get_double(c);
 	return !c->bad;
 }
 

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/chunk.h"
 #include "store/utf8.h"
 
 static_assert(STORE_TEXT_MAX < STORE_TEXT_NULL, "a length is no NULL");
@@ -154,9 +155,53 @@ store_wire_put_experiment(struct wcursor *w, const struct store_experiment *ex)
 	put_i64(w, ex->ended_ms);
 	wcursor_be32(w, ex->clients);
 	wcursor_be32(w, ex->list);
+	wcursor_be32(w, ex->asked);
 	wcursor_be32(w, ex->answered);
+	wcursor_be32(w, ex->others);
 	wcursor_be32(w, ex->bystanders);
+	wcursor_be32(w, ex->null_both);
+	wcursor_be32(w, ex->null_moved);
+	put_double(w, ex->null_tv);
+	wcursor_be32(w, ex->campaign);
+	put_text(w, ex->purpose);
+	wcursor_be32(w, ex->group);
+	put_i64(w, ex->changed_ms);
 	put_text(w, ex->sites);
+}
+
+void
+store_wire_put_campaign(struct wcursor *w, const struct store_campaign *ca)
+{
+	wcursor_be32(w, ca->id);
+	put_text(w, ca->state);
+	put_text(w, ca->reason);
+	wcursor_be32(w, ca->depth);
+	wcursor_be64(w, ca->seed);
+	put_i64(w, ca->created_ms);
+	put_i64(w, ca->ended_ms);
+	wcursor_be32(w, ca->list);
+	put_text(w, ca->sites);
+}
+
+void
+store_wire_put_landing(struct wcursor *w, const struct store_landing *l)
+{
+	wcursor_be32(w, l->id);
+	put_i64(w, l->at_ms);
+	put_i64(w, l->since_ms);
+	put_text(w, l->down);
+	put_text(w, l->label);
+	wcursor_be32(w, l->experiment);
+	wcursor_be32(w, l->campaign);
+	wcursor_be32(w, l->displaced);
+	wcursor_be32(w, l->seen);
+	wcursor_be32(w, l->agreed);
+	wcursor_be32(w, l->remained);
+	wcursor_be32(w, l->several);
+	put_double(w, l->weight_seen);
+	put_double(w, l->weight_agreed);
+	put_double(w, l->distance);
+	put_text(w, l->heirs);
 }
 
 void
@@ -177,13 +222,19 @@ store_wire_put_clients(struct wcursor *w, const struct store_clients_head *head,
 void
 store_wire_put_outcomes(struct wcursor *w, const struct store_outcomes *out)
 {
+	size_t len;
+
 	wcursor_be32(w, out->experiment);
 	wcursor_u8(w, out->phase);
 	wcursor_be32(w, out->first);
-	for (uint32_t i = 0; i < out->n; i++) {
-		wcursor_u8(w, out->sites[i]);
-		wcursor_be32(w, out->rtt_us[i]);
+	wcursor_be32(w, out->n);
+	if (w->left < CHUNK_BYTES_MAX) {
+		w->bad = true;
+		return;
 	}
+	len = chunk_encode(out->sites, out->rtt_us, out->n, w->p);
+	w->p += len;
+	w->left -= len;
 }
 
 void
@@ -203,7 +254,9 @@ store_wire_put_heir(struct wcursor *w, const struct store_heir *h)
 	wcursor_u8(w, h->family);
 	put_text(w, h->heir);
 	wcursor_be32(w, h->clients);
+	wcursor_be32(w, h->unstable);
 	put_double(w, h->weight);
+	put_double(w, h->square);
 	if (!w->bad)
 		return true;
 	*w = before;

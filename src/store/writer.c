@@ -42,6 +42,8 @@ enum stmt {
 	STMT_OPTOUT,
 	STMT_OPTOUT_GONE,
 	STMT_REPLIES,
+	STMT_CAMPAIGN,
+	STMT_LANDING,
 	STMT_COUNT
 };
 
@@ -49,7 +51,8 @@ enum stmt {
 #define OLD_LISTS                                                              \
 	"(SELECT id FROM client_list"                                          \
 	" WHERE id < (SELECT id FROM client_list WHERE current = 1)"           \
-	" AND id NOT IN (SELECT list FROM experiment))"
+	" AND id NOT IN (SELECT list FROM experiment)"                         \
+	" AND id NOT IN (SELECT list FROM campaign))"
 
 static const char *const sql[] = {
 	[STMT_BEGIN] = "BEGIN IMMEDIATE",
@@ -80,14 +83,22 @@ static const char *const sql[] = {
 	    " WHERE excluded.revision >= site_order.revision",
 	[STMT_EXPERIMENT] =
 	    "INSERT INTO experiment(id, site, state, reason, created_ms,"
-	    " ended_ms, clients, list, answered, bystanders, sites)"
-	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+	    " ended_ms, clients, list, answered, bystanders, sites, asked,"
+	    " others, null_both, null_moved, null_tv, campaign, purpose,"
+	    " prefix_group, changed_ms)"
+	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+	    " ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
 	    " ON CONFLICT(id) DO UPDATE SET site = excluded.site,"
 	    " state = excluded.state, reason = excluded.reason,"
 	    " created_ms = excluded.created_ms, ended_ms = excluded.ended_ms,"
 	    " clients = excluded.clients, list = excluded.list,"
 	    " answered = excluded.answered, bystanders = excluded.bystanders,"
-	    " sites = excluded.sites"
+	    " sites = excluded.sites, asked = excluded.asked,"
+	    " others = excluded.others, null_both = excluded.null_both,"
+	    " null_moved = excluded.null_moved, null_tv = excluded.null_tv,"
+	    " campaign = excluded.campaign, purpose = excluded.purpose,"
+	    " prefix_group = excluded.prefix_group,"
+	    " changed_ms = excluded.changed_ms"
 	    " WHERE experiment.ended_ms = 0 OR excluded.ended_ms <> 0",
 	[STMT_LIST] = "INSERT INTO client_list(id, created_ms, n, current)"
 		      " VALUES(?1, ?2, 0, 0) ON CONFLICT(id) DO NOTHING",
@@ -112,8 +123,9 @@ static const char *const sql[] = {
 			  " VALUES(?1, ?2, ?3, ?4, ?5)",
 	[STMT_HEIRS_CLEAR] = "DELETE FROM heir WHERE experiment = ?1",
 	[STMT_HEIR] = "INSERT OR REPLACE INTO heir"
-		      "(experiment, site, family, heir, clients, weight)"
-		      " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+		      "(experiment, site, family, heir, clients, weight,"
+		      " unstable, square)"
+		      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[STMT_RECENT_CLEAR] = "DELETE FROM recent_client WHERE site = ?1",
 	[STMT_RECENT] = "INSERT OR REPLACE INTO recent_client"
 			"(site, part, saved_ms, data) VALUES(?1, ?2, ?3, ?4)",
@@ -124,6 +136,18 @@ static const char *const sql[] = {
 	[STMT_REPLIES] = "INSERT OR REPLACE INTO reply_class"
 			 "(experiment, site, class, n, samples)"
 			 " VALUES(?1, ?2, ?3, ?4, ?5)",
+	[STMT_LANDING] =
+	    "INSERT OR REPLACE INTO landing(id, at_ms, since_ms, down, label,"
+	    " experiment, campaign, displaced, seen, agreed, remained, several,"
+	    " weight_seen, weight_agreed, distance, heirs)"
+	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+	    " ?14, ?15, ?16)",
+	[STMT_CAMPAIGN] =
+	    "INSERT INTO campaign(id, state, reason, depth, seed, created_ms,"
+	    " ended_ms, list, sites)"
+	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+	    " ON CONFLICT(id) DO UPDATE SET state = excluded.state,"
+	    " reason = excluded.reason, ended_ms = excluded.ended_ms",
 };
 static_assert(sizeof(sql) / sizeof(sql[0]) == STMT_COUNT,
     "every statement has its text");
@@ -132,7 +156,6 @@ struct writer {
 	sqlite3 *db;
 	sqlite3_stmt *stmts[STMT_COUNT];
 	bool must_reopen;
-	uint8_t chunk[1 + STORE_OUTCOMES_PER_CHUNK * STORE_OUTCOME_BYTES];
 };
 
 struct writer *
@@ -274,7 +297,57 @@ put_experiment(struct writer *wr, const struct store_experiment_row *ex)
 	bind_int(st, 9, ex->answered);
 	bind_int(st, 10, ex->bystanders);
 	bind_text(st, 11, &ex->sites);
+	bind_int(st, 12, ex->asked);
+	bind_int(st, 13, ex->others);
+	bind_int(st, 14, ex->null_both);
+	bind_int(st, 15, ex->null_moved);
+	(void)sqlite3_bind_double(st, 16, ex->null_tv);
+	bind_int(st, 17, ex->campaign);
+	bind_text(st, 18, &ex->purpose);
+	bind_int(st, 19, ex->group);
+	bind_int(st, 20, ex->changed_ms);
 	return run(wr, STMT_EXPERIMENT);
+}
+
+static int
+put_landing(struct writer *wr, const struct store_landing_row *l)
+{
+	sqlite3_stmt *st = wr->stmts[STMT_LANDING];
+
+	bind_int(st, 1, l->id);
+	bind_int(st, 2, l->at_ms);
+	bind_int(st, 3, l->since_ms);
+	bind_text(st, 4, &l->down);
+	bind_text(st, 5, &l->label);
+	bind_int(st, 6, l->experiment);
+	bind_int(st, 7, l->campaign);
+	bind_int(st, 8, l->displaced);
+	bind_int(st, 9, l->seen);
+	bind_int(st, 10, l->agreed);
+	bind_int(st, 11, l->remained);
+	bind_int(st, 12, l->several);
+	(void)sqlite3_bind_double(st, 13, l->weight_seen);
+	(void)sqlite3_bind_double(st, 14, l->weight_agreed);
+	(void)sqlite3_bind_double(st, 15, l->distance);
+	bind_text(st, 16, &l->heirs);
+	return run(wr, STMT_LANDING);
+}
+
+static int
+put_campaign(struct writer *wr, const struct store_campaign_row *ca)
+{
+	sqlite3_stmt *st = wr->stmts[STMT_CAMPAIGN];
+
+	bind_int(st, 1, ca->id);
+	bind_text(st, 2, &ca->state);
+	bind_text(st, 3, &ca->reason);
+	bind_int(st, 4, ca->depth);
+	bind_int(st, 5, (int64_t)(ca->seed & INT64_MAX));
+	bind_int(st, 6, ca->created_ms);
+	bind_int(st, 7, ca->ended_ms);
+	bind_int(st, 8, ca->list);
+	bind_text(st, 9, &ca->sites);
+	return run(wr, STMT_CAMPAIGN);
 }
 
 static int
@@ -343,16 +416,12 @@ static int
 put_outcomes(struct writer *wr, const struct store_outcomes_row *out)
 {
 	sqlite3_stmt *st = wr->stmts[STMT_OUTCOMES];
-	size_t len = (size_t)out->n * STORE_OUTCOME_BYTES;
 
-	wr->chunk[0] = SCHEMA_CHUNK_FORMAT;
-	memcpy(wr->chunk + 1, out->data, len);
 	bind_int(st, 1, out->experiment);
 	bind_int(st, 2, out->phase);
 	bind_int(st, 3, out->first);
 	bind_int(st, 4, out->n);
-	(void)sqlite3_bind_blob(st, 5, wr->chunk, (int)(1 + len),
-	    SQLITE_STATIC);
+	(void)sqlite3_bind_blob(st, 5, out->data, (int)out->len, SQLITE_STATIC);
 	return run(wr, STMT_OUTCOMES);
 }
 
@@ -375,6 +444,8 @@ put_heirs(struct writer *wr, const struct store_row *row)
 		bind_text(st, 4, &heir.heir);
 		bind_int(st, 5, heir.clients);
 		(void)sqlite3_bind_double(st, 6, heir.weight);
+		bind_int(st, 7, heir.unstable);
+		(void)sqlite3_bind_double(st, 8, heir.square);
 		rc = run(wr, STMT_HEIR);
 	}
 	if (rc == SQLITE_OK && !row->more)
@@ -451,6 +522,10 @@ put_row(struct writer *wr, const struct store_row *row, const char *boot)
 		return put_outcomes(wr, &row->u.outcomes);
 	case STORE_MSG_HEIRS:
 		return put_heirs(wr, row);
+	case STORE_MSG_LANDING:
+		return put_landing(wr, &row->u.landing);
+	case STORE_MSG_CAMPAIGN:
+		return put_campaign(wr, &row->u.campaign);
 	case STORE_MSG_RECENT:
 		return put_recent(wr, &row->u.recent);
 	case STORE_MSG_OPTOUT:

@@ -52,7 +52,7 @@ check_outcomes(const struct store_outcomes_row *r)
 {
 	volatile uint8_t sum = 0;
 
-	for (size_t i = 0; i < r->n * (size_t)STORE_OUTCOME_BYTES; i++)
+	for (size_t i = 0; i < r->len; i++)
 		sum = (uint8_t)(sum + r->data[i]);
 }
 
@@ -90,6 +90,14 @@ check_row(const struct store_row *row)
 		return;
 	case STORE_MSG_HEIRS:
 		check_heirs(&row->u.heirs);
+		return;
+	case STORE_MSG_LANDING:
+		check_text(&row->u.landing.down);
+		check_text(&row->u.landing.heirs);
+		return;
+	case STORE_MSG_CAMPAIGN:
+		check_text(&row->u.campaign.state);
+		check_text(&row->u.campaign.sites);
 		return;
 	case STORE_MSG_RECENT:
 		check_text(&row->u.recent.site);

@@ -50,6 +50,7 @@ struct fake {
 	uint64_t seq;
 	json_t *intents; /* to report; NULL: none */
 	bool is_silent;  /* does nothing at all */
+	bool is_drained; /* its service prefix is withdrawn */
 };
 
 struct house {
@@ -164,12 +165,12 @@ fake_status(const struct fake *a)
 	    a->is_withdrawn ? "withdrawn" : "announced", "real",
 	    a->is_withdrawn ? "withdrawn" : "announced", "prefix",
 	    "192.0.2.0/24", "service", "web", "desired", "announced", "real",
-	    "announced", "services", "service", "web", "health", "healthy",
-	    "sweep", "job", (json_int_t)a->job, "done", a->is_done, "failed",
-	    a->failed, "sent", (json_int_t)CLIENTS, "total",
-	    (json_int_t)CLIENTS, "starts", a->starts, "counters",
-	    "kernel_drops", (json_int_t)0, "uplink", "lost_batches",
-	    a->lost_batches);
+	    a->is_drained ? "withdrawn" : "announced", "services", "service",
+	    "web", "health", "healthy", "sweep", "job", (json_int_t)a->job,
+	    "done", a->is_done, "failed", a->failed, "sent",
+	    (json_int_t)CLIENTS, "total", (json_int_t)CLIENTS, "starts",
+	    a->starts, "counters", "kernel_drops", (json_int_t)0, "uplink",
+	    "lost_batches", a->lost_batches);
 }
 
 static inline int

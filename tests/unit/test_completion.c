@@ -137,8 +137,9 @@ static const struct {
 } cases[] = {
 	{ "anycastctl sta", "status" },
 	{ "anycastctl --json sta", "status" },
-	{ "anycastctl predict ", "abort run show status" },
-	{ "anycastctl predict r", "run" },
+	{ "anycastctl predict ",
+	    "abort diff landings pause plan resume run show status" },
+	{ "anycastctl predict ru", "run" },
 	{ "anycastctl predict run --si", "--site" },
 	{ "anycastctl predict run --site ", "akl chc chc-2" },
 	{ "anycastctl predict run --site=c", "chc chc-2" },

@@ -733,7 +733,7 @@ test_empty_selectors_select_nothing(void **state)
 		{ "/v1/freeze", "{\"reason\":\"r\",\"site\":null}", 400 },
 		{ "/v1/thaw", "{}", 400 },
 		{ "/v1/thaw", "{\"site\":\"\"}", 400 },
-		{ "/v1/experiments", "{\"site\":\"\"}", 404 },
+		{ "/v1/experiments", "{\"site\":\"\"}", 400 },
 		{ "/v1/experiments", "{}", 400 },
 	};
 	struct house *h = *state;

@@ -24,9 +24,15 @@ static const char *const accepted[][6] = {
 	{ "probe", "run", "web/page" },
 	{ "check", "now", "web" },
 	{ "predict", "run", "--site=chc" },
+	{ "predict", "plan" },
+	{ "predict", "pause" },
+	{ "predict", "resume" },
+	{ "predict", "diff" },
+	{ "predict", "landings" },
 	{ "predict", "show", "--site=chc" },
 	{ "predict", "status" },
 	{ "predict", "abort" },
+	{ "predict", "--down=chc" },
 	{ "report", "failover" },
 	{ "report", "site", "chc" },
 	{ "report", "experiment", "7" },
@@ -104,7 +110,7 @@ test_usage(void **state)
 	check(RUN("drian", "chc"), CTL_USAGE, "", "did you mean drain?");
 	check(RUN("stats"), CTL_USAGE, "", "did you mean status?");
 	check(RUN("predict", "runn"), CTL_USAGE, "",
-	    "predict: runn: not known, expected one of run show status abort");
+	    "predict: runn: not known, expected one of run plan pause resume diff landings show status abort");
 	check(RUN("predct", "run"), CTL_USAGE, "", "did you mean predict run?");
 	check(RUN("report"), CTL_USAGE, "", "report: needs one of failover");
 	check(RUN("zzzzzzzz"), CTL_USAGE, "", "see anycastctl help");
@@ -112,7 +118,10 @@ test_usage(void **state)
 	check(RUN("drain"), CTL_USAGE, "", "drain: needs SITE");
 	check(RUN("drain", ""), CTL_USAGE, "", "SITE is empty");
 	check(RUN("drain", "a", "b"), CTL_USAGE, "", "too many arguments");
-	check(RUN("predict", "run"), CTL_USAGE, "", "needs --site");
+	check(RUN("predict", "show"), CTL_USAGE, "", "needs --site");
+	check(RUN("predict"), CTL_USAGE, "", "needs --down");
+	check(RUN("predict", "diff", "7"), CTL_USAGE, "", "two experiments");
+	check(RUN("predict", "run", "--depth=4"), CTL_USAGE, "", "--depth");
 	check(RUN("predict", "run", "--site="), CTL_USAGE, "", "is empty");
 	check(RUN("drain", "chc", "--for", "10"), CTL_USAGE, "",
 	    "option --for: 10: expected a duration");

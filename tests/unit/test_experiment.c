@@ -20,8 +20,10 @@ static const struct {
 	    "sweep" },
 	{ EXPERIMENT_RESTORE, EXPERIMENT_VERIFY, EXPERIMENT_FAILED, false,
 	    false, "restore" },
-	{ EXPERIMENT_VERIFY, EXPERIMENT_DONE, EXPERIMENT_FAILED, false, false,
-	    "verify" },
+	{ EXPERIMENT_VERIFY, EXPERIMENT_REBASELINE, EXPERIMENT_FAILED, false,
+	    false, "verify" },
+	{ EXPERIMENT_REBASELINE, EXPERIMENT_DONE, EXPERIMENT_FAILED, false,
+	    false, "rebaseline" },
 	{ EXPERIMENT_DONE, EXPERIMENT_STAY, EXPERIMENT_STAY, false, true,
 	    "done" },
 	{ EXPERIMENT_FAILED, EXPERIMENT_STAY, EXPERIMENT_STAY, false, true,
@@ -48,15 +50,37 @@ test_every_state_and_event(void **state)
 	}
 }
 
+/* With nothing to withdraw the baselines follow each other. */
+static void
+test_null_run(void **state)
+{
+	enum experiment_state s =
+	    experiment_next(EXPERIMENT_BASELINE, EXPERIMENT_EV_NULL);
+
+	(void)state;
+	assert_int_equal(s, EXPERIMENT_REBASELINE);
+	assert_int_equal(experiment_next(s, EXPERIMENT_EV_COMPLETE),
+	    EXPERIMENT_DONE);
+	for (int i = EXPERIMENT_WITHDRAW; i < EXPERIMENT_REBASELINE; i++) {
+		assert_int_equal(experiment_next((enum experiment_state)i,
+				     EXPERIMENT_EV_NULL),
+		    EXPERIMENT_STAY);
+	}
+	/* What the store's phases mean stays. */
+	assert_int_equal(EXPERIMENT_BASELINE, 1);
+	assert_int_equal(EXPERIMENT_SWEEP, 4);
+	assert_int_equal(EXPERIMENT_REBASELINE, 7);
+}
+
 /* However it goes, the test prefix comes back. */
 static void
 test_no_end_leaves_the_prefix_withdrawn(void **state)
 {
 	(void)state;
-	for (unsigned events = 0; events < 1u << 8; events++) {
+	for (unsigned events = 0; events < 1u << 9; events++) {
 		enum experiment_state s = EXPERIMENT_BASELINE;
 
-		for (unsigned k = 0; k < 8; k++) {
+		for (unsigned k = 0; k < 9; k++) {
 			enum experiment_event ev = (events >> k & 1) == 0
 			    ? EXPERIMENT_EV_COMPLETE
 			    : EXPERIMENT_EV_FAIL;
@@ -69,7 +93,7 @@ test_no_end_leaves_the_prefix_withdrawn(void **state)
 		assert_false(experiment_holds_withdrawn(s));
 		/* Any failure on the way is a failure in the end. */
 		assert_int_equal(s,
-		    (events & 0x3f) == 0 ? EXPERIMENT_DONE : EXPERIMENT_FAILED);
+		    (events & 0x7f) == 0 ? EXPERIMENT_DONE : EXPERIMENT_FAILED);
 	}
 }
 
@@ -97,6 +121,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_state_and_event),
+		cmocka_unit_test(test_null_run),
 		cmocka_unit_test(test_no_end_leaves_the_prefix_withdrawn),
 		cmocka_unit_test(test_prefix_is_withdrawn_once),
 	};

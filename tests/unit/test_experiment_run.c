@@ -557,10 +557,26 @@ test_second_experiment_is_refused(void **state)
 	start(h);
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
 	assert_answer_has(h, "experiment 1 at akl is running");
+}
+
+/* It goes on over the list with which it began. */
+static void
+test_another_list_does_not_disturb(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "settle");
 	assert_int_equal(post(h, "/v1/clients?upload=u&part=0&last=1",
 			     "203.0.113.9\n"),
-	    409);
-	assert_answer_has(h, "an experiment is running");
+	    200);
+	/* An agent that comes to it now can still have its list. */
+	assert_int_equal(get(h, "/v1/client-lists/1"), 200);
+	assert_int_equal(get(h, "/v1/client-lists/2"), 200);
+	run_until(h, 1, "done");
+	check_heir(h, "chc", 2, 11.0);
+	assert_int_equal(get(h, "/v1/client-lists/1"), 404);
 }
 
 static void
@@ -574,10 +590,16 @@ test_what_an_experiment_needs(void **state)
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
 	assert_answer_has(h, "agent is silent");
 	fakes_turn(h);
-	h->agents[2].is_withdrawn = true;
-	(void)fake_post_status(&h->agents[2]);
+	h->agents[0].is_withdrawn = true;
+	(void)fake_post_status(&h->agents[0]);
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
 	assert_answer_has(h, "announced");
+	h->agents[0].is_withdrawn = false;
+	(void)fake_post_status(&h->agents[0]);
+	assert_int_equal(post(h, "/v1/experiments",
+			     "{\"site\":\"akl,wlg,chc\"}"),
+	    409);
+	assert_answer_has(h, "no site would be left");
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"xyz\"}"), 404);
 	assert_int_equal(post(h, "/v1/experiments", "{}"), 400);
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":1}"), 400);
@@ -633,6 +655,7 @@ main(void)
 		WITH_HOUSE(test_long_reason_of_an_agent),
 		WITH_HOUSE(test_aborted),
 		WITH_HOUSE(test_second_experiment_is_refused),
+		WITH_HOUSE(test_another_list_does_not_disturb),
 		WITH_HOUSE(test_what_an_experiment_needs),
 		WITH_HOUSE(test_controller_restarted_in_an_experiment),
 	};

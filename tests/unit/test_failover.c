@@ -12,11 +12,11 @@
 #define UNKNOWN SITES
 #define MANY 2000u
 
-static struct failover_map map; /* large: not on the stack */
+static const bool first_alone[SITES] = { true };
 
 /* One client of weight 2: what it adds to. */
 static const struct {
-	uint8_t before, after;
+	uint16_t before, after;
 	bool counted;   /* in answered */
 	bool displaced; /* a client of site 0 */
 	uint8_t heir;   /* of those */
@@ -57,27 +57,34 @@ test_one_client_of_each_kind(void **state)
 			.weight = &weight,
 			.is_ipv4 = &is_ipv4,
 			.n_sites = SITES,
-			.site = 0 };
+			.withdrawn = first_alone };
 		uint32_t displaced = clients[k].displaced ? 1 : 0;
+		const struct failover_origin *o;
+		struct failover_map map;
 
 		failover_count(&in, &map);
+		assert_int_equal(map.n_origins, 1);
+		o = &map.origins[0];
 		assert_int_equal(map.answered, clients[k].counted);
 		assert_int_equal(map.bystanders, clients[k].bystander);
-		assert_int_equal(map.all.clients, displaced);
+		assert_int_equal(o->all.clients, displaced);
 		for (size_t h = 0; h <= SITES; h++) {
 			uint32_t want = h == clients[k].heir ? displaced : 0;
 
-			assert_int_equal(map.heirs[family][h].clients, want);
-			assert_true(map.heirs[family][h].weight == 2.0 * want);
-			assert_int_equal(map.heirs[1 - family][h].clients, 0);
+			assert_int_equal(o->heirs[family][h].clients, want);
+			assert_true(o->heirs[family][h].weight == 2.0 * want);
+			assert_true(o->heirs[family][h].square == 4.0 * want);
+			assert_int_equal(o->heirs[1 - family][h].clients, 0);
 		}
+		failover_map_fini(&map);
 	}
 }
 
 struct crowd {
-	uint8_t before[MANY], after[MANY];
+	uint16_t before[MANY], after[MANY], again[MANY];
 	double weight[MANY];
 	bool is_ipv4[MANY];
+	bool withdrawn[FAILOVER_SITES_MAX];
 	struct failover_input in;
 };
 
@@ -87,21 +94,50 @@ crowd_fill(struct crowd *c, unsigned seed, size_t n_sites)
 {
 	srandom(seed);
 	for (size_t i = 0; i < MANY; i++) {
-		c->before[i] = (uint8_t)(random() % 256);
-		c->after[i] = (uint8_t)(random() % 256);
+		c->before[i] = (uint16_t)(random() % 1026);
+		c->after[i] = (uint16_t)(random() % 1026);
+		c->again[i] = (uint16_t)(random() % 1026);
 		c->weight[i] = (double)(random() % 1000);
 		c->is_ipv4[i] = random() % 2 == 0;
 	}
+	for (size_t i = 0; i < n_sites; i++)
+		c->withdrawn[i] = i == 0 || random() % 3 == 0;
 	c->in = (struct failover_input){ .n = MANY,
 		.before = c->before,
 		.after = c->after,
+		.again = c->again,
 		.weight = c->weight,
 		.is_ipv4 = c->is_ipv4,
 		.n_sites = n_sites,
-		.site = (size_t)random() % n_sites };
+		.withdrawn = c->withdrawn };
 }
 
 /* Nothing is lost and nothing is shared out: also the unknown are a column. */
+static void
+check_sums(const struct failover_map *map, size_t n_sites)
+{
+	uint32_t displaced = 0;
+
+	for (size_t k = 0; k < map->n_origins; k++) {
+		const struct failover_origin *o = &map->origins[k];
+		struct failover_share sum = { 0 };
+
+		for (size_t h = 0; h < 2 * (n_sites + 1); h++) {
+			sum.clients += o->heirs[h % 2][h / 2].clients;
+			sum.unstable += o->heirs[h % 2][h / 2].unstable;
+			sum.weight += o->heirs[h % 2][h / 2].weight;
+		}
+		assert_int_equal(sum.clients, o->all.clients);
+		assert_int_equal(sum.unstable, o->all.unstable);
+		assert_true(sum.weight == o->all.weight);
+		displaced += sum.clients;
+	}
+	assert_true(map->bystanders <= map->others);
+	assert_true(displaced + map->others <= map->answered);
+	assert_true(map->null_moved <= map->null_both);
+	assert_true(map->null_tv >= 0 && map->null_tv <= 1);
+}
+
 static void
 test_shares_add_up(void **state)
 {
@@ -110,18 +146,13 @@ test_shares_add_up(void **state)
 	(void)state;
 	assert_non_null(c);
 	for (unsigned seed = 1; seed <= 50; seed++) {
-		struct failover_share sum = { 0 };
+		size_t n_sites = seed == 1 ? FAILOVER_SITES_MAX : 1 + seed * 5;
+		struct failover_map map;
 
-		crowd_fill(c, seed,
-		    seed == 1 ? FAILOVER_SITES_MAX : 1 + seed * 5);
+		crowd_fill(c, seed, n_sites);
 		failover_count(&c->in, &map);
-		for (size_t k = 0; k < 2 * (c->in.n_sites + 1); k++) {
-			sum.clients += map.heirs[k % 2][k / 2].clients;
-			sum.weight += map.heirs[k % 2][k / 2].weight;
-		}
-		assert_int_equal(sum.clients, map.all.clients);
-		assert_true(sum.weight == map.all.weight);
-		assert_true(map.all.clients + map.bystanders <= map.answered);
+		check_sums(&map, n_sites);
+		failover_map_fini(&map);
 	}
 	free(c);
 }
@@ -130,17 +161,18 @@ test_shares_add_up(void **state)
 static void
 test_unknown_column_is_never_renormalised(void **state)
 {
-	static struct failover_map all_known;
+	struct failover_map all_known, map;
 	struct crowd *c = calloc(1, sizeof(*c));
+	const struct failover_share *known, *now;
 	uint32_t silent = 0;
 
 	(void)state;
 	assert_non_null(c);
 	crowd_fill(c, 7, SITES);
-	c->in.site = 0;
+	c->in.withdrawn = first_alone;
 	for (size_t i = 0; i < MANY; i++) {
 		c->before[i] = 1;
-		c->after[i] = (uint8_t)(2 + i % 2);
+		c->after[i] = (uint16_t)(2 + i % 2);
 		c->is_ipv4[i] = true;
 	}
 	failover_count(&c->in, &all_known);
@@ -149,34 +181,136 @@ test_unknown_column_is_never_renormalised(void **state)
 		silent++;
 	}
 	failover_count(&c->in, &map);
-	assert_int_equal(map.heirs[0][UNKNOWN].clients, silent);
-	assert_int_equal(map.heirs[0][1].clients,
-	    all_known.heirs[0][1].clients - silent);
-	assert_int_equal(map.heirs[0][2].clients,
-	    all_known.heirs[0][2].clients);
-	assert_true(map.all.weight == all_known.all.weight);
+	known = all_known.origins[0].heirs[0];
+	now = map.origins[0].heirs[0];
+	assert_int_equal(now[UNKNOWN].clients, silent);
+	assert_int_equal(now[1].clients, known[1].clients - silent);
+	assert_int_equal(now[2].clients, known[2].clients);
+	assert_true(map.origins[0].all.weight ==
+	    all_known.origins[0].all.weight);
+	failover_map_fini(&map);
+	failover_map_fini(&all_known);
 	free(c);
 }
 
 static void
 test_no_clients_make_an_empty_map(void **state)
 {
-	const struct failover_input in = { .n_sites = SITES };
+	const struct failover_input in = { .n_sites = SITES,
+		.withdrawn = first_alone };
+	struct failover_map map;
 
 	(void)state;
-	memset(&map, 0xff, sizeof(map));
 	failover_count(&in, &map);
 	assert_int_equal(map.answered, 0);
-	assert_int_equal(map.all.clients, 0);
-	assert_int_equal(map.heirs[0][UNKNOWN].clients, 0);
+	assert_int_equal(map.origins[0].all.clients, 0);
+	assert_int_equal(map.origins[0].heirs[0][UNKNOWN].clients, 0);
+	failover_map_fini(&map);
+}
+
+/* What differs between the two baselines is not the withdrawal's doing. */
+static void
+test_null_distance(void **state)
+{
+	static const uint16_t before[] = { 1, 1, 1, 2, 2, 2, 1, NONE };
+	static const uint16_t after[] = { 2, 2, 3, 2, 2, 2, 2, 2 };
+	static const uint16_t again[] = { 1, 1, 2, 2, 2, 1, NONE, 1 };
+	static const double weight[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+	static const bool is_ipv4[8];
+	const struct failover_input in = { .n = 8,
+		.before = before,
+		.after = after,
+		.again = again,
+		.weight = weight,
+		.is_ipv4 = is_ipv4,
+		.n_sites = SITES,
+		.withdrawn = first_alone };
+	struct failover_map map;
+
+	(void)state;
+	failover_count(&in, &map);
+	assert_int_equal(map.null_both, 6);
+	assert_int_equal(map.null_moved, 2);
+	/* One went there, one came: the shares are as before. */
+	assert_true(map.null_tv == 0);
+	assert_int_equal(map.origins[0].all.clients, 4);
+	assert_int_equal(map.origins[0].all.unstable, 1);
+	assert_int_equal(map.origins[0].heirs[1][2].unstable, 1);
+	failover_map_fini(&map);
+}
+
+/* ---- sentinels ---- */
+
+static size_t
+count_of(const struct sentinel_input *in, const uint32_t *picked, uint32_t n,
+    uint32_t class)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t is = in->class != NULL ? in->class[picked[i]]
+						: in->before[picked[i]];
+
+		count += is == class;
+	}
+	return count;
+}
+
+static void
+test_every_class_has_its_sentinel(void **state)
+{
+	static uint16_t before[MANY];
+	static uint32_t class[MANY];
+	struct sentinel_input in = { .n = MANY,
+		.before = before,
+		.class = class,
+		.n_classes = 40,
+		.n_sites = SITES,
+		.withdrawn = first_alone };
+	uint32_t picked[64], n;
+
+	(void)state;
+	/* Class 7 has one client, among the first site's many of class 0. */
+	for (size_t i = 0; i < MANY; i++) {
+		before[i] = (uint16_t)(1 + i % 2);
+		class[i] = i % 2 == 0 ? 0 : 20 + (uint32_t)i % 13;
+	}
+	class[1000] = 7;
+	before[2] = NONE;
+	n = sentinels_pick(&in, 64, picked);
+	assert_int_equal(n, 64);
+	assert_int_equal(count_of(&in, picked, n, 7), 1);
+	assert_int_equal(count_of(&in, picked, n, 0), 31);
+	for (uint32_t k = 20; k < 33; k++)
+		assert_true(count_of(&in, picked, n, k) >= 2);
+	for (uint32_t i = 1; i < n; i++)
+		assert_true(picked[i] > picked[i - 1]);
+}
+
+static void
+test_sentinels_take_what_there_is(void **state)
+{
+	static const uint16_t before[] = { 1, 1, 2, FLIP, NONE, 3, 1, 99 };
+	struct sentinel_input in = { .n = TEST_COUNT(before),
+		.before = before,
+		.n_sites = SITES,
+		.withdrawn = first_alone };
+	uint32_t picked[8];
+
+	(void)state;
+	assert_int_equal(sentinels_pick(&in, 8, picked), 5);
+	assert_int_equal(sentinels_pick(&in, 3, picked), 3);
+	assert_int_equal(count_of(&in, picked, 3, 1), 2);
+	assert_int_equal(sentinels_pick(&in, 1, picked), 1);
+	assert_int_equal(sentinels_pick(&in, 0, picked), 0);
 }
 
 /* One round per entry, three sentinels each; site 1 is the forbidden one. */
 static const struct {
 	const char *why;
 	size_t n_rounds;
-	uint8_t rounds[6][3];
-	uint8_t forbidden;
+	uint16_t rounds[6][3];
+	uint16_t forbidden;
 	bool settled[6];
 } settles[] = {
 	{ "three alike", 4,
@@ -217,15 +351,21 @@ expect(bool got, bool want, const char *why, size_t k)
 static void
 check_settle(size_t i)
 {
+	static const bool none[SITES];
 	struct settle s = { 0 };
 
 	for (size_t k = 0; k < settles[i].n_rounds; k++) {
-		const uint8_t *previous =
-		    k == 0 ? NULL : settles[i].rounds[k - 1];
+		struct settle_round r = {
+			.previous = k == 0 ? NULL : settles[i].rounds[k - 1],
+			.current = settles[i].rounds[k],
+			.n = 3,
+			.forbidden =
+			    settles[i].forbidden == 1 ? first_alone : none,
+			.n_sites = SITES
+		};
 
-		expect(settle_step(&s, previous, settles[i].rounds[k], 3,
-			   settles[i].forbidden),
-		    settles[i].settled[k], settles[i].why, k);
+		expect(settle_step(&s, &r), settles[i].settled[k],
+		    settles[i].why, k);
 	}
 }
 
@@ -244,27 +384,34 @@ test_settle_courses(void **state)
 static void
 test_forbidden_round_is_none_of_the_three(void **state)
 {
-	static uint8_t late[1000], calm[1000];
+	static uint16_t late[1000], calm[1000];
 	struct settle s = { 0 };
+	struct settle_round r = { .current = late,
+		.n = 1000,
+		.forbidden = first_alone,
+		.n_sites = SITES };
 
 	(void)state;
-	memset(calm, 2, sizeof(calm));
-	memset(late, 2, sizeof(late));
+	for (int i = 0; i < 1000; i++)
+		calm[i] = late[i] = 2;
 	late[500] = 1;
-	assert_false(settle_step(&s, NULL, late, 1000, 1));
-	assert_false(settle_step(&s, late, calm, 1000, 1));
-	assert_false(settle_step(&s, calm, calm, 1000, 1));
-	assert_true(settle_step(&s, calm, calm, 1000, 1));
+	assert_false(settle_step(&s, &r));
+	r.previous = late;
+	r.current = calm;
+	assert_false(settle_step(&s, &r));
+	r.previous = calm;
+	assert_false(settle_step(&s, &r));
+	assert_true(settle_step(&s, &r));
 }
 
 static void
 test_moved_permille(void **state)
 {
-	static uint8_t a[1000], b[1000];
+	static uint16_t a[1000], b[1000];
 
 	(void)state;
-	memset(a, 2, sizeof(a));
-	memset(b, 2, sizeof(b));
+	for (int i = 0; i < 1000; i++)
+		a[i] = b[i] = 2;
 	assert_int_equal(settle_moved_permille(a, b, 0), 1000);
 	assert_int_equal(settle_moved_permille(a, b, 1000), 0);
 	for (unsigned i = 0; i < 1000; i++) {
@@ -272,9 +419,11 @@ test_moved_permille(void **state)
 		assert_int_equal(settle_moved_permille(a, b, 1000), i + 1);
 	}
 	/* The silent are no part of it. */
-	memset(b, NONE, 500);
+	for (int i = 0; i < 500; i++)
+		b[i] = NONE;
 	assert_int_equal(settle_moved_permille(a, b, 1000), 1000);
-	memset(b + 500, 2, 250);
+	for (int i = 500; i < 750; i++)
+		b[i] = 2;
 	assert_int_equal(settle_moved_permille(a, b, 1000), 500);
 	memset(b, NONE, sizeof(b));
 	assert_int_equal(settle_moved_permille(a, b, 1000), 1000);
@@ -288,6 +437,9 @@ main(void)
 		cmocka_unit_test(test_shares_add_up),
 		cmocka_unit_test(test_unknown_column_is_never_renormalised),
 		cmocka_unit_test(test_no_clients_make_an_empty_map),
+		cmocka_unit_test(test_null_distance),
+		cmocka_unit_test(test_every_class_has_its_sentinel),
+		cmocka_unit_test(test_sentinels_take_what_there_is),
 		cmocka_unit_test(test_settle_courses),
 		cmocka_unit_test(test_forbidden_round_is_none_of_the_three),
 		cmocka_unit_test(test_moved_permille),

@@ -3,6 +3,7 @@
 #include "store/query.h"
 #include "store/schema.h"
 #include "store_file.h"
+#include "core/failover.h"
 #include "test.h"
 
 struct golden {
@@ -162,16 +163,22 @@ test_experiments(void **state)
 	assert_json(query_experiments(g->q, NULL, 1, &err),
 	    "[{\"id\":8,\"site\":\"akl\",\"state\":\"sweep\",\"reason\":\"\","
 	    "\"created_ms\":1772366000000,\"ended_ms\":0,\"clients\":3,"
-	    "\"list\":3,\"answered\":0,\"bystanders\":0,\"sites\":\"akl chc\"}]");
+	    "\"list\":3,\"answered\":0,\"bystanders\":0,\"sites\":\"akl chc\","
+	    "\"asked\":3,\"others\":0,\"null_both\":0,\"null_moved\":0,"
+	    "\"null_tv\":0.0,\"campaign\":0,\"purpose\":\"\","
+	    "\"prefix_group\":0,\"changed_ms\":0}]");
 	assert_ids(query_experiments(g->q, "chc", 9, &err), "[7,6]");
 	assert_int_equal(query_latest_map(g->q, "chc", &err), 6);
 	assert_int_equal(query_latest_map(g->q, "akl", &err), 0);
 	assert_int_equal(query_max_experiment(g->q, &err), 8);
 	assert_json(query_heirs(g->q, 6, &err),
 	    "[{\"site\":\"chc\",\"family\":4,\"heir\":\"\",\"clients\":1,"
-	    "\"weight\":2.5},{\"site\":\"chc\",\"family\":4,\"heir\":\"akl\","
-	    "\"clients\":1,\"weight\":1.0},{\"site\":\"chc\",\"family\":6,"
-	    "\"heir\":\"syd\",\"clients\":1,\"weight\":100.0}]");
+	    "\"weight\":2.5,"
+	    "\"unstable\":0,\"square\":0.0},{\"site\":\"chc\",\"family\":4,\"heir\":\"akl\","
+	    "\"clients\":1,\"weight\":1.0,"
+	    "\"unstable\":0,\"square\":0.0},{\"site\":\"chc\",\"family\":6,"
+	    "\"heir\":\"syd\",\"clients\":1,\"weight\":100.0,"
+	    "\"unstable\":0,\"square\":0.0}]");
 	assert_json(query_heirs(g->q, 7, &err), "[]");
 }
 
@@ -240,13 +247,13 @@ test_outcomes(void **state)
 {
 	struct golden *g = *state;
 	uint32_t rtt_us[5];
-	uint8_t sites[5];
+	uint16_t sites[5];
 	struct query_outcomes want = {
 		.experiment = 6, .n = 2, .sites = sites, .rtt_us = rtt_us
 	};
 	struct err err;
 
-	memset(sites, 9, sizeof(sites));
+	sites[2] = 9;
 	assert_int_equal(query_outcomes(g->q, &want, &err), 0);
 	assert_int_equal(sites[0], 1);
 	assert_int_equal(rtt_us[0], 1000);
@@ -256,7 +263,7 @@ test_outcomes(void **state)
 	assert_int_equal(query_outcomes(g->q, &want, &err), 0);
 	assert_int_equal(sites[2], 2);
 	assert_int_equal(rtt_us[2], 60000);
-	assert_int_equal(sites[4], 0);
+	assert_int_equal(sites[4], OUTCOME_NOT_ASKED);
 	assert_true(rtt_us[4] == UINT32_MAX);
 	want.n = 0;
 	assert_int_equal(query_outcomes(g->q, &want, &err), 0);
@@ -270,7 +277,7 @@ test_absurd_events_are_refused(void **state)
 		"UPDATE event SET at_ms = -5 WHERE id = 2",
 		"UPDATE event SET what = CAST(x'61ff' AS TEXT) WHERE id = 2",
 		"UPDATE event SET what = CAST(x'610062' AS TEXT) WHERE id = 2",
-		"UPDATE event SET what = hex(zeroblob(2049)) WHERE id = 2",
+		"UPDATE event SET what = hex(zeroblob(16001)) WHERE id = 2",
 		"UPDATE event SET id = -7 WHERE id = 2",
 	};
 	struct golden *g = *state;
@@ -286,7 +293,7 @@ test_absurd_events_are_refused(void **state)
 		    " WHERE id = 2 OR id < 0");
 	}
 	/* Just as long as may be. */
-	file_exec(&g->f, "UPDATE event SET what = hex(zeroblob(2048))");
+	file_exec(&g->f, "UPDATE event SET what = hex(zeroblob(16000))");
 	assert_ids(query_events(g->q, -1, 10, NULL, &(struct err){ 0 }),
 	    "[1,2,3]");
 }
@@ -369,7 +376,7 @@ test_absurd_outcomes_are_refused(void **state)
 	};
 	struct golden *g = *state;
 	uint32_t rtt_us[5];
-	uint8_t sites[5];
+	uint16_t sites[5];
 	struct query_outcomes want = {
 		.experiment = 6, .n = 5, .sites = sites, .rtt_us = rtt_us
 	};

@@ -13,6 +13,7 @@
 #include "store/query.h"
 #include "store/store_wire.h"
 #include "store_file.h"
+#include "core/failover.h"
 #include "test.h"
 
 #define WAIT_MS 30000
@@ -333,7 +334,7 @@ test_delayed_event_keeps_its_time(void **state)
 static void
 put_outcomes(struct rig *r, uint32_t experiment, uint32_t n)
 {
-	uint8_t *sites = xcalloc(1, n);
+	uint16_t *sites = xcalloc(n, sizeof(*sites));
 	uint32_t *rtt_us = xcalloc(n, sizeof(*rtt_us));
 	struct store_outcomes out = { .experiment = experiment,
 		.n = n,
@@ -341,7 +342,7 @@ put_outcomes(struct rig *r, uint32_t experiment, uint32_t n)
 		.rtt_us = rtt_us };
 
 	for (uint32_t i = 0; i < n; i++) {
-		sites[i] = (uint8_t)(i % 31);
+		sites[i] = (uint16_t)(i % 300);
 		rtt_us[i] = i * 7919u;
 	}
 	store_put_outcomes(r->s, &out);
@@ -356,16 +357,16 @@ assert_outcomes(const struct rig *r, uint32_t experiment, uint32_t n)
 	struct query *q = query_open(r->f.path, &err);
 	struct query_outcomes want = { .experiment = experiment,
 		.n = n + 1,
-		.sites = xcalloc(1, n + 1),
+		.sites = xcalloc(n + 1, sizeof(uint16_t)),
 		.rtt_us = xcalloc(n + 1, sizeof(uint32_t)) };
 
 	assert_non_null(q);
 	assert_int_equal(query_outcomes(q, &want, &err), 0);
 	for (uint32_t i = 0; i < n; i++) {
-		assert_int_equal(want.sites[i], i % 31);
+		assert_int_equal(want.sites[i], i % 300);
 		assert_int_equal(want.rtt_us[i], i * 7919u);
 	}
-	assert_int_equal(want.sites[n], 0);
+	assert_int_equal(want.sites[n], OUTCOME_NOT_ASKED);
 	free(want.sites);
 	free(want.rtt_us);
 	query_close(q);
@@ -671,7 +672,7 @@ test_long_queue_is_an_alarm(void **state)
 
 	WAIT_FOR(r, has_process);
 	assert_int_equal(kill(shared->pid, SIGSTOP), 0);
-	for (int i = 0; i < 53; i++)
+	for (int i = 0; i < 44; i++)
 		put_outcomes(r, 7, 1000000);
 	assert_int_equal(r->alarms, 0);
 	put_outcomes(r, 7, 1000000);

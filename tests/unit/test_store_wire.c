@@ -63,6 +63,15 @@ static const struct store_experiment experiment = { .id = 7,
 	.list = 2,
 	.answered = 8,
 	.bystanders = 9,
+	.asked = 10,
+	.others = 11,
+	.null_both = 12,
+	.null_moved = 13,
+	.null_tv = 0.25,
+	.campaign = 14,
+	.purpose = "pair",
+	.group = 15,
+	.changed_ms = 16,
 	.sites = "akl chc" };
 
 static struct chan_msg
@@ -146,7 +155,7 @@ make_clients(void)
 static struct chan_msg
 make_outcomes(void)
 {
-	static const uint8_t sites[3] = { 1, 0, 2 };
+	static const uint16_t sites[3] = { 1, 0, 2 };
 	static const uint32_t rtt_us[3] = { 1000, UINT32_MAX, 60000 };
 	static const struct store_outcomes out = { .experiment = 7,
 		.phase = 2,
@@ -242,8 +251,7 @@ static struct chan_msg (*const makers[])(void) = {
 static bool
 is_whole_when_cut(enum store_msg type, size_t cut)
 {
-	return (type == STORE_MSG_CLIENTS && cut % STORE_CLIENT_BYTES == 0) ||
-	    (type == STORE_MSG_OUTCOMES && cut % STORE_OUTCOME_BYTES == 0);
+	return type == STORE_MSG_CLIENTS && cut % STORE_CLIENT_BYTES == 0;
 }
 
 /* The first len bytes of msg are malformed, or fewer rows than `whole`. */
@@ -349,6 +357,15 @@ test_fields_survive(void **state)
 	assert_int_equal(row.u.experiment.list, 2);
 	assert_int_equal(row.u.experiment.answered, 8);
 	assert_int_equal(row.u.experiment.bystanders, 9);
+	assert_int_equal(row.u.experiment.asked, 10);
+	assert_int_equal(row.u.experiment.others, 11);
+	assert_int_equal(row.u.experiment.null_both, 12);
+	assert_int_equal(row.u.experiment.null_moved, 13);
+	assert_true(row.u.experiment.null_tv == 0.25);
+	assert_int_equal(row.u.experiment.campaign, 14);
+	assert_text(&row.u.experiment.purpose, "pair");
+	assert_int_equal(row.u.experiment.group, 15);
+	assert_int_equal(row.u.experiment.changed_ms, 16);
 	assert_text(&row.u.experiment.sites, "akl chc");
 	message_free();
 }
@@ -378,7 +395,9 @@ test_lists_survive(void **state)
 	assert_int_equal(row.u.outcomes.n, 3);
 	assert_int_equal(row.u.outcomes.first, 8192);
 	assert_int_equal(row.u.outcomes.phase, 2);
-	assert_int_equal(row.u.outcomes.data[10], 2);
+	/* Format, flags, the sites; store/chunk.h has the rest. */
+	assert_int_equal(row.u.outcomes.len, 2 + 3 * 5);
+	assert_int_equal(row.u.outcomes.data[4], 2);
 	message_free();
 
 	msg = make_heirs();
@@ -478,7 +497,7 @@ test_text_limits_when_decoded(void **state)
 static void
 test_counts_are_checked(void **state)
 {
-	static uint8_t sites[STORE_OUTCOMES_PER_CHUNK + 1];
+	static uint16_t sites[STORE_OUTCOMES_PER_CHUNK + 1];
 	static uint32_t rtt_us[STORE_OUTCOMES_PER_CHUNK + 1];
 	struct store_outcomes out = {
 		.n = STORE_OUTCOMES_PER_CHUNK, .sites = sites, .rtt_us = rtt_us

@@ -51,7 +51,7 @@ socket: /run/anycastd.sock
 fleet:
   listen: 10.255.0.1:8053
   sites: [{sites}]
-  predict: {{rate: 20000, linger: 150ms, sentinels: 128, sentinel_interval: 100ms, settle_max: 20s, allow_special: true, block_gap: 1ms}}
+  predict: {{rate: 20000, linger: 150ms, sentinels: 128, sentinel_interval: 100ms, settle_max: 20s, allow_special: true, block_gap: 1ms, profile: lab}}
 """
 
 

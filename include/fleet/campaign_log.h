@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FLEET_CAMPAIGN_LOG_H
+#define FLEET_CAMPAIGN_LOG_H
+/*
+ * campaign_log -- the inside of a campaign, shared by the files campaign*.c;
+ * and its log: what its experiments measured, in memory, read back from the
+ * store after a start.
+ */
+#include "fleet/campaign.h"
+#include "fleet/experiment.h"
+
+#define CAMPAIGN_BATCH 4u
+
+struct campaign {
+	struct controller *c;
+	uint32_t id;
+	enum campaign_state state;
+	char reason[240];
+	unsigned depth;
+	uint64_t seed;
+	int64_t created_ms, ended_ms;
+	/* The client list as it was when the campaign began. */
+	uint32_t list;
+	struct store_client *clients;
+	uint32_t n;
+	/* What was measured: the log, and where each client is at home. */
+	struct pack *pack;
+	uint16_t *home;
+	unsigned made;
+	int64_t measured_ms;
+	json_t *to_load; /* experiments of the store; NULL: all are read */
+	size_t loaded;
+	/* What comes next. */
+	struct pack_plan plans[PACK_BATCH_MAX];
+	size_t n_plans, at_plan;
+	uint32_t *class;     /* see sentinels_pick */
+	uint32_t experiment; /* the one under way; 0: none */
+	unsigned attempts;   /* of this plan that failed */
+	unsigned failed;     /* of all */
+	int64_t spent_ms;    /* on experiments that were done, here */
+	struct mono retry_at;
+	char waiting[160]; /* for what; "" */
+};
+
+int campaign_log_init(struct campaign *ca, struct err *err);
+void campaign_log_fini(struct campaign *ca);
+/* Notes what is to be read; campaign_log_step reads one experiment at a time
+ * and returns false when all is read. */
+int campaign_log_load(struct campaign *ca, struct err *err);
+bool campaign_log_step(struct campaign *ca);
+/* ex is done. */
+void campaign_log_take(struct campaign *ca, const struct experiment *ex);
+
+#endif /* FLEET_CAMPAIGN_LOG_H */

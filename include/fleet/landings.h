@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef FLEET_LANDINGS_H
+#define FLEET_LANDINGS_H
+/*
+ * landings -- watches for sites that stop announcing all their service
+ * prefixes, and compares where their clients' traffic is seen then with what
+ * was predicted, once per set of sites, fleet.predict.landing_after later.
+ */
+#include "fleet/controller_state.h"
+
+struct landings;
+
+/* NULL with err. */
+struct landings *landings_new(struct controller *c, struct err *err);
+void landings_free(struct landings *l);
+void landings_on_tick(struct controller *c);
+void fleet_serve_landings(struct controller *c, struct api_server *server);
+
+#endif /* FLEET_LANDINGS_H */

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fleet/campaign.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "base/text.h"
+#include "base/xalloc.h"
+#include "fleet/campaign_log.h"
+#include "fleet/experiment_state.h"
+#include "fleet/site_set.h"
+
+/* Clients of other sites that an experiment asks. */
+#define OTHERS 4096u
+#define RETRY_MS 2000
+#define SEED_MASK INT64_MAX
+
+static void
+store(const struct campaign *ca)
+{
+	struct store_campaign row = { .id = ca->id,
+		.state = campaign_state_name(ca->state),
+		.reason = ca->reason,
+		.depth = ca->depth,
+		.seed = ca->seed,
+		.created_ms = ca->created_ms,
+		.ended_ms = ca->ended_ms,
+		.list = ca->list,
+		.sites = ca->c->site_names };
+
+	store_put_campaign(ca->c->env.store, &row);
+}
+
+static void
+enter(struct campaign *ca, enum campaign_event ev, const char *why,
+    const char *actor)
+{
+	enum campaign_state before = ca->state;
+	enum campaign_state next = campaign_next(before, ev);
+	char subject[32], what[64];
+	struct store_event note = { .kind = "campaign",
+		.subject = subject,
+		.what = what,
+		.reason = ca->reason,
+		.actor = actor };
+
+	if (next == CAMPAIGN_STAY)
+		return;
+	ca->state = next;
+	(void)text_copy(ca->reason, sizeof(ca->reason), why);
+	if (campaign_is_over(next))
+		ca->ended_ms = wall_now_ms();
+	ca->waiting[0] = '\0';
+	ca->attempts = 0;
+	(void)snprintf(subject, sizeof(subject), "campaign/%" PRIu32, ca->id);
+	(void)snprintf(what, sizeof(what), "%s -> %s",
+	    campaign_state_name(before), campaign_state_name(next));
+	controller_note(ca->c, &note);
+	store(ca);
+}
+
+/* ---- experiments ---- */
+
+static void
+wait_for(struct campaign *ca, const char *why)
+{
+	(void)text_copy(ca->waiting, sizeof(ca->waiting), why);
+	ca->retry_at = mono_add_ms(mono_now(), RETRY_MS);
+}
+
+/* Clients that went the same way so far, for the sentinels: numbers by home
+ * and heir. */
+static uint32_t *
+response_classes(const struct campaign *ca)
+{
+	size_t n_sites = ca->c->n_sites;
+	uint32_t *class = xcalloc(ca->n, sizeof(*class));
+	struct pack_set gone = { { 0 } };
+	uint16_t *heir = xcalloc(ca->n, sizeof(*heir));
+
+	for (size_t site = 0; site < n_sites; site++) {
+		gone = (struct pack_set){ { 0 } };
+		pack_set_add(&gone, site);
+		if (n_sites > 1)
+			pack_predict(ca->pack, &gone, heir, NULL);
+		for (uint32_t i = 0; i < ca->n; i++) {
+			size_t known = heir[i] < n_sites ? heir[i] + 1u : 0;
+
+			if (ca->home[i] == site + 1)
+				class[i] =
+				    (uint32_t)(site * (n_sites + 1) + known);
+		}
+	}
+	free(heir);
+	return class;
+}
+
+static int
+start_planned(struct campaign *ca, const struct pack_plan *next,
+    struct err *err)
+{
+	struct controller *c = ca->c;
+	bool *withdrawn = xcalloc(c->n_sites, sizeof(*withdrawn));
+	uint32_t *subset = xcalloc(ca->n, sizeof(*subset));
+	struct campaign_ask ask = { .n = ca->n,
+		.home = ca->home,
+		.n_sites = c->n_sites,
+		.withdrawn = withdrawn,
+		.others = OTHERS };
+	struct experiment_plan plan = { .withdrawn = withdrawn,
+		.campaign = ca->id,
+		.purpose = pack_purpose_name(next->purpose),
+		.list = ca->list,
+		.clients = ca->clients,
+		.n_clients = ca->n };
+	struct experiment *ex;
+
+	for (size_t i = 0; i < c->n_sites; i++)
+		withdrawn[i] = pack_set_has(&next->withdrawn, i);
+	if (pack_set_count(&next->withdrawn) > 0) {
+		plan.subset = subset;
+		plan.n_subset = campaign_pick(&ask, subset);
+		plan.class = ca->class;
+		plan.n_classes = c->n_sites * (c->n_sites + 1);
+	}
+	ex = experiment_start(c, &plan, err);
+	if (ex != NULL)
+		ca->experiment = experiment_id(ex);
+	free(withdrawn);
+	free(subset);
+	return ex != NULL ? 0 : -1;
+}
+
+/* The next experiment to be made; NULL: there is none any more. */
+static const struct pack_plan *
+next_plan(struct campaign *ca)
+{
+	if (ca->at_plan == ca->n_plans) {
+		ca->n_plans = pack_next(ca->pack, ca->plans, CAMPAIGN_BATCH);
+		ca->at_plan = 0;
+		free(ca->class);
+		ca->class = response_classes(ca);
+	}
+	return ca->at_plan < ca->n_plans ? &ca->plans[ca->at_plan] : NULL;
+}
+
+static void
+go_on(struct campaign *ca)
+{
+	const struct pack_plan *next;
+	int64_t left_ms = experiment_pace_left_ms(ca->c);
+	char why[160];
+	struct err err;
+
+	if (left_ms > 0) {
+		(void)snprintf(why, sizeof(why),
+		    "the test prefix rests for another %" PRId64 " s",
+		    (left_ms + 999) / 1000);
+		(void)text_copy(ca->waiting, sizeof(ca->waiting), why);
+		return;
+	}
+	next = next_plan(ca);
+	if (next == NULL) {
+		enter(ca, CAMPAIGN_EV_COMPLETE, "", "controller");
+	} else if (start_planned(ca, next, &err) == -1) {
+		wait_for(ca, err.msg);
+	} else {
+		ca->waiting[0] = '\0';
+	}
+}
+
+void
+campaign_on_tick(struct controller *c)
+{
+	struct campaign *ca = c->campaign;
+
+	if (ca == NULL || campaign_log_step(ca))
+		return;
+	if (ca->state != CAMPAIGN_RUNNING ||
+	    experiment_is_running(c->experiment) ||
+	    mono_before(mono_now(), ca->retry_at))
+		return;
+	go_on(ca);
+}
+
+static void
+on_failed(struct campaign *ca, const struct experiment *ex)
+{
+	char why[240];
+
+	ca->failed++;
+	ca->attempts++;
+	(void)snprintf(why, sizeof(why), "experiment %" PRIu32 ": %.200s",
+	    ex->id, ex->reason);
+	wait_for(ca, why);
+	if (ca->attempts >= CAMPAIGN_ATTEMPTS)
+		enter(ca, CAMPAIGN_EV_PAUSE, why, "controller");
+}
+
+void
+campaign_on_experiment(struct controller *c, const struct experiment *ex)
+{
+	struct campaign *ca = c->campaign;
+
+	if (ca == NULL || ex->campaign != ca->id || ex->id != ca->experiment)
+		return;
+	ca->experiment = 0;
+	if (campaign_is_over(ca->state))
+		return;
+	if (ex->state == EXPERIMENT_FAILED) {
+		on_failed(ca, ex);
+		return;
+	}
+	campaign_log_take(ca, ex);
+	ca->attempts = 0;
+	ca->spent_ms += ex->ended_ms - ex->created_ms;
+	ca->at_plan++;
+	/* One null run is two baselines. */
+	while (ex->n_withdrawn == 0 && ca->at_plan < ca->n_plans &&
+	    pack_set_count(&ca->plans[ca->at_plan].withdrawn) == 0)
+		ca->at_plan++;
+}
+
+/* ---- life ---- */
+
+bool
+campaign_is_running(const struct controller *c)
+{
+	return c->campaign != NULL && !campaign_is_over(c->campaign->state);
+}
+
+static int
+check_start(const struct controller *c, struct err *err)
+{
+	if (campaign_is_running(c)) {
+		return err_set(err, ERR_REFUSED, "campaign %" PRIu32 " is %s",
+		    c->campaign->id, campaign_state_name(c->campaign->state));
+	}
+	if (c->n_clients == 0) {
+		return err_set(err, ERR_REFUSED,
+		    "no clients: load a list with \"anycastctl clients import\"");
+	}
+	if (c->n_sites < 2 || c->n_sites > PACK_SITES_MAX) {
+		return err_set(err, ERR_REFUSED,
+		    "%zu sites: a campaign has 2 to %u", c->n_sites,
+		    PACK_SITES_MAX);
+	}
+	return 0;
+}
+
+int
+campaign_start(struct controller *c, unsigned depth, const char *actor,
+    struct err *err)
+{
+	struct campaign *ca;
+	char subject[32];
+	struct store_event note = { .kind = "campaign",
+		.subject = subject,
+		.what = "new -> running",
+		.reason = "",
+		.actor = actor };
+
+	if (check_start(c, err) == -1)
+		return -1;
+	ca = xcalloc(1, sizeof(*ca));
+	*ca = (struct campaign){ .c = c,
+		.id = c->next_campaign,
+		.state = CAMPAIGN_RUNNING,
+		.depth = depth,
+		.created_ms = wall_now_ms(),
+		.list = c->list,
+		.n = c->n_clients };
+	randombytes_buf(&ca->seed, sizeof(ca->seed));
+	ca->seed &= SEED_MASK;
+	ca->clients = xcalloc(ca->n, sizeof(*ca->clients));
+	memcpy(ca->clients, c->clients, ca->n * sizeof(*ca->clients));
+	if (campaign_log_init(ca, err) == -1) {
+		campaign_free(ca);
+		return -1;
+	}
+	c->next_campaign++;
+	campaign_free(c->campaign);
+	c->campaign = ca;
+	(void)snprintf(subject, sizeof(subject), "campaign/%" PRIu32, ca->id);
+	controller_note(c, &note);
+	store(ca);
+	return 0;
+}
+
+int
+campaign_command(struct controller *c, enum campaign_event ev,
+    const char *actor, struct err *err)
+{
+	static const char *const verbs[CAMPAIGN_EV_COUNT] = {
+		[CAMPAIGN_EV_PAUSE] = "paused",
+		[CAMPAIGN_EV_RESUME] = "resumed",
+		[CAMPAIGN_EV_ABORT] = "aborted",
+	};
+	struct campaign *ca = c->campaign;
+	char why[128];
+
+	if (ca == NULL)
+		return err_set(err, ERR_REFUSED, "there is no campaign");
+	if (campaign_next(ca->state, ev) == CAMPAIGN_STAY) {
+		return err_set(err, ERR_REFUSED, "campaign %" PRIu32 " is %s",
+		    ca->id, campaign_state_name(ca->state));
+	}
+	(void)snprintf(why, sizeof(why), "%s by %.100s", verbs[ev], actor);
+	enter(ca, ev, why, actor);
+	if (ev == CAMPAIGN_EV_ABORT && ca->experiment != 0 &&
+	    experiment_is_running(c->experiment) &&
+	    experiment_id(c->experiment) == ca->experiment)
+		experiment_abort(c->experiment, why);
+	return 0;
+}
+
+void
+campaign_free(struct campaign *ca)
+{
+	if (ca == NULL)
+		return;
+	campaign_log_fini(ca);
+	free(ca->clients);
+	free(ca->class);
+	free(ca);
+}
+
+/* As it is in the store; it goes on from there. */
+static int
+take_up(struct controller *c, const json_t *row, struct err *err)
+{
+	json_int_t id = 0, depth = 0, seed = 0, created = 0, ended = 0,
+		   list = 0;
+	const char *state = "", *reason = "", *sites = "";
+	struct campaign *ca;
+
+	(void)json_unpack_ex((json_t *)(uintptr_t)row, NULL, 0,
+	    "{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "id", &id, "state",
+	    &state, "reason", &reason, "depth", &depth, "seed", &seed,
+	    "created_ms", &created, "ended_ms", &ended, "list", &list, "sites",
+	    &sites);
+	c->next_campaign = (uint32_t)id + 1;
+	ca = xcalloc(1, sizeof(*ca));
+	*ca = (struct campaign){ .c = c,
+		.id = (uint32_t)id,
+		.state = campaign_state_find(state),
+		.depth = (unsigned)depth,
+		.seed = (uint64_t)seed,
+		.created_ms = created,
+		.ended_ms = ended,
+		.list = (uint32_t)list };
+	(void)text_copy(ca->reason, sizeof(ca->reason), reason);
+	c->campaign = ca;
+	if (query_list_clients(c->env.query, ca->list, &ca->clients, &ca->n,
+		err) == -1)
+		return -1;
+	if (strcmp(sites, c->site_names) != 0) {
+		enter(ca, CAMPAIGN_EV_FAIL, "the fleet's sites have changed",
+		    "controller");
+		return 0;
+	}
+	if (ca->n == 0) {
+		enter(ca, CAMPAIGN_EV_FAIL, "its client list is gone",
+		    "controller");
+		return 0;
+	}
+	return campaign_log_init(ca, err) == -1 ? -1
+						: campaign_log_load(ca, err);
+}
+
+int
+campaign_load(struct controller *c, struct err *err)
+{
+	json_t *rows = query_campaigns(c->env.query, 1, err);
+	int rc = 0;
+
+	c->next_campaign = 1;
+	if (rows == NULL)
+		return -1;
+	if (json_array_size(rows) > 0)
+		rc = take_up(c, json_array_get(rows, 0), err);
+	json_decref(rows);
+	return rc;
+}

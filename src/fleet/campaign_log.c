@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fleet/campaign_log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "fleet/experiment_state.h"
+#include "fleet/site_set.h"
+
+int
+campaign_log_init(struct campaign *ca, struct err *err)
+{
+	double *weight = xcalloc(ca->n, sizeof(*weight));
+	struct pack_conf conf = { .n_sites = ca->c->n_sites,
+		.n_clients = ca->n,
+		.weight = weight,
+		.depth = ca->depth,
+		.batch = CAMPAIGN_BATCH,
+		.seed = ca->seed };
+
+	for (uint32_t i = 0; i < ca->n; i++)
+		weight[i] = ca->clients[i].weight;
+	ca->pack = pack_new(&conf, err);
+	free(weight);
+	ca->home = xcalloc(ca->n, sizeof(*ca->home));
+	return ca->pack != NULL ? 0 : -1;
+}
+
+void
+campaign_log_fini(struct campaign *ca)
+{
+	pack_free(ca->pack);
+	free(ca->home);
+	json_decref(ca->to_load);
+}
+
+static uint16_t
+to_pack(uint16_t outcome, size_t n_sites)
+{
+	if (outcome_is_site(outcome, n_sites))
+		return (uint16_t)(outcome - 1u);
+	return outcome == OUTCOME_FLIPPING ? PACK_FLIPPING : PACK_NONE;
+}
+
+static enum pack_purpose
+purpose_find(const char *name)
+{
+	for (int i = 0; i < PACK_PURPOSE_COUNT; i++) {
+		if (strcmp(name, pack_purpose_name((enum pack_purpose)i)) == 0)
+			return (enum pack_purpose)i;
+	}
+	return PACK_OTHER;
+}
+
+/* One sweep over all clients; outcome is turned into pack's numbers. */
+static void
+add(struct campaign *ca, const bool *withdrawn, enum pack_purpose purpose,
+    uint16_t *outcome)
+{
+	struct pack_set set = { { 0 } };
+	struct err err;
+
+	for (size_t i = 0; i < ca->c->n_sites; i++) {
+		if (withdrawn[i])
+			pack_set_add(&set, i);
+	}
+	for (uint32_t i = 0; i < ca->n; i++)
+		outcome[i] = to_pack(outcome[i], ca->c->n_sites);
+	if (pack_add(ca->pack, &set, purpose, outcome, &err) == -1)
+		log_warnx("campaign %u: %s", ca->id, err.msg);
+}
+
+/* The null run says where clients are at home: the first answer counts. */
+static void
+settle_down(struct campaign *ca, const uint16_t *outcome)
+{
+	for (uint32_t i = 0; i < ca->n; i++) {
+		if (!outcome_is_site(ca->home[i], ca->c->n_sites))
+			ca->home[i] = outcome[i];
+	}
+}
+
+/* ---- an experiment that is done now ---- */
+
+static uint16_t *
+spread(const struct campaign *ca, const struct experiment *ex,
+    const uint16_t *outcomes)
+{
+	uint16_t *all = xcalloc(ca->n, sizeof(*all));
+
+	for (uint32_t i = 0; i < ca->n; i++)
+		all[i] = OUTCOME_NOT_ASKED;
+	for (uint32_t i = 0; i < ex->clients.n; i++)
+		all[experiment_clients_base(&ex->clients, i)] = outcomes[i];
+	return all;
+}
+
+static void
+add_sweep(struct campaign *ca, const struct experiment *ex,
+    const uint16_t *outcomes)
+{
+	uint16_t *all = spread(ca, ex, outcomes);
+
+	if (ex->n_withdrawn == 0)
+		settle_down(ca, all);
+	add(ca, ex->withdrawn, purpose_find(ex->purpose), all);
+	free(all);
+}
+
+void
+campaign_log_take(struct campaign *ca, const struct experiment *ex)
+{
+	if (ex->n_withdrawn == 0) {
+		add_sweep(ca, ex, ex->before);
+		add_sweep(ca, ex, ex->again);
+	} else {
+		add_sweep(ca, ex, ex->after);
+	}
+	ca->made++;
+	ca->measured_ms = ex->ended_ms;
+}
+
+/* ---- what the store has ---- */
+
+int
+campaign_log_load(struct campaign *ca, struct err *err)
+{
+	ca->to_load = query_campaign_experiments(ca->c->env.query, ca->id, err);
+	return ca->to_load != NULL ? 0 : -1;
+}
+
+static int
+load_sweep(struct campaign *ca, uint32_t experiment, uint8_t phase,
+    uint16_t *out, struct err *err)
+{
+	struct query_outcomes want = { .experiment = experiment,
+		.phase = phase,
+		.n = ca->n,
+		.sites = out };
+
+	return query_outcomes(ca->c->env.query, &want, err);
+}
+
+static int
+load_one(struct campaign *ca, const json_t *row, struct err *err)
+{
+	static const uint8_t null_phases[] = { EXPERIMENT_BASELINE,
+		EXPERIMENT_REBASELINE };
+	static const uint8_t phases[] = { EXPERIMENT_SWEEP };
+	const char *site = json_string_value(json_object_get(row, "site"));
+	const char *purpose =
+	    json_string_value(json_object_get(row, "purpose"));
+	uint32_t id = (uint32_t)json_integer_value(json_object_get(row, "id"));
+	bool *withdrawn = xcalloc(ca->c->n_sites, sizeof(*withdrawn));
+	uint16_t *outcome = xcalloc(ca->n, sizeof(*outcome));
+	bool is_null = site[0] == '\0';
+	int rc = site_set_parse(ca->c, site, withdrawn, err);
+
+	for (int i = 0; i < (is_null ? 2 : 1) && rc == 0; i++) {
+		rc = load_sweep(ca, id, is_null ? null_phases[i] : phases[i],
+		    outcome, err);
+		if (rc == 0 && is_null)
+			settle_down(ca, outcome);
+		if (rc == 0)
+			add(ca, withdrawn, purpose_find(purpose), outcome);
+	}
+	free(withdrawn);
+	free(outcome);
+	return rc;
+}
+
+bool
+campaign_log_step(struct campaign *ca)
+{
+	const json_t *row;
+	struct err err;
+
+	if (ca->to_load == NULL)
+		return false;
+	row = json_array_get(ca->to_load, ca->loaded++);
+	if (row == NULL) {
+		json_decref(ca->to_load);
+		ca->to_load = NULL;
+		return false;
+	}
+	if (load_one(ca, row, &err) == -1)
+		log_warnx("campaign %u: %s", ca->id, err.msg);
+	ca->made++;
+	ca->measured_ms = json_integer_value(json_object_get(row, "ended_ms"));
+	return true;
+}
+
+bool
+campaign_view(const struct controller *c, struct campaign_view *out)
+{
+	const struct campaign *ca = c->campaign;
+
+	if (ca == NULL || ca->pack == NULL || ca->made == 0)
+		return false;
+	*out = (struct campaign_view){ .pack = ca->pack,
+		.id = ca->id,
+		.list = ca->list,
+		.clients = ca->clients,
+		.n = ca->n,
+		.home = ca->home,
+		.measured_ms = ca->measured_ms };
+	return true;
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Every real withdrawal beside its prediction: a drain, or sick services.
+ *
+ * The test prefix cannot tell where users' traffic really went.  What can are
+ * the feeds of recent clients: a displaced client that a feed saw at a site
+ * since the withdrawal has landed there.  No packet is sent for it.
+ */
+#include "fleet/landings.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/common.h"
+#include "base/xalloc.h"
+#include "core/landing.h"
+#include "fleet/campaign.h"
+#include "fleet/map_book.h"
+#include "fleet/site_set.h"
+
+#define LIMIT_DEFAULT 20
+#define LIMIT_MAX 1000
+/* Feeds count seconds, and traffic under way when the routes changed was still
+ * right to go where it did. */
+#define MARGIN_S 2
+
+struct landings {
+	bool *down; /* of which all service prefixes are withdrawn */
+	struct mono since;
+	int64_t since_ms; /* wall */
+	bool is_compared;
+	uint32_t next;
+};
+
+struct landings *
+landings_new(struct controller *c, struct err *err)
+{
+	int64_t newest = query_max_landing(c->env.query, err);
+	struct landings *l;
+
+	if (newest == -1)
+		return NULL;
+	l = xcalloc(1, sizeof(*l));
+	l->down = xcalloc(c->n_sites, sizeof(*l->down));
+	l->next = (uint32_t)newest + 1;
+	l->is_compared = true; /* nobody is down */
+	return l;
+}
+
+void
+landings_free(struct landings *l)
+{
+	if (l == NULL)
+		return;
+	free(l->down);
+	free(l);
+}
+
+/* ---- who is down ---- */
+
+/* A site that is silent is what it was. */
+static bool
+is_down(const struct fleet_site *s, bool was)
+{
+	const char *name;
+	json_t *prefix;
+	size_t n = 0;
+
+	if (!fleet_site_is_live(s))
+		return was;
+	json_object_foreach (s->service_prefixes, name, prefix) {
+		const char *real =
+		    json_string_value(json_object_get(prefix, "real"));
+
+		if (real == NULL || strcmp(real, "withdrawn") != 0)
+			return false;
+		n++;
+	}
+	return n > 0;
+}
+
+static void
+watch(struct controller *c, struct landings *l)
+{
+	bool *down = xcalloc(c->n_sites, sizeof(*down));
+
+	for (size_t i = 0; i < c->n_sites; i++)
+		down[i] = is_down(&c->sites[i], l->down[i]);
+	if (memcmp(down, l->down, c->n_sites * sizeof(*down)) != 0) {
+		memcpy(l->down, down, c->n_sites * sizeof(*down));
+		l->since = mono_now();
+		l->since_ms = wall_now_ms();
+		l->is_compared = site_set_size(c, down) == 0;
+	}
+	free(down);
+}
+
+/* ---- what was predicted, what was seen ---- */
+
+static int
+by_addr(const void *a, const void *b)
+{
+	const struct client *x = a, *y = b;
+
+	return memcmp(x->addr.b, y->addr.b, sizeof(x->addr.b));
+}
+
+/* Where each client was seen since the withdrawal. */
+static uint16_t *
+seen_at(const struct controller *c, const struct landings *l,
+    const struct campaign_view *view)
+{
+	const struct client_book *book = feeds_book(c->env.feeds);
+	uint16_t *seen = xcalloc(view->n, sizeof(*seen));
+
+	for (size_t site = 0; site < c->n_sites && book != NULL; site++) {
+		struct client_book_list list;
+
+		if (!client_book_find(book, c->sites[site].name, &list))
+			continue;
+		for (uint32_t i = 0; i < view->n && list.n > 0; i++) {
+			struct client key = { 0 };
+			const struct client *found;
+
+			memcpy(key.addr.b, view->clients[i].addr,
+			    sizeof(key.addr.b));
+			found = bsearch(&key, list.clients, list.n, sizeof(key),
+			    by_addr);
+			if (found == NULL ||
+			    found->last_seen <= l->since_ms / 1000 + MARGIN_S)
+				continue;
+			seen[i] = seen[i] == OUTCOME_NONE ? (uint16_t)(site + 1)
+							  : OUTCOME_FLIPPING;
+		}
+	}
+	return seen;
+}
+
+static uint16_t *
+predicted_for(const struct controller *c, const struct landings *l,
+    const struct campaign_view *view)
+{
+	uint16_t *told = xcalloc(view->n, sizeof(*told));
+	struct pack_set set = { { 0 } };
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		if (l->down[i])
+			pack_set_add(&set, i);
+	}
+	pack_predict(view->pack, &set, told, NULL);
+	for (uint32_t i = 0; i < view->n; i++) {
+		told[i] = told[i] < c->n_sites ? (uint16_t)(told[i] + 1u)
+					       : OUTCOME_NONE;
+	}
+	return told;
+}
+
+static char *
+heirs_text(const struct controller *c, const struct landing *found)
+{
+	json_t *list = json_array();
+	char *text;
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		if (found->predicted[i] <= 0 && found->landed[i] <= 0)
+			continue;
+		json_array_append_new(list,
+		    json_pack("{s:s, s:f, s:f}", "heir", c->sites[i].name,
+			"predicted", found->predicted[i] / found->weight_seen,
+			"seen", found->landed[i] / found->weight_seen));
+	}
+	text = json_dumps(list, JSON_COMPACT);
+	json_decref(list);
+	return text;
+}
+
+static void
+note(struct controller *c, const struct store_landing *row)
+{
+	char subject[CONF_NAME_MAX + 16], what[96], reason[240];
+	struct store_event ev = { .kind = "landing",
+		.subject = subject,
+		.what = what,
+		.reason = reason,
+		.actor = "controller" };
+
+	(void)snprintf(subject, sizeof(subject), "landing/%" PRIu32, row->id);
+	if (row->seen > 0) {
+		(void)snprintf(what, sizeof(what),
+		    "%.1f %% of the weight landed as predicted",
+		    100 * row->weight_agreed / row->weight_seen);
+	} else {
+		(void)snprintf(what, sizeof(what),
+		    "not compared: no displaced client was seen");
+	}
+	(void)snprintf(reason, sizeof(reason),
+	    "%.100s withdrawn: %" PRIu32 " of %" PRIu32
+	    " displaced clients seen since, distance %.1f %%",
+	    row->down, row->seen, row->displaced, 100 * row->distance);
+	controller_note(c, &ev);
+}
+
+static void
+put(struct controller *c, struct landings *l, const struct campaign_view *view,
+    const struct landing *found)
+{
+	char *down = site_set_name(c, l->down), *heirs = heirs_text(c, found);
+	const struct fleet_map *measured = map_book_find(c, l->down);
+	struct fleet_map *map = NULL;
+	struct store_landing row = { .id = l->next++,
+		.at_ms = wall_now_ms(),
+		.since_ms = l->since_ms,
+		.down = down,
+		.label = measured != NULL ? measured->label : "",
+		.experiment = measured != NULL ? measured->experiment : 0,
+		.campaign = view->id,
+		.displaced = found->displaced,
+		.seen = found->seen,
+		.agreed = found->agreed,
+		.remained = found->remained,
+		.several = found->several,
+		.weight_seen = found->weight_seen,
+		.weight_agreed = found->weight_agreed,
+		.distance = found->distance,
+		.heirs = heirs };
+
+	if (measured == NULL)
+		map = map_predict(c, l->down, NULL);
+	if (map != NULL)
+		row.label = map->label;
+	store_put_landing(c->env.store, &row);
+	note(c, &row);
+	fleet_map_free(map);
+	free(down);
+	free(heirs);
+}
+
+static void
+compare(struct controller *c, struct landings *l,
+    const struct campaign_view *view)
+{
+	double *weight = xcalloc(view->n, sizeof(*weight));
+	uint16_t *seen = seen_at(c, l, view);
+	uint16_t *told = predicted_for(c, l, view);
+	struct landing_input in = { .n = view->n,
+		.home = view->home,
+		.predicted = told,
+		.seen = seen,
+		.weight = weight,
+		.n_sites = c->n_sites,
+		.down = l->down };
+	struct landing found;
+
+	for (uint32_t i = 0; i < view->n; i++)
+		weight[i] = view->clients[i].weight;
+	landing_compare(&in, &found);
+	put(c, l, view, &found);
+	landing_fini(&found);
+	free(weight);
+	free(seen);
+	free(told);
+}
+
+void
+landings_on_tick(struct controller *c)
+{
+	struct landings *l = c->landings;
+	struct campaign_view view;
+
+	watch(c, l);
+	if (l->is_compared ||
+	    mono_diff_ms(mono_now(), l->since) <
+		c->conf->predict.landing_after_ms)
+		return;
+	l->is_compared = true;
+	if (site_set_size(c, l->down) < c->n_sites && campaign_view(c, &view))
+		compare(c, l, &view);
+}
+
+/* ---- for people ---- */
+
+/* The heirs are text in the store. */
+static void
+open_heirs(json_t *rows)
+{
+	json_t *row, *heirs;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		heirs =
+		    json_loads(json_string_value(json_object_get(row, "heirs")),
+			0, NULL);
+		json_object_set_new(row, "heirs",
+		    heirs != NULL ? heirs : json_array());
+	}
+}
+
+static void
+handle_landings(struct api_request *req, void *arg)
+{
+	static const int64_t limits[] = { 1, LIMIT_MAX };
+	struct controller *c = arg;
+	int64_t limit = LIMIT_DEFAULT;
+	struct err err;
+	json_t *rows = NULL;
+
+	if (api_param_i64(req, "limit", limits, &limit, &err) == 0)
+		rows = query_landings(c->env.query, (unsigned)limit, &err);
+	if (rows == NULL) {
+		api_reply_err(req, &err);
+		return;
+	}
+	open_heirs(rows);
+	api_reply_json(req, 200, json_pack("{s:o}", "landings", rows));
+}
+
+void
+fleet_serve_landings(struct controller *c, struct api_server *server)
+{
+	static const struct api_route routes[] = {
+		{ "GET", "/v1/landings", API_READ, handle_landings },
+		{ 0 },
+	};
+
+	api_server_add(server, routes, c);
+}

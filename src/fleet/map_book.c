@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fleet/map_book.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "core/heirs.h"
+#include "fleet/campaign.h"
+#include "fleet/experiment_state.h"
+#include "fleet/site_set.h"
+
+struct map_book {
+	struct fleet_map **maps;
+	size_t n, room;
+};
+
+void
+fleet_map_free(struct fleet_map *map)
+{
+	if (map == NULL)
+		return;
+	free(map->name);
+	free(map->down);
+	failover_map_fini(&map->counts);
+	free(map);
+}
+
+static struct fleet_map *
+map_new(const struct controller *c, const bool *down)
+{
+	struct fleet_map *map = xcalloc(1, sizeof(*map));
+
+	map->down = xcalloc(c->n_sites, sizeof(*map->down));
+	memcpy(map->down, down, c->n_sites * sizeof(*map->down));
+	map->name = site_set_name(c, down);
+	map->depth = site_set_size(c, down);
+	return map;
+}
+
+/* A map that was measured may still be one of what moves by itself. */
+static void
+judge_measured(struct fleet_map *map)
+{
+	const struct failover_map *m = &map->counts;
+	uint32_t clients = 0, unstable = 0;
+	double moved =
+	    m->null_both > 0 ? (double)m->null_moved / (double)m->null_both : 0;
+
+	for (size_t i = 0; i < m->n_origins; i++) {
+		clients += m->origins[i].all.clients;
+		unstable += m->origins[i].all.unstable;
+	}
+	if (clients > 0 && (double)unstable / clients > moved)
+		moved = (double)unstable / clients;
+	map->label =
+	    pack_label_name(moved > HEIRS_UNSTABLE_SHARE ? PACK_UNSTABLE
+							 : PACK_MEASURED);
+	map->labels[PACK_MEASURED] = 1;
+}
+
+/* ---- from the store ---- */
+
+static struct failover_origin *
+find_origin(struct failover_map *m, size_t site)
+{
+	for (size_t i = 0; i < m->n_origins; i++) {
+		if (m->origins[i].site == site)
+			return &m->origins[i];
+	}
+	return NULL;
+}
+
+static void
+share_put(struct failover_share *s, const struct failover_share *part)
+{
+	s->clients += part->clients;
+	s->unstable += part->unstable;
+	s->weight += part->weight;
+	s->square += part->square;
+}
+
+/* A heir that is no site of the fleet any more is as good as unknown. */
+static void
+take_heir(const struct controller *c, struct failover_map *m, const json_t *row)
+{
+	const char *site = "", *heir = "";
+	json_int_t family = 0, clients = 0, unstable = 0;
+	struct failover_share part = { 0 };
+	struct failover_origin *o;
+	size_t at;
+
+	(void)json_unpack_ex((json_t *)(uintptr_t)row, NULL, 0,
+	    "{s:s, s:s, s:I, s:I, s:I, s:F, s:F}", "site", &site, "heir", &heir,
+	    "family", &family, "clients", &clients, "unstable", &unstable,
+	    "weight", &part.weight, "square", &part.square);
+	part.clients = (uint32_t)clients;
+	part.unstable = (uint32_t)unstable;
+	o = find_origin(m, controller_find_site(c, site));
+	if (o == NULL)
+		return;
+	at = controller_find_site(c, heir);
+	share_put(&o->heirs[family == 4 ? 0 : 1]
+			   [at != NO_SITE ? at : c->n_sites],
+	    &part);
+	share_put(&o->all, &part);
+}
+
+static void
+take_row(struct fleet_map *map, const json_t *row)
+{
+	json_int_t id = 0, campaign = 0, ended = 0, asked = 0, clients = 0;
+	json_int_t answered = 0, others = 0, bystanders = 0, both = 0,
+		   moved = 0;
+
+	(void)json_unpack_ex((json_t *)(uintptr_t)row, NULL, 0,
+	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F}", "id",
+	    &id, "campaign", &campaign, "ended_ms", &ended, "asked", &asked,
+	    "clients", &clients, "answered", &answered, "others", &others,
+	    "bystanders", &bystanders, "null_both", &both, "null_moved", &moved,
+	    "null_tv", &map->counts.null_tv);
+	map->experiment = (uint32_t)id;
+	map->campaign = (uint32_t)campaign;
+	map->measured_ms = ended;
+	map->asked = (uint32_t)asked;
+	map->list_clients = (uint32_t)clients;
+	map->counts.answered = (uint32_t)answered;
+	map->counts.others = (uint32_t)others;
+	map->counts.bystanders = (uint32_t)bystanders;
+	map->counts.null_both = (uint32_t)both;
+	map->counts.null_moved = (uint32_t)moved;
+}
+
+/* NULL without err: a site of its set is not in the fleet any more. */
+static struct fleet_map *
+read_map(struct controller *c, const json_t *row, struct err *err)
+{
+	const char *site = json_string_value(json_object_get(row, "site"));
+	bool *down = xcalloc(c->n_sites, sizeof(*down));
+	struct failover_input nobody = { .n_sites = c->n_sites,
+		.withdrawn = down };
+	struct fleet_map *map = NULL;
+	json_t *heirs = NULL, *heir;
+	size_t i;
+
+	if (site_set_parse(c, site, down, NULL) == 0) {
+		heirs = query_heirs(c->env.query,
+		    (uint32_t)json_integer_value(json_object_get(row, "id")),
+		    err);
+	}
+	if (heirs != NULL) {
+		map = map_new(c, down);
+		failover_count(&nobody, &map->counts);
+		take_row(map, row);
+		json_array_foreach (heirs, i, heir)
+			take_heir(c, &map->counts, heir);
+		judge_measured(map);
+	}
+	json_decref(heirs);
+	free(down);
+	return map;
+}
+
+struct fleet_map *
+map_book_read(struct controller *c, uint32_t experiment, struct err *err)
+{
+	json_t *row = query_experiment(c->env.query, experiment, err);
+	const char *state = json_string_value(json_object_get(row, "state"));
+	struct fleet_map *map = NULL;
+
+	if (row == NULL)
+		return NULL;
+	if (state == NULL || strcmp(state, "done") != 0) {
+		err_set(err, ERR_REFUSED, "experiment %u: it gave no map",
+		    experiment);
+	} else {
+		err_set(err, ERR_GONE,
+		    "experiment %u: its sites are not in this fleet any more",
+		    experiment);
+		map = read_map(c, row, err);
+	}
+	json_decref(row);
+	return map;
+}
+
+/* ---- the book ---- */
+
+static bool
+is_same_set(const struct controller *c, const bool *a, const bool *b)
+{
+	return memcmp(a, b, c->n_sites * sizeof(*a)) == 0;
+}
+
+/* In the place of the one of the same set. */
+static void
+put(struct controller *c, struct map_book *book, struct fleet_map *map)
+{
+	for (size_t i = 0; i < book->n; i++) {
+		if (is_same_set(c, book->maps[i]->down, map->down)) {
+			fleet_map_free(book->maps[i]);
+			book->maps[i] = map;
+			return;
+		}
+	}
+	if (book->n == book->room) {
+		book->room = book->room > 0 ? 2 * book->room : 64;
+		book->maps = xreallocarray(book->maps, book->room,
+		    sizeof(struct fleet_map *));
+	}
+	book->maps[book->n++] = map;
+}
+
+struct map_book *
+map_book_load(struct controller *c, struct err *err)
+{
+	json_t *rows = query_newest_maps(c->env.query, err), *row;
+	struct map_book *book;
+	size_t i;
+
+	if (rows == NULL)
+		return NULL;
+	book = xcalloc(1, sizeof(*book));
+	json_array_foreach (rows, i, row) {
+		struct err why = { 0 };
+		struct fleet_map *map = read_map(c, row, &why);
+
+		if (map != NULL) {
+			put(c, book, map);
+		} else if (why.code != ERR_NONE) {
+			log_warnx("failover map: %s", why.msg);
+		}
+	}
+	json_decref(rows);
+	return book;
+}
+
+void
+map_book_free(struct map_book *book)
+{
+	if (book == NULL)
+		return;
+	for (size_t i = 0; i < book->n; i++)
+		fleet_map_free(book->maps[i]);
+	free(book->maps);
+	free(book);
+}
+
+void
+map_book_take(struct controller *c, const struct experiment *ex)
+{
+	struct fleet_map *map;
+	struct failover_input in = experiment_input(ex);
+
+	if (ex->state != EXPERIMENT_DONE)
+		return;
+	map = map_new(c, ex->withdrawn);
+	failover_count(&in, &map->counts);
+	map->experiment = ex->id;
+	map->campaign = ex->campaign;
+	map->measured_ms = ex->ended_ms;
+	map->asked = ex->clients.n;
+	map->list_clients = ex->clients.n_base;
+	judge_measured(map);
+	put(c, c->maps, map);
+}
+
+const struct fleet_map *
+map_book_find(const struct controller *c, const bool *down)
+{
+	for (size_t i = 0; i < c->maps->n; i++) {
+		if (is_same_set(c, c->maps->maps[i]->down, down))
+			return c->maps->maps[i];
+	}
+	return NULL;
+}
+
+const struct fleet_map **
+map_book_list(const struct controller *c, size_t depth, size_t *n)
+{
+	const struct fleet_map **list =
+	    xcalloc(c->maps->n, sizeof(struct fleet_map *));
+
+	*n = 0;
+	for (size_t i = 0; i < c->maps->n; i++) {
+		const struct fleet_map *map = c->maps->maps[i];
+
+		if (map->depth > 0 && (depth == 0 || map->depth == depth))
+			list[(*n)++] = map;
+	}
+	return list;
+}
+
+/* ---- of sets that were not measured ---- */
+
+static void
+fill_predicted(struct controller *c, const struct campaign_view *view,
+    struct fleet_map *map, const struct pack_set *set)
+{
+	uint16_t *after = xcalloc(view->n, sizeof(*after));
+	uint8_t *label = xcalloc(view->n, sizeof(*label));
+	double *weight = xcalloc(view->n, sizeof(*weight)), all = 0;
+	bool *is_ipv4 = xcalloc(view->n, sizeof(*is_ipv4));
+	struct failover_input in = { .n = view->n,
+		.before = view->home,
+		.after = after,
+		.weight = weight,
+		.is_ipv4 = is_ipv4,
+		.n_sites = c->n_sites,
+		.withdrawn = map->down };
+
+	pack_predict(view->pack, set, after, label);
+	for (uint32_t i = 0; i < view->n; i++) {
+		struct addr a;
+
+		memcpy(a.b, view->clients[i].addr, sizeof(a.b));
+		is_ipv4[i] = addr_is_ipv4(&a);
+		weight[i] = view->clients[i].weight;
+		after[i] = after[i] < c->n_sites ? (uint16_t)(after[i] + 1u)
+						 : OUTCOME_NONE;
+		if (!outcome_is_site(view->home[i], c->n_sites) ||
+		    !map->down[view->home[i] - 1u])
+			continue;
+		all += weight[i];
+		if (label[i] < PACK_LABEL_COUNT)
+			map->labels[label[i]] += weight[i];
+	}
+	for (int i = 0; i < PACK_LABEL_COUNT && all > 0; i++)
+		map->labels[i] /= all;
+	failover_count(&in, &map->counts);
+	free(after);
+	free(label);
+	free(weight);
+	free(is_ipv4);
+}
+
+struct fleet_map *
+map_predict(struct controller *c, const bool *down, struct err *err)
+{
+	static struct pack_heirs heirs; /* large */
+	struct pack_set set = { { 0 } };
+	struct campaign_view view;
+	struct fleet_map *map;
+
+	if (!campaign_view(c, &view)) {
+		err_set(err, ERR_GONE,
+		    "no experiment withdrew just these sites, and no campaign tells: see anycastctl help predict");
+		return NULL;
+	}
+	for (size_t i = 0; i < c->n_sites; i++) {
+		if (down[i])
+			pack_set_add(&set, i);
+	}
+	map = map_new(c, down);
+	map->campaign = view.id;
+	map->measured_ms = view.measured_ms;
+	map->asked = map->list_clients = view.n;
+	fill_predicted(c, &view, map, &set);
+	pack_heirs(view.pack, &set, PACK_NONE, &heirs);
+	map->label = pack_label_name(heirs.label);
+	return map;
+}

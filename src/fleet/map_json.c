@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A failover map as the API tells it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "core/heirs.h"
+#include "fleet/campaign.h"
+#include "fleet/map_book.h"
+
+/* Heirs' heirs are told of from this share on. */
+#define LEVEL_MIN_SHARE 0.01
+
+/* All families and origins, or one origin's, of one heir. */
+struct heir_sum {
+	size_t heir; /* n_sites: unknown */
+	uint32_t clients, family_clients[2];
+	double weight, family_weight[2];
+};
+
+struct heirs {
+	struct heir_sum *sums; /* n_sites + 1 */
+	uint32_t clients;
+	double weight, square;
+};
+
+static void
+add_origin(struct heirs *h, const struct failover_origin *o, size_t n_sites)
+{
+	for (size_t i = 0; i <= n_sites; i++) {
+		struct heir_sum *sum = &h->sums[i];
+
+		for (int f = 0; f < 2; f++) {
+			const struct failover_share *s = &o->heirs[f][i];
+
+			sum->clients += s->clients;
+			sum->weight += s->weight;
+			sum->family_clients[f] += s->clients;
+			sum->family_weight[f] += s->weight;
+		}
+	}
+	h->clients += o->all.clients;
+	h->weight += o->all.weight;
+	h->square += o->all.square;
+}
+
+static void
+heirs_init(struct heirs *h, size_t n_sites)
+{
+	*h = (struct heirs){ .sums = xcalloc(n_sites + 1, sizeof(*h->sums)) };
+	for (size_t i = 0; i <= n_sites; i++)
+		h->sums[i].heir = i;
+}
+
+/* By weight; unknown (the highest number) last. */
+static int
+by_weight(const void *a, const void *b)
+{
+	const struct heir_sum *x = a, *y = b;
+
+	if (x->weight != y->weight)
+		return x->weight < y->weight ? 1 : -1;
+	return (x->heir > y->heir) - (x->heir < y->heir);
+}
+
+static const struct conf_capacity *
+capacity_of(const struct controller *c, size_t site)
+{
+	for (size_t i = 0; i < c->conf->n_capacity; i++) {
+		if (c->conf->capacity[i].site == site)
+			return &c->conf->capacity[i];
+	}
+	return NULL;
+}
+
+/* The load that comes to the heir, if that of all sites of the set is known. */
+static bool
+load_moved(const struct controller *c, const struct fleet_map *map, size_t heir,
+    double *out)
+{
+	*out = 0;
+	for (size_t i = 0; i < map->counts.n_origins; i++) {
+		const struct failover_origin *o = &map->counts.origins[i];
+		const struct conf_capacity *cap = capacity_of(c, o->site);
+		double w = o->heirs[0][heir].weight + o->heirs[1][heir].weight;
+
+		if (cap == NULL || !cap->has_load)
+			return false;
+		if (o->all.weight > 0)
+			*out += cap->load * w / o->all.weight;
+	}
+	return true;
+}
+
+static void
+add_load(const struct controller *c, const struct fleet_map *map, size_t heir,
+    json_t *entry)
+{
+	const struct conf_capacity *cap = capacity_of(c, heir);
+	double moved;
+
+	if (cap == NULL)
+		return;
+	json_object_set_new(entry, "capacity",
+	    json_integer((json_int_t)cap->capacity));
+	if (!cap->has_load)
+		return;
+	json_object_set_new(entry, "load", json_real(cap->load));
+	if (load_moved(c, map, heir, &moved)) {
+		json_object_set_new(entry, "load_after",
+		    json_real(cap->load + moved));
+	}
+}
+
+static json_t *
+heir_json(const struct controller *c, const struct fleet_map *map,
+    const struct heirs *h, const struct heir_sum *sum)
+{
+	struct heirs_part part = { .weight = sum->weight,
+		.all = h->weight,
+		.all_square = h->square,
+		.noise = map->counts.null_tv };
+	double low, high;
+
+	heirs_interval(&part, &low, &high);
+	return json_pack("{s:o, s:I, s:f, s:f, s:f, s:f, s:f, s:{s:{s:I, s:f}, "
+			 "s:{s:I, s:f}}}",
+	    "heir",
+	    sum->heir < c->n_sites ? json_string(c->sites[sum->heir].name)
+				   : json_null(),
+	    "clients", (json_int_t)sum->clients, "weight", sum->weight,
+	    "clients_share",
+	    h->clients > 0 ? (double)sum->clients / h->clients : 0.0,
+	    "weight_share", h->weight > 0 ? sum->weight / h->weight : 0.0,
+	    "low", low, "high", high, "families", "4", "clients",
+	    (json_int_t)sum->family_clients[0], "weight", sum->family_weight[0],
+	    "6", "clients", (json_int_t)sum->family_clients[1], "weight",
+	    sum->family_weight[1]);
+}
+
+/* Steals nothing; h->sums is put in order. */
+static json_t *
+heirs_json(const struct controller *c, const struct fleet_map *map,
+    struct heirs *h, bool has_loads)
+{
+	json_t *list = json_array();
+
+	qsort(h->sums, c->n_sites, sizeof(*h->sums), by_weight);
+	for (size_t i = 0; i <= c->n_sites; i++) {
+		json_t *entry;
+
+		if (h->sums[i].clients == 0 && i < c->n_sites)
+			continue;
+		entry = heir_json(c, map, h, &h->sums[i]);
+		if (has_loads && i < c->n_sites)
+			add_load(c, map, h->sums[i].heir, entry);
+		json_array_append_new(list, entry);
+	}
+	return list;
+}
+
+static json_t *
+origins_json(const struct controller *c, const struct fleet_map *map)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < map->counts.n_origins; i++) {
+		const struct failover_origin *o = &map->counts.origins[i];
+		struct heirs h;
+
+		heirs_init(&h, c->n_sites);
+		add_origin(&h, o, c->n_sites);
+		json_array_append_new(list,
+		    json_pack("{s:s, s:I, s:f, s:I, s:o}", "site",
+			c->sites[o->site].name, "clients",
+			(json_int_t)o->all.clients, "weight", o->all.weight,
+			"unstable", (json_int_t)o->all.unstable, "heirs",
+			heirs_json(c, map, &h, false)));
+		free(h.sums);
+	}
+	return list;
+}
+
+static json_t *
+labels_json(const struct fleet_map *map)
+{
+	json_t *obj = json_object();
+
+	for (int i = 0; i < PACK_LABEL_COUNT; i++) {
+		if (map->labels[i] > 0) {
+			json_object_set_new(obj,
+			    pack_label_name((enum pack_label)i),
+			    json_real(map->labels[i]));
+		}
+	}
+	return obj;
+}
+
+static json_t *
+down_json(const struct controller *c, const bool *down)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		if (down[i]) {
+			json_array_append_new(list,
+			    json_string(c->sites[i].name));
+		}
+	}
+	return list;
+}
+
+/* ---- the second level ---- */
+
+/* Where the clients of `site` that go to heir when it is down go when heir is
+ * down too. */
+static json_t *
+next_heirs(struct controller *c, const struct campaign_view *view, size_t site,
+    size_t heir, const uint16_t *first)
+{
+	struct pack_set both = { { 0 } };
+	uint16_t *after = xcalloc(view->n, sizeof(*after));
+	struct fleet_map none = { .counts = { 0 } };
+	struct heirs h;
+	json_t *list;
+
+	pack_set_add(&both, site);
+	pack_set_add(&both, heir);
+	pack_predict(view->pack, &both, after, NULL);
+	heirs_init(&h, c->n_sites);
+	for (uint32_t i = 0; i < view->n; i++) {
+		double w = view->clients[i].weight;
+		struct heir_sum *sum;
+		struct addr a;
+
+		if (view->home[i] != site + 1 || first[i] != heir)
+			continue;
+		memcpy(a.b, view->clients[i].addr, sizeof(a.b));
+		sum = &h.sums[after[i] < c->n_sites ? after[i] : c->n_sites];
+		sum->clients++;
+		sum->weight += w;
+		sum->family_clients[addr_is_ipv4(&a) ? 0 : 1]++;
+		sum->family_weight[addr_is_ipv4(&a) ? 0 : 1] += w;
+		h.clients++;
+		h.weight += w;
+		h.square += w * w;
+	}
+	list = heirs_json(c, &none, &h, false);
+	free(h.sums);
+	free(after);
+	return list;
+}
+
+static void
+add_next_heirs(struct controller *c, const struct fleet_map *map, json_t *heirs)
+{
+	size_t site = map->counts.origins[0].site, i;
+	struct pack_set one = { { 0 } };
+	struct campaign_view view;
+	uint16_t *first;
+	json_t *entry;
+
+	if (!campaign_view(c, &view))
+		return;
+	first = xcalloc(view.n, sizeof(*first));
+	pack_set_add(&one, site);
+	pack_predict(view.pack, &one, first, NULL);
+	json_array_foreach (heirs, i, entry) {
+		const char *name =
+		    json_string_value(json_object_get(entry, "heir"));
+		double share =
+		    json_real_value(json_object_get(entry, "weight_share"));
+
+		if (name == NULL || share < LEVEL_MIN_SHARE || c->n_sites < 3)
+			continue;
+		json_object_set_new(entry, "heirs",
+		    next_heirs(c, &view, site, controller_find_site(c, name),
+			first));
+	}
+	free(first);
+}
+
+json_t *
+fleet_map_json(struct controller *c, const struct fleet_map *map, int levels)
+{
+	const struct failover_map *m = &map->counts;
+	int64_t age_ms = wall_now_ms() - map->measured_ms;
+	struct heirs h;
+	json_t *heirs;
+
+	heirs_init(&h, c->n_sites);
+	for (size_t i = 0; i < m->n_origins; i++)
+		add_origin(&h, &m->origins[i], c->n_sites);
+	heirs = heirs_json(c, map, &h, true);
+	if (levels > 1 && m->n_origins == 1)
+		add_next_heirs(c, map, heirs);
+	free(h.sums);
+	return json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:i, s:s, s:o, s:I, "
+			 "s:f, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:f, "
+			 "s:{s:I, s:I, s:f}}",
+	    "site", map->name, "down", down_json(c, map->down), "experiment",
+	    (json_int_t)map->experiment, "campaign", (json_int_t)map->campaign,
+	    "measured_ms", (json_int_t)map->measured_ms, "age_ms",
+	    (json_int_t)(age_ms > 0 ? age_ms : 0), "depth", (int)map->depth,
+	    "label", map->label, "labels", labels_json(map), "clients",
+	    (json_int_t)h.clients, "weight", h.weight, "heirs", heirs,
+	    "origins", origins_json(c, map), "bystanders",
+	    (json_int_t)m->bystanders, "others", (json_int_t)m->others,
+	    "answered", (json_int_t)m->answered, "asked",
+	    (json_int_t)map->asked, "list_clients",
+	    (json_int_t)map->list_clients, "noise_floor",
+	    m->null_both > 0 ? (double)m->null_moved / m->null_both : 0.0,
+	    "null", "both", (json_int_t)m->null_both, "moved",
+	    (json_int_t)m->null_moved, "tv", m->null_tv);
+}

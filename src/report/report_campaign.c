@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Campaigns: how far, how long yet; and how maps changed over time. */
+#include "report/report.h"
+
+#include <string.h>
+
+#include "base/mono.h"
+#include "report/job.h"
+#include "report/text.h"
+
+static void
+put_share(FILE *out, const char *label, double share)
+{
+	char text[TEXT_NUMBER_BYTES];
+
+	fprintf(out, "  %-22s %s\n", label, text_share(share, text));
+}
+
+static void
+put_state(struct report_job *job, const json_t *campaign)
+{
+	struct fields *f = &job->f;
+	const char *state = fields_text(f, campaign, "state");
+	const char *reason = fields_text_or(f, campaign, "reason", "");
+	const char *waiting = fields_text_or(f, campaign, "waiting", "");
+
+	fprintf(job->out, "campaign %lld, depth %lld: ",
+	    (long long)fields_count(f, campaign, "id"),
+	    (long long)fields_count(f, campaign, "depth"));
+	table_put_ink(job->out, report_state_ink(state), job->style->color,
+	    state);
+	if (reason[0] != '\0') {
+		fputs(": ", job->out);
+		text_put(job->out, reason);
+	}
+	fputc('\n', job->out);
+	if (waiting[0] != '\0') {
+		fputs("  waits: ", job->out);
+		text_put(job->out, waiting);
+		fputc('\n', job->out);
+	}
+}
+
+static void
+put_progress(struct report_job *job, const json_t *campaign)
+{
+	struct fields *f = &job->f;
+	long long made = (long long)fields_count(f, campaign, "made");
+	long long left = (long long)fields_count(f, campaign, "estimate");
+	int64_t left_ms = fields_count(f, campaign, "left_ms");
+	double holdout = fields_real_or(f, campaign, "holdout", -1);
+	char age[TEXT_NUMBER_BYTES], wall[WALL_TEXT_BYTES];
+
+	fprintf(job->out, "  started %s, over %lld clients\n",
+	    wall_format(fields_wall_ms(f, campaign, "created_ms"), wall),
+	    (long long)fields_count(f, campaign, "clients"));
+	fprintf(job->out,
+	    "  experiments            %lld made, %lld failed, about %lld to come",
+	    made, (long long)fields_count(f, campaign, "failed"), left);
+	if (left > 0)
+		fprintf(job->out, " (%s)", text_age(left_ms, age));
+	fprintf(job->out, "\n  phase                  ");
+	text_put(job->out, fields_text(f, campaign, "phase"));
+	fputc('\n', job->out);
+	put_share(job->out, "certified so far",
+	    fields_real(f, campaign, "certified"));
+	if (holdout >= 0)
+		put_share(job->out, "hold-outs as predicted", holdout);
+}
+
+static void
+campaign_body(struct report_job *job, const json_t *doc)
+{
+	const json_t *campaign = fields_object_opt(&job->f, doc, "campaign");
+
+	if (campaign == NULL) {
+		fputs("no campaign\n", job->out);
+		return;
+	}
+	put_state(job, campaign);
+	put_progress(job, campaign);
+}
+
+int
+report_campaign(const json_t *doc, const struct report_style *style, FILE *out,
+    struct err *err)
+{
+	return report_run(campaign_body, doc, style, out, err);
+}
+
+static void
+plan_body(struct report_job *job, const json_t *doc)
+{
+	struct fields *f = &job->f;
+	const json_t *plan = fields_object(f, doc, "plan");
+	char each[TEXT_NUMBER_BYTES], pace[TEXT_NUMBER_BYTES];
+	char all[TEXT_NUMBER_BYTES];
+
+	fprintf(job->out,
+	    "a campaign of depth %lld over %lld sites and %lld clients\n",
+	    (long long)fields_count(f, plan, "depth"),
+	    (long long)fields_count(f, plan, "sites"),
+	    (long long)fields_count(f, plan, "clients"));
+	fprintf(job->out,
+	    "  about %lld experiments of %s each, %s between two: %s in all\n",
+	    (long long)fields_count(f, plan, "experiments"),
+	    text_age(fields_count(f, plan, "each_ms"), each),
+	    text_age(fields_count(f, plan, "pace_ms"), pace),
+	    text_age(fields_count(f, plan, "time_ms"), all));
+}
+
+int
+report_campaign_plan(const json_t *doc, const struct report_style *style,
+    FILE *out, struct err *err)
+{
+	return report_run(plan_body, doc, style, out, err);
+}
+
+/* ---- how maps changed ---- */
+
+static void
+put_moves(struct report_job *job, const json_t *heirs)
+{
+	static const struct table_column columns[] = {
+		{ "HEIR", false },
+		{ "BEFORE", true },
+		{ "NOW", true },
+	};
+	struct table *t =
+	    table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	const json_t *obj;
+	size_t i;
+
+	json_array_foreach (heirs, i, obj) {
+		char before[TEXT_NUMBER_BYTES], now[TEXT_NUMBER_BYTES];
+
+		table_add(t, TABLE_PLAIN, "%s",
+		    fields_text_or(&job->f, obj, "heir", "unknown"));
+		table_add(t, TABLE_PLAIN, "%s",
+		    text_share(fields_real(&job->f, obj, "before"), before));
+		table_add(t, TABLE_PLAIN, "%s",
+		    text_share(fields_real(&job->f, obj, "now"), now));
+	}
+	table_print(t, "  ", job->style->color, job->out);
+	table_free(t);
+}
+
+static void
+put_diff(struct report_job *job, const json_t *diff)
+{
+	struct fields *f = &job->f;
+	bool changed = json_is_true(json_object_get(diff, "changed"));
+	char wall[WALL_TEXT_BYTES], distance[TEXT_NUMBER_BYTES];
+	char noise[TEXT_NUMBER_BYTES];
+
+	text_put(job->out, fields_text(f, diff, "site"));
+	fprintf(job->out, ": %s, distance %s, noise %s",
+	    changed ? "changed" : "as before",
+	    text_share(fields_real(f, diff, "distance"), distance),
+	    text_share(fields_real(f, diff, "noise"), noise));
+	fprintf(job->out, "; experiment %lld of %s",
+	    (long long)fields_count(f, diff, "before"),
+	    wall_format(fields_wall_ms(f, diff, "before_ms"), wall));
+	fprintf(job->out, " and %lld of %s\n",
+	    (long long)fields_count(f, diff, "now"),
+	    wall_format(fields_wall_ms(f, diff, "now_ms"), wall));
+	if (changed)
+		put_moves(job, fields_array(f, diff, "heirs"));
+}
+
+static void
+diff_body(struct report_job *job, const json_t *doc)
+{
+	const json_t *diffs = fields_array(&job->f, doc, "diffs"), *diff;
+	size_t i;
+
+	if (json_array_size(diffs) == 0) {
+		fputs("no set of sites was measured twice\n", job->out);
+		return;
+	}
+	json_array_foreach (diffs, i, diff)
+		put_diff(job, diff);
+}
+
+int
+report_diff(const json_t *doc, const struct report_style *style, FILE *out,
+    struct err *err)
+{
+	return report_run(diff_body, doc, style, out, err);
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Experiments over sets, their pace, and whole campaigns over a made-up world:
+ * who loses his site goes to the next one that is left. */
+#include "feeds/feed_wire.h"
+#include "fleet_house.h"
+#include "test.h"
+
+#define RUN_MAX_MS 30000
+
+static void
+ring(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
+{
+	(void)at;
+	at = client % SITES;
+	while (h->agents[at].is_withdrawn)
+		at = (at + 1) % SITES;
+	fake_reply(h, at, job, client, 0);
+}
+
+/* Turns until the last answer of path has text in it. */
+static void
+run_until(struct house *h, const char *path, const char *text)
+{
+	struct mono end = mono_add_ms(mono_now(), RUN_MAX_MS);
+
+	while (mono_before(mono_now(), end)) {
+		assert_int_equal(get(h, path), 200);
+		if (strstr(h->body, text) != NULL)
+			return;
+		fakes_turn(h);
+	}
+	fail_msg("never %s: %s", text, h->body);
+}
+
+static void
+check_share(struct house *h, const char *down, const char *heir, double want)
+{
+	char *path = xasprintf("/v1/failover?down=%s", down);
+	json_t *doc, *entry;
+	double share = 0;
+	size_t i;
+
+	assert_int_equal(get(h, path), 200);
+	doc = answer_json(h);
+	json_array_foreach (json_object_get(json_array_get(json_object_get(doc,
+							       "maps"),
+						0),
+				"heirs"),
+	    i, entry) {
+		const char *name =
+		    json_string_value(json_object_get(entry, "heir"));
+
+		if (name != NULL && strcmp(name, heir) == 0) {
+			share = json_real_value(json_object_get(entry,
+			    "clients_share"));
+		}
+	}
+	if (share != want)
+		fail_msg("%s: %s: %g: %s", down, heir, share, h->body);
+	json_decref(doc);
+	free(path);
+}
+
+static void
+test_set_of_two(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = ring;
+	house_get_ready(h);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"wlg,akl\"}"),
+	    200);
+	/* In the fleet's order, whatever was asked for. */
+	assert_answer_has(h, "\"site\":\"akl,wlg\"");
+	run_until(h, "/v1/experiments/1", "\"state\":\"settle\"");
+	assert_true(h->agents[0].is_withdrawn && h->agents[2].is_withdrawn);
+	assert_false(h->agents[1].is_withdrawn);
+	run_until(h, "/v1/experiments/1", "\"state\":\"done\"");
+	check_share(h, "akl,wlg", "chc", 1);
+	assert_answer_has(h, "\"label\":\"measured\"");
+	assert_answer_has(h, "\"clients\":8");
+	assert_int_equal(get(h, "/v1/failover?down=akl"), 404);
+	assert_int_equal(get(h, "/v1/failover?down=akl,chc,wlg"), 400);
+	assert_int_equal(get(h, "/v1/failover?down=xyz"), 404);
+	assert_int_equal(get(h, "/v1/failover?depth=2"), 200);
+	assert_answer_has(h, "\"down\":[\"akl\",\"wlg\"]");
+	/* What was measured is known after a restart. */
+	house_restart_controller(h);
+	check_share(h, "wlg,akl", "chc", 1);
+}
+
+static void
+test_pace(void **state)
+{
+	struct house *h = *state;
+
+	h->fleet.predict.pace_ms = 1500;
+	h->twist = ring;
+	house_get_ready(h);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 200);
+	run_until(h, "/v1/experiments/1", "\"state\":\"done\"");
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
+	assert_answer_has(h, "fleet.predict.pace");
+	/* Nor does a restart forget it. */
+	house_restart_controller(h);
+	fakes_turn(h);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
+	assert_answer_has(h, "fleet.predict.pace");
+	WAIT_FOR(h->lp,
+	    post(h, "/v1/experiments", "{\"site\":\"chc\"}") == 200);
+}
+
+static void
+start_campaign(struct house *h, const char *body)
+{
+	assert_int_equal(post(h, "/v1/campaign", body), 200);
+	assert_answer_has(h, "\"state\":\"running\"");
+}
+
+static void
+check_ring(struct house *h)
+{
+	check_share(h, "akl", "chc", 1);
+	check_share(h, "chc", "wlg", 1);
+	check_share(h, "wlg", "akl", 1);
+	check_share(h, "akl,chc", "wlg", 1);
+	check_share(h, "chc,wlg", "akl", 1);
+	check_share(h, "akl,wlg", "chc", 1);
+}
+
+static void
+test_campaign_measures_all(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = ring;
+	house_get_ready(h);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":4}"), 400);
+	assert_int_equal(post(h, "/v1/campaign/pause", ""), 409);
+	assert_int_equal(post(h, "/v1/campaign/burst", ""), 404);
+	start_campaign(h, "{\"depth\":2}");
+	assert_int_equal(post(h, "/v1/campaign", "{}"), 409);
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	check_ring(h);
+	assert_int_equal(get(h, "/v1/outcomes?down=akl"), 200);
+	assert_answer_has(h, "203.0.113.1,akl,chc,");
+	assert_answer_has(h, "203.0.113.2,chc,chc,");
+	/* And once more: what it measures is compared with this. */
+	start_campaign(h, "{\"depth\":1}");
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	assert_int_equal(get(h, "/v1/failover/diff"), 200);
+	assert_answer_has(h, "\"changed\":false");
+}
+
+/* Killed at any time it goes on from what is on disk. */
+static void
+test_campaign_outlives_restarts(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = ring;
+	house_get_ready(h);
+	start_campaign(h, "{\"depth\":2}");
+	for (int turns = 1; turns < 40; turns += 3) {
+		for (int i = 0; i < turns; i++)
+			fakes_turn(h);
+		house_restart_controller(h);
+	}
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	assert_answer_has(h, "\"id\":1,");
+	check_ring(h);
+	/* Also when it is over. */
+	house_restart_controller(h);
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	run_until(h, "/v1/failover?down=akl,chc", "\"heir\":\"wlg\"");
+}
+
+static void
+test_abort_restores(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = ring;
+	house_get_ready(h);
+	start_campaign(h, "{}");
+	run_until(h, "/v1/status", "\"state\":\"settle\"");
+	assert_int_equal(post(h, "/v1/campaign/abort", ""), 200);
+	assert_answer_has(h, "\"state\":\"aborted\"");
+	fakes_turn(h);
+	fakes_turn(h);
+	for (size_t i = 0; i < SITES; i++)
+		assert_false(h->agents[i].is_withdrawn);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "\"state\":\"failed\"");
+}
+
+/* The sweeper of wlg dies in every experiment. */
+static void
+test_campaign_pauses_when_nothing_works(void **state)
+{
+	struct house *h = *state;
+	struct mono end = mono_add_ms(mono_now(), RUN_MAX_MS);
+
+	h->twist = ring;
+	house_get_ready(h);
+	start_campaign(h, "{}");
+	while (mono_before(mono_now(), end)) {
+		h->agents[2].starts++;
+		fakes_turn(h);
+		assert_int_equal(get(h, "/v1/status"), 200);
+		if (strstr(h->body, "\"state\":\"paused\"") != NULL)
+			break;
+	}
+	assert_int_equal(get(h, "/v1/campaign"), 200);
+	assert_answer_has(h, "\"state\":\"paused\"");
+	assert_answer_has(h, "the prober of wlg was restarted");
+	assert_int_equal(post(h, "/v1/campaign/resume", ""), 200);
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+}
+
+/* Sites come and go with the configuration: its numbers would lie. */
+static void
+test_campaign_ends_when_the_fleet_changes(void **state)
+{
+	struct house *h = *state;
+	char *first = h->names[0];
+
+	h->twist = ring;
+	house_get_ready(h);
+	start_campaign(h, "{}");
+	fakes_turn(h);
+	h->names[0] = h->names[1];
+	h->names[1] = first;
+	house_restart_controller(h);
+	assert_int_equal(get(h, "/v1/campaign"), 200);
+	assert_answer_has(h, "\"state\":\"failed\"");
+	assert_answer_has(h, "sites have changed");
+	h->names[1] = h->names[0];
+	h->names[0] = first;
+}
+
+/* Nobody saw where users went: said, not guessed. */
+static void
+test_withdrawal_without_feeds(void **state)
+{
+	struct house *h = *state;
+
+	h->fleet.predict.landing_after_ms = 50;
+	h->twist = ring;
+	house_get_ready(h);
+	start_campaign(h, "{}");
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	assert_int_equal(get(h, "/v1/landings"), 200);
+	assert_string_equal(h->body, "{\"landings\":[]}");
+	h->agents[1].is_drained = true;
+	run_until(h, "/v1/landings", "\"down\":\"chc\"");
+	assert_answer_has(h, "\"displaced\":4");
+	assert_answer_has(h, "\"seen\":0");
+	run_until(h, "/v1/events?after=-1&limit=5", "no displaced client");
+}
+
+/* A feed's list of a site: these clients, sorted, seen just now. */
+static void
+report_seen(struct house *h, const char *site, const char *const addrs[],
+    uint32_t n, int64_t last_seen)
+{
+	struct client c[4] = { 0 };
+	uint8_t *buf = xcalloc(1, FEED_PART_BYTES_MAX);
+	struct feed_part part = {
+		.serial = 1, .total = n, .half_life_ms = 86400000
+	};
+	char *path = xasprintf("/v1/sites/%s/clients", site);
+	size_t len;
+
+	for (uint32_t i = 0; i < n; i++) {
+		assert_int_equal(addr_parse(addrs[i], &c[i].addr, NULL), 0);
+		c[i].weight = 1;
+		c[i].last_seen = last_seen;
+	}
+	len = feed_part_encode(&part, c, buf);
+	assert_int_equal(ask_bytes(h, path, buf, len), 204);
+	free(path);
+	free(buf);
+}
+
+/* chc's four clients: two come to wlg, as predicted, one to akl, and one is seen
+ * at both.  What was seen before the withdrawal says nothing. */
+static void
+test_withdrawal_with_feeds(void **state)
+{
+	static const char *const at_wlg[] = { "203.0.113.2", "2001:db8:1::8",
+		"2001:db8:1::b" };
+	static const char *const at_akl[] = { "203.0.113.5", "2001:db8:1::b" };
+	static const char *const before[] = { "203.0.113.2", "203.0.113.5" };
+	struct house *h = *state;
+	int64_t now = wall_now_ms() / 1000;
+
+	h->fleet.predict.landing_after_ms = 50;
+	h->twist = ring;
+	house_get_ready(h);
+	start_campaign(h, "{}");
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	report_seen(h, "wlg", at_wlg, 3, now + 60);
+	report_seen(h, "akl", at_akl, 2, now + 60);
+	report_seen(h, "chc", before, 2, now - 60);
+	h->agents[1].is_drained = true;
+	run_until(h, "/v1/landings", "\"down\":\"chc\"");
+	assert_answer_has(h, "\"displaced\":4,\"seen\":3,\"agreed\":2");
+	assert_answer_has(h, "\"remained\":0,\"several\":1");
+	assert_answer_has(h, "\"weight_seen\":12.0,\"weight_agreed\":11.0");
+	assert_answer_has(h, "\"heir\":\"wlg\",\"predicted\":1.0");
+	/* One withdrawal, one comparison; another set is another one. */
+	h->agents[2].is_drained = true;
+	run_until(h, "/v1/landings", "\"down\":\"chc,wlg\"");
+	h->agents[1].is_drained = h->agents[2].is_drained = false;
+	for (int i = 0; i < 5; i++)
+		fakes_turn(h);
+	assert_int_equal(get(h, "/v1/landings?limit=1"), 200);
+	assert_answer_has(h, "\"id\":2,");
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		WITH_HOUSE(test_set_of_two),
+		WITH_HOUSE(test_pace),
+		WITH_HOUSE(test_campaign_measures_all),
+		WITH_HOUSE(test_campaign_outlives_restarts),
+		WITH_HOUSE(test_abort_restores),
+		WITH_HOUSE(test_campaign_pauses_when_nothing_works),
+		WITH_HOUSE(test_campaign_ends_when_the_fleet_changes),
+		WITH_HOUSE(test_withdrawal_without_feeds),
+		WITH_HOUSE(test_withdrawal_with_feeds),
+	};
+
+	return house_main(tests, TEST_COUNT(tests));
+}
