@@ -137,6 +137,11 @@ node-image: all
 	$(Q)+deb=$$(contrib/debian/build build/deb) && base=$$(tests/lab/containerlab/base "$$deb" build/containerlab) && \
 	    tests/lab/lab engine tests/lab/containerlab/image "$$base" "$$deb"
 
+# The fault table: FAULTS="bird disk ..." for some of its rows.
+test-faults: deps
+	$(Q)+$(MAKE) --no-print-directory all
+	$(Q)tests/run-faults $(B) $(FAULTS)
+
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/lab/demo $(B)
@@ -218,6 +223,7 @@ help:
 	@echo 'make            build anycastd and anycastctl into $(B)'
 	@echo 'make demo       the whole loop in a lab of real BIRDs; no root'
 	@echo 'make test       unit tests and lab scenarios'
+	@echo 'make test-faults  the fault table: what is broken, and what became of it'
 	@echo 'make test-containerlab  the lab scenarios under containerlab, as root'
 	@echo 'make node-image the containers'\'' image, for labs under containerlab'
 	@echo 'make test-maps  maps of 16 sites and 500,000 addresses, and whether they come true'
@@ -228,7 +234,7 @@ help:
 	@echo 'make lint format-check format install clean'
 
 .DELETE_ON_ERROR:
-.PHONY: all check deps test test-containerlab node-image demo test-maps bench bench-reaction bench-sweep bench-pack bench-store fuzz format format-check lint install deb clean help \
+.PHONY: all check deps test test-faults test-containerlab node-image demo test-maps bench bench-reaction bench-sweep bench-pack bench-store fuzz format format-check lint install deb clean help \
 	unit-programs fuzz-programs FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

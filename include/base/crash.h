@@ -5,8 +5,10 @@
  * crash -- points at which a test lets the process die, as by kill -9:
  *
  *	ANYCASTD_CRASH_AT=bird-configured:2 anycastd ...	the second time
+ *	ANYCASTD_STOP_AT=bird-configured anycastd ...		stops, once,
+ *								until SIGCONT
  *
- * Without that variable they do nothing.
+ * Without these variables they do nothing.
  */
 
 void crash_point(const char *name);

@@ -53,4 +53,7 @@ json_t *agent_guards_counts_json(const struct agent_guards *g);
 void agent_guards_add_prefix(const struct agent_guards *g,
     const struct agent_prefix *p, json_t *obj);
 
+/* May a change of BIRD's routes undo what was done to its protocols by hand? */
+bool agent_guards_may_overrule_hands(const struct agent_guards *g);
+
 #endif /* SITE_AGENT_GUARDS_H */

@@ -14,6 +14,7 @@ static const char *const names[GUARD_COUNT] = {
 	[GUARD_STALE] = "stale",
 	[GUARD_DAMPING] = "damping",
 	[GUARD_ROOM] = "room",
+	[GUARD_BY_HAND] = "by_hand",
 };
 
 const char *
@@ -38,7 +39,8 @@ guard_find(const char *name, enum guard *out)
 const char *
 guard_all_names(void)
 {
-	return "freeze min_sites min_capacity budget brake stale damping room";
+	return "freeze min_sites min_capacity budget brake stale damping room "
+	       "by_hand";
 }
 
 /* ---- permits ---- */

@@ -420,10 +420,19 @@ collect_prefixes(struct agent *a)
 	qsort(a->prefixes, n, sizeof(*a->prefixes), agent_prefix_compare);
 }
 
+static bool
+may_overrule(void *arg)
+{
+	const struct agent *a = arg;
+
+	return a->guards != NULL && agent_guards_may_overrule_hands(a->guards);
+}
+
 static void
 start_reconcile(struct agent *a)
 {
-	const struct reconcile_ops ops = { .on_real = on_real,
+	const struct reconcile_ops ops = { .may_overrule = may_overrule,
+		.on_real = on_real,
 		.on_notice = on_notice,
 		.on_converged = on_converged,
 		.arg = a };

@@ -328,6 +328,27 @@ add_damping(const struct agent_guards *g, json_t *list)
 	add_guard(list, GUARD_DAMPING, "holds", why);
 }
 
+/* Somebody disabled or enabled a protocol: bird/byhand.h. */
+static void
+add_by_hand(const struct agent_guards *g, json_t *list)
+{
+	struct reconcile_bird bird;
+
+	reconcile_get_bird(g->a->reconcile, &bird);
+	if (bird.by_hand[0] == '\0')
+		return;
+	add_guard(list, GUARD_BY_HAND,
+	    agent_guards_may_overrule_hands(g) ? "overridden" : "holds",
+	    bird.by_hand);
+}
+
+bool
+agent_guards_may_overrule_hands(const struct agent_guards *g)
+{
+	return g->a->conf->bird.overrule_hands ||
+	    is_overridden(g, GUARD_BY_HAND);
+}
+
 json_t *
 agent_guards_json(const struct agent_guards *g)
 {
@@ -335,6 +356,7 @@ agent_guards_json(const struct agent_guards *g)
 	char why[160];
 
 	add_freeze(g, list);
+	add_by_hand(g, list);
 	if (g->brake.is_engaged) {
 		explain_brake(g, why, sizeof(why));
 		add_guard(list, GUARD_BRAKE, brake_holds(g) ? "holds" : "alarm",

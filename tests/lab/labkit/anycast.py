@@ -79,6 +79,7 @@ class Fleet:
         self.procs: dict[str, Proc] = {}
         self.has_controller = controller
         self.configs: dict[str, str] = {}  # node: configuration, where it is not the topology's
+        self.env: dict[str, dict[str, str]] = {}  # node: environment of its daemon, on top of the node's
 
     # -- life --------------------------------------------------------------
 
@@ -91,7 +92,7 @@ class Fleet:
     def start(self, node: Node) -> Proc:
         """Starts the node's daemon, with the configuration of the topology unless configure() gave another."""
         config = self.configs.get(node.name, CONFIG)
-        proc = node.start("anycastd", [str(self.build / "anycastd"), "-c", config])
+        proc = node.start("anycastd", [str(self.build / "anycastd"), "-c", config], self.env.get(node.name))
         self.procs[node.name] = proc
         return proc
 
