@@ -47,7 +47,7 @@ struct sweep_hops {
 	struct block_hop *blocks;
 	struct gateway gateways[GATEWAYS_MAX];
 	uint8_t n_gateways;
-	uint8_t buf[8192];
+	_Alignas(struct nlmsghdr) uint8_t buf[8192];
 };
 
 struct sweep_hops *

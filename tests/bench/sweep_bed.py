@@ -36,6 +36,9 @@ HOME = {4: "10.99.0.1", 6: "2001:db8:99::1"}
 AWAY = {4: "10.99.1.1", 6: "2001:db8:98::1"}
 # fping gives up at 65,535 probes in flight; adding hosts to liboping takes time that grows with their square.
 FPING_MAX, LIBOPING_MAX = 60000, 5000
+# A pace that somebody would really use; so few targets, so that it does not take long.
+PACED_PPS, PACED_TARGETS = 20000, 1 << 16
+UNLIMITED_PPS = 10000000
 SCAN_LIMIT_S = 60
 SAMPLE_S = 0.005
 
@@ -184,7 +187,12 @@ class Bed:
         self.build, self.targets, self.macs = build, targets, macs
         self.samples: list[dict[str, Any]] = []
         self.scratch = Path(tempfile.mkdtemp())
-        self.bits = {4: 32 - (targets - 1).bit_length(), 6: 128 - (targets - 1).bit_length()}
+
+    def plan(self, kind: str) -> tuple[int, int]:
+        """How many targets, and how fast."""
+        if kind == "paced":
+            return min(PACED_TARGETS, self.targets), PACED_PPS
+        return self.targets, UNLIMITED_PPS
 
     def note(self, who: str, family: int, kind: str, done: Scan, asked: int, captured: int, **more: Any) -> None:
         if done.packets < asked * 0.99:
@@ -200,26 +208,30 @@ class Bed:
     def ours(self, engine: str, family: int, kind: str) -> None:
         where = "cap" if kind == "elsewhere" else "src"
         first = DEAD[family] if kind == "unanswered" else LIVE[family]
+        n, pps = self.plan(kind)
         argv = [str(self.build / "bench" / "sweep_pass"), "/run/netns/src", f"/run/netns/{where}", engine]
-        done = scan([*argv, SOURCE[family], PREFIX[family], first, str(self.targets), "10000000"], None)
+        done = scan([*argv, SOURCE[family], PREFIX[family], first, str(n), str(pps)], None)
         said = json.loads(done.out)
-        self.note(engine, family, kind, done, self.targets, said["captured"], said=said)
+        self.note(engine, family, kind, done, n, said["captured"], said=said)
 
     def zmap(self, first: str, kind: str) -> None:
         out = self.scratch / "zmap"
-        options = f"-M icmp_echoscan -r 0 -i s0 -S {SOURCE[4]} -b /dev/null -c 1 -q -O csv --output-fields=saddr"
-        target = f"{first}/{self.bits[4]}"
+        n, pps = self.plan(kind)
+        pace = 0 if pps == UNLIMITED_PPS else pps
+        options = f"-M icmp_echoscan -r {pace} -i s0 -S {SOURCE[4]} -b /dev/null -c 1 -q -O csv --output-fields=saddr"
+        target = f"{first}/{32 - (n - 1).bit_length()}"
         done = scan(["zmap", *options.split(), "-G", self.macs["d0"], "-o", str(out), target])
         captured = len(set(out.read_text(encoding="ascii").splitlines()) - {"saddr"})
-        self.note("zmap", 4, kind, done, self.targets, captured)
+        self.note("zmap", 4, kind, done, n, captured)
 
-    def masscan(self, family: int, first: str, kind: str) -> None:
+    def masscan(self, first: str, kind: str) -> None:
         out = self.scratch / "masscan"
-        options = f"--ping --rate 10000000 -e s0 --adapter-ip {SOURCE[family]} --wait 1 --router-mac {self.macs['d0']}"
-        done = scan(["masscan", f"{first}/{self.bits[family]}", *options.split(), "-oL", str(out)])
+        n, pps = self.plan(kind)
+        options = f"--ping --rate {pps} -e s0 --adapter-ip {SOURCE[4]} --wait 1 --router-mac {self.macs['d0']}"
+        done = scan(["masscan", f"{first}/{32 - (n - 1).bit_length()}", *options.split(), "-oL", str(out)])
         text = out.read_text(encoding="ascii") if out.exists() else ""
         captured = len({line.split()[3] for line in text.splitlines() if line.startswith("open")})
-        self.note("masscan", family, kind, done, self.targets, captured)
+        self.note("masscan", 4, kind, done, n, captured)
 
     def fping(self, family: int) -> None:
         hosts = self.scratch / f"hosts{family}"
@@ -244,19 +256,19 @@ class Bed:
             self.fping(family)
             self.ours("raw", family, "answered")
             self.liboping(family)
-            self.masscan_or_not(family)
+            if family == 4:
+                self.masscan(LIVE[4], "answered")
             self.ours("packet", family, "unanswered")
             if family == 4:
                 self.zmap(LIVE[4], "answered")
-                self.masscan(4, DEAD[4], "unanswered")
+                self.masscan(DEAD[4], "unanswered")
                 self.zmap(DEAD[4], "unanswered")
+                self.masscan(LIVE[4], "paced")
+                self.zmap(LIVE[4], "paced")
+            self.ours("packet", family, "paced")
             replies_to(AWAY)
             self.ours("packet", family, "elsewhere")
             self.ours("raw", family, "elsewhere")
-
-    def masscan_or_not(self, family: int) -> None:
-        if family == 4:
-            self.masscan(4, LIVE[4], "answered")
 
 
 def addresses(family: int, n: int) -> list[str]:
