@@ -8,8 +8,10 @@ contestants scan the same addresses in turn.  How fast one is, is counted where 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import random
 import resource
 import signal
 import socket
@@ -207,12 +209,16 @@ class Bed:
 
     def ours(self, engine: str, family: int, kind: str) -> None:
         where = "cap" if kind == "elsewhere" else "src"
+        if kind == "elsewhere":
+            replies_to(AWAY)
         first = DEAD[family] if kind == "unanswered" else LIVE[family]
         n, pps = self.plan(kind)
         argv = [str(self.build / "bench" / "sweep_pass"), "/run/netns/src", f"/run/netns/{where}", engine]
         done = scan([*argv, SOURCE[family], PREFIX[family], first, str(n), str(pps)], None)
         said = json.loads(done.out)
         self.note(engine, family, kind, done, n, said["captured"], said=said)
+        if kind == "elsewhere":
+            replies_to(HOME)
 
     def zmap(self, first: str, kind: str) -> None:
         out = self.scratch / "zmap"
@@ -249,27 +255,23 @@ class Bed:
         said = json.loads(done.out)
         self.note("liboping", family, "answered", done, n, said["answered"], cpu_us=said["send_cpu_us"], said=said)
 
-    def round(self) -> None:
+    def round(self, number: int) -> None:
+        """All scans once, in another order each time: nobody is always the one after the heaviest."""
+        scans: list[Callable[[], None]] = [
+            lambda: self.masscan(LIVE[4], "answered"),
+            lambda: self.masscan(DEAD[4], "unanswered"),
+            lambda: self.masscan(LIVE[4], "paced"),
+            lambda: self.zmap(LIVE[4], "answered"),
+            lambda: self.zmap(DEAD[4], "unanswered"),
+            lambda: self.zmap(LIVE[4], "paced"),
+        ]
         for family in FAMILIES:
-            replies_to(HOME)
-            self.ours("packet", family, "answered")
-            self.fping(family)
-            self.ours("raw", family, "answered")
-            self.liboping(family)
-            if family == 4:
-                self.masscan(LIVE[4], "answered")
-            self.ours("packet", family, "unanswered")
-            if family == 4:
-                self.zmap(LIVE[4], "answered")
-                self.masscan(DEAD[4], "unanswered")
-                self.zmap(DEAD[4], "unanswered")
-                self.masscan(LIVE[4], "paced")
-                self.zmap(LIVE[4], "paced")
-            self.ours("packet", family, "paced")
-            replies_to(AWAY)
-            self.ours("packet", family, "elsewhere")
-            self.ours("raw", family, "elsewhere")
-
+            scans += [functools.partial(self.fping, family), functools.partial(self.liboping, family)]
+            for kind in ("answered", "unanswered", "paced", "elsewhere"):
+                scans += [functools.partial(self.ours, engine, family, kind) for engine in ("packet", "raw")]
+        random.Random(number).shuffle(scans)
+        for one in scans:
+            one()
 
 def addresses(family: int, n: int) -> list[str]:
     kind = {4: socket.AF_INET, 6: socket.AF_INET6}[family]
@@ -292,10 +294,11 @@ def trickle() -> int:
 def main() -> None:
     build, rounds, targets, out = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
     bed = Bed(build, targets, make_bed())
+    replies_to(HOME)
     trickle()
     for number in range(1, rounds + 1):
         print(f"round {number} of {rounds}, load {os.getloadavg()[0]:.2f}", flush=True)
-        bed.round()
+        bed.round(number)
     out.write_text(json.dumps(bed.samples), encoding="ascii")
 
 
