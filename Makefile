@@ -145,6 +145,9 @@ test-faults: deps
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/lab/demo $(B)
+demo-world: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/lab/demo $(B) world
 
 bench: bench-reaction bench-sweep bench-pack bench-store
 bench-reaction: all
@@ -222,6 +225,7 @@ clean:
 help:
 	@echo 'make            build anycastd and anycastctl into $(B)'
 	@echo 'make demo       the whole loop in a lab of real BIRDs; no root'
+	@echo 'make demo-world twelve sites, drained one after the other, and a report (HTML)'
 	@echo 'make test       unit tests and lab scenarios'
 	@echo 'make test-faults  the fault table: what is broken, and what became of it'
 	@echo 'make test-containerlab  the lab scenarios under containerlab, as root'
@@ -234,7 +238,7 @@ help:
 	@echo 'make lint format-check format install clean'
 
 .DELETE_ON_ERROR:
-.PHONY: all check deps test test-faults test-containerlab node-image demo test-maps bench bench-reaction bench-sweep bench-pack bench-store fuzz format format-check lint install deb clean help \
+.PHONY: all check deps test test-faults test-containerlab node-image demo demo-world test-maps bench bench-reaction bench-sweep bench-pack bench-store fuzz format format-check lint install deb clean help \
 	unit-programs fuzz-programs FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)

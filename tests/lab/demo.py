@@ -19,12 +19,12 @@ WEB4, WEB6 = PREFIXES["web"]
 TEST4, TEST6 = PREFIXES["test"]
 
 
-def addresses(lab: Lab) -> list[str]:
-    """Real addresses that answer pings: thousands of each client AS's IPv4 /16 and of its IPv6 /48."""
+def addresses(lab: Lab, smallest_as: int = SMALLEST_AS, step: int = STEP) -> list[str]:
+    """Real addresses that answer pings, of each client AS's IPv4 /16 and of its IPv6 /48: step more in each than before."""
     out = []
     for node in lab.nodes_with(role="client"):
         n = int(node.name[1:])
-        count = SMALLEST_AS + STEP * n
+        count = smallest_as + step * n
         out += [f"10.{100 + n}.{1 + i // 250}.{i % 250 + 1}" for i in range(count)]
         out += [str(ip_address(f"2001:db8:c0{n:02d}:{i // 8:x}::{i % 8 + 1:x}")) for i in range(count)]
     return out
@@ -93,12 +93,15 @@ def drain(lab: Lab, fleet: Fleet, listed: list[str]) -> dict[str, str | None]:
     lab.wait(lambda: SITE not in {*lab.truth(WEB4).values(), *lab.truth(WEB6).values()}, 10, "drained")
     lab.wait_converged()
     say("\n== Where does each client land now?  Measured from the service prefix, at every site.")
-    v4 = [a for a in listed if "." in a]
-    v6 = [a for a in listed if ":" in a]
-    rate = 15000
-    return lab.ping_all(lab.nodes["akl"], "192.0.2.9", v4, rate_pps=rate) | lab.ping_all(
-        lab.nodes["akl"], "2001:db8:53::9", v6, rate_pps=rate
-    )
+    return land(lab, listed)
+
+
+def land(lab: Lab, listed: list[str]) -> dict[str, str | None]:
+    """Where each address's replies to a service prefix land now."""
+    landing: dict[str, str | None] = {}
+    for mark, source in ((".", "192.0.2.9"), (":", "2001:db8:53::9")):
+        landing |= lab.ping_all(lab.nodes["akl"], source, [a for a in listed if mark in a], rate_pps=15000)
+    return landing
 
 
 def compare(predicted: dict[str, tuple[str, str]], landing: dict[str, str | None]) -> bool:

@@ -17,7 +17,7 @@ from .node import HOLDER_NAME, SEARCH_PATH, LabError
 @dataclass
 class RunningLab:
     name: str
-    namespace: str  # of its processes: tells apart two labs of the same name
+    namespace: str  # of its processes, or of what started its containers: tells apart two labs of the same name
     holders: dict[str, int] = field(default_factory=dict)  # node -> pid, as seen from here
 
 
@@ -29,9 +29,16 @@ def running_labs() -> list[RunningLab]:
             title = Path("/proc", entry, "cmdline").read_bytes().split(b"\0")[0].decode() if entry.isdecimal() else ""
             if title.startswith(f"{HOLDER_NAME}:"):
                 _, name, node = title.split(":")
-                namespace = os.readlink(f"/proc/{entry}/ns/pid")
+                namespace = os.readlink(f"/proc/{_namespace_keeper(entry)}/ns/pid")
                 labs.setdefault(namespace, RunningLab(name, namespace)).holders[node] = int(entry)
     return sorted(labs.values(), key=lambda lab: min(lab.holders.values()))
+
+
+def _namespace_keeper(entry: str) -> str:
+    """The holder itself, or the parent of one that is process 1 of a container of its own."""
+    status = dict(line.split(":\t", 1) for line in Path("/proc", entry, "status").read_text().splitlines())
+    numbers = status["NSpid"].split()
+    return status["PPid"] if numbers[-1] == "1" and len(numbers) > 1 else entry
 
 
 def find_holder(node: str) -> int:

@@ -52,7 +52,7 @@ def _link_line(topology: Topology, link: LinkSpec) -> str:
     looks = []
     if "controller" in (one.labels.get("role"), other.labels.get("role")):
         looks.append("style=dotted, weight=0.1")
-    elif one.labels.get("role") == other.labels.get("role"):  # neighbours of one rank: peers
+    elif one.labels.get("role") == other.labels.get("role"):  # the carriers among themselves
         looks.append("style=bold")
     if link.delay_ms:
         looks.append(f'label="{link.delay_ms:g} ms"')

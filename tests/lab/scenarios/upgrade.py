@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 from pathlib import Path
 
@@ -17,17 +16,23 @@ from labkit.services import start_all_health
 EVERY = [prefix for pair in PREFIXES.values() for prefix in pair]
 
 
-def other_build(fleet: Fleet, folder: Path) -> tuple[Path, str]:
-    """The programs once more, with another version in them: as different as a next version may be without a change."""
+NEXT = Path("/run/next")
+
+
+def other_build(fleet: Fleet, nodes: list[Node]) -> tuple[Path, str]:
+    """The programs once more, in every node, with another version in them: as different as a next version may be without
+    a change."""
     version = fleet.ctl(fleet.mgmt, "version").stdout.split()[-1]
     other = version[:-1] + ("1" if version[-1] != "1" else "2")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("anycastd", "anycastctl"):
-        data = (fleet.build / name).read_bytes()
-        assert version.encode() in data
-        (folder / name).write_bytes(data.replace(version.encode() + b"\0", other.encode() + b"\0"))
-        shutil.copymode(fleet.build / name, folder / name)
-    return folder, other
+    for node in nodes:
+        node.path(str(NEXT)).mkdir()
+        for name in ("anycastd", "anycastctl"):
+            data = node.path(str(fleet.build / name)).read_bytes()
+            assert version.encode() in data
+            program = node.path(str(NEXT / name))
+            program.write_bytes(data.replace(version.encode() + b"\0", other.encode() + b"\0"))
+            program.chmod(0o755)
+    return NEXT, other
 
 
 def works(fleet: Fleet, node: Node) -> bool:
@@ -73,7 +78,7 @@ def run(lab: Lab) -> None:
     with lab.check("kill -9 of every daemon: no update anywhere"):
         round_of(signal.SIGKILL)
     with lab.check("upgrade of every daemon: no update anywhere, and the new version runs"):
-        fleet.build, version = other_build(fleet, lab.out.resolve() / "next")
+        fleet.build, version = other_build(fleet, nodes)
         round_of(signal.SIGTERM)
         assert fleet.get(fleet.sites[0], "/v1/status")["version"] == version
     with lab.check("a service whose health stays unknown keeps its routes, and an event tells so"):
