@@ -150,6 +150,7 @@ demo-world: deps
 	$(Q)tests/lab/demo $(B) world
 
 bench: bench-reaction bench-sweep bench-pack bench-store
+bench: bench-reaction bench-sweep bench-pack bench-clients
 bench-reaction: all
 	$(Q)contrib/install-deps build test bench
 	$(Q)tests/bench/reaction $(B)
@@ -173,6 +174,9 @@ bench-store: all
 test-maps: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/lab/maps $(B)
+# What recent clients cost: no network, 20 s.
+bench-clients: $(B)/bench/feed_rate
+	$(Q)tests/bench/clients $(B)
 
 # FUZZ_SECONDS of each fuzzer, from the seeds in tests/fuzz/corpus.
 FUZZ_SECONDS ?= 10
@@ -238,7 +242,7 @@ help:
 	@echo 'make lint format-check format install clean'
 
 .DELETE_ON_ERROR:
-.PHONY: all check deps test test-faults test-containerlab node-image demo demo-world test-maps bench bench-reaction bench-sweep bench-pack bench-store fuzz format format-check lint install deb clean help \
+.PHONY: all check deps test test-faults test-containerlab node-image demo demo-world test-maps bench bench-reaction bench-sweep bench-pack bench-store bench-clients fuzz format format-check lint install deb clean help \
 	unit-programs fuzz-programs FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)
