@@ -149,8 +149,7 @@ demo-world: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/lab/demo $(B) world
 
-bench: bench-reaction bench-sweep bench-pack bench-store
-bench: bench-reaction bench-sweep bench-pack bench-clients
+bench: bench-reaction bench-sweep bench-pack bench-store bench-clients
 bench-reaction: all
 	$(Q)contrib/install-deps build test bench
 	$(Q)tests/bench/reaction $(B)
@@ -174,6 +173,7 @@ bench-store: all
 test-maps: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/lab/maps $(B)
+
 # What recent clients cost: no network, 20 s.
 bench-clients: $(B)/bench/feed_rate
 	$(Q)tests/bench/clients $(B)
