@@ -77,6 +77,7 @@ struct pack {
 
 	/* Derived from the log by pack_infer; stale after pack_add. */
 	bool is_inferred;
+	unsigned deepest;          /* rank that is being inferred */
 	size_t as_of;              /* only log[0 ... as_of) was looked at */
 	struct pack_mask learn;    /* kept, not held out */
 	struct pack_mask baseline; /* of learn: nothing withdrawn */
@@ -139,6 +140,10 @@ bool pack_trigger_find(const struct pack *p, const struct pack_mask *moved,
 
 /* pack_infer over the first n experiments only. */
 void pack_infer_as_of(struct pack *p, size_t n);
+
+/* Is something withdrawn, besides the ranks before d, that moves the client? */
+bool pack_is_tainted(const struct pack_result *r, unsigned d,
+    const struct pack_set *withdrawn);
 
 /* How often a prediction with a label is wrong; for intervals and progress. */
 extern const double pack_wrong_share[PACK_LABEL_COUNT];

@@ -12,20 +12,19 @@
 #include "core/pack_state.h"
 
 #define BASELINES 2u
-#define SEEDS 16u
-#define SEEDS_FEW 10u
-#define SEEDS_FEW_SITES 100u
+#define SEEDS 8u
 #define SEED_SHARE 0.35
 #define NAIVE_SITES_MAX 40u /* level 1 one by one up to so many sites */
 #define REPACK_GAIN_MIN 0.015
-#define CONFIRM_GAIN_MIN 0.002
+#define CONFIRM_GAIN_MIN 0.004
 #define CONFIRM_OPEN_MIN 0.01
 #define ALONE_OPEN_MIN 0.02
 #define STALE_BATCHES 3u
-#define STALE_SHRINK 0.97
+#define STALE_SHRINK 0.9
 #define ALONE_MAX 4u
 #define HOLDOUTS 6u
-#define HOLDOUT_PERMILLE 60u
+#define HOLDOUT_PERMILLE 40u
+#define HEIR_SHARE_MIN 0.01F
 
 /* Distinguishes the streams of random numbers. */
 enum { STREAM_SEED = 1000, STREAM_HOLDOUT = 2000 };
@@ -123,7 +122,7 @@ random_set(const struct pack *p, struct pack_rng *rng, unsigned cap)
 static size_t
 plan_seeds(const struct pack *p, struct pack_plan *out, size_t max)
 {
-	unsigned want = p->conf.n_sites < SEEDS_FEW_SITES ? SEEDS_FEW : SEEDS;
+	unsigned want = SEEDS;
 	unsigned have = made(p, PACK_SEED), cap;
 	size_t n = 0;
 
@@ -227,30 +226,52 @@ plan_alone(struct pack *p, struct pack_plan *out, size_t max)
 	return n;
 }
 
-/* A site with clients, and its heirs down to the depth, drawn by their shares:
- * what fails together. */
+/* One of the heirs of s that matter, each as likely as another; n_sites: it has
+ * none. */
+static size_t
+heir_draw(const struct pack *p, struct pack_rng *rng, size_t s)
+{
+	size_t n = p->conf.n_sites, found = n, seen = 0;
+
+	for (size_t x = 0; x < n; x++) {
+		if (p->next[s * n + x] < HEIR_SHARE_MIN)
+			continue;
+		seen++;
+		if (pack_rng_next(rng) % seen == 0)
+			found = x;
+	}
+	return found;
+}
+
+/* A site and, down to the depth, an heir: what a map is asked for. */
 static void
-cluster_add(const struct pack *p, struct pack_rng *rng, struct pack_set *set)
+cluster_add(const struct pack *p, struct pack_rng *rng, size_t s,
+    struct pack_set *set)
 {
 	size_t n = p->conf.n_sites;
-	size_t s = pack_rng_next(rng) % n;
 
-	for (unsigned d = 0; d < p->conf.depth; d++) {
-		double at = pack_rng_unit(rng);
-		size_t x = 0;
-
+	for (unsigned d = 0; d < p->conf.depth && s < n; d++) {
 		if (pack_set_has(&p->conf.keep, s) ||
 		    pack_set_count(set) + 1 >= n)
 			return;
 		pack_set_add(set, s);
-		for (; x < n; x++) {
-			at -= (double)p->next[s * n + x];
-			if (at < 0)
-				break;
-		}
-		if (x == n)
-			return;
-		s = x;
+		s = heir_draw(p, rng, s);
+	}
+}
+
+/* All sites in an order of chance, so that hold-outs begin with different ones.
+ */
+static void
+sites_shuffle(const struct pack *p, uint16_t *order)
+{
+	struct pack_rng rng;
+
+	pack_rng_init(&rng, p->conf.seed, STREAM_HOLDOUT);
+	for (size_t s = 0; s < p->conf.n_sites; s++) {
+		size_t k = pack_rng_next(&rng) % (s + 1);
+
+		order[s] = order[k];
+		order[k] = (uint16_t)s;
 	}
 }
 
@@ -259,18 +280,23 @@ plan_holdouts(const struct pack *p, struct pack_plan *out, size_t max)
 {
 	unsigned have = made(p, PACK_HOLDOUT);
 	unsigned want = cap_of(p, HOLDOUT_PERMILLE);
+	unsigned clusters = (want + p->conf.depth - 1) / p->conf.depth;
+	uint16_t order[PACK_SITES_MAX] = { 0 };
 	size_t n = 0;
 
+	sites_shuffle(p, order);
 	for (unsigned k = have; k < HOLDOUTS && n < max; k++, n++) {
 		struct pack_rng rng;
 
-		pack_rng_init(&rng, p->conf.seed,
-		    STREAM_HOLDOUT + p->n_log + n);
+		pack_rng_init(&rng, p->conf.seed, STREAM_HOLDOUT + 1 + k);
 		out[n] = (struct pack_plan){ .purpose = PACK_HOLDOUT };
-		for (unsigned tries = 0; tries < 4 * want + 16 &&
-		     pack_set_count(&out[n].withdrawn) < want;
-		     tries++)
-			cluster_add(p, &rng, &out[n].withdrawn);
+		for (unsigned c = 0; c < clusters; c++) {
+			size_t at = k * clusters + c;
+
+			while (at >= p->conf.n_sites)
+				at -= p->conf.n_sites;
+			cluster_add(p, &rng, order[at], &out[n].withdrawn);
+		}
 		if (pack_set_count(&out[n].withdrawn) == 0)
 			break;
 	}
@@ -330,11 +356,10 @@ static unsigned
 estimate_of(const struct pack *p)
 {
 	static const unsigned designed[PACK_DEPTH_MAX + 1] = { 0, 20, 60, 110 };
-	unsigned fixed = BASELINES + HOLDOUTS;
+	unsigned fixed = BASELINES + SEEDS + HOLDOUTS;
 	unsigned want = designed[p->conf.depth];
 	unsigned done = kept(p);
 
-	fixed += p->conf.n_sites < SEEDS_FEW_SITES ? SEEDS_FEW : SEEDS;
 	if (p->conf.n_sites <= NAIVE_SITES_MAX)
 		fixed += (unsigned)p->conf.n_sites;
 	/* Never less than a batch while it goes on. */

@@ -49,8 +49,10 @@ first_announcing(const struct pack_result *r, const struct pack_set *withdrawn,
 	*is_certified = true;
 	for (unsigned d = 0; d < r->n; d++) {
 		*is_certified &= r->label[d] == PACK_CERTIFIED;
-		if (!pack_set_has(withdrawn, r->site[d]))
-			return r->site[d];
+		if (pack_set_has(withdrawn, r->site[d]))
+			continue;
+		*is_certified &= !pack_is_tainted(r, d, withdrawn);
+		return r->site[d];
 	}
 	return PACK_NONE;
 }

@@ -20,6 +20,7 @@
 #define JITTER 0.1
 #define BARRED_SHARE 0.1
 #define GAIN_MIN 1e-9F
+#define TRIGGER_Q 0.8F
 /* Less of all answering weight is not worth an experiment of its own. */
 #define ALONE_WEIGHT_MIN 0.0004
 
@@ -68,8 +69,10 @@ lacking(const struct pack *p, const struct pack_result *r, bool with_disputed)
 			return d;
 		if (r->label[d] == PACK_CERTIFIED)
 			continue;
-		if (r->label[d] == PACK_CONTRADICTED && !with_disputed)
+		if (r->label[d] == PACK_UNSTABLE ||
+		    (r->label[d] == PACK_CONTRADICTED && !with_disputed)) {
 			return 0;
+		}
 		return d;
 	}
 	return 0;
@@ -117,6 +120,34 @@ next_normalize(struct demand *dm, uint16_t current)
 	}
 }
 
+static bool
+is_among(const uint16_t *sites, size_t n, uint16_t site)
+{
+	for (size_t k = 0; k < n; k++) {
+		if (sites[k] == site)
+			return true;
+	}
+	return false;
+}
+
+/* A set with a trigger of the client says nothing about it: the trigger is
+ * wanted out of it as if it were the answer. */
+static void
+triggers_add(const struct pack_result *r, struct demand *dm)
+{
+	for (unsigned k = 0; k < r->taint.n; k++) {
+		uint16_t site = r->taint.trigger[k].site;
+
+		if (is_among(dm->before, dm->n_before, site) ||
+		    is_among(dm->next, dm->n_next, site))
+			continue;
+		if (dm->n_next == ASKED_MAX)
+			dm->n_next--;
+		dm->next[dm->n_next] = site;
+		dm->q[dm->n_next++] = TRIGGER_Q;
+	}
+}
+
 /* Which sites may come next, and how likely. */
 static void
 demand_fill(const struct pack *p, size_t c, unsigned d, const uint16_t *u,
@@ -146,6 +177,7 @@ demand_fill(const struct pack *p, size_t c, unsigned d, const uint16_t *u,
 	}
 	if (dm->n_next > 0)
 		next_normalize(dm, current);
+	triggers_add(r, dm);
 }
 
 /* Weight per (first site, second site or itself) that lacks a rank. */

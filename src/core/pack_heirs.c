@@ -47,9 +47,9 @@ question_begin(struct question *q, const struct pack *p,
 	}
 }
 
-/* Is something withdrawn, besides the ranks before d, that moves the client? */
-static bool
-is_tainted(const struct pack_result *r, unsigned d, const struct pack_set *set)
+bool
+pack_is_tainted(const struct pack_result *r, unsigned d,
+    const struct pack_set *set)
 {
 	struct pack_set others = *set;
 
@@ -88,7 +88,7 @@ by_rank(const struct pack *p, const struct pack_set *set, size_t c,
 		if (r->label[j] < (uint8_t)*label)
 			*label = (enum pack_label)r->label[j];
 	}
-	if (*label == PACK_CERTIFIED && is_tainted(r, d, set))
+	if (*label == PACK_CERTIFIED && pack_is_tainted(r, d, set))
 		*label = PACK_GUESSED;
 	if (d > p->conf.depth && *label == PACK_CERTIFIED)
 		*label = PACK_COMPOSED;

@@ -32,6 +32,8 @@
  * that disagree it must be surer. */
 #define HOME_ODDS 1.0
 #define DISPUTE_ODDS 3.0
+/* Readings from small sets after which a dispute will not be settled. */
+#define SMALL_ENOUGH 5u
 /* A client is split between two routes if it is so often on the second. */
 #define SPLIT_SHARE_MIN 0.25F
 
@@ -402,6 +404,20 @@ evidence_find(const struct pack *p, struct pack_view *view,
 		pack_evidence(p, view, before, d, ev);
 }
 
+static enum pack_label
+label_of(const struct pack_evidence *ev)
+{
+	unsigned small = 0;
+
+	if (ev->rule != PACK_RULE_NONE)
+		return PACK_CERTIFIED;
+	if (!ev->is_contradicted)
+		return PACK_GUESSED;
+	for (size_t k = 0; k < ev->n; k++)
+		small += ev->candidate[k].n_small;
+	return small >= SMALL_ENOUGH ? PACK_UNSTABLE : PACK_CONTRADICTED;
+}
+
 /* Ranks of a client that does not flap. */
 static void
 ranks_steady(const struct pack *p, struct pack_view *view,
@@ -410,18 +426,13 @@ ranks_steady(const struct pack *p, struct pack_view *view,
 	struct pack_evidence ev;
 
 	view->taint = r->taint;
-	for (unsigned d = 1; d <= p->conf.depth + 1; d++) {
+	for (unsigned d = 1; d <= p->deepest; d++) {
 		evidence_find(p, view, r->site, d, &ev);
 		if (ev.n == 0)
 			break;
 		r->site[d] = ev.candidate[ev.best].site;
 		r->rule[d] = (uint8_t)ev.rule;
-		if (ev.rule != PACK_RULE_NONE) {
-			r->label[d] = PACK_CERTIFIED;
-		} else {
-			r->label[d] = ev.is_contradicted ? PACK_CONTRADICTED
-							 : PACK_GUESSED;
-		}
+		r->label[d] = (uint8_t)label_of(&ev);
 		r->n++;
 	}
 	r->taint = view->taint;
@@ -442,7 +453,7 @@ ranks_route(const struct pack *p, const uint16_t *u, uint16_t other,
 		    (struct pack_trigger){ other, PACK_NONE };
 		apart.taint.n = 1;
 	}
-	for (unsigned d = 1; d <= p->conf.depth + 1; d++) {
+	for (unsigned d = 1; d <= p->deepest; d++) {
 		if (is_before(route->site, d, other))
 			apart = both;
 		pack_evidence(p, &apart, route->site, d, &ev);
@@ -598,8 +609,11 @@ pack_infer_as_of(struct pack *p, size_t n)
 	memset(p->next, 0,
 	    p->conf.n_sites * p->conf.n_sites * sizeof(*p->next));
 	memset(p->candidates, 0, sizeof(p->candidates));
-	for (unsigned pass = 0; pass < INFER_PASSES; pass++)
-		infer_pass(p, block, p->next);
+	/* The first pass is for what is known of heirs, which is rank 1. */
+	p->deepest = 1;
+	infer_pass(p, block, p->next);
+	p->deepest = p->conf.depth + 1;
+	infer_pass(p, block, p->next);
 	free(block);
 }
 
