@@ -42,6 +42,17 @@ struct fleet_site {
 	/* {prefix: -1 permit given, else the revision that took it away} */
 	json_t *permits;
 	json_t *service_prefixes; /* of the status, by name */
+	json_t *last;             /* of the orders: see guards_last_json */
+	double capacity;          /* 0: not known */
+	/* Budget: when it last withdrew something, and how often by the count
+	 * of that boot. */
+	bool has_withdrawn;
+	struct mono withdrew;
+	char counted_boot[40];
+	json_int_t counted;
+	/* Brake: since when a service of it is sick; .us 0: none is. */
+	struct mono sick_since;
+	struct mono lost_since; /* .us 0: in contact */
 	LIST_HEAD(, order_waiter) waiters;
 	/* Replies: the last batch taken of this boot. */
 	char replies_boot[40];
@@ -53,6 +64,8 @@ struct campaign;
 struct landings;
 struct map_book;
 struct experiment;
+struct drain_request;
+struct fleet_guards;
 
 struct controller {
 	struct controller_env env;
@@ -61,6 +74,7 @@ struct controller {
 	size_t n_sites;
 	char *site_names;     /* all, blank between them */
 	json_t *guard_alarms; /* prefixes with an alarm, as keys */
+	struct fleet_guards *guards;
 	struct intent_book intents;
 	struct guard_acts guard_acts;
 	/* Many intents come at once: their site is published after the last. */
@@ -121,8 +135,40 @@ void guards_take_status(struct fleet_site *s);
 void guards_update(struct controller *c);
 /* The "permits" of a site's order document. */
 json_t *guards_permits_json(const struct controller *c, size_t site);
-/* -1 with err when draining the site would leave too few. */
-int guards_check_drain(const struct controller *c, size_t site,
+/* And its "last": prefixes that no other live site announces. */
+json_t *guards_last_json(const struct controller *c, size_t site);
+/* Does it hold a permit, as far as is known; do its newest orders give one? */
+bool guards_site_holds(const struct fleet_site *s);
+bool guards_site_is_granted(const struct fleet_site *s);
+/* An active override for the site, or for the fleet. */
+bool guards_is_overridden(const struct controller *c, const char *site,
+    enum guard g);
+/* -1 with err when a guard refuses the drain. */
+int guards_check_drain(struct controller *c, size_t site,
+    const struct drain_request *want, struct err *err);
+
+/* guard_budget.c: who may hold permits at all, see core/guard_budget.h */
+struct fleet_guards *fleet_guards_new(struct controller *c);
+void fleet_guards_free(struct fleet_guards *g);
+/* s->status was replaced: charges what it withdrew. */
+void fleet_guards_take_status(struct controller *c, struct fleet_site *s);
+/* Decides anew; barred[n_sites] is written. */
+void fleet_guards_step(struct controller *c, bool *barred);
+/* Does any guard need permits? */
+bool fleet_guards_use_permits(const struct controller *c);
+/* Both: -1 with err when a drain is refused. */
+int fleet_guards_check_brake(const struct controller *c, struct err *err);
+int fleet_guards_check_budget(const struct controller *c, size_t site,
+    struct err *err);
+/* The guards that act in the fleet: [{"guard", "state", "why"}]. */
+json_t *fleet_guards_json(const struct controller *c);
+
+/* guard_room.c: do the heirs have room, see core/room.h */
+struct room_text {
+	char text[160]; /* for people: what is known of the room */
+};
+/* -1 with err when an heir would be filled; else out->text says what is. */
+int fleet_room_check(struct controller *c, size_t site, struct room_text *out,
     struct err *err);
 
 /* outcomes_api.c: what each client did, from the store */

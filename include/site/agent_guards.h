@@ -8,6 +8,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
@@ -36,6 +37,9 @@ void agent_guards_fill(const struct agent_guards *g,
 void agent_guards_on_decision(struct agent_guards *g,
     const struct agent_prefix *p, const struct route_decision *before);
 
+/* After all decisions: into the store, what they changed. */
+void agent_guards_keep(struct agent_guards *g);
+
 /* Prefixes that nobody else announces, as the controller knows; is_known false:
  * it does not say. */
 void agent_guards_take_last(struct agent_guards *g, bool is_known,
@@ -49,6 +53,8 @@ int agent_guards_check_drain(const struct agent_guards *g,
 json_t *agent_guards_json(const struct agent_guards *g);
 /* How often each kept a route as it was: {"brake": 3, ...}. */
 json_t *agent_guards_counts_json(const struct agent_guards *g);
+/* Of service prefixes since the start: the fleet's budget counts them. */
+uint64_t agent_guards_withdrawals(const struct agent_guards *g);
 /* Into the object of a prefix. */
 void agent_guards_add_prefix(const struct agent_guards *g,
     const struct agent_prefix *p, json_t *obj);

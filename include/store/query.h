@@ -69,6 +69,9 @@ int64_t query_map_before(struct query *q, const char *site, uint32_t before,
  * 1 found, 0 none, -1 err. */
 int query_order(struct query *q, const char *site, uint64_t *revision,
     char **json, struct err *err);
+/* The same of what guards remember. */
+int query_state(struct query *q, const char *name, uint64_t *revision,
+    char **json, struct err *err);
 /* Highest revision over all sites, 0 if none; -1 with err. */
 int64_t query_max_revision(struct query *q, struct err *err);
 /* Highest experiment id, 0 if none; -1 with err. */

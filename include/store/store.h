@@ -92,6 +92,14 @@ void store_put_intent(struct store *s, const struct store_intent *in,
 int store_put_order(struct store *s, const char *site, uint64_t revision,
     const char *json, store_done_cb *on_durable, void *arg);
 
+/*
+ * What guards remember, as a document under a name; one whose revision is not
+ * higher than the stored one changes nothing (compare and swap).  -1: too long,
+ * nothing was taken.
+ */
+int store_put_state(struct store *s, const char *name, uint64_t revision,
+    const char *json);
+
 struct store_experiment {
 	uint32_t id;
 	/* Where the test prefix is withdrawn, comma between; "" a null run. */

@@ -36,6 +36,7 @@ enum store_msg {
 	STORE_MSG_REPLIES,
 	STORE_MSG_CAMPAIGN,
 	STORE_MSG_LANDING,
+	STORE_MSG_STATE, /* as an order: its name in place of the site */
 	/* store -> main */
 	STORE_MSG_ACK,  /* all rows up to this sequence are on disk */
 	STORE_MSG_ALARM /* text of the trouble; empty: it is over */

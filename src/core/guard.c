@@ -79,22 +79,35 @@ add(struct guard_floor *sum, const struct guard_site *s)
 	sum->capacity += s->capacity;
 }
 
-/* Enough anchors: all others may withdraw. */
+/*
+ * Enough anchors: those that are not needed may withdraw, and all others.  Who
+ * is barred remains one anyway.
+ */
 static void
 grant_all_but(const struct guard_site *sites, size_t n,
-    const struct guard_floor *floor, bool *permit)
+    const struct guard_floor *floor, const struct guard_floor *anchors,
+    bool *permit)
 {
-	struct guard_floor kept = { 0 };
+	struct guard_floor kept = *anchors;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct guard_site *s = &sites[i];
-		bool keeps = is_anchor(s) && !guard_is_enough(&kept, floor);
+		struct guard_floor without = { kept.sites - 1,
+			kept.capacity - s->capacity };
 
-		if (keeps)
-			add(&kept, s);
-		/* One that is out of reach cannot be told anything. */
-		permit[i] =
-		    s->is_live ? !keeps && !s->is_barred : s->is_granted;
+		if (!s->is_live) {
+			/* Out of reach: it cannot be told anything. */
+			permit[i] = s->is_granted;
+		} else if (s->is_barred) {
+			permit[i] = false;
+		} else if (!is_anchor(s)) {
+			permit[i] = true;
+		} else {
+			permit[i] = kept.sites > floor->sites &&
+			    guard_is_enough(&without, floor);
+			if (permit[i])
+				kept = without;
+		}
 	}
 }
 
@@ -142,7 +155,7 @@ guard_permits(const struct guard_site *sites, size_t n,
 	}
 	if (!guard_is_enough(&anchors, floor))
 		return fill_up(sites, n, floor, &anchors, permit);
-	grant_all_but(sites, n, floor, permit);
+	grant_all_but(sites, n, floor, &anchors, permit);
 	return GUARD_QUIET;
 }
 

@@ -209,6 +209,7 @@ handle_status(struct api_request *req, void *arg)
 	json_decref(s->status);
 	s->status = body;
 	guards_take_status(s);
+	fleet_guards_take_status(c, s);
 	take_intents(c, s, body);
 	guards_update(c);
 	if (c->experiment != NULL)

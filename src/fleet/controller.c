@@ -85,6 +85,7 @@ controller_publish(struct controller *c, size_t site)
 	char *text;
 
 	json_object_set_new(doc, "permits", guards_permits_json(c, site));
+	json_object_set_new(doc, "last", guards_last_json(c, site));
 	experiment_add_orders(c->experiment, site, doc);
 	if (!is_news(s->orders, doc)) {
 		json_decref(doc);
@@ -322,6 +323,7 @@ controller_new(const struct controller_env *env, struct err *err)
 		controller_free(c);
 		return NULL;
 	}
+	c->guards = fleet_guards_new(c);
 	controller_publish_all(c);
 	c->tick = loop_timer_new(env->lp, on_tick, c);
 	loop_timer_set(c->tick, TICK_MS);
@@ -345,12 +347,14 @@ controller_free(struct controller *c)
 			order_waiter_free(LIST_FIRST(&s->waiters));
 		json_decref(s->status);
 		json_decref(s->service_prefixes);
+		json_decref(s->last);
 		json_decref(s->orders);
 		json_decref(s->permits);
 	}
 	free(c->sites);
 	free(c->site_names);
 	json_decref(c->guard_alarms);
+	fleet_guards_free(c->guards);
 	loop_timer_free(c->tick);
 	intent_book_fini(&c->intents);
 	optouts_fini(&c->optouts);

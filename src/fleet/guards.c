@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/drain.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "core/guard.h"
@@ -57,6 +58,48 @@ holds_permit(const struct fleet_site *s, const char *name)
 	    s->taken_revision < s->first_revision;
 }
 
+bool
+guards_site_holds(const struct fleet_site *s)
+{
+	const char *name;
+	json_t *unused;
+
+	if (s->taken_revision < s->first_revision)
+		return true;
+	json_object_foreach (s->permits, name, unused) {
+		if (holds_permit(s, name))
+			return true;
+	}
+	return false;
+}
+
+bool
+guards_site_is_granted(const struct fleet_site *s)
+{
+	const char *name;
+	json_t *unused;
+
+	json_object_foreach (s->permits, name, unused) {
+		if (is_granted(s, name))
+			return true;
+	}
+	return false;
+}
+
+bool
+guards_is_overridden(const struct controller *c, const char *site, enum guard g)
+{
+	return intent_set_override(&c->intents.set, site, g) != NULL;
+}
+
+/* Nothing needs to be left for this site's sake. */
+static bool
+is_released(const struct controller *c, const struct fleet_site *s)
+{
+	return guards_is_overridden(c, s->name, GUARD_MIN_SITES) ||
+	    guards_is_overridden(c, s->name, GUARD_MIN_CAPACITY);
+}
+
 /* Announced, and to somebody. */
 static bool
 is_heard(const json_t *prefix)
@@ -67,9 +110,9 @@ is_heard(const json_t *prefix)
 	    !(json_is_integer(peers) && json_integer_value(peers) == 0);
 }
 
-/* What is known of every site, for one prefix. */
+/* What is known of every site, for one prefix. barred NULL: nobody is. */
 static struct guard_site *
-view_of(const struct controller *c, const char *name)
+view_of(const struct controller *c, const char *name, const bool *barred)
 {
 	struct guard_site *view = xcalloc(c->n_sites, sizeof(*view));
 
@@ -85,12 +128,14 @@ view_of(const struct controller *c, const char *name)
 		    intent_set_drain_over(&c->intents.set, &target) != NULL;
 
 		view[i].is_live = fleet_site_is_live(s);
-		view[i].announces = is_heard(p);
+		view[i].announces = is_heard(p) && !is_released(c, s);
 		view[i].is_well =
 		    !service_is_sick(s->status, text_of(p, "service")) &&
 		    !is_drained;
 		view[i].holds_permit = holds_permit(s, name);
 		view[i].is_granted = is_granted(s, name);
+		view[i].is_barred = barred != NULL && barred[i];
+		view[i].capacity = s->capacity;
 	}
 	return view;
 }
@@ -108,11 +153,34 @@ service_prefixes(const struct controller *c)
 	return names;
 }
 
+/* What must go on announcing this prefix. */
+static struct guard_floor
+floor_of(const struct controller *c, const char *name)
+{
+	const struct conf_guards *conf = &c->conf->guards;
+	struct guard_floor floor = { .sites = conf->min_sites,
+		.capacity = conf->min_capacity };
+	double all = 0;
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		if (json_object_get(c->sites[i].service_prefixes, name) != NULL)
+			all += c->sites[i].capacity;
+	}
+	if (conf->min_capacity_percent != 0)
+		floor.capacity = all * conf->min_capacity_percent / 100;
+	if (guards_is_overridden(c, INTENT_FLEET, GUARD_MIN_SITES))
+		floor.sites = 0;
+	if (guards_is_overridden(c, INTENT_FLEET, GUARD_MIN_CAPACITY))
+		floor.capacity = 0;
+	return floor;
+}
+
 static void
-note_alarm(struct controller *c, const char *name, enum guard_alarm alarm)
+note_alarm(struct controller *c, const char *name,
+    const struct guard_floor *floor, enum guard_alarm alarm)
 {
 	bool was = json_object_get(c->guard_alarms, name) != NULL;
-	char subject[PREFIX_TEXT_BYTES + 8], reason[96];
+	char subject[PREFIX_TEXT_BYTES + 8], reason[128];
 	struct store_event ev = { .kind = "guard",
 		.subject = subject,
 		.what = alarm == GUARD_QUIET ? "enough sites are well again"
@@ -121,16 +189,18 @@ note_alarm(struct controller *c, const char *name, enum guard_alarm alarm)
 
 	if (was == (alarm != GUARD_QUIET))
 		return;
-	if (alarm != GUARD_QUIET) {
-		json_object_set_new(c->guard_alarms, name, json_true());
-	} else {
-		(void)json_object_del(c->guard_alarms, name);
-	}
 	(void)snprintf(subject, sizeof(subject), "prefix/%.*s",
 	    PREFIX_TEXT_BYTES - 1, name);
 	(void)snprintf(reason, sizeof(reason),
-	    "min_sites: %u well sites must announce it",
-	    c->conf->guards.min_sites);
+	    floor->capacity > 0
+		? "min_sites: %u well sites must announce it, min_capacity: with a capacity of %.0f"
+		: "min_sites: %u well sites must announce it",
+	    floor->sites, floor->capacity);
+	if (alarm != GUARD_QUIET) {
+		json_object_set_new(c->guard_alarms, name, json_string(reason));
+	} else {
+		(void)json_object_del(c->guard_alarms, name);
+	}
 	controller_note(c, &ev);
 }
 
@@ -171,27 +241,56 @@ guards_take_status(struct fleet_site *s)
 	}
 }
 
+/* One prefix; changed[n_sites]: whose document says something else now. */
+static void
+update_prefix(struct controller *c, const char *name, const bool *barred,
+    bool *changed)
+{
+	struct guard_site *view = view_of(c, name, barred);
+	struct guard_floor floor = floor_of(c, name);
+	bool *permit = xcalloc(c->n_sites, sizeof(*permit));
+
+	note_alarm(c, name, &floor,
+	    guard_permits(view, c->n_sites, &floor, permit));
+	for (size_t i = 0; i < c->n_sites; i++) {
+		if (view[i].is_live && !view[i].is_barred &&
+		    is_released(c, &c->sites[i]))
+			permit[i] = true;
+		changed[i] |= set_permit(c, i, name, permit[i]);
+	}
+	free(permit);
+	free(view);
+}
+
+/* What the order documents say of the last announcers. */
+static void
+update_last(struct controller *c, bool *changed)
+{
+	for (size_t i = 0; i < c->n_sites; i++) {
+		struct fleet_site *s = &c->sites[i];
+		json_t *last = guards_last_json(c, i);
+
+		changed[i] |= !json_equal(last, s->last);
+		json_decref(s->last);
+		s->last = last;
+	}
+}
+
 void
 guards_update(struct controller *c)
 {
-	struct guard_floor floor = { .sites = c->conf->guards.min_sites };
-	bool *permit, *changed;
+	bool *barred = xcalloc(c->n_sites, sizeof(*barred));
+	bool *changed = xcalloc(c->n_sites, sizeof(*changed));
 	const char *name;
 	json_t *names, *unused;
 
-	if (c->conf->guards.min_sites == 0)
-		return;
-	permit = xcalloc(c->n_sites, sizeof(*permit));
-	changed = xcalloc(c->n_sites, sizeof(*changed));
-	names = service_prefixes(c);
-	json_object_foreach (names, name, unused) {
-		struct guard_site *view = view_of(c, name);
-
-		note_alarm(c, name,
-		    guard_permits(view, c->n_sites, &floor, permit));
-		for (size_t i = 0; i < c->n_sites; i++)
-			changed[i] |= set_permit(c, i, name, permit[i]);
-		free(view);
+	fleet_guards_step(c, barred);
+	update_last(c, changed);
+	if (fleet_guards_use_permits(c)) {
+		names = service_prefixes(c);
+		json_object_foreach (names, name, unused)
+			update_prefix(c, name, barred, changed);
+		json_decref(names);
 	}
 	/* A revision given to one site is higher than what the others were
 	 * promised above, and what they get is higher still: never lower. */
@@ -199,8 +298,7 @@ guards_update(struct controller *c)
 		if (changed[i])
 			controller_publish(c, i);
 	}
-	json_decref(names);
-	free(permit);
+	free(barred);
 	free(changed);
 }
 
@@ -210,7 +308,7 @@ guards_permits_json(const struct controller *c, size_t site)
 	const char *name;
 	json_t *since, *list;
 
-	if (c->conf->guards.min_sites == 0)
+	if (!fleet_guards_use_permits(c))
 		return json_null();
 	list = json_array();
 	json_object_foreach (c->sites[site].permits, name, since) {
@@ -220,26 +318,115 @@ guards_permits_json(const struct controller *c, size_t site)
 	return list;
 }
 
-int
-guards_check_drain(const struct controller *c, size_t site, struct err *err)
+/* Does another site than this one announce it, as far as is known? */
+static bool
+is_announced_elsewhere(const struct controller *c, size_t site,
+    const char *name)
 {
-	unsigned min_sites = c->conf->guards.min_sites;
-	json_t *names = service_prefixes(c), *unused;
-	const char *name;
-	int rc = 0;
+	for (size_t i = 0; i < c->n_sites; i++) {
+		const struct fleet_site *s = &c->sites[i];
 
-	json_object_foreach (names, name, unused) {
-		struct guard_site *view = view_of(c, name);
-		struct guard_floor left = guard_left(view, c->n_sites, site);
-		unsigned leaves = left.sites;
-
-		if (rc == 0 && view[site].announces && leaves < min_sites) {
-			rc = err_set(err, ERR_REFUSED,
-			    "guard min_sites: draining %s would leave %s announced by %u well sites, needs %u",
-			    c->sites[site].name, name, leaves, min_sites);
-		}
-		free(view);
+		if (i != site && fleet_site_is_live(s) &&
+		    is_heard(json_object_get(s->service_prefixes, name)))
+			return true;
 	}
-	json_decref(names);
-	return rc;
+	return false;
+}
+
+json_t *
+guards_last_json(const struct controller *c, size_t site)
+{
+	json_t *list = json_array(), *unused;
+	const char *name;
+
+	json_object_foreach (c->sites[site].service_prefixes, name, unused) {
+		if (!is_announced_elsewhere(c, site, name))
+			json_array_append_new(list, json_string(name));
+	}
+	return list;
+}
+
+/* ---- drains ---- */
+
+/* A guard that neither the request nor an operator before it holds off. */
+static bool
+stands(const struct controller *c, size_t site,
+    const struct drain_request *want, enum guard g)
+{
+	return !want->force[g] &&
+	    !guards_is_overridden(c, c->sites[site].name, g);
+}
+
+static bool
+is_covered(const struct controller *c, size_t site,
+    const struct drain_request *want, const char *name)
+{
+	const struct fleet_site *s = &c->sites[site];
+	const json_t *p = json_object_get(s->service_prefixes, name);
+	struct intent wish = { 0 };
+	struct prefix prefix;
+	const struct intent_target target = { .site = s->name,
+		.service = text_of(p, "service"),
+		.prefix = &prefix };
+
+	if (p == NULL || prefix_parse(name, &prefix, NULL) == -1)
+		return false;
+	(void)snprintf(wish.site, sizeof(wish.site), "%s", s->name);
+	memcpy(wish.scope, want->scope, sizeof(wish.scope));
+	return intent_covers(&wish, &target);
+}
+
+static int
+check_floor(const struct controller *c, size_t site,
+    const struct drain_request *want, const char *name, struct err *err)
+{
+	struct guard_floor floor = floor_of(c, name), left;
+	struct guard_site *view = view_of(c, name, NULL);
+	bool announces = view[site].announces;
+
+	left = guard_left(view, c->n_sites, site);
+	free(view);
+	if (!announces)
+		return 0;
+	if (left.sites < floor.sites &&
+	    stands(c, site, want, GUARD_MIN_SITES)) {
+		return err_set(err, ERR_REFUSED,
+		    "guard min_sites: draining %s would leave %s announced by %u well sites, needs %u",
+		    c->sites[site].name, name, left.sites, floor.sites);
+	}
+	if (left.capacity < floor.capacity &&
+	    stands(c, site, want, GUARD_MIN_CAPACITY)) {
+		return err_set(err, ERR_REFUSED,
+		    "guard min_capacity: draining %s would leave %s with a capacity of %.0f, needs %.0f",
+		    c->sites[site].name, name, left.capacity, floor.capacity);
+	}
+	return 0;
+}
+
+int
+guards_check_drain(struct controller *c, size_t site,
+    const struct drain_request *want, struct err *err)
+{
+	struct room_text room;
+	const char *name;
+	json_t *unused;
+
+	if (stands(c, site, want, GUARD_FREEZE) &&
+	    guard_check_frozen(&c->intents.set, c->sites[site].name, err) == -1)
+		return -1;
+	json_object_foreach (c->sites[site].service_prefixes, name, unused) {
+		if (is_covered(c, site, want, name) &&
+		    check_floor(c, site, want, name, err) == -1)
+			return -1;
+	}
+	if (stands(c, site, want, GUARD_BRAKE) &&
+	    fleet_guards_check_brake(c, err) == -1)
+		return -1;
+	if (stands(c, site, want, GUARD_BUDGET) &&
+	    fleet_guards_check_budget(c, site, err) == -1)
+		return -1;
+	/* Maps are of whole sites. */
+	if (want->scope[0] == '\0' && stands(c, site, want, GUARD_ROOM))
+		return fleet_room_check(c, site, &room, err);
+	return 0;
 }

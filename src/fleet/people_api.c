@@ -6,6 +6,8 @@
 #include "api/common.h"
 #include "api/drain.h"
 #include "api/explain.h"
+#include "base/num.h"
+#include "base/text.h"
 #include "base/xalloc.h"
 #include "fleet/controller_state.h"
 #include "fleet/campaign.h"
@@ -82,6 +84,7 @@ fleet_status(const struct controller *c)
 	json_object_set_new(answer, "experiment",
 	    experiment_to_json(c->experiment));
 	json_object_set_new(answer, "campaign", campaign_brief_json(c));
+	json_object_set_new(answer, "guards", fleet_guards_json(c));
 	return answer;
 }
 
@@ -119,7 +122,7 @@ hindrance(const struct controller *c, const struct fleet_site *s)
 
 /* -1 with err when the site should not be drained so. */
 static int
-check_drain(const struct controller *c, const struct fleet_site *s,
+check_drain(struct controller *c, const struct fleet_site *s,
     const struct drain_request *want, struct err *err)
 {
 	json_t *site = site_json(c, s);
@@ -128,10 +131,8 @@ check_drain(const struct controller *c, const struct fleet_site *s,
 	json_decref(site);
 	if (rc == 0)
 		rc = drain_is_new(&c->intents.set, s->name, want->scope, err);
-	if (rc == 0 && !want->force[GUARD_FREEZE])
-		rc = guard_check_frozen(&c->intents.set, s->name, err);
-	if (rc == 0 && !want->force[GUARD_MIN_SITES])
-		rc = guards_check_drain(c, (size_t)(s - c->sites), err);
+	if (rc == 0)
+		rc = guards_check_drain(c, (size_t)(s - c->sites), want, err);
 	return rc;
 }
 
@@ -143,6 +144,7 @@ handle_drain(struct api_request *req, void *arg)
 	struct drain_request want;
 	struct intent_set wished;
 	struct intent row;
+	struct room_text room;
 	json_t *answer;
 	struct err err;
 
@@ -159,6 +161,13 @@ handle_drain(struct api_request *req, void *arg)
 	    "dry_run", want.dry_run, "intent",
 	    want.dry_run ? json_null() : intent_to_json(&row), "landing",
 	    fleet_landing(c, s->name), "warning", hindrance(c, s));
+	if (want.scope[0] == '\0') {
+		/* It was checked already: forced, it may be full. */
+		if (fleet_room_check(c, (size_t)(s - c->sites), &room, &err) ==
+		    -1)
+			(void)text_copy(room.text, sizeof(room.text), err.msg);
+		json_object_set_new(answer, "room", json_string(room.text));
+	}
 	add_changes(c, s, &wished, answer);
 	intent_set_fini(&wished);
 	if (want.dry_run) {

@@ -103,6 +103,17 @@ put_landing(struct report_job *job, const json_t *landing)
 	report_put_heirs(job, landing, "  ");
 }
 
+/* Whether the heirs have room; older daemons do not tell. */
+static void
+put_room(struct report_job *job, const char *room)
+{
+	if (room[0] == '\0')
+		return;
+	fputs("room at its heirs: ", job->out);
+	text_put(job->out, room);
+	fputc('\n', job->out);
+}
+
 static void
 put_site(struct report_job *job, const json_t *doc)
 {
@@ -144,6 +155,7 @@ drain_body(struct report_job *job, const json_t *doc)
 	put_diff(job, fields_text_or(&job->f, doc, "include_diff", ""));
 	put_steps(job, fields_array_opt(&job->f, doc, "steps"));
 	put_landing(job, fields_array_opt(&job->f, doc, "landing"));
+	put_room(job, fields_text_or(&job->f, doc, "room", ""));
 	if (dry_run)
 		fputs("nothing was changed\n", job->out);
 }

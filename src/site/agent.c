@@ -105,6 +105,7 @@ decide_all(struct agent *a)
 		    (struct route_want){
 			p->decision.announce, p->decision.attrs });
 	}
+	agent_guards_keep(a->guards);
 	a->will_is_old |= is_changed;
 	/* The will first: what is temporary must never be without it. */
 	agent_update_will(a);

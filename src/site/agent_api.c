@@ -78,8 +78,9 @@ agent_drain(struct agent *a, const struct drain_request *want,
 
 	if (active != NULL) {
 		row = *active;
-	} else if (drain_is_new(&a->intents.set, a->conf->site, want->scope,
-		       err) == -1) {
+	} else if (agent_guards_check_drain(a->guards, want, err) == -1 ||
+	    drain_is_new(&a->intents.set, a->conf->site, want->scope, err) ==
+		-1) {
 		return -1;
 	} else {
 		row = drain_intent(a->conf->site, want, actor);

@@ -6,15 +6,18 @@
 #include <string.h>
 
 #include "api/guard_acts.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "base/xalloc.h"
 #include "core/brake.h"
 #include "core/damping.h"
 #include "site/agent_state.h"
 #include "site/uplink.h"
+#include "store/age.h"
 
 /* What a controller said longer ago is no knowledge any more. */
 #define CONTACT_MS 30000
+#define STATE_NAME "damping"
 
 struct agent_guards {
 	struct agent *a;
@@ -28,6 +31,10 @@ struct agent_guards {
 	bool *is_last; /* one per prefix */
 	size_t stale;  /* probes without a result that counts */
 	uint64_t held[GUARD_COUNT];
+	/* In the store: the damping, and whether it is old. */
+	uint64_t revision;
+	bool is_changed;
+	uint64_t withdrawals; /* of service prefixes, whatever the reason */
 };
 
 static bool
@@ -169,6 +176,91 @@ static void
 note_update(struct agent_guards *g, size_t i, bool is_flap)
 {
 	damping_note(&g->damping[i], &g->damping_conf, is_flap, mono_now());
+	g->is_changed = true;
+}
+
+/* What is not over, with the time. */
+static json_t *
+damping_json(const struct agent_guards *g)
+{
+	json_t *list = json_array(), *doc;
+	char text[PREFIX_TEXT_BYTES];
+
+	for (size_t i = 0; i < g->a->n_prefixes; i++) {
+		struct damping d = g->damping[i];
+
+		damping_decay(&d, &g->damping_conf, mono_now());
+		if (damping_is_over(&d))
+			continue;
+		json_array_append_new(list,
+		    json_pack("[s, f, f, b]",
+			prefix_format(&g->a->prefixes[i].prefix, text),
+			d.penalty, d.updates, d.is_suppressed));
+	}
+	doc = json_pack("{s:o}", "prefixes", list);
+	age_stamp(doc);
+	return doc;
+}
+
+/* Several changes of one decision are one row. */
+void
+agent_guards_keep(struct agent_guards *g)
+{
+	json_t *doc;
+	char *text;
+
+	if (!g->is_changed)
+		return;
+	g->is_changed = false;
+	doc = damping_json(g);
+	text = json_dumps(doc, JSON_COMPACT);
+	json_decref(doc);
+	if (text == NULL ||
+	    store_put_state(g->a->env.store, STATE_NAME, ++g->revision, text) ==
+		-1)
+		log_warnx("guards: the damping cannot be kept: too long");
+	free(text);
+}
+
+static void
+take_damping(struct agent_guards *g, json_t *row, int64_t age_ms)
+{
+	const char *text;
+	struct damping d = { 0 };
+	struct prefix prefix;
+	int is_suppressed;
+
+	if (json_unpack(row, "[s, F, F, b]", &text, &d.penalty, &d.updates,
+		&is_suppressed) == -1 ||
+	    prefix_parse(text, &prefix, NULL) == -1)
+		return;
+	d.is_suppressed = is_suppressed != 0;
+	damping_restore(&d, &g->damping_conf, age_ms, mono_now());
+	for (size_t i = 0; i < g->a->n_prefixes; i++) {
+		if (prefix_equal(&g->a->prefixes[i].prefix, &prefix))
+			g->damping[i] = d;
+	}
+}
+
+/* Prefixes that are no longer ours are forgotten. */
+static void
+load_damping(struct agent_guards *g)
+{
+	struct err err = { 0 };
+	char *text = NULL;
+	int rc =
+	    query_state(g->a->env.query, STATE_NAME, &g->revision, &text, &err);
+	json_t *doc = rc == 1 ? json_loads(text, 0, NULL) : NULL, *row;
+	size_t i;
+
+	if (rc == -1 || (rc == 1 && doc == NULL)) {
+		log_warnx("guards: the damping cannot be read: %s",
+		    rc == -1 ? err.msg : "not JSON");
+	}
+	json_array_foreach (json_object_get(doc, "prefixes"), i, row)
+		take_damping(g, row, age_of(doc));
+	json_decref(doc);
+	free(text);
 }
 
 /* ---- the door ---- */
@@ -228,6 +320,7 @@ agent_guards_on_decision(struct agent_guards *g, const struct agent_prefix *p,
 
 	if (p->decision.announce != before->announce)
 		note_update(g, i, p->decision.rule == ROUTE_RULE_SICK);
+	g->withdrawals += before->announce && !p->decision.announce;
 	if (p->decision.rule != before->rule &&
 	    route_rule_is_guard(p->decision.rule))
 		g->held[guard_of(p->decision.rule)]++;
@@ -384,6 +477,12 @@ agent_guards_counts_json(const struct agent_guards *g)
 	return counts;
 }
 
+uint64_t
+agent_guards_withdrawals(const struct agent_guards *g)
+{
+	return g->withdrawals;
+}
+
 void
 agent_guards_add_prefix(const struct agent_guards *g,
     const struct agent_prefix *p, json_t *obj)
@@ -442,6 +541,7 @@ agent_guards_new(struct agent *a)
 	g->items = xcalloc(a->conf->n_services, sizeof(*g->items));
 	g->damping = xcalloc(a->n_prefixes, sizeof(*g->damping));
 	g->is_last = xcalloc(a->n_prefixes, sizeof(*g->is_last));
+	load_damping(g);
 	return g;
 }
 

@@ -184,6 +184,8 @@ agent_status(const struct agent *a)
 	    a->uplink != NULL ? uplink_status(a->uplink) : NULL);
 
 	json_object_set_new(site, "guards", agent_guards_json(a->guards));
+	json_object_set_new(site, "withdrawals",
+	    json_integer((json_int_t)agent_guards_withdrawals(a->guards)));
 	json_object_set_new(site, "guard_holds",
 	    agent_guards_counts_json(a->guards));
 	if (a->env.feeds != NULL && feeds_stats(a->env.feeds) != NULL) {

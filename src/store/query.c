@@ -40,6 +40,7 @@ enum stmt {
 	STMT_LATEST_MAP,
 	STMT_MAP_BEFORE,
 	STMT_ORDER,
+	STMT_STATE,
 	STMT_MAX_REVISION,
 	STMT_MAX_EXPERIMENT,
 	STMT_LIST,
@@ -112,6 +113,7 @@ static const char *const sql[] = {
 			    " WHERE site = ?1 AND state = 'done'",
 	[STMT_MAP_BEFORE] = "SELECT ifnull(max(id), 0) FROM experiment"
 			    " WHERE site = ?1 AND state = 'done' AND id < ?2",
+	[STMT_STATE] = "SELECT revision, json FROM guard_state WHERE name = ?1",
 	[STMT_ORDER] = "SELECT revision, json FROM site_order WHERE site = ?1",
 	[STMT_MAX_REVISION] = "SELECT ifnull(max(revision), 0)"
 			      " FROM site_order",
@@ -483,16 +485,16 @@ query_max_experiment(struct query *q, struct err *err)
 	return number(q->stmts[STMT_MAX_EXPERIMENT], UINT32_MAX, err);
 }
 
-int
-query_order(struct query *q, const char *site, uint64_t *revision, char **json,
-    struct err *err)
+/* Of a statement that gives a revision and a document. */
+static int
+read_document(sqlite3_stmt *st, const char *key, uint64_t *revision,
+    char **json, struct err *err)
 {
-	sqlite3_stmt *st = q->stmts[STMT_ORDER];
 	int64_t found;
 	const char *text;
 	int rc, len;
 
-	bind_text(st, 1, site);
+	bind_text(st, 1, key);
 	rc = rows_step(st, err);
 	if (rc == 1) {
 		found = sqlite3_column_int64(st, 0);
@@ -500,7 +502,7 @@ query_order(struct query *q, const char *site, uint64_t *revision, char **json,
 		len = sqlite3_column_bytes(st, 1);
 		if (found < 0 || text == NULL || len > (int)STORE_ORDER_MAX ||
 		    memchr(text, '\0', (size_t)len) != NULL) {
-			rc = rows_absurd(st, "order", err);
+			rc = rows_absurd(st, "document", err);
 		} else {
 			*revision = (uint64_t)found;
 			*json = xstrdup(text);
@@ -508,6 +510,20 @@ query_order(struct query *q, const char *site, uint64_t *revision, char **json,
 	}
 	done(st);
 	return rc;
+}
+
+int
+query_order(struct query *q, const char *site, uint64_t *revision, char **json,
+    struct err *err)
+{
+	return read_document(q->stmts[STMT_ORDER], site, revision, json, err);
+}
+
+int
+query_state(struct query *q, const char *name, uint64_t *revision, char **json,
+    struct err *err)
+{
+	return read_document(q->stmts[STMT_STATE], name, revision, json, err);
 }
 
 /* The row of client i; *out only on success. */

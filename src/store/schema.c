@@ -203,6 +203,13 @@ static const char *const steps[] = {
 	      " heirs TEXT NOT NULL"
 	      ") STRICT;"
 	      "PRAGMA user_version = 5;",
+	/* What guards remember. */
+	[5] = "CREATE TABLE guard_state("
+	      " name TEXT NOT NULL PRIMARY KEY,"
+	      " revision INTEGER NOT NULL,"
+	      " json TEXT NOT NULL"
+	      ") STRICT, WITHOUT ROWID;"
+	      "PRAGMA user_version = 6;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(steps) / sizeof(steps[0])))

@@ -375,6 +375,20 @@ store_put_order(struct store *s, const char *site, uint64_t revision,
 	return 0;
 }
 
+int
+store_put_state(struct store *s, const char *name, uint64_t revision,
+    const char *json)
+{
+	struct wcursor w;
+
+	if (strlen(json) > STORE_ORDER_MAX)
+		return -1;
+	w = row_begin(s);
+	store_wire_put_order(&w, name, revision, json);
+	row_queue(s, row_end(s, STORE_MSG_STATE, &w), NULL, NULL);
+	return 0;
+}
+
 void
 store_put_experiment(struct store *s, const struct store_experiment *ex,
     store_done_cb *on_durable, void *arg)

@@ -284,6 +284,7 @@ get_row(struct cursor *c, struct store_row *row)
 		get_intent(c, &row->u.intent);
 		return;
 	case STORE_MSG_ORDER:
+	case STORE_MSG_STATE:
 		get_order(c, &row->u.order);
 		return;
 	case STORE_MSG_EXPERIMENT:

@@ -24,6 +24,7 @@ enum stmt {
 	STMT_EVENT,
 	STMT_INTENT,
 	STMT_ORDER,
+	STMT_STATE,
 	STMT_EXPERIMENT,
 	STMT_LIST,
 	STMT_LIST_CLEAR,
@@ -76,6 +77,11 @@ static const char *const sql[] = {
 	    " ended_by = excluded.ended_by, scope = excluded.scope,"
 	    " owner = excluded.owner, at_once = excluded.at_once"
 	    " WHERE intent.ended_ms = 0",
+	[STMT_STATE] =
+	    "INSERT INTO guard_state(name, revision, json) VALUES (?1, ?2, ?3)"
+	    " ON CONFLICT(name) DO UPDATE SET"
+	    " revision = excluded.revision, json = excluded.json"
+	    " WHERE excluded.revision > guard_state.revision",
 	[STMT_ORDER] =
 	    "INSERT INTO site_order(site, revision, json) VALUES(?1, ?2, ?3)"
 	    " ON CONFLICT(site) DO UPDATE SET revision = excluded.revision,"
@@ -271,14 +277,15 @@ put_intent(struct writer *wr, const struct store_intent_row *in)
 }
 
 static int
-put_order(struct writer *wr, const struct store_order_row *order)
+put_document(struct writer *wr, size_t stmt,
+    const struct store_order_row *order)
 {
-	sqlite3_stmt *st = wr->stmts[STMT_ORDER];
+	sqlite3_stmt *st = wr->stmts[stmt];
 
 	bind_text(st, 1, &order->site);
 	bind_int(st, 2, order->revision);
 	bind_text(st, 3, &order->json);
-	return run(wr, STMT_ORDER);
+	return run(wr, stmt);
 }
 
 static int
@@ -513,7 +520,9 @@ put_row(struct writer *wr, const struct store_row *row, const char *boot)
 	case STORE_MSG_INTENT:
 		return put_intent(wr, &row->u.intent);
 	case STORE_MSG_ORDER:
-		return put_order(wr, &row->u.order);
+		return put_document(wr, STMT_ORDER, &row->u.order);
+	case STORE_MSG_STATE:
+		return put_document(wr, STMT_STATE, &row->u.order);
 	case STORE_MSG_EXPERIMENT:
 		return put_experiment(wr, &row->u.experiment);
 	case STORE_MSG_CLIENTS:

@@ -76,6 +76,7 @@ check_row(const struct store_row *row)
 		check_text(&row->u.intent.owner);
 		return;
 	case STORE_MSG_ORDER:
+	case STORE_MSG_STATE:
 		check(row->u.order.revision >= 0);
 		check_text(&row->u.order.json);
 		return;

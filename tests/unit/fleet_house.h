@@ -51,6 +51,9 @@ struct fake {
 	json_t *intents; /* to report; NULL: none */
 	bool is_silent;  /* does nothing at all */
 	bool is_drained; /* its service prefix is withdrawn */
+	/* Its service: sick, it withdraws if its orders permit. */
+	bool is_sick, is_gone, has_permit, is_last;
+	json_int_t withdrawals;
 };
 
 struct house {
@@ -155,19 +158,23 @@ static inline json_t *
 fake_status(const struct fake *a)
 {
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:O?, "
+			 "s:I, "
 			 "s:[{s:s, s:n, s:s, s:s}, {s:s, s:s, s:s, s:s}], "
 			 "s:[{s:s, s:s}], "
 			 "s:{s:I, s:b, s:s, s:I, s:I, s:I, s:{s:I}}, s:{s:I}}",
 	    "boot", a->boot, "state", "announcing", "applied_revision",
 	    (json_int_t)a->applied, "wanted_revision", (json_int_t)a->wanted,
-	    "test_given_up", (json_int_t)0, "intents", a->intents, "prefixes",
-	    "prefix", "198.51.100.0/24", "service", "desired",
+	    "test_given_up", (json_int_t)0, "intents", a->intents,
+	    "withdrawals", a->withdrawals, "prefixes", "prefix",
+	    "198.51.100.0/24", "service", "desired",
 	    a->is_withdrawn ? "withdrawn" : "announced", "real",
 	    a->is_withdrawn ? "withdrawn" : "announced", "prefix",
-	    "192.0.2.0/24", "service", "web", "desired", "announced", "real",
-	    a->is_drained ? "withdrawn" : "announced", "services", "service",
-	    "web", "health", "healthy", "sweep", "job", (json_int_t)a->job,
-	    "done", a->is_done, "failed", a->failed, "sent",
+	    "192.0.2.0/24", "service", "web", "desired",
+	    a->is_gone ? "withdrawn" : "announced", "real",
+	    a->is_gone || a->is_drained ? "withdrawn" : "announced",
+	    "services", "service", "web", "health",
+	    a->is_sick ? "sick" : "healthy", "sweep", "job",
+	    (json_int_t)a->job, "done", a->is_done, "failed", a->failed, "sent",
 	    (json_int_t)CLIENTS, "total", (json_int_t)CLIENTS, "starts",
 	    a->starts, "counters", "kernel_drops", (json_int_t)0, "uplink",
 	    "lost_batches", a->lost_batches);
@@ -255,6 +262,31 @@ fake_sweep(struct fake *a, const struct sweep_job *job)
 	a->is_done = true;
 }
 
+static inline bool
+has_prefix(const struct prefix *list, size_t n, const char *text)
+{
+	struct prefix p;
+
+	assert_int_equal(prefix_parse(text, &p, NULL), 0);
+	for (size_t i = 0; i < n; i++) {
+		if (prefix_equal(&list[i], &p))
+			return true;
+	}
+	return false;
+}
+
+/* What its service does now. */
+static inline void
+fake_serve(struct fake *a)
+{
+	if (!a->is_sick) {
+		a->is_gone = false;
+	} else if (a->has_permit && !a->is_gone) {
+		a->is_gone = true;
+		a->withdrawals++;
+	}
+}
+
 /* Polls once; true if there were news. */
 static inline bool
 fake_poll(struct fake *a)
@@ -274,6 +306,10 @@ fake_poll(struct fake *a)
 	assert_int_equal(orders_parse(doc, &o, NULL), 0);
 	a->wanted = o.revision;
 	a->is_withdrawn = o.test_experiment != 0;
+	a->has_permit = !o.has_permits ||
+	    has_prefix(o.permits, o.n_permits, "192.0.2.0/24");
+	a->is_last = has_prefix(o.last, o.n_last, "192.0.2.0/24");
+	fake_serve(a);
 	if (o.job.job == 0) {
 		a->job = 0;
 	} else if (o.job.job != a->job) {
@@ -307,6 +343,7 @@ fakes_turn(struct house *h)
 
 		if (a->is_silent)
 			continue;
+		fake_serve(a);
 		assert_int_equal(fake_post_status(a), 200);
 		if (fake_has_news(a) && fake_poll(a))
 			assert_int_equal(fake_post_status(a), 200);

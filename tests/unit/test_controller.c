@@ -472,8 +472,10 @@ static void
 test_intent_ended_long_ago_is_not_new(void **state)
 {
 	struct house *h = *state;
-	uint64_t before = revision_of(h, "akl");
+	uint64_t before;
 
+	assert_int_equal(fake_post_status(&h->agents[0]), 200);
+	before = revision_of(h, "akl");
 	report_intent(h, 0, "1000", "uid 7");
 	assert_int_equal(revision_of(h, "akl"), before);
 	WAIT_FOR(h->lp, store_backlog(h->store) == 0);

@@ -145,9 +145,9 @@ test_capacity_counts_beside_the_number(void **state)
 	s[1].capacity = 70;
 	s[2].capacity = 100;
 	assert_int_equal(guard_permits(s, 3, &floor, permit), GUARD_QUIET);
-	assert_false(permit[0]);
-	assert_false(permit[1]);
-	assert_true(permit[2]);
+	assert_true(permit[0]);
+	assert_true(permit[1]);
+	assert_false(permit[2]);
 	/* One site is enough in number, but it does not carry it. */
 	s[0] = s[1] = gone;
 	s[2] = sick;

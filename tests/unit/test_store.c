@@ -599,6 +599,30 @@ test_client_list_of_many_parts(void **state)
 	query_close(q);
 }
 
+/* Compare and swap: what is not newer changes nothing. */
+static void
+test_guard_state_only_rises(void **state)
+{
+	struct rig *r = *state;
+	uint64_t revision = 0;
+	char *json = NULL;
+	struct query *q;
+	struct err err;
+
+	assert_int_equal(store_put_state(r->s, "budget", 2, "{\"n\":2}"), 0);
+	assert_int_equal(store_put_state(r->s, "budget", 1, "{\"n\":1}"), 0);
+	assert_int_equal(store_put_state(r->s, "budget", 2, "{\"n\":0}"), 0);
+	WAIT_FOR(r, is_idle);
+	q = query_open(r->f.path, &err);
+	assert_non_null(q);
+	assert_int_equal(query_state(q, "damping", &revision, &json, &err), 0);
+	assert_int_equal(query_state(q, "budget", &revision, &json, &err), 1);
+	assert_int_equal(revision, 2);
+	assert_string_equal(json, "{\"n\":2}");
+	free(json);
+	query_close(q);
+}
+
 static void
 test_too_long_order_is_not_taken(void **state)
 {
@@ -778,6 +802,7 @@ main(void)
 		TEST(test_full_file_system_loses_nothing),
 		TEST(test_alarm_ends_with_a_new_process),
 		TEST(test_long_queue_is_an_alarm),
+		TEST(test_guard_state_only_rises),
 		cmocka_unit_test(test_full_disk_loses_nothing),
 	};
 

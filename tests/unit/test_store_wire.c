@@ -128,6 +128,15 @@ make_order(void)
 }
 
 static struct chan_msg
+make_state(void)
+{
+	struct wcursor w = begin(0);
+
+	store_wire_put_order(&w, "budget", 12, "{\"sites\": []}");
+	return message(STORE_MSG_STATE, &w);
+}
+
+static struct chan_msg
 make_experiment(void)
 {
 	struct wcursor w = begin(0);
@@ -238,6 +247,7 @@ static struct chan_msg (*const makers[])(void) = {
 	make_event,
 	make_intent,
 	make_order,
+	make_state,
 	make_experiment,
 	make_clients,
 	make_outcomes,

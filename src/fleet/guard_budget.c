@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The budget of withdrawals and the brake of the fleet: which sites may hold
+ * permits at all.  Both are limits of core/guard_budget.h, with windows of
+ * their own; the engaged brake lets nobody hold one.
+ *
+ * A site out of reach may hold a permit and use it; it counts for the longest
+ * window after the contact was lost, and then no more: what it does is long
+ * done, or nobody's to prevent, and a site that is gone for good must not use
+ * up the budget of the others.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/num.h"
+#include "base/text.h"
+#include "base/xalloc.h"
+#include "core/brake.h"
+#include "core/guard_budget.h"
+#include "fleet/controller_state.h"
+#include "store/age.h"
+
+#define STATE_NAME "budget"
+/* No window is longer. */
+#define AGE_MAX_MS INT64_C(86400000)
+
+enum { LIMIT_BUDGET, LIMIT_BRAKE, LIMIT_COUNT };
+
+struct fleet_guards {
+	struct brake_conf brake_conf;
+	struct brake brake;
+	struct brake_item *items; /* one per site */
+	struct budget_site *view; /* the same */
+	struct budget_limit limits[LIMIT_COUNT];
+	bool *may;
+	uint64_t revision; /* of what the store has */
+	size_t waiting;    /* sick sites that the budget keeps */
+	char why[256];     /* of the budget's holding, as it was told */
+};
+
+static const char *
+text_of(const json_t *obj, const char *key)
+{
+	const char *text = json_string_value(json_object_get(obj, key));
+
+	return text != NULL ? text : "";
+}
+
+/* Alone it is not worth saying: a site may be sick in many services. */
+static bool
+is_sick(const struct fleet_site *s)
+{
+	const json_t *service;
+	size_t i;
+
+	json_array_foreach (json_object_get(s->status, "services"), i,
+	    service) {
+		if (strcmp(text_of(service, "health"), "sick") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Sick, and yet it announces what is sick. */
+static bool
+is_kept(const struct fleet_site *s)
+{
+	const char *name;
+	json_t *p;
+
+	if (s->sick_since.us == 0)
+		return false;
+	json_object_foreach (s->service_prefixes, name, p) {
+		const json_t *service;
+		size_t i;
+
+		if (strcmp(text_of(p, "real"), "announced") != 0)
+			continue;
+		json_array_foreach (json_object_get(s->status, "services"), i,
+		    service) {
+			if (strcmp(text_of(service, "service"),
+				text_of(p, "service")) == 0 &&
+			    strcmp(text_of(service, "health"), "sick") == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A drain of it that is not carried out yet. */
+static bool
+is_draining(const struct controller *c, const struct fleet_site *s)
+{
+	const char *name;
+	json_t *p;
+
+	json_object_foreach (s->service_prefixes, name, p) {
+		struct prefix prefix;
+		const struct intent_target target = { .site = s->name,
+			.service = text_of(p, "service"),
+			.prefix = &prefix };
+
+		if (strcmp(text_of(p, "real"), "announced") == 0 &&
+		    prefix_parse(name, &prefix, NULL) == 0 &&
+		    intent_set_drain_over(&c->intents.set, &target) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static int64_t
+longest_window(const struct fleet_guards *g)
+{
+	int64_t budget = g->limits[LIMIT_BUDGET].window_ms;
+	int64_t brake = g->limits[LIMIT_BRAKE].window_ms;
+
+	return budget > brake ? budget : brake;
+}
+
+/* Out of reach for so long that it does not count any more. */
+static bool
+is_long_lost(const struct fleet_guards *g, const struct fleet_site *s,
+    struct mono now)
+{
+	return s->lost_since.us != 0 &&
+	    mono_diff_ms(now, s->lost_since) > longest_window(g);
+}
+
+static struct budget_site
+budget_site_of(const struct controller *c, const struct fleet_site *s,
+    struct mono now)
+{
+	bool is_draining_now = is_draining(c, s);
+	bool may_act = !is_long_lost(c->guards, s, now);
+
+	return (struct budget_site){ .is_live = fleet_site_is_live(s),
+		.is_held = (may_act && guards_site_holds(s)) || is_draining_now,
+		.is_granted = guards_site_is_granted(s),
+		.is_drained = is_draining_now,
+		.is_sick = is_kept(s),
+		.is_exempt = guards_is_overridden(c, s->name, GUARD_BUDGET),
+		.withdrew_ago_ms = s->has_withdrawn
+		    ? mono_diff_ms(now, s->withdrew)
+		    : BUDGET_NEVER,
+		.prefixes = (unsigned)json_object_size(s->service_prefixes),
+		.capacity = s->capacity };
+}
+
+static void
+look(struct controller *c)
+{
+	struct fleet_guards *g = c->guards;
+	struct mono now = mono_now();
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		struct fleet_site *s = &c->sites[i];
+		bool sick = fleet_site_is_live(s) && is_sick(s);
+
+		if (fleet_site_is_live(s)) {
+			s->lost_since = (struct mono){ 0 };
+		} else if (s->lost_since.us == 0) {
+			s->lost_since = now;
+		}
+		if (!sick) {
+			s->sick_since = (struct mono){ 0 };
+		} else if (s->sick_since.us == 0) {
+			s->sick_since = now;
+		}
+		g->items[i] = (struct brake_item){ sick, s->sick_since };
+		g->view[i] = budget_site_of(c, s, now);
+	}
+}
+
+/* ---- telling ---- */
+
+static void
+note(struct controller *c, const char *what, const char *reason)
+{
+	const struct store_event ev = { .kind = "guard",
+		.subject = "fleet",
+		.what = what,
+		.reason = reason };
+
+	controller_note(c, &ev);
+}
+
+static bool
+brake_holds(const struct controller *c)
+{
+	return c->guards->brake.is_engaged &&
+	    !guards_is_overridden(c, INTENT_FLEET, GUARD_BRAKE);
+}
+
+static void
+explain_brake(const struct fleet_guards *g, char *text, size_t size)
+{
+	char window[DURATION_TEXT_BYTES];
+
+	(void)snprintf(text, size,
+	    "%u of %u sites fell sick within %s, more than %u: nobody withdraws any further",
+	    g->brake.failed, g->brake.of,
+	    num_format_duration_ms(g->brake_conf.window_ms, window),
+	    g->brake_conf.more_than);
+}
+
+static void
+step_brake(struct controller *c)
+{
+	struct fleet_guards *g = c->guards;
+	char why[160];
+
+	if (g->brake_conf.more_than == 0)
+		return;
+	switch (brake_step(&g->brake, &g->brake_conf, g->items, c->n_sites,
+	    mono_now())) {
+	case BRAKE_SAME:
+		break;
+	case BRAKE_ENGAGED:
+		explain_brake(g, why, sizeof(why));
+		note(c, "brake: many sites are sick at once", why);
+		break;
+	case BRAKE_RECOVERED:
+		note(c, "brake: released", "enough sites are well again");
+		break;
+	case BRAKE_TIMED_OUT:
+		note(c, "brake: released", "its time is over");
+		break;
+	}
+}
+
+static void
+explain_budget(const struct controller *c, char *text, size_t size)
+{
+	const struct fleet_guards *g = c->guards;
+	const struct budget_limit *limit = &g->limits[LIMIT_BUDGET];
+	struct budget_use use = budget_members(g->view, c->n_sites, limit);
+	char window[DURATION_TEXT_BYTES];
+
+	(void)snprintf(text, size,
+	    "%zu sick sites are kept announcing: %u sites with %u announcements and a capacity of %.0f count within %s; at most %u, %u and %.0f (0: any)",
+	    g->waiting, use.sites, use.prefixes, use.capacity,
+	    num_format_duration_ms(limit->window_ms, window), limit->sites,
+	    limit->prefixes, limit->capacity);
+}
+
+static void
+note_budget(struct controller *c, size_t before)
+{
+	struct fleet_guards *g = c->guards;
+
+	if (g->waiting > 0)
+		explain_budget(c, g->why, sizeof(g->why));
+	if (g->waiting > 0 && before == 0)
+		note(c, "budget: used up", g->why);
+	if (g->waiting == 0 && before > 0)
+		note(c, "budget: has room again", "nobody waits for it");
+}
+
+/* ---- the door ---- */
+
+bool
+fleet_guards_use_permits(const struct controller *c)
+{
+	const struct conf_guards *conf = &c->conf->guards;
+
+	return conf->min_sites != 0 || conf->min_capacity != 0 ||
+	    conf->min_capacity_percent != 0 ||
+	    budget_is_set(&c->guards->limits[LIMIT_BUDGET]) ||
+	    budget_is_set(&c->guards->limits[LIMIT_BRAKE]);
+}
+
+void
+fleet_guards_step(struct controller *c, bool *barred)
+{
+	struct fleet_guards *g = c->guards;
+	const struct budget_view view = { g->view, c->n_sites, g->limits,
+		LIMIT_COUNT };
+	size_t before = g->waiting;
+
+	look(c);
+	step_brake(c);
+	g->waiting = budget_admit(&view, g->may);
+	note_budget(c, before);
+	for (size_t i = 0; i < c->n_sites; i++) {
+		bool is_braked = brake_holds(c) &&
+		    !guards_is_overridden(c, c->sites[i].name, GUARD_BRAKE);
+
+		barred[i] = is_braked || !g->may[i];
+	}
+}
+
+/* The members of the window by their withdrawals, each with its age. */
+static void
+keep_ledger(struct controller *c)
+{
+	json_t *doc = json_object(), *list = json_array();
+	struct mono now = mono_now();
+	char *text;
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		const struct fleet_site *s = &c->sites[i];
+
+		if (s->has_withdrawn) {
+			json_array_append_new(list,
+			    json_pack("[s, I]", s->name,
+				(json_int_t)mono_diff_ms(now, s->withdrew)));
+		}
+	}
+	json_object_set_new(doc, "sites", list);
+	age_stamp(doc);
+	text = json_dumps(doc, JSON_COMPACT);
+	json_decref(doc);
+	if (store_put_state(c->env.store, STATE_NAME, ++c->guards->revision,
+		text) == -1)
+		log_warnx("guards: the budget cannot be kept: too long");
+	free(text);
+}
+
+static void
+load_ledger(struct controller *c, struct fleet_guards *g)
+{
+	struct err err = { 0 };
+	char *text = NULL;
+	int rc =
+	    query_state(c->env.query, STATE_NAME, &g->revision, &text, &err);
+	json_t *doc = rc == 1 ? json_loads(text, 0, NULL) : NULL, *row;
+	size_t i;
+
+	if (rc == -1)
+		log_warnx("guards: the budget cannot be read: %s", err.msg);
+	json_array_foreach (json_object_get(doc, "sites"), i, row) {
+		const char *name;
+		json_int_t age_ms;
+		size_t site;
+
+		if (json_unpack(row, "[s, I]", &name, &age_ms) == -1 ||
+		    age_ms < 0 || age_ms > AGE_MAX_MS ||
+		    (site = controller_find_site(c, name)) == NO_SITE)
+			continue;
+		c->sites[site].has_withdrawn = true;
+		c->sites[site].withdrew =
+		    mono_add_ms(mono_now(), -age_ms - age_of(doc));
+	}
+	json_decref(doc);
+	free(text);
+}
+
+static void
+charge(struct controller *c, struct fleet_site *s)
+{
+	s->has_withdrawn = true;
+	s->withdrew = mono_now();
+	keep_ledger(c);
+}
+
+/* By itself or by a drain, not long before this process heard of it. */
+static bool
+has_just_withdrawn(const struct controller *c, const struct fleet_site *s)
+{
+	int64_t since = wall_now_ms() - longest_window(c->guards);
+	const char *name;
+	json_t *p;
+
+	json_object_foreach (s->service_prefixes, name, p) {
+		const char *rule = text_of(p, "rule");
+
+		if (strcmp(text_of(p, "desired"), "withdrawn") == 0 &&
+		    (strcmp(rule, "sick") == 0 || strcmp(rule, "drain") == 0) &&
+		    json_integer_value(json_object_get(p, "since_ms")) > since)
+			return true;
+	}
+	return false;
+}
+
+void
+fleet_guards_take_status(struct controller *c, struct fleet_site *s)
+{
+	json_int_t count =
+	    json_integer_value(json_object_get(s->status, "withdrawals"));
+	bool is_first = s->counted_boot[0] == '\0';
+	bool is_same = strcmp(s->counted_boot, s->boot) == 0;
+
+	if (is_first ? has_just_withdrawn(c, s)
+		     : count != (is_same ? s->counted : 0))
+		charge(c, s);
+	s->counted = count;
+	(void)text_copy(s->counted_boot, sizeof(s->counted_boot), s->boot);
+}
+
+int
+fleet_guards_check_brake(const struct controller *c, struct err *err)
+{
+	char why[160];
+
+	if (!brake_holds(c))
+		return 0;
+	explain_brake(c->guards, why, sizeof(why));
+	return err_set(err, ERR_REFUSED, "guard brake: %s", why);
+}
+
+int
+fleet_guards_check_budget(const struct controller *c, size_t site,
+    struct err *err)
+{
+	const struct fleet_guards *g = c->guards;
+	/* The brake's limit is for sickness, not for operators. */
+	const struct budget_view view = { g->view, c->n_sites,
+		&g->limits[LIMIT_BUDGET], 1 };
+	struct budget_use use;
+	const struct budget_limit *limit;
+	char window[DURATION_TEXT_BYTES];
+
+	limit = budget_refuses(&view, site, &use);
+	if (limit == NULL)
+		return 0;
+	return err_set(err, ERR_REFUSED,
+	    "guard budget: with %s, %u sites, %u announcements and a capacity of %.0f would be withdrawn within %s; at most %u, %u and %.0f (0: any)",
+	    c->sites[site].name, use.sites, use.prefixes, use.capacity,
+	    num_format_duration_ms(limit->window_ms, window), limit->sites,
+	    limit->prefixes, limit->capacity);
+}
+
+static void
+add(json_t *list, enum guard guard, const char *state, const char *why)
+{
+	json_array_append_new(list,
+	    json_pack("{s:s, s:s, s:s}", "guard", guard_name(guard), "state",
+		state, "why", why));
+}
+
+static void
+add_freeze(const struct controller *c, json_t *list)
+{
+	const struct intent *freeze =
+	    intent_set_freeze(&c->intents.set, INTENT_FLEET);
+	char why[INTENT_REASON_BYTES + INTENT_ACTOR_BYTES + 16];
+
+	if (freeze == NULL)
+		return;
+	(void)snprintf(why, sizeof(why), "by %s: %s", freeze->actor,
+	    freeze->reason);
+	add(list, GUARD_FREEZE,
+	    guards_is_overridden(c, INTENT_FLEET, GUARD_FREEZE) ? "overridden"
+								: "holds",
+	    why);
+}
+
+json_t *
+fleet_guards_json(const struct controller *c)
+{
+	const struct fleet_guards *g = c->guards;
+	json_t *list = json_array(), *why;
+	char text[PREFIX_TEXT_BYTES + 160];
+	const char *name;
+
+	add_freeze(c, list);
+	if (g->brake.is_engaged) {
+		explain_brake(g, text, sizeof(text));
+		add(list, GUARD_BRAKE, brake_holds(c) ? "holds" : "overridden",
+		    text);
+	}
+	if (g->waiting > 0)
+		add(list, GUARD_BUDGET, "holds", g->why);
+	json_object_foreach (c->guard_alarms, name, why) {
+		(void)snprintf(text, sizeof(text), "%s: %s", name,
+		    json_string_value(why));
+		add(list, GUARD_MIN_SITES, "holds", text);
+		/* One stands for all: each has its event. */
+		break;
+	}
+	return list;
+}
+
+struct fleet_guards *
+fleet_guards_new(struct controller *c)
+{
+	const struct conf_guards *conf = &c->conf->guards;
+	struct fleet_guards *g = xcalloc(1, sizeof(*g));
+	double all = 0;
+
+	for (size_t i = 0; i < c->conf->n_capacity; i++) {
+		const struct conf_capacity *entry = &c->conf->capacity[i];
+
+		c->sites[entry->site].capacity = entry->capacity;
+		all += entry->capacity;
+	}
+	g->items = xcalloc(c->n_sites, sizeof(*g->items));
+	g->view = xcalloc(c->n_sites, sizeof(*g->view));
+	g->may = xcalloc(c->n_sites, sizeof(*g->may));
+	g->brake_conf = (struct brake_conf){ .more_than = conf->brake.sites,
+		.window_ms = conf->brake.window_ms,
+		.release_ms = conf->brake.release_ms };
+	g->limits[LIMIT_BUDGET] =
+	    (struct budget_limit){ .window_ms = conf->budget.window_ms,
+		    .sites = conf->budget.sites,
+		    .prefixes = conf->budget.prefixes,
+		    .capacity = all * conf->budget.capacity_percent / 100 };
+	load_ledger(c, g);
+	g->limits[LIMIT_BRAKE] =
+	    (struct budget_limit){ .window_ms = conf->brake.window_ms,
+		    .sites = conf->brake.sites };
+	return g;
+}
+
+void
+fleet_guards_free(struct fleet_guards *g)
+{
+	if (g == NULL)
+		return;
+	free(g->items);
+	free(g->view);
+	free(g->may);
+	free(g);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The guards of the fleet, through the controller's API. */
+#include "fleet_house.h"
+
+#define TURNS 12
+
+static struct conf_capacity capacity[SITES] = {
+	{ .site = 0, .capacity = 100, .has_load = true, .load = 60 },
+	{ .site = 1, .capacity = 100, .has_load = true, .load = 50 },
+	{ .site = 2, .capacity = 300, .has_load = true, .load = 100 },
+};
+
+static void
+use(struct house *h, const struct conf_guards *guards)
+{
+	h->fleet.guards = *guards;
+	h->fleet.capacity = capacity;
+	h->fleet.n_capacity = SITES;
+	house_restart_controller(h);
+	/* Until nobody has anything new to say or to hear. */
+	for (int i = 0; i < TURNS; i++)
+		fakes_turn(h);
+}
+
+static void
+turn(struct house *h)
+{
+	for (int i = 0; i < TURNS; i++)
+		fakes_turn(h);
+}
+
+static unsigned
+announcing(const struct house *h)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < SITES; i++)
+		n += !h->agents[i].is_gone;
+	return n;
+}
+
+static unsigned
+permits(const struct house *h)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < SITES; i++)
+		n += h->agents[i].has_permit;
+	return n;
+}
+
+static void
+set_sick(struct house *h, bool sick)
+{
+	for (size_t i = 0; i < SITES; i++) {
+		h->agents[i].is_sick = sick;
+		fake_serve(&h->agents[i]); /* all at once, nobody asks */
+	}
+}
+
+/* Nothing configured: nobody needs a permit, as before. */
+static void
+test_without_guards_nothing_is_held(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ 0 });
+	assert_int_equal(permits(h), SITES);
+	set_sick(h, true);
+	assert_int_equal(announcing(h), 0);
+	turn(h);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "\"guards\":[]");
+}
+
+static void
+test_budget_holds_without_asking(void **state)
+{
+	struct house *h = *state;
+
+	use(h,
+	    &(struct conf_guards){
+		.budget = { .window_ms = 600000, .sites = 1 } });
+	assert_int_equal(permits(h), 1);
+	set_sick(h, true);
+	assert_int_equal(announcing(h), SITES - 1);
+	turn(h);
+	assert_int_equal(announcing(h), SITES - 1);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "\"guard\":\"budget\",\"state\":\"holds\"");
+	assert_answer_has(h, "2 sick sites are kept announcing");
+	/* A drain is a withdrawal like any other. */
+	assert_int_equal(post(h, "/v1/sites/chc/drain", "{}"), 409);
+	assert_answer_has(h, "guard budget: with chc, 2 sites");
+	/* It is spent for the window, also when all are well again. */
+	set_sick(h, false);
+	turn(h);
+	assert_int_equal(announcing(h), SITES);
+	assert_int_equal(permits(h), 1);
+	/* An override of one site lets that one go. */
+	assert_int_equal(post(h, "/v1/override",
+			     "{\"guard\":\"budget\",\"site\":\"wlg\","
+			     "\"reason\":\"r\",\"for_ms\":60000}"),
+	    200);
+	turn(h);
+	assert_true(h->agents[2].has_permit);
+	set_sick(h, true);
+	turn(h);
+	assert_int_equal(announcing(h), 1);
+}
+
+/* A sick site gets the permit of one that is well. */
+static void
+test_budget_goes_to_who_needs_it(void **state)
+{
+	struct house *h = *state;
+	size_t sick;
+
+	use(h,
+	    &(struct conf_guards){
+		.budget = { .window_ms = 600000, .sites = 1 } });
+	sick = h->agents[0].has_permit ? 1 : 0;
+	h->agents[sick].is_sick = true;
+	turn(h);
+	assert_true(h->agents[sick].is_gone);
+	assert_int_equal(announcing(h), SITES - 1);
+}
+
+/* What was spent before the controller's restart is not forgotten by what the
+ * agents tell. */
+static void
+test_budget_outlives_the_controller(void **state)
+{
+	struct house *h = *state;
+
+	use(h,
+	    &(struct conf_guards){
+		.budget = { .window_ms = 600000, .sites = 1 } });
+	set_sick(h, true);
+	turn(h);
+	assert_int_equal(announcing(h), SITES - 1);
+	house_restart_controller(h);
+	turn(h);
+	assert_int_equal(announcing(h), SITES - 1);
+}
+
+static void
+test_brake_stops_further_withdrawals(void **state)
+{
+	struct house *h = *state;
+
+	use(h,
+	    &(struct conf_guards){
+		.brake = { .window_ms = 60000, .sites = 1 } });
+	assert_int_equal(permits(h), 1);
+	set_sick(h, true);
+	turn(h);
+	assert_int_equal(announcing(h), SITES - 1);
+	assert_int_equal(permits(h), 0);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "2 of 3 sites fell sick within 1m, more than 1");
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(get(h, "/v1/events?limit=50"), 200);
+	assert_answer_has(h, "brake: many sites are sick at once");
+	assert_int_equal(post(h, "/v1/sites/chc/drain", "{}"), 409);
+	assert_answer_has(h, "guard brake");
+	/* Let go when enough are well. */
+	h->agents[0].is_sick = h->agents[1].is_sick = false;
+	turn(h);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_null(strstr(h->body, "\"guard\":\"brake\""));
+}
+
+static void
+test_capacity_that_must_stay(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ .min_capacity_percent = 60 });
+	assert_false(h->agents[2].has_permit); /* 300 of 500 */
+	assert_true(h->agents[0].has_permit && h->agents[1].has_permit);
+	assert_int_equal(post(h, "/v1/sites/wlg/drain", "{}"), 409);
+	assert_answer_has(h,
+	    "guard min_capacity: draining wlg would leave 192.0.2.0/24 with a capacity of 200, needs 300");
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	set_sick(h, true);
+	turn(h);
+	assert_int_equal(announcing(h), 1);
+	assert_false(h->agents[2].is_gone);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "min_capacity: with a capacity of 300");
+}
+
+/* Who is the only one left is told so, and when it is no longer. */
+static void
+test_the_last_announcer_is_told(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ 0 });
+	for (size_t i = 0; i < SITES; i++)
+		assert_false(h->agents[i].is_last);
+	h->agents[0].is_sick = h->agents[1].is_sick = true;
+	turn(h);
+	assert_false(h->agents[0].is_last); /* wlg announces it */
+	assert_true(h->agents[2].is_last);
+	h->agents[2].is_sick = true;
+	turn(h);
+	assert_true(h->agents[0].is_last && h->agents[1].is_last);
+	set_sick(h, false);
+	turn(h);
+	assert_false(h->agents[2].is_last);
+}
+
+static void
+measure_akl(struct house *h)
+{
+	int tries = 0;
+
+	house_get_ready(h);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 200);
+	do {
+		fakes_turn(h);
+		loop_idle(h->lp, 20);
+		assert_int_equal(get(h, "/v1/failover?site=akl"), 200);
+	} while (strstr(h->body, "\"heirs\"") == NULL && ++tries < 400);
+	assert_answer_has(h, "\"heirs\"");
+}
+
+static void
+test_heirs_must_have_room(void **state)
+{
+	struct house *h = *state;
+	struct conf_guards guards = { .room = { .limit_percent = 100,
+					  .margin_percent = 10,
+					  .levels = 2 } };
+
+	use(h, &guards);
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"room\":\"not known: there is no failover map");
+	measure_akl(h);
+	capacity[1].load = 95; /* chc: some of akl's 60 do not fit */
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    409);
+	assert_answer_has(h, "guard room: draining akl would bring ");
+	assert_answer_has(h, " to chc, which has 95 of 100 in use");
+	assert_int_equal(post(h, "/v1/sites/akl/drain",
+			     "{\"dry_run\":true,\"force\":\"room\","
+			     "\"reason\":\"r\",\"for_ms\":60000}"),
+	    200);
+	assert_answer_has(h, "\"room\":\"guard room");
+	capacity[1].load = 10;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"room\":\"all heirs have room\"");
+	/* What is not known does not stand in the way, and is said. */
+	capacity[1].has_load = false;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "because of the heir chc: its load is not known");
+	capacity[1].has_load = true;
+	capacity[0].has_load = false;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"room\":\"not known: no load of the site is");
+	capacity[0].has_load = true;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_HOUSE(test_without_guards_nothing_is_held),
+		WITH_HOUSE(test_budget_holds_without_asking),
+		WITH_HOUSE(test_budget_goes_to_who_needs_it),
+		WITH_HOUSE(test_budget_outlives_the_controller),
+		WITH_HOUSE(test_brake_stops_further_withdrawals),
+		WITH_HOUSE(test_capacity_that_must_stay),
+		WITH_HOUSE(test_the_last_announcer_is_told),
+		WITH_HOUSE(test_heirs_must_have_room),
+	};
+
+	return house_main(tests, TEST_COUNT(tests));
+}
