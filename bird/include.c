@@ -90,6 +90,17 @@ bird_include_format(const struct bird_route *routes, size_t n)
 	return text;
 }
 
+char *
+bird_include_make(const struct allow_list *allow,
+    const struct bird_route *routes, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (allow_check(allow, &routes[i].prefix, err) == -1)
+			return NULL;
+	}
+	return bird_include_format(routes, n);
+}
+
 /* Takes the word from the front of a text that ends at `end`. */
 static bool
 take(const char **p, const char *end, const char *word)

@@ -20,6 +20,7 @@
 #include <stddef.h>
 
 #include "base/addr.h"
+#include "base/allow.h"
 #include "base/err.h"
 #include "core/route.h"
 
@@ -39,6 +40,13 @@ struct bird_route {
  * unique).  The caller frees it.
  */
 char *bird_include_format(const struct bird_route *routes, size_t n);
+/*
+ * The same, for what BIRD is to be given: NULL with err when a prefix is not
+ * allowed (base/allow.h).  The configuration was checked already; should a
+ * prefix have come from elsewhere, nothing is written at all.
+ */
+char *bird_include_make(const struct allow_list *allow,
+    const struct bird_route *routes, size_t n, struct err *err);
 
 /*
  * The routes that a file of ours announces: fills at most max, returns how

@@ -47,6 +47,8 @@ struct reconcile_ops {
 	 * hand, which it would undo?  NULL: never. */
 	bool (*may_overrule)(void *arg);
 	void *arg; /* for all of them */
+	/* What may ever be written for BIRD; borrowed; NULL: any unicast. */
+	const struct allow_list *allow;
 };
 
 struct reconcile_bird {

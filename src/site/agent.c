@@ -436,7 +436,8 @@ start_reconcile(struct agent *a)
 		.on_real = on_real,
 		.on_notice = on_notice,
 		.on_converged = on_converged,
-		.arg = a };
+		.arg = a,
+		.allow = &a->conf->allow };
 	struct prefix *list = xcalloc(a->n_prefixes, sizeof(*list));
 
 	for (size_t i = 0; i < a->n_prefixes; i++)

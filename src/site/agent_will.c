@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "bird/include.h"
 #include "site/agent_state.h"
@@ -111,6 +112,7 @@ agent_update_will(struct agent *a)
 {
 	struct plan *plan;
 	struct bird_route *announced;
+	struct err err;
 	size_t n;
 	char *text;
 
@@ -120,11 +122,16 @@ agent_update_will(struct agent *a)
 	plan->prefixes = xcalloc(a->n_prefixes, sizeof(*plan->prefixes));
 	plan_make(a, plan);
 	announced = agent_list_without_experiment(a, &n);
-	text = bird_include_format(announced, n);
-	a->will_is_old = will_deposit(a->env.keeper, a->env.conf, &a->seat,
-			     &(struct will){ .text = text,
-				 .steps = plan->steps,
-				 .n_steps = plan->n }) == -1;
+	text = bird_include_make(&a->conf->allow, announced, n, &err);
+	if (text == NULL) {
+		log_warnx("will: %s", err.msg);
+	} else {
+		a->will_is_old =
+		    will_deposit(a->env.keeper, a->env.conf, &a->seat,
+			&(struct will){ .text = text,
+			    .steps = plan->steps,
+			    .n_steps = plan->n }) == -1;
+	}
 	free(text);
 	free(announced);
 	free(plan->prefixes);

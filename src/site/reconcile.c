@@ -337,7 +337,7 @@ look(struct reconcile *r)
 /* ---- the start of a cycle ---- */
 
 static char *
-wanted_text(const struct reconcile *r)
+wanted_text(const struct reconcile *r, struct err *err)
 {
 	struct bird_route *routes = xcalloc(r->n, sizeof(*routes));
 	size_t n = 0;
@@ -352,7 +352,7 @@ wanted_text(const struct reconcile *r)
 			routes[n].attrs = r->entries[i].want.attrs;
 		n++;
 	}
-	text = bird_include_format(routes, n);
+	text = bird_include_make(r->ops.allow, routes, n, err);
 	free(routes);
 	return text;
 }
@@ -382,7 +382,11 @@ reconcile_write_file(struct reconcile *r, bool sync, struct err *err)
 
 	if (have == NULL)
 		return -1;
-	want = wanted_text(r);
+	want = wanted_text(r, err);
+	if (want == NULL) {
+		free(have);
+		return -1;
+	}
 	for (size_t i = 0; i < r->n; i++)
 		r->entries[i].written = r->entries[i].want;
 	if (strcmp(have, want) != 0) {

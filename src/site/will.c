@@ -115,8 +115,9 @@ will_do_now(const struct conf *conf, const struct bird_route *announced,
     size_t n, struct err *err)
 {
 	const struct conf_bird *bird = &conf->agent->bird;
-	char *text = bird_include_format(announced, n);
-	int rc = bird_include_write(bird->include, text, err);
+	char *text = bird_include_make(&conf->agent->allow, announced, n, err);
+	int rc =
+	    text == NULL ? -1 : bird_include_write(bird->include, text, err);
 
 	free(text);
 	if (rc == 0)

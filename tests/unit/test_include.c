@@ -474,12 +474,39 @@ test_strange_files_are_not_read(void **state)
 	assert_int_equal(err.code, ERR_CONF);
 }
 
+/* Whatever was decided: what is not allowed is not written. */
+static void
+test_what_is_not_allowed_is_refused(void **state)
+{
+	struct bird_route r[2] = { route_of("192.0.2.0/24"),
+		route_of("203.0.113.0/24") };
+	struct allow_entry e;
+	struct allow_list list = { &e, 1 };
+	struct err err;
+	char *text;
+
+	(void)state;
+	assert_int_equal(allow_entry_parse("192.0.2.0/24", &e, NULL), 0);
+	text = bird_include_make(&list, r, 1, &err);
+	assert_non_null(strstr(text, "192.0.2.0/24"));
+	free(text);
+	assert_null(bird_include_make(&list, r, 2, &err));
+	assert_non_null(strstr(err.msg, "guard allow_list: 203.0.113.0/24"));
+	text = bird_include_make(NULL, r, 2, &err);
+	assert_non_null(text);
+	free(text);
+	r[0].prefix = (struct prefix){ .is_ipv4 = true };
+	assert_null(bird_include_make(NULL, r, 2, &err));
+	assert_non_null(strstr(err.msg, "default route"));
+}
+
 int
 main(void)
 {
 #define PLACE_TEST(f)                                                          \
 	cmocka_unit_test_setup_teardown(f, place_make, place_remove)
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_not_allowed_is_refused),
 		cmocka_unit_test(test_text_of_both_families),
 		cmocka_unit_test(test_text_is_unique_and_reads_back),
 		cmocka_unit_test(test_text_of_attributes),
