@@ -291,6 +291,8 @@ agent_guards_fill(const struct agent_guards *g, const struct agent_prefix *p,
 	size_t i = index_of(g, p);
 
 	in->frozen = is_frozen(g);
+	if (in->frozen)
+		in->attrs = p->decision.attrs;
 	/* At the site's own console, when nobody else can be asked. */
 	if (!is_in_contact(g) && is_overridden(g, GUARD_MIN_SITES))
 		in->withdraw_forbidden = false;
