@@ -171,13 +171,13 @@ fake_status(const struct fake *a)
 	    a->is_withdrawn ? "withdrawn" : "announced", "prefix",
 	    "192.0.2.0/24", "service", "web", "desired",
 	    a->is_gone ? "withdrawn" : "announced", "real",
-	    a->is_gone || a->is_drained ? "withdrawn" : "announced",
-	    "services", "service", "web", "health",
-	    a->is_sick ? "sick" : "healthy", "sweep", "job",
-	    (json_int_t)a->job, "done", a->is_done, "failed", a->failed, "sent",
-	    (json_int_t)CLIENTS, "total", (json_int_t)CLIENTS, "starts",
-	    a->starts, "counters", "kernel_drops", (json_int_t)0, "uplink",
-	    "lost_batches", a->lost_batches);
+	    a->is_gone || a->is_drained ? "withdrawn" : "announced", "services",
+	    "service", "web", "health", a->is_sick ? "sick" : "healthy",
+	    "sweep", "job", (json_int_t)a->job, "done", a->is_done, "failed",
+	    a->failed, "sent", (json_int_t)CLIENTS, "total",
+	    (json_int_t)CLIENTS, "starts", a->starts, "counters",
+	    "kernel_drops", (json_int_t)0, "uplink", "lost_batches",
+	    a->lost_batches);
 }
 
 static inline int
