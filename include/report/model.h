@@ -23,13 +23,17 @@ enum model_family {
 	MODEL_FAMILY_COUNT
 };
 
-/* How a number was come by; what it may claim. */
+/* How a number was come by; what it may claim.  Those from unstable on are
+ * warnings. */
 enum model_label {
 	MODEL_UNLABELLED,
 	MODEL_MEASURED,
 	MODEL_CERTIFIED,
 	MODEL_COMPOSED,
 	MODEL_UNSTABLE,
+	MODEL_CONTRADICTED,
+	MODEL_GUESSED,
+	MODEL_UNKNOWN,
 	MODEL_LABEL_COUNT
 };
 

@@ -227,6 +227,22 @@ keep_maps_of(json_t *maps, json_int_t experiment)
 	}
 }
 
+/* The maps of the site or set that the experiment withdrew. */
+static enum ctl_exit
+get_maps_of(struct ctl *c, const json_t *doc, json_t **maps)
+{
+	const char *site =
+	    json_string_value(json_object_get(json_object_get(doc,
+						  "experiment"),
+		"site"));
+
+	if (site != NULL && site[0] == '\0') { /* it withdrew nothing */
+		*maps = json_pack("{s:[]}", "maps");
+		return CTL_DONE;
+	}
+	return get_maps(c, site, maps);
+}
+
 /* For programs: the replies by class and site, with samples of the odd ones. */
 static enum ctl_exit
 add_replies(struct ctl *c, uint32_t id, json_t *doc)
@@ -262,7 +278,7 @@ cmd_report_experiment(struct ctl *c)
 	rc = ctl_get(c, path, &doc);
 	free(path);
 	if (rc == CTL_DONE)
-		rc = get_maps(c, NULL, &maps);
+		rc = get_maps_of(c, doc, &maps);
 	if (rc == CTL_DONE) {
 		keep_maps_of(json_object_get(maps, "maps"), id);
 		json_object_set(doc, "maps", json_object_get(maps, "maps"));

@@ -19,6 +19,9 @@ static const char *const label_names[] = {
 	[MODEL_CERTIFIED] = "certified",
 	[MODEL_COMPOSED] = "composed",
 	[MODEL_UNSTABLE] = "unstable",
+	[MODEL_CONTRADICTED] = "contradicted",
+	[MODEL_GUESSED] = "guessed",
+	[MODEL_UNKNOWN] = "unknown",
 };
 static_assert(sizeof(label_names) / sizeof(label_names[0]) == MODEL_LABEL_COUNT,
     "labels");

@@ -453,12 +453,15 @@ page_put_legend(FILE *out, const struct model_extent *extent)
 		    out);
 	}
 	if (extent->labels) {
-		fputs("<dt>Label</dt><dd><b>measured</b>: this very set of "
-		      "sites was withdrawn from the test prefix. "
-		      "<b>certified</b>: follows from packed experiments "
-		      "without doubt. <b>composed</b>: put together from "
-		      "rankings, likely. <b>unstable</b>: repeated "
-		      "measurements differ; do not build on it.</dd>\n",
+		fputs("<dt>Label</dt><dd>What a map may claim. "
+		      "<b>measured</b>: this very set of sites was withdrawn "
+		      "from the test prefix. <b>certified</b>: proven by "
+		      "experiments on other sets. <b>composed</b>: put "
+		      "together from the clients' rankings. Do not build on "
+		      "the others: <b>unstable</b>, too much moves with "
+		      "nothing withdrawn; <b>contradicted</b>, readings "
+		      "disagree; <b>guessed</b>, the best candidate, not "
+		      "proven.</dd>\n",
 		    out);
 	}
 	fputs("</dl></details>\n", out);

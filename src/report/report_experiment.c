@@ -26,9 +26,16 @@ read_permille(struct report_job *job, const json_t *experiment)
 static void
 put_name(struct report_job *job, const json_t *experiment)
 {
-	fprintf(job->out, "experiment %lld of site ",
+	const char *site = fields_text(&job->f, experiment, "site");
+
+	fprintf(job->out, "experiment %lld",
 	    (long long)fields_count(&job->f, experiment, "id"));
-	text_put(job->out, fields_text(&job->f, experiment, "site"));
+	if (site[0] == '\0') {
+		fputs(" without a withdrawal", job->out);
+	} else {
+		fputs(" of site ", job->out);
+		text_put(job->out, site);
+	}
 	fputs(": ", job->out);
 }
 

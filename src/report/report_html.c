@@ -290,6 +290,23 @@ put_replies(struct report_job *job, const json_t *experiment)
 	fputs("</table></div>\n", job->out);
 }
 
+/* How far its two baselines are apart. */
+static void
+put_null(struct report_job *job, const json_t *null)
+{
+	double both, moved;
+	char text[TEXT_NUMBER_BYTES];
+
+	if (null == NULL)
+		return;
+	both = (double)fields_count(&job->f, null, "both");
+	moved = (double)fields_count(&job->f, null, "moved");
+	if (both > 0) {
+		put_fact(job->out, "Noise floor",
+		    text_share(moved / both, text));
+	}
+}
+
 static void
 put_experiment(struct report_job *job, const json_t *e)
 {
@@ -297,6 +314,7 @@ put_experiment(struct report_job *job, const json_t *e)
 	int64_t ended_ms = fields_wall_ms_or(&job->f, e, "ended_ms", 0);
 	const char *state = fields_text(&job->f, e, "state");
 	const char *reason = fields_text_or(&job->f, e, "reason", "");
+	const char *site;
 	char wall[WALL_TEXT_BYTES], age[TEXT_NUMBER_BYTES];
 
 	fprintf(job->out,
@@ -304,7 +322,8 @@ put_experiment(struct report_job *job, const json_t *e)
 	    report_state_ink(state) == TABLE_RED ? "over" : "fits");
 	markup_put(job->out, state);
 	fputs("</span></h2>\n<dl class=\"facts\">", job->out);
-	put_fact(job->out, "Site", fields_text(&job->f, e, "site"));
+	site = fields_text(&job->f, e, "site");
+	put_fact(job->out, "Withdrawn", site[0] == '\0' ? "nothing" : site);
 	put_fact(job->out, "Started", wall_format(created_ms, wall));
 	if (ended_ms != 0) {
 		put_fact(job->out, "Ended", wall_format(ended_ms, wall));
@@ -312,6 +331,7 @@ put_experiment(struct report_job *job, const json_t *e)
 		    text_age(ended_ms - created_ms, age));
 	}
 	put_fact(job->out, "Step", fields_text_or(&job->f, e, "step", ""));
+	put_null(job, fields_object_opt(&job->f, e, "null"));
 	if (reason[0] != '\0')
 		put_fact(job->out, "Reason", reason);
 	fputs("</dl>\n", job->out);

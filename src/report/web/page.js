@@ -9,7 +9,7 @@
 "use strict";
 (() => {
 	const NAME = 0, SHARE = 1, CLIENTS = 2, NEXT = 3, LABEL = 4, LOW = 5, HIGH = 6, AFTER = 7, NOW = 8, IPV4 = 9, IPV6 = 10;
-	const LABELS = ["", "measured", "certified", "composed", "unstable"];
+	const LABELS = ["", "measured", "certified", "composed", "unstable", "contradicted", "guessed", "unknown"];
 	const SVG = "http://www.w3.org/2000/svg";
 	let data, tip;
 
