@@ -31,6 +31,7 @@ services:
         timeout: {timeout_ms}ms
         down_after: {fall}
         up_after: {rise}
+guards: {{damping: {{suppress: 0, updates: 0}}}}
 """
 
 # iBGP within the site, from a second address of its own prefix.  The preference is that of the agent's static routes.
