@@ -102,13 +102,47 @@ was_down(const struct bird_byhand *bh, const char *name)
 	return false;
 }
 
+static bool
+is_down(const struct bird_survey *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_protocols; i++) {
+		if (strcmp(s->protocols[i].name, name) == 0)
+			return s->protocols[i].is_down;
+	}
+	return false;
+}
+
+/*
+ * A protocol that was down and is not any more was starting, when we looked
+ * right after the reconfiguration, or was enabled by hand since: from now on,
+ * should it go down, that is news.
+ */
+static void
+forget_started(struct bird_byhand *bh, const struct bird_survey *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < bh->n_down; i++) {
+		if (is_down(s, bh->down[i])) {
+			memmove(bh->down[kept++], bh->down[i], BIRD_NAME_MAX);
+		}
+	}
+	if (kept == bh->n_down)
+		return;
+	bh->n_down = kept;
+	save(bh);
+}
+
 bool
 bird_byhand_take(struct bird_byhand *bh, const struct bird_survey *s)
 {
 	/* Half way, protocols are down that come up again. */
-	if (s->is_reconfiguring || s->reconfigured[0] == '\0' ||
-	    strcmp(bh->since, s->reconfigured) == 0)
+	if (s->is_reconfiguring || s->reconfigured[0] == '\0')
 		return false;
+	if (strcmp(bh->since, s->reconfigured) == 0) {
+		forget_started(bh, s);
+		return false;
+	}
 	(void)text_copy(bh->since, sizeof(bh->since), s->reconfigured);
 	bh->n_down = 0;
 	for (size_t i = 0; i < s->n_protocols; i++) {
@@ -130,14 +164,13 @@ bird_byhand_find(const struct bird_byhand *bh, const struct bird_survey *s,
 		const struct bird_protocol *p = &s->protocols[i];
 		int len;
 
-		if (p->is_down == was_down(bh, p->name))
+		if (!p->is_down || was_down(bh, p->name))
 			continue;
 		n++;
 		if (used >= size)
 			continue;
-		len = snprintf(text + used, size - used, "%s%s (%s)",
-		    n > 1 ? ", " : "", p->name,
-		    p->is_down ? "disabled" : "enabled");
+		len = snprintf(text + used, size - used, "%s%s",
+		    n > 1 ? ", " : "", p->name);
 		used += len > 0 ? (size_t)len : 0;
 	}
 	return n;

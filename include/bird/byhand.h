@@ -2,14 +2,14 @@
 #ifndef BIRD_BYHAND_H
 #define BIRD_BYHAND_H
 /*
- * byhand -- which protocols somebody disabled or enabled by hand.
+ * byhand -- which protocols somebody disabled by hand.
  *
- * Any `configure`, by anybody, undoes `disable` and `enable` (measured with
- * BIRD 2.0.12), and BIRD nowhere says what was done by hand.  But right after a
+ * Any `configure`, by anybody, undoes a `disable` (measured with BIRD 2.0.12),
+ * and BIRD nowhere says what was done by hand.  But right after a
  * reconfiguration everything is as the file says: what is down then is
- * `disabled` there.  What differs later was done by hand.  The list is kept in
- * a file beside the include, so that a restart of the daemon does not forget
- * it.
+ * `disabled` there, or just starting.  What goes down later was disabled by
+ * hand.  The list is kept in a file beside the include, so that a restart of
+ * the daemon does not forget it.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,10 +26,7 @@ void bird_byhand_free(struct bird_byhand *bh);
  * the last time: then all is as the file says.
  */
 bool bird_byhand_take(struct bird_byhand *bh, const struct bird_survey *s);
-/*
- * How many protocols differ from the file; text names them: "t2 (disabled), t7
- * (enabled)".
- */
+/* How many protocols were disabled by hand; text names them: "t2, t7". */
 size_t bird_byhand_find(const struct bird_byhand *bh,
     const struct bird_survey *s, char *text, size_t size);
 

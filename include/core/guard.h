@@ -37,7 +37,7 @@ enum guard {
 	GUARD_STALE,        /* old results say nothing */
 	GUARD_DAMPING,      /* flaps */
 	GUARD_ROOM,         /* heirs must have room */
-	GUARD_BY_HAND,      /* protocols of BIRD changed by hand */
+	GUARD_BY_HAND,      /* protocols of BIRD disabled by hand */
 	GUARD_COUNT
 };
 

@@ -43,8 +43,8 @@ struct reconcile_ops {
 	void (*on_notice)(const char *what, const char *reason, void *arg);
 	/* Wanted and real are equal (again). */
 	void (*on_converged)(void *arg);
-	/* May a change go ahead although a protocol was disabled or enabled by
-	 * hand, which it would undo?  NULL: never. */
+	/* May a change go ahead although a protocol was disabled by hand, which
+	 * it would undo?  NULL: never. */
 	bool (*may_overrule)(void *arg);
 	void *arg; /* for all of them */
 	/* What may ever be written for BIRD; borrowed; NULL: any unicast. */
@@ -64,7 +64,7 @@ struct reconcile_bird {
 	uint64_t foreign;          /* reconfigurations by somebody else */
 	const char *change;        /* step of the change under way, or "none" */
 	bool has_attrs;            /* bird.conf includes export.conf */
-	char by_hand[256]; /* protocols disabled or enabled by hand; "" none */
+	char by_hand[256];         /* protocols disabled by hand; "" none */
 };
 
 /* What is wanted of one prefix. */

@@ -65,7 +65,7 @@ const struct metric_family metric_table[METRIC_COUNT] = {
 	[METRIC_BIRD_FOREIGN] = { "anycastd_bird_foreign_total", METRIC_COUNTER,
 	    0, { "site" }, "Reconfigurations of BIRD by somebody else" },
 	[METRIC_BIRD_BY_HAND] = { "anycastd_bird_by_hand", METRIC_GAUGE, 0,
-	    { "site" }, "1 while protocols are disabled or enabled by hand" },
+	    { "site" }, "1 while protocols are disabled by hand" },
 	[METRIC_INTENTS_ACTIVE] = { "anycastd_intents_active", METRIC_GAUGE, 1,
 	    { "site" }, "Operators' intents for the site that are not over." },
 	[METRIC_GUARD_ACTIVE] = { "anycastd_guard_active", METRIC_GAUGE, 1,

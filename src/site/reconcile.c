@@ -275,8 +275,8 @@ note_hands(struct reconcile *r, const struct bird_survey *s)
 	(void)text_copy(r->bird.by_hand, sizeof(r->bird.by_hand), text);
 	if (is_new) {
 		r->ops.on_notice(text[0] != '\0'
-			? "bird: protocols changed by hand"
-			: "bird: protocols as in bird.conf again",
+			? "bird: disabled by hand"
+			: "bird: nothing is disabled by hand any more",
 		    text, r->ops.arg);
 	}
 }

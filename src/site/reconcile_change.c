@@ -532,7 +532,7 @@ on_looked(const struct bird_survey *s, void *arg)
 	if (r->bird.by_hand[0] != '\0' && !r->conf->overrule_hands &&
 	    (r->ops.may_overrule == NULL || !r->ops.may_overrule(r->ops.arg))) {
 		(void)snprintf(reason, sizeof(reason),
-		    "by hand: %.160s: a reconfiguration would undo that",
+		    "disabled by hand: %.160s: a reconfiguration would enable it again",
 		    r->bird.by_hand);
 		failed(r, reason);
 		return;

@@ -697,11 +697,11 @@ test_disabled_by_hand_stops_the_change(void **state)
 	m->protocols = PROTOCOLS_BY_HAND;
 	recon_want(&m->rec, 1);
 	WAIT_UNTIL(m->rec.lp, recon_notice(&m->rec, "not carried out") != NULL);
-	assert_non_null(recon_notice(&m->rec, "by hand: lost1 (disabled)"));
+	assert_non_null(recon_notice(&m->rec, "disabled by hand: lost1"));
 	loop_idle(m->rec.lp, 500);
 	assert_int_equal(m->configures, 0);
 	assert_int_equal(recon_real(&m->rec), 3);
-	assert_string_equal(recon_bird(&m->rec).by_hand, "lost1 (disabled)");
+	assert_string_equal(recon_bird(&m->rec).by_hand, "lost1");
 	/* Enabled again by hand: nothing to undo any more. */
 	m->protocols = PROTOCOLS;
 	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
@@ -720,12 +720,18 @@ test_disabled_in_the_file_is_not_by_hand(void **state)
 	recon_want(&m->rec, 1);
 	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
 	assert_int_equal(m->configures, 1);
-	/* And enabled by hand then is. */
+	/* It was only starting, or somebody enabled it: no reason to wait, but
+	 * should it go down again, that is by hand. */
 	m->protocols = PROTOCOLS;
 	recon_want(&m->rec, 2);
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	WAIT_UNTIL(m->rec.lp, !m->is_pending);
+	loop_idle(m->rec.lp, 3 * RIG_POLL_MS);
+	m->protocols = PROTOCOLS_BY_HAND;
+	recon_want(&m->rec, 1);
 	WAIT_UNTIL(m->rec.lp,
-	    recon_notice(&m->rec, "by hand: lost1 (enabled)") != NULL);
-	assert_int_equal(m->configures, 1);
+	    recon_notice(&m->rec, "disabled by hand: lost1") != NULL);
+	assert_int_equal(m->configures, 2);
 }
 
 /* A restarted daemon knows it from the list beside the include. */
@@ -738,7 +744,7 @@ test_by_hand_outlives_a_restart(void **state)
 	recon_restart(&m->rec);
 	recon_want(&m->rec, 1);
 	WAIT_UNTIL(m->rec.lp,
-	    recon_notice(&m->rec, "by hand: lost1 (disabled)") != NULL);
+	    recon_notice(&m->rec, "disabled by hand: lost1") != NULL);
 	loop_idle(m->rec.lp, 300);
 	assert_int_equal(m->configures, 0);
 }

@@ -364,7 +364,7 @@ test_disabled_by_hand(void **state)
 	assert_int_equal(system(command), 0);
 	recon_want(&rig->rec, 1);
 	WAIT_UNTIL(rig->rec.lp,
-	    recon_notice(&rig->rec, "by hand: up-link.1 (disabled)") != NULL);
+	    recon_notice(&rig->rec, "disabled by hand: up-link.1") != NULL);
 	loop_idle(rig->rec.lp, 500);
 	assert_int_equal(recon_bird(&rig->rec).sessions_up, 0);
 	assert_int_equal(recon_real(&rig->rec), 3);
