@@ -170,8 +170,14 @@ class Browser:
         return self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
 
     def wait_node(self, selector):
+        """Also while one page gives way to the next, and its nodes go."""
         until = time.monotonic() + DEADLINE_SEC
-        while not self.node(selector):
+        while True:
+            try:
+                if self.node(selector):
+                    return
+            except RuntimeError:
+                pass
             if time.monotonic() > until:
                 raise RuntimeError(f"never there: {selector}")
             time.sleep(.02)
