@@ -72,7 +72,8 @@ on_stats(struct loop *lp, void *arg)
 	    "skipped", (json_int_t)co->skipped);
 	text = json_dumps(doc, JSON_COMPACT);
 	json_decref(doc);
-	if (text != NULL && chan_backlog_bytes(co->ch) == 0)
+	/* Behind a list that is on its way, or they might never be sent. */
+	if (text != NULL && chan_backlog_bytes(co->ch) <= BACKLOG_MAX_BYTES)
 		chan_send(co->ch, FEED_MSG_STATS, text, strlen(text));
 	free(text);
 }
