@@ -33,7 +33,6 @@ struct campaign {
 	/* What comes next. */
 	struct pack_plan plans[PACK_BATCH_MAX];
 	size_t n_plans, at_plan;
-	uint32_t *class;     /* see sentinels_pick */
 	uint32_t experiment; /* the one under way; 0: none */
 	unsigned attempts;   /* of this plan that failed */
 	unsigned failed;     /* of all */

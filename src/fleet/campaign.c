@@ -72,27 +72,23 @@ wait_for(struct campaign *ca, const char *why)
 	ca->retry_at = mono_add_ms(mono_now(), RETRY_MS);
 }
 
-/* Clients that went the same way so far, for the sentinels: numbers by home
- * and heir. */
+/* Clients that are expected to go the same way when the set is withdrawn, for
+ * the sentinels: numbers by home and heir. */
 static uint32_t *
-response_classes(const struct campaign *ca)
+response_classes(const struct campaign *ca, const struct pack_set *set)
 {
 	size_t n_sites = ca->c->n_sites;
 	uint32_t *class = xcalloc(ca->n, sizeof(*class));
-	struct pack_set gone = { { 0 } };
 	uint16_t *heir = xcalloc(ca->n, sizeof(*heir));
 
-	for (size_t site = 0; site < n_sites; site++) {
-		gone = (struct pack_set){ { 0 } };
-		pack_set_add(&gone, site);
-		if (n_sites > 1)
-			pack_predict(ca->pack, &gone, heir, NULL);
-		for (uint32_t i = 0; i < ca->n; i++) {
-			size_t known = heir[i] < n_sites ? heir[i] + 1u : 0;
+	pack_predict(ca->pack, set, heir, NULL);
+	for (uint32_t i = 0; i < ca->n; i++) {
+		size_t known = heir[i] < n_sites ? heir[i] + 1u : 0;
 
-			if (ca->home[i] == site + 1)
-				class[i] =
-				    (uint32_t)(site * (n_sites + 1) + known);
+		if (outcome_is_site(ca->home[i], n_sites)) {
+			class[i] =
+			    (uint32_t)((ca->home[i] - 1u) * (n_sites + 1) +
+				known);
 		}
 	}
 	free(heir);
@@ -105,7 +101,7 @@ start_planned(struct campaign *ca, const struct pack_plan *next,
 {
 	struct controller *c = ca->c;
 	bool *withdrawn = xcalloc(c->n_sites, sizeof(*withdrawn));
-	uint32_t *subset = xcalloc(ca->n, sizeof(*subset));
+	uint32_t *subset = xcalloc(ca->n, sizeof(*subset)), *class = NULL;
 	struct campaign_ask ask = { .n = ca->n,
 		.home = ca->home,
 		.n_sites = c->n_sites,
@@ -124,7 +120,8 @@ start_planned(struct campaign *ca, const struct pack_plan *next,
 	if (pack_set_count(&next->withdrawn) > 0) {
 		plan.subset = subset;
 		plan.n_subset = campaign_pick(&ask, subset);
-		plan.class = ca->class;
+		class = response_classes(ca, &next->withdrawn);
+		plan.class = class;
 		plan.n_classes = c->n_sites * (c->n_sites + 1);
 	}
 	ex = experiment_start(c, &plan, err);
@@ -132,6 +129,7 @@ start_planned(struct campaign *ca, const struct pack_plan *next,
 		ca->experiment = experiment_id(ex);
 	free(withdrawn);
 	free(subset);
+	free(class);
 	return ex != NULL ? 0 : -1;
 }
 
@@ -142,8 +140,6 @@ next_plan(struct campaign *ca)
 	if (ca->at_plan == ca->n_plans) {
 		ca->n_plans = pack_next(ca->pack, ca->plans, CAMPAIGN_BATCH);
 		ca->at_plan = 0;
-		free(ca->class);
-		ca->class = response_classes(ca);
 	}
 	return ca->at_plan < ca->n_plans ? &ca->plans[ca->at_plan] : NULL;
 }
@@ -325,24 +321,22 @@ campaign_free(struct campaign *ca)
 		return;
 	campaign_log_fini(ca);
 	free(ca->clients);
-	free(ca->class);
 	free(ca);
 }
 
 /* As it is in the store; it goes on from there. */
 static int
-take_up(struct controller *c, const json_t *row, struct err *err)
+take_up(struct controller *c, json_t *row, struct err *err)
 {
 	json_int_t id = 0, depth = 0, seed = 0, created = 0, ended = 0,
 		   list = 0;
 	const char *state = "", *reason = "", *sites = "";
 	struct campaign *ca;
 
-	(void)json_unpack_ex((json_t *)(uintptr_t)row, NULL, 0,
-	    "{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "id", &id, "state",
-	    &state, "reason", &reason, "depth", &depth, "seed", &seed,
-	    "created_ms", &created, "ended_ms", &ended, "list", &list, "sites",
-	    &sites);
+	(void)json_unpack(row, "{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s}",
+	    "id", &id, "state", &state, "reason", &reason, "depth", &depth,
+	    "seed", &seed, "created_ms", &created, "ended_ms", &ended, "list",
+	    &list, "sites", &sites);
 	c->next_campaign = (uint32_t)id + 1;
 	ca = xcalloc(1, sizeof(*ca));
 	*ca = (struct campaign){ .c = c,

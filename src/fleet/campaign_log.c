@@ -133,6 +133,7 @@ campaign_log_load(struct campaign *ca, struct err *err)
 
 static int
 load_sweep(struct campaign *ca, uint32_t experiment, uint8_t phase,
+    /* NOLINTNEXTLINE(readability-non-const-parameter): the query fills it */
     uint16_t *out, struct err *err)
 {
 	struct query_outcomes want = { .experiment = experiment,

@@ -161,7 +161,7 @@ on_tick(struct loop *lp, void *arg)
 
 /* Ends it as failed; returns when the test prefix was changed last. */
 static int64_t
-bury(struct controller *c, const json_t *row)
+bury(struct controller *c, json_t *row)
 {
 	struct store_experiment old = {
 		.state = experiment_state_name(EXPERIMENT_FAILED),
@@ -171,11 +171,10 @@ bury(struct controller *c, const json_t *row)
 	};
 	json_int_t id, created_ms, clients, list, asked, campaign;
 
-	if (json_unpack_ex((json_t *)(uintptr_t)row, NULL, 0,
-		"{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:s}", "id", &id,
-		"site", &old.site, "created_ms", &created_ms, "clients",
-		&clients, "list", &list, "asked", &asked, "campaign", &campaign,
-		"purpose", &old.purpose, "sites", &old.sites) == -1)
+	if (json_unpack(row, "{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:s}",
+		"id", &id, "site", &old.site, "created_ms", &created_ms,
+		"clients", &clients, "list", &list, "asked", &asked, "campaign",
+		&campaign, "purpose", &old.purpose, "sites", &old.sites) == -1)
 		return 0;
 	old.id = (uint32_t)id;
 	old.created_ms = created_ms;

@@ -83,7 +83,7 @@ share_put(struct failover_share *s, const struct failover_share *part)
 
 /* A heir that is no site of the fleet any more is as good as unknown. */
 static void
-take_heir(const struct controller *c, struct failover_map *m, const json_t *row)
+take_heir(const struct controller *c, struct failover_map *m, json_t *row)
 {
 	const char *site = "", *heir = "";
 	json_int_t family = 0, clients = 0, unstable = 0;
@@ -91,10 +91,10 @@ take_heir(const struct controller *c, struct failover_map *m, const json_t *row)
 	struct failover_origin *o;
 	size_t at;
 
-	(void)json_unpack_ex((json_t *)(uintptr_t)row, NULL, 0,
-	    "{s:s, s:s, s:I, s:I, s:I, s:F, s:F}", "site", &site, "heir", &heir,
-	    "family", &family, "clients", &clients, "unstable", &unstable,
-	    "weight", &part.weight, "square", &part.square);
+	(void)json_unpack(row, "{s:s, s:s, s:I, s:I, s:I, s:F, s:F}", "site",
+	    &site, "heir", &heir, "family", &family, "clients", &clients,
+	    "unstable", &unstable, "weight", &part.weight, "square",
+	    &part.square);
 	part.clients = (uint32_t)clients;
 	part.unstable = (uint32_t)unstable;
 	o = find_origin(m, controller_find_site(c, site));
@@ -108,13 +108,13 @@ take_heir(const struct controller *c, struct failover_map *m, const json_t *row)
 }
 
 static void
-take_row(struct fleet_map *map, const json_t *row)
+take_row(struct fleet_map *map, json_t *row)
 {
 	json_int_t id = 0, campaign = 0, ended = 0, asked = 0, clients = 0;
 	json_int_t answered = 0, others = 0, bystanders = 0, both = 0,
 		   moved = 0;
 
-	(void)json_unpack_ex((json_t *)(uintptr_t)row, NULL, 0,
+	(void)json_unpack(row,
 	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F}", "id",
 	    &id, "campaign", &campaign, "ended_ms", &ended, "asked", &asked,
 	    "clients", &clients, "answered", &answered, "others", &others,
@@ -134,7 +134,7 @@ take_row(struct fleet_map *map, const json_t *row)
 
 /* NULL without err: a site of its set is not in the fleet any more. */
 static struct fleet_map *
-read_map(struct controller *c, const json_t *row, struct err *err)
+read_map(struct controller *c, json_t *row, struct err *err)
 {
 	const char *site = json_string_value(json_object_get(row, "site"));
 	bool *down = xcalloc(c->n_sites, sizeof(*down));
