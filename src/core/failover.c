@@ -95,8 +95,8 @@ count_null(const struct failover_input *in, struct failover_map *out)
 			continue;
 		out->null_both++;
 		out->null_moved += in->before[i] != in->again[i];
-		by_site[2 * (in->before[i] - 1u)]++;
-		by_site[2 * (in->again[i] - 1u) + 1]++;
+		by_site[2 * (size_t)(in->before[i] - 1u)]++;
+		by_site[2 * (size_t)(in->again[i] - 1u) + 1]++;
 	}
 	for (size_t i = 0; i < in->n_sites; i++) {
 		differ += by_site[2 * i] > by_site[2 * i + 1]

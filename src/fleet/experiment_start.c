@@ -158,14 +158,13 @@ init_clients(struct experiment *ex, const struct experiment_plan *plan)
 }
 
 struct experiment *
-experiment_start(struct controller *c, const struct experiment_plan *wanted,
+experiment_start(struct controller *c, const struct experiment_plan *plan,
     struct err *err)
 {
-	struct experiment_plan with_list = *wanted;
-	const struct experiment_plan *plan = &with_list;
+	struct experiment_plan with_list = *plan;
 	struct experiment *ex;
 
-	if (wanted->clients == NULL) {
+	if (plan->clients == NULL) {
 		bool any = c->n_clients > 0;
 
 		fleet_clients_drop_optouts(c);
@@ -178,7 +177,7 @@ experiment_start(struct controller *c, const struct experiment_plan *wanted,
 		with_list.clients = c->clients;
 		with_list.n_clients = c->n_clients;
 	}
-	if (check_fleet(c, plan, err) == -1)
+	if (check_fleet(c, &with_list, err) == -1)
 		return NULL;
 	ex = xcalloc(1, sizeof(*ex));
 	*ex = (struct experiment){ .c = c,
@@ -191,7 +190,7 @@ experiment_start(struct controller *c, const struct experiment_plan *wanted,
 	    plan->purpose != NULL ? plan->purpose : "");
 	randombytes_buf(ex->key, sizeof(ex->key));
 	init_sites(ex, plan->withdrawn);
-	init_clients(ex, plan);
+	init_clients(ex, &with_list);
 	experiment_free(c->experiment);
 	c->experiment = ex;
 	/* Jobs are unique over all experiments: agents tell them apart by it. */

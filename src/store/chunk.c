@@ -46,6 +46,7 @@ put_bits(struct wcursor *w, const uint16_t *sites, uint32_t n)
 
 size_t
 chunk_encode(const uint16_t *sites, const uint32_t *rtt_us, uint32_t n,
+    /* NOLINTNEXTLINE(readability-non-const-parameter): filled by the cursor */
     uint8_t *out)
 {
 	struct wcursor w = { .p = out, .left = CHUNK_BYTES_MAX };

@@ -11,24 +11,34 @@
 
 #define SITES 3u
 
+static const struct {
+	enum campaign_state from;
+	enum campaign_event ev;
+	enum campaign_state to;
+} edges[] = {
+	{ CAMPAIGN_RUNNING, CAMPAIGN_EV_PAUSE, CAMPAIGN_PAUSED },
+	{ CAMPAIGN_RUNNING, CAMPAIGN_EV_COMPLETE, CAMPAIGN_DONE },
+	{ CAMPAIGN_RUNNING, CAMPAIGN_EV_ABORT, CAMPAIGN_ABORTED },
+	{ CAMPAIGN_RUNNING, CAMPAIGN_EV_FAIL, CAMPAIGN_FAILED },
+	{ CAMPAIGN_PAUSED, CAMPAIGN_EV_RESUME, CAMPAIGN_RUNNING },
+	{ CAMPAIGN_PAUSED, CAMPAIGN_EV_ABORT, CAMPAIGN_ABORTED },
+	{ CAMPAIGN_PAUSED, CAMPAIGN_EV_FAIL, CAMPAIGN_FAILED },
+};
+
+static enum campaign_state
+wanted(enum campaign_state from, enum campaign_event ev)
+{
+	for (size_t i = 0; i < TEST_COUNT(edges); i++) {
+		if (edges[i].from == from && edges[i].ev == ev)
+			return edges[i].to;
+	}
+	return CAMPAIGN_STAY;
+}
+
 /* Every pair of state and event; what is not named changes nothing. */
 static void
 test_every_edge(void **state)
 {
-	static const struct {
-		enum campaign_state from;
-		enum campaign_event ev;
-		enum campaign_state to;
-	} edges[] = {
-		{ CAMPAIGN_RUNNING, CAMPAIGN_EV_PAUSE, CAMPAIGN_PAUSED },
-		{ CAMPAIGN_RUNNING, CAMPAIGN_EV_COMPLETE, CAMPAIGN_DONE },
-		{ CAMPAIGN_RUNNING, CAMPAIGN_EV_ABORT, CAMPAIGN_ABORTED },
-		{ CAMPAIGN_RUNNING, CAMPAIGN_EV_FAIL, CAMPAIGN_FAILED },
-		{ CAMPAIGN_PAUSED, CAMPAIGN_EV_RESUME, CAMPAIGN_RUNNING },
-		{ CAMPAIGN_PAUSED, CAMPAIGN_EV_ABORT, CAMPAIGN_ABORTED },
-		{ CAMPAIGN_PAUSED, CAMPAIGN_EV_FAIL, CAMPAIGN_FAILED },
-	};
-
 	(void)state;
 	for (int s = CAMPAIGN_RUNNING; s < CAMPAIGN_STATE_COUNT; s++) {
 		enum campaign_state from = (enum campaign_state)s;
@@ -36,16 +46,10 @@ test_every_edge(void **state)
 		assert_int_equal(campaign_state_find(campaign_state_name(from)),
 		    from);
 		for (int e = 0; e < CAMPAIGN_EV_COUNT; e++) {
-			enum campaign_state want = CAMPAIGN_STAY;
+			enum campaign_event ev = (enum campaign_event)e;
 
-			for (size_t i = 0; i < TEST_COUNT(edges); i++) {
-				if (edges[i].from == from &&
-				    (int)edges[i].ev == e)
-					want = edges[i].to;
-			}
-			assert_int_equal(campaign_next(from,
-					     (enum campaign_event)e),
-			    want);
+			assert_int_equal(campaign_next(from, ev),
+			    wanted(from, ev));
 		}
 	}
 	assert_int_equal(campaign_state_find("nonsense"), CAMPAIGN_STAY);
