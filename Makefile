@@ -207,7 +207,7 @@ install: all
 	install -D -m 0644 man/anycastctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/anycastctl.1
 	install -D -m 0644 man/anycastd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/anycastd.conf.5
 	install -d $(DESTDIR)$(UNITDIR)
-	sed 's,/usr/local/sbin,$(PREFIX)/sbin,' contrib/systemd/anycastd.service > $(DESTDIR)$(UNITDIR)/anycastd.service
+	sed 's,/usr/local/\(s\?bin\),$(PREFIX)/\1,' contrib/systemd/anycastd.service > $(DESTDIR)$(UNITDIR)/anycastd.service
 	chmod 0644 $(DESTDIR)$(UNITDIR)/anycastd.service
 	install -D -m 0644 contrib/sysusers/anycastd.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/anycastd.conf
 	install -D -m 0644 contrib/tmpfiles/anycastd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/anycastd.conf

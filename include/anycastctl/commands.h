@@ -40,7 +40,7 @@ ctl_command_fn cmd_report_failover, cmd_report_site, cmd_report_experiment;
 ctl_command_fn cmd_clients_list, cmd_clients_take;
 ctl_command_fn cmd_optout_add, cmd_optout_del, cmd_optout_list;
 ctl_command_fn cmd_clients_stats, cmd_help, cmd_version, cmd_watch;
-ctl_command_fn cmd_probe_run, cmd_check_now, cmd_stop;
+ctl_command_fn cmd_probe_run, cmd_check_now, cmd_stop, cmd_reload;
 ctl_command_fn cmd_override, cmd_override_end, cmd_freeze, cmd_thaw;
 
 /*

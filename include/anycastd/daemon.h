@@ -8,8 +8,8 @@
 #include "base/err.h"
 
 /* Runs until SIGTERM or SIGINT; 0, or -1 with err when it cannot go on.
- * Stopping leaves all routes as they are. */
-int daemon_run(const struct conf *conf, struct err *err);
+ * Stopping leaves all routes as they are.  Takes conf over. */
+int daemon_run(struct conf *conf, struct err *err);
 
 /* Can store, control socket and BIRD's include file be written where the
  * configuration has them?  -1 with err: not by this user, or not there. */

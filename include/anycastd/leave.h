@@ -22,6 +22,8 @@ struct leave_env {
 };
 
 struct leave *leave_new(const struct leave_env *env);
+/* After a reload: another agent of the same site. */
+void leave_set_agent(struct leave *lv, struct agent *agent);
 void leave_free(struct leave *lv);
 void leave_serve(struct leave *lv, struct api_server *server);
 

@@ -381,6 +381,12 @@ struct conf *conf_load(const char *file, struct err *err);
 struct conf *conf_parse(const char *file, const uint8_t *text, size_t len,
     struct err *err);
 void conf_free(struct conf *c);
+/* Everything of both is the same; all but prefixes and when_lost; the probe. */
+bool conf_service_equal(const struct conf_service *a,
+    const struct conf_service *b);
+bool conf_service_checks_equal(const struct conf_service *a,
+    const struct conf_service *b);
+bool conf_probe_equal(const struct conf_probe *a, const struct conf_probe *b);
 /* Of conf_service.when_lost_ms: "hold" or "withdraw after 30s". */
 #define CONF_WHEN_LOST_BYTES 40
 const char *conf_when_lost_format(int64_t ms, char buf[CONF_WHEN_LOST_BYTES]);

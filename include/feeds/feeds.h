@@ -28,6 +28,9 @@ struct feeds_env {
 
 /* Loads the book. NULL with err. */
 struct feeds *feeds_new(const struct feeds_env *env, struct err *err);
+/* After a reload; conf: borrowed from now on. Lists stay, the collector begins
+ * anew if anything about it is another. */
+void feeds_reconf(struct feeds *fs, const struct conf *conf);
 /* At a clean end, before the store's: what the book has goes into the store. */
 void feeds_save(struct feeds *fs);
 void feeds_free(struct feeds *fs);

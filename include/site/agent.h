@@ -33,6 +33,9 @@ struct agent_env {
 	size_t kind_runner;
 	size_t kind_meter; /* a runner that may ask nft */
 	size_t kind_sweeper;
+	/* The agent with the configuration before, to be freed afterwards: what
+	 * did not change goes on. NULL: the process starts. */
+	struct agent *from;
 };
 
 /* Loads the intents and goes to work. NULL with err. */
@@ -52,6 +55,8 @@ int agent_drain(struct agent *a, const struct drain_request *want,
     const char *actor, store_done_cb *on_durable, void *arg, struct err *err);
 /* The whole site is, by whatever intent. */
 bool agent_is_drained(const struct agent *a);
+/* Nothing with BIRD is half done. */
+bool agent_is_idle(const struct agent *a);
 /* Service prefixes that are announced, or may be. */
 size_t agent_count_left(const struct agent *a);
 /* Before agent_free: ends what is temporary, all else stays as it is. */

@@ -22,6 +22,9 @@ struct agent_guards;
 
 /* The agent's prefixes and routes are there. */
 struct agent_guards *agent_guards_new(struct agent *a);
+/* From the agent before: what it remembers of what is in both. */
+void agent_guards_inherit(struct agent_guards *g,
+    const struct agent_guards *from);
 void agent_guards_free(struct agent_guards *g);
 /* The people's part of the API. */
 void agent_guards_serve(struct agent_guards *g, struct api_server *server);

@@ -52,6 +52,8 @@ struct agent {
 	/* How often we restored it since nobody confirmed. */
 	uint64_t test_given_up;
 	struct will_seat seat;
+	bool is_replaced;             /* by one with a newer configuration */
+	bool has_permits;             /* the controller has given out some */
 	bool will_is_old;             /* to be deposited anew */
 	struct sweep_link *sweep;     /* NULL: no test prefix */
 	struct uplink *uplink;        /* NULL: no controller */
@@ -75,6 +77,10 @@ void agent_renew_test(struct agent *a);
 /* Which prefixes may be withdrawn when sick; has_permits false: all. */
 void agent_take_permits(struct agent *a, bool has_permits,
     const struct prefix *permits, size_t n);
+
+/* agent_inherit.c: NULL: another one is needed. */
+struct reconcile *agent_inherit_reconcile(struct agent *a, struct agent *from);
+void agent_inherit(struct agent *a, const struct agent *from);
 
 /* agent_will.c: deposits the will anew, if it is old. */
 void agent_update_will(struct agent *a);

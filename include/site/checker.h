@@ -49,6 +49,11 @@ struct checker_probe {
 struct checker *checker_new(struct loop *lp, struct probe_env *env,
     const struct conf_service *services, size_t n,
     const struct checker_ops *ops, void *arg);
+/*
+ * Takes over what another one knows of probes that are the same in both: their
+ * health, and the verdict of services that are.  Before any result.
+ */
+void checker_inherit(struct checker *ck, const struct checker *from);
 void checker_free(struct checker *ck);
 
 /*

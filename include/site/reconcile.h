@@ -87,6 +87,11 @@ void reconcile_want(struct reconcile *r, size_t i, struct route_want want);
 /* Goes to work if anything that is wanted changed. */
 void reconcile_apply(struct reconcile *r);
 
+/* From an agent to the next one, which has the same prefixes and BIRD. */
+void reconcile_hand_over(struct reconcile *r, const struct conf_bird *conf,
+    const struct reconcile_ops *ops);
+/* No change is under way. */
+bool reconcile_is_idle(const struct reconcile *r);
 /* Its cycles end and begin, or BIRD is away. */
 bool reconcile_turns(const struct reconcile *r);
 bool reconcile_wanted(const struct reconcile *r, size_t i);

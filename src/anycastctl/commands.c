@@ -303,6 +303,13 @@ const struct ctl_command ctl_command_table[] = {
 	    .example = "anycastctl optout list",
 	},
 	{
+	    .name = "reload",
+	    .run = cmd_reload,
+	    .args = "",
+	    .help = "read the configuration anew, all of it or nothing",
+	    .example = "anycastctl reload",
+	},
+	{
 	    .name = "stop",
 	    .run = cmd_stop,
 	    .args = "",

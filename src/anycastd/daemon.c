@@ -2,11 +2,13 @@
 #include "anycastd/daemon.h"
 #include "anycastd/leave.h"
 #include "anycastd/pulse.h"
+#include "anycastd/reload.h"
 
 #include <fcntl.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "api/common.h"
@@ -58,7 +60,8 @@ static const struct worker_kind kinds[WORKER_COUNT] = {
 };
 
 struct daemon {
-	const struct conf *conf;
+	/* In force; a role goes on with the one before if it is the same. */
+	struct conf *conf, *agent_conf, *controller_conf;
 	struct loop *lp;
 	struct keeper *keeper;
 	struct store *store;
@@ -71,7 +74,8 @@ struct daemon {
 	struct feeds *feeds;
 	struct agent *agent;
 	struct controller *controller;
-	struct loop_signal *sigterm, *sigint;
+	struct loop_signal *sigterm, *sigint, *sighup;
+	struct reload *reload;
 	struct pulse *pulse;
 	struct leave *leave;
 	int lock;
@@ -107,6 +111,38 @@ on_store_alarm(const char *text, void *arg)
 	}
 }
 
+static struct controller *
+make_controller(const struct daemon *d, const struct conf *conf,
+    struct err *err)
+{
+	struct controller_env env = { .lp = d->lp,
+		.store = d->store,
+		.query = d->query,
+		.feeds = d->feeds,
+		.conf = conf };
+
+	return controller_new(&env, err);
+}
+
+static struct agent *
+make_agent(const struct daemon *d, const struct conf *conf, struct err *err)
+{
+	struct agent_env env = { .lp = d->lp,
+		.keeper = d->keeper,
+		.store = d->store,
+		.query = d->query,
+		.fetch = d->fetch,
+		.feeds = d->feeds,
+		.conf = conf,
+		.kind_pinger = WORKER_PINGER,
+		.kind_runner = WORKER_RUNNER,
+		.kind_meter = WORKER_METER,
+		.kind_sweeper = WORKER_SWEEPER,
+		.from = d->agent };
+
+	return agent_new(&env, err);
+}
+
 static int
 start_feeds(struct daemon *d, struct err *err)
 {
@@ -125,37 +161,16 @@ static int
 start_roles(struct daemon *d, struct err *err)
 {
 	if (d->conf->controller != NULL) {
-		struct controller_env env = { .lp = d->lp,
-			.store = d->store,
-			.query = d->query,
-			.feeds = d->feeds,
-			.conf = d->conf };
-
-		d->controller = controller_new(&env, err);
+		d->controller = make_controller(d, d->conf, err);
 		if (d->controller == NULL)
 			return -1;
-		controller_serve(d->controller, d->server);
+		d->controller_conf = d->conf;
 	}
 	if (d->conf->agent != NULL) {
-		struct agent_env env = { .lp = d->lp,
-			.keeper = d->keeper,
-			.store = d->store,
-			.query = d->query,
-			.fetch = d->fetch,
-			.feeds = d->feeds,
-			.conf = d->conf,
-			.kind_pinger = WORKER_PINGER,
-			.kind_runner = WORKER_RUNNER,
-			.kind_meter = WORKER_METER,
-			.kind_sweeper = WORKER_SWEEPER };
-
-		d->agent = agent_new(&env, err);
+		d->agent = make_agent(d, d->conf, err);
 		if (d->agent == NULL)
 			return -1;
-		/* With both roles people talk to the controller. */
-		if (d->controller == NULL)
-			agent_serve(d->agent, d->server);
-		agent_serve_probes(d->agent, d->server);
+		d->agent_conf = d->conf;
 	}
 	return 0;
 }
@@ -205,31 +220,46 @@ serve_metrics(struct daemon *d)
 }
 
 static void
-serve_stop(struct daemon *d)
+make_leave(struct daemon *d)
 {
 	const struct leave_env env = { .lp = d->lp,
 		.store = d->store,
 		.agent = d->agent,
-		.site = d->agent != NULL ? d->conf->agent->site : NULL };
+		.site = d->agent != NULL ? d->agent_conf->agent->site : NULL };
 
 	d->leave = leave_new(&env);
+}
+
+/* All that is served points to the roles as they are now. */
+static void
+serve_all(struct daemon *d)
+{
+	api_server_clear(d->server);
+	metrics_page_free(d->metrics);
+	if (d->controller != NULL)
+		controller_serve(d->controller, d->server);
+	if (d->agent != NULL) {
+		/* With both roles people talk to the controller. */
+		if (d->controller == NULL)
+			agent_serve(d->agent, d->server);
+		agent_serve_probes(d->agent, d->server);
+	}
+	api_events_serve(d->events, d->server);
+	serve_metrics(d);
 	leave_serve(d->leave, d->server);
+	reload_serve(d->reload, d->server);
 }
 
 static int
-start_serving(struct daemon *d, struct err *err)
+listen_where(struct daemon *d, const struct conf *conf, struct err *err)
 {
-	const struct conf_controller *controller = d->conf->controller;
-	const struct api_places places = { .local = d->conf->socket,
-		.local_read = d->conf->read_socket,
-		.local_read_mode = d->conf->read_socket_group ? 0660 : 0666,
+	const struct conf_controller *controller = conf->controller;
+	const struct api_places places = { .local = conf->socket,
+		.local_read = conf->read_socket,
+		.local_read_mode = conf->read_socket_group ? 0660 : 0666,
 		.tcp = controller != NULL ? controller->listen : NULL,
-		.read = d->conf->metrics };
+		.read = conf->metrics };
 
-	d->events = api_events_new(d->lp, d->query);
-	api_events_serve(d->events, d->server);
-	serve_metrics(d);
-	serve_stop(d);
 	return api_server_listen(d->server, &places, err);
 }
 
@@ -267,6 +297,194 @@ start_pulse(struct daemon *d)
 	d->pulse = pulse_new(d->lp, d->keeper, &ops);
 }
 
+/* ---- reload ---- */
+
+static bool
+is_same_text(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+/* Other processes hold on to these, or people do. */
+static int
+on_reload_check(const struct conf *fresh, void *arg, struct err *err)
+{
+	const struct daemon *d = arg;
+	const char *key = NULL;
+
+	if (!is_same_text(fresh->store, d->conf->store)) {
+		key = "store";
+	} else if (!is_same_text(fresh->socket, d->conf->socket)) {
+		key = "socket";
+	} else if ((fresh->agent == NULL) != (d->conf->agent == NULL)) {
+		key = "site";
+	} else if ((fresh->controller == NULL) !=
+	    (d->conf->controller == NULL)) {
+		key = "fleet";
+	} else if (fresh->agent != NULL &&
+	    !is_same_text(fresh->agent->site, d->conf->agent->site)) {
+		key = "site";
+	}
+	if (key != NULL) {
+		return err_set(err, ERR_CONF,
+		    "%s: %s: cannot change while the daemon runs, restart it",
+		    fresh->file, key);
+	}
+	return daemon_check_folders(fresh, err);
+}
+
+/* What the roles read anew from the store must be in it. */
+static const char *
+on_reload_wait(bool *must, void *arg)
+{
+	const struct daemon *d = arg;
+
+	*must = store_backlog(d->store) > 0;
+	if (*must)
+		return "the store does not write";
+	return d->agent != NULL && !agent_is_idle(d->agent)
+	    ? "a change of routes is under way"
+	    : NULL;
+}
+
+static const struct conf *
+on_reload_conf(void *arg)
+{
+	const struct daemon *d = arg;
+
+	return d->conf;
+}
+
+/* The part of the configuration that a role is made from. */
+static bool
+is_same_role(const struct conf *a, const struct conf *b, bool is_agent)
+{
+	struct conf x = *a, y = *b;
+	char *s, *t;
+	bool is_same;
+
+	x.metrics = y.metrics = x.read_socket = y.read_socket = NULL;
+	x.read_socket_group = y.read_socket_group = false;
+	if (is_agent) {
+		x.controller = y.controller = NULL;
+	} else {
+		x.agent = y.agent = NULL;
+	}
+	s = conf_format(&x);
+	t = conf_format(&y);
+	is_same = strcmp(s, t) == 0;
+	free(s);
+	free(t);
+	return is_same;
+}
+
+static void
+swap_controller(struct daemon *d, struct conf *fresh,
+    struct controller *controller)
+{
+	if (controller == NULL)
+		return;
+	controller_free(d->controller);
+	d->controller = controller;
+	d->controller_conf = fresh;
+}
+
+static void
+swap_agent(struct daemon *d, struct conf *fresh, struct agent *agent)
+{
+	if (agent == NULL)
+		return;
+	agent_free(d->agent);
+	d->agent = agent;
+	d->agent_conf = fresh;
+	leave_set_agent(d->leave, agent);
+}
+
+/* Frees those of before that nobody uses any more. */
+static void
+keep_confs(const struct daemon *d, struct conf *const *before, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool is_again = false;
+
+		for (size_t k = 0; k < i; k++)
+			is_again |= before[k] == before[i];
+		if (!is_again && before[i] != d->conf &&
+		    before[i] != d->agent_conf &&
+		    before[i] != d->controller_conf)
+			conf_free(before[i]);
+	}
+}
+
+static int
+on_reload_apply(struct conf *fresh, const struct api_request *asker, void *arg,
+    struct err *err)
+{
+	struct daemon *d = arg;
+	struct conf *const before[] = { d->conf, d->agent_conf,
+		d->controller_conf };
+	struct controller *controller = NULL;
+	struct agent *agent = NULL;
+
+	if (d->controller != NULL &&
+	    !is_same_role(fresh, d->controller_conf, false)) {
+		controller = make_controller(d, fresh, err);
+		if (controller == NULL)
+			return -1;
+	}
+	if (listen_where(d, fresh, err) == -1) {
+		controller_free(controller);
+		return -1;
+	}
+	if (d->agent != NULL && !is_same_role(fresh, d->agent_conf, true)) {
+		/* Whoever comes listens anew. */
+		feeds_listen(d->feeds, NULL, NULL);
+		agent = make_agent(d, fresh, err);
+		if (agent == NULL) {
+			controller_free(controller);
+			(void)listen_where(d, d->conf, NULL);
+			return -1;
+		}
+	}
+	/* Those that wait for an answer of a role that goes. */
+	if (controller != NULL || agent != NULL)
+		api_server_hang_up(d->server, asker);
+	swap_controller(d, fresh, controller);
+	swap_agent(d, fresh, agent);
+	feeds_reconf(d->feeds, fresh);
+	d->conf = fresh;
+	keep_confs(d, before, sizeof(before) / sizeof(before[0]));
+	serve_all(d);
+	return 0;
+}
+
+static void
+on_hangup_signal(struct loop *lp, int signo, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)lp;
+	(void)signo;
+	reload_on_signal(d->reload);
+}
+
+static void
+make_reload(struct daemon *d)
+{
+	const struct reload_env env = { .lp = d->lp,
+		.store = d->store,
+		.ops = { .check = on_reload_check,
+		    .wait_for = on_reload_wait,
+		    .apply = on_reload_apply,
+		    .conf = on_reload_conf,
+		    .arg = d } };
+
+	d->reload = reload_new(&env);
+	d->sighup = loop_signal_new(d->lp, SIGHUP, on_hangup_signal, d);
+}
+
+/* ---- life ---- */
+
 static int
 start(struct daemon *d, struct err *err)
 {
@@ -294,7 +512,11 @@ start(struct daemon *d, struct err *err)
 	if (start_feeds(d, err) == -1 || start_roles(d, err) == -1)
 		return -1;
 	start_pulse(d);
-	return start_serving(d, err);
+	d->events = api_events_new(d->lp, d->query);
+	make_leave(d);
+	make_reload(d);
+	serve_all(d);
+	return listen_where(d, d->conf, err);
 }
 
 /* Rows that are still in this process would be lost with it. */
@@ -313,6 +535,16 @@ drain_store(struct daemon *d)
 	}
 }
 
+static void
+free_confs(struct daemon *d)
+{
+	struct conf *const all[] = { d->conf, d->agent_conf,
+		d->controller_conf };
+
+	d->conf = d->agent_conf = d->controller_conf = NULL;
+	keep_confs(d, all, sizeof(all) / sizeof(all[0]));
+}
+
 /* In the opposite order; all are NULL-safe. */
 static void
 stop(struct daemon *d)
@@ -320,6 +552,7 @@ stop(struct daemon *d)
 	pulse_free(d->pulse);
 	api_server_free(d->server);
 	leave_free(d->leave);
+	reload_free(d->reload);
 	agent_stop(d->agent);
 	agent_free(d->agent);
 	controller_free(d->controller);
@@ -335,9 +568,11 @@ stop(struct daemon *d)
 	keeper_dismiss(d->keeper);
 	loop_signal_free(d->sigterm);
 	loop_signal_free(d->sigint);
+	loop_signal_free(d->sighup);
 	loop_free(d->lp);
 	if (d->lock != -1)
 		(void)close(d->lock);
+	free_confs(d);
 }
 
 static void
@@ -353,15 +588,17 @@ note_start(struct daemon *d)
 }
 
 int
-daemon_run(const struct conf *conf, struct err *err)
+daemon_run(struct conf *conf, struct err *err)
 {
 	struct daemon d = {
 		.conf = conf, .lock = -1, .started_ms = wall_now_ms()
 	};
 	int rc = -1;
 
-	if (daemon_check_folders(conf, err) == -1)
+	if (daemon_check_folders(conf, err) == -1) {
+		conf_free(conf);
 		return -1;
+	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (start(&d, err) == 0) {
 		note_start(&d);

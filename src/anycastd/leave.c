@@ -25,6 +25,7 @@ enum leaving {
 
 struct leave {
 	struct leave_env env;
+	char *site; /* NULL: none here */
 	enum leaving state;
 	bool is_drain;
 	struct loop_timer *timer;
@@ -62,7 +63,7 @@ leave_json(const struct leave *lv)
 		    "reason", lv->reason, "actor", lv->actor, "left",
 		    (json_int_t)left);
 	}
-	return json_pack("{s:s?, s:o?}", "site", lv->env.site, "stopping",
+	return json_pack("{s:s?, s:o?}", "site", lv->site, "stopping",
 	    stopping);
 }
 
@@ -211,8 +212,15 @@ leave_new(const struct leave_env *env)
 	struct leave *lv = xcalloc(1, sizeof(*lv));
 
 	lv->env = *env;
+	lv->site = env->site != NULL ? xstrdup(env->site) : NULL;
 	lv->timer = loop_timer_new(env->lp, on_timer, lv);
 	return lv;
+}
+
+void
+leave_set_agent(struct leave *lv, struct agent *agent)
+{
+	lv->env.agent = agent;
 }
 
 void
@@ -221,5 +229,6 @@ leave_free(struct leave *lv)
 	if (lv == NULL)
 		return;
 	loop_timer_free(lv->timer);
+	free(lv->site);
 	free(lv);
 }

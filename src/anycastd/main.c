@@ -146,7 +146,6 @@ main(int argc, char *argv[])
 		log_warnx("daemon: %s", err.msg);
 		rc = EXIT_FAILED;
 	}
-	conf_free(conf);
 	curl_global_cleanup();
 	return rc;
 }

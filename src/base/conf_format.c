@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/conf_raw.h"
 #include "base/escape.h"
@@ -485,4 +486,62 @@ conf_format(const struct conf *c)
 	text = conf_raw_save(raw);
 	conf_raw_free(raw);
 	return text;
+}
+
+static char *
+service_text(const struct conf_service *s)
+{
+	struct conf_raw *raw = xcalloc(1, sizeof(*raw));
+	char *text;
+
+	raw->services = xcalloc(1, sizeof(raw->services[0]));
+	raw->services_count = 1;
+	fill_service(&raw->services[0], s);
+	text = conf_raw_save(raw);
+	conf_raw_free(raw);
+	return text;
+}
+
+bool
+conf_service_equal(const struct conf_service *a, const struct conf_service *b)
+{
+	char *x = service_text(a), *y = service_text(b);
+	bool is_equal = strcmp(x, y) == 0;
+
+	free(x);
+	free(y);
+	return is_equal;
+}
+
+/* Without what its probes do not know of. */
+static struct conf_service
+only_checks(const struct conf_service *s)
+{
+	struct conf_service copy = *s;
+
+	copy.n_prefixes = 0;
+	copy.when_lost_ms = 0;
+	return copy;
+}
+
+bool
+conf_service_checks_equal(const struct conf_service *a,
+    const struct conf_service *b)
+{
+	struct conf_service x = only_checks(a), y = only_checks(b);
+
+	return conf_service_equal(&x, &y);
+}
+
+bool
+conf_probe_equal(const struct conf_probe *a, const struct conf_probe *b)
+{
+	char name[] = "x";
+	struct conf_service x = { .name = name, .n_probes = 1, .need = 1 };
+	struct conf_service y = x;
+	struct conf_probe pa = *a, pb = *b;
+
+	x.probes = &pa;
+	y.probes = &pb;
+	return conf_service_equal(&x, &y);
 }

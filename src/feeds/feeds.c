@@ -267,11 +267,41 @@ on_msg(struct worker *w, const struct chan_msg *msg, void *arg)
 
 /* ---- the door ---- */
 
-struct feeds *
-feeds_new(const struct feeds_env *env, struct err *err)
+static void
+start_collector(struct feeds *fs)
 {
 	static const struct worker_ops ops = { .on_start = on_start,
 		.on_msg = on_msg };
+
+	if (fs->env.conf->n_feeds > 0) {
+		fs->collector = worker_new(fs->env.keeper,
+		    fs->env.kind_collector, &ops, fs);
+	}
+}
+
+void
+feeds_reconf(struct feeds *fs, const struct conf *conf)
+{
+	char *before = feed_conf_encode(fs->env.conf);
+	char *now = feed_conf_encode(conf);
+	bool is_same = strcmp(before, now) == 0 &&
+	    (fs->collector != NULL) == (conf->n_feeds > 0);
+
+	free(before);
+	free(now);
+	fs->env.conf = conf;
+	if (is_same)
+		return;
+	worker_free(fs->collector);
+	fs->collector = NULL;
+	json_decref(fs->stats);
+	fs->stats = NULL;
+	start_collector(fs);
+}
+
+struct feeds *
+feeds_new(const struct feeds_env *env, struct err *err)
+{
 	struct feeds *fs = xcalloc(1, sizeof(*fs));
 
 	fs->env = *env;
@@ -282,10 +312,7 @@ feeds_new(const struct feeds_env *env, struct err *err)
 	}
 	fs->save = loop_timer_new(env->lp, on_save, fs);
 	loop_timer_set(fs->save, TURN_MS);
-	if (env->conf->n_feeds > 0) {
-		fs->collector =
-		    worker_new(env->keeper, env->kind_collector, &ops, fs);
-	}
+	start_collector(fs);
 	return fs;
 }
 

@@ -263,6 +263,7 @@ agent_take_permits(struct agent *a, bool has_permits,
 	if (n > 0)
 		memcpy(sorted, permits, n * sizeof(*sorted));
 	qsort(sorted, n, sizeof(*sorted), prefix_compare);
+	a->has_permits = has_permits;
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		struct agent_prefix *p = &a->prefixes[i];
 
@@ -438,8 +439,15 @@ start_reconcile(struct agent *a)
 		.on_converged = on_converged,
 		.arg = a,
 		.allow = &a->conf->allow };
-	struct prefix *list = xcalloc(a->n_prefixes, sizeof(*list));
+	struct prefix *list;
 
+	if (a->env.from != NULL)
+		a->reconcile = agent_inherit_reconcile(a, a->env.from);
+	if (a->reconcile != NULL) {
+		reconcile_hand_over(a->reconcile, &a->conf->bird, &ops);
+		return;
+	}
+	list = xcalloc(a->n_prefixes, sizeof(*list));
 	for (size_t i = 0; i < a->n_prefixes; i++)
 		list[i] = a->prefixes[i].prefix;
 	a->reconcile =
@@ -460,6 +468,12 @@ static void
 on_acted(void *arg)
 {
 	agent_tell_acts(arg);
+}
+
+bool
+agent_is_idle(const struct agent *a)
+{
+	return reconcile_is_idle(a->reconcile);
 }
 
 struct agent *
@@ -493,6 +507,11 @@ agent_new(const struct agent_env *env, struct err *err)
 	a->guards = agent_guards_new(a);
 	start_probes(a);
 	a->drain = agent_drain_new(a);
+	if (env->from != NULL) {
+		agent_inherit(a, env->from);
+		env->from->is_replaced = true;
+		a->env.from = NULL;
+	}
 	if (a->conf->test.n_prefixes > 0 && a->conf->controller != NULL)
 		a->sweep = sweep_link_new(a);
 	if (a->conf->controller != NULL)
@@ -528,7 +547,8 @@ agent_free(struct agent *a)
 {
 	if (a == NULL)
 		return;
-	keeper_set_on_acted(a->env.keeper, NULL, NULL);
+	if (!a->is_replaced)
+		keeper_set_on_acted(a->env.keeper, NULL, NULL);
 	uplink_free(a->uplink);
 	clients_link_free(a->clients);
 	sweep_link_free(a->sweep);

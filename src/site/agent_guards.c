@@ -547,6 +547,46 @@ agent_guards_new(struct agent *a)
 	return g;
 }
 
+static void
+inherit_services(struct agent_guards *g, const struct agent_guards *from)
+{
+	const struct conf_agent *conf = g->a->conf, *old = from->a->conf;
+
+	for (size_t s = 0; s < conf->n_services; s++) {
+		for (size_t k = 0; k < old->n_services; k++) {
+			if (strcmp(conf->services[s].name,
+				old->services[k].name) == 0)
+				g->items[s] = from->items[k];
+		}
+	}
+}
+
+void
+agent_guards_inherit(struct agent_guards *g, const struct agent_guards *from)
+{
+	const struct agent *a = g->a, *old = from->a;
+
+	g->brake = from->brake;
+	memcpy(g->held, from->held, sizeof(g->held));
+	g->is_last_known = from->is_last_known;
+	inherit_services(g, from);
+	/* Both are sorted. */
+	for (size_t i = 0, k = 0; i < a->n_prefixes; i++) {
+		const struct prefix *p = &a->prefixes[i].prefix;
+
+		while (k < old->n_prefixes &&
+		    prefix_compare(&old->prefixes[k].prefix, p) < 0)
+			k++;
+		/* Of a new one nobody has said that another announces it. */
+		g->is_last[i] = true;
+		if (k < old->n_prefixes &&
+		    prefix_equal(&old->prefixes[k].prefix, p)) {
+			g->is_last[i] = from->is_last[k];
+			g->damping[i] = from->damping[k];
+		}
+	}
+}
+
 void
 agent_guards_free(struct agent_guards *g)
 {

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "base/xalloc.h"
@@ -272,6 +273,60 @@ checker_new(struct loop *lp, struct probe_env *env,
 		}
 	}
 	return ck;
+}
+
+static void
+inherit_probe(struct slot *sl, const struct slot *old)
+{
+	struct mono now = mono_now();
+
+	sl->health = old->health;
+	sl->known = old->known;
+	/* In the same beat; what was under way begins again. */
+	if (old->running != NULL) {
+		set_due(sl, 0);
+	} else if (mono_before(now, old->due)) {
+		set_due(sl, mono_diff_ms(old->due, now));
+	}
+}
+
+static void
+inherit_service(struct checker *ck, size_t s, const struct checker *from,
+    size_t old_s)
+{
+	const struct conf_service *conf = &ck->conf[s];
+	const struct conf_service *old_conf = &from->conf[old_s];
+	struct service *sv = &ck->services[s];
+	const struct service *old = &from->services[old_s];
+	bool is_same = conf_service_checks_equal(conf, old_conf);
+	enum health *states = xcalloc(conf->n_probes, sizeof(*states));
+
+	for (size_t p = 0; p < conf->n_probes; p++) {
+		for (size_t q = 0; q < old_conf->n_probes; q++) {
+			const struct conf_probe *a = &conf->probes[p];
+			const struct conf_probe *b = &old_conf->probes[q];
+
+			if (strcmp(a->name, b->name) == 0 &&
+			    (is_same || conf_probe_equal(a, b)))
+				inherit_probe(&sv->slots[p], &old->slots[q]);
+		}
+		states[p] = sv->slots[p].health.state;
+	}
+	sv->verdict = health_verdict(states, conf->n_probes, conf->need);
+	sv->since_ms =
+	    sv->verdict == old->verdict ? old->since_ms : wall_now_ms();
+	free(states);
+}
+
+void
+checker_inherit(struct checker *ck, const struct checker *from)
+{
+	for (size_t s = 0; s < ck->n; s++) {
+		for (size_t old = 0; old < from->n; old++) {
+			if (strcmp(ck->conf[s].name, from->conf[old].name) == 0)
+				inherit_service(ck, s, from, old);
+		}
+	}
 }
 
 void

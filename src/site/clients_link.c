@@ -177,7 +177,8 @@ clients_link_free(struct clients_link *cl)
 {
 	if (cl == NULL)
 		return;
-	feeds_listen(cl->agent->env.feeds, NULL, NULL);
+	if (!cl->agent->is_replaced)
+		feeds_listen(cl->agent->env.feeds, NULL, NULL);
 	fetch_cancel(cl->post);
 	loop_timer_free(cl->timer);
 	free(cl->clients);

@@ -643,6 +643,20 @@ reconcile_apply(struct reconcile *r)
 	}
 }
 
+void
+reconcile_hand_over(struct reconcile *r, const struct conf_bird *conf,
+    const struct reconcile_ops *ops)
+{
+	r->conf = conf;
+	r->ops = *ops;
+}
+
+bool
+reconcile_is_idle(const struct reconcile *r)
+{
+	return !r->busy && !r->again && !r->pending;
+}
+
 /* Every reply of BIRD has its time, and so has a cycle. */
 bool
 reconcile_turns(const struct reconcile *r)

@@ -207,6 +207,58 @@ become_healthy(struct house *h)
 	WAIT_FOR(h->lp, h->service_now == HEALTH_HEALTHY);
 }
 
+/* After a reload: the same service, and one whose second probe is new. */
+static void
+test_heir_knows_what_is_the_same(void **state)
+{
+	static const struct checker_ops ops = { .on_service = on_service,
+		.on_probe = on_probe };
+	struct house *h = *state;
+	char name[] = "other";
+	struct conf_probe probes[2];
+	struct conf_service now = h->conf;
+	struct checker *heir;
+	int64_t since_ms;
+
+	h->probes[0].interval_ms = 60000;
+	h->probes[0].quick_interval_ms = INTERVAL_MS;
+	become_healthy(h);
+	since_ms = checker_service_since_ms(h->ck, 0);
+	heir = checker_new(h->lp, h->env, &now, 1, &ops, h);
+	checker_inherit(heir, h->ck);
+	assert_int_equal(checker_service(heir, 0), HEALTH_HEALTHY);
+	assert_int_equal(checker_service_since_ms(heir, 0), since_ms);
+	assert_int_equal(checker_probe(heir, 0, 0)->health, HEALTH_HEALTHY);
+	assert_true(checker_probe(heir, 0, 0)->last_ms > 0);
+	checker_free(heir);
+	/* One probe more: nothing is known of that one, nor of the whole. */
+	probes[0] = h->probes[0];
+	probes[1] = h->probes[0];
+	probes[1].name = name;
+	now.probes = probes;
+	now.n_probes = now.need = 2;
+	heir = checker_new(h->lp, h->env, &now, 1, &ops, h);
+	checker_inherit(heir, h->ck);
+	assert_int_equal(checker_service(heir, 0), HEALTH_UNKNOWN);
+	assert_int_equal(checker_probe(heir, 0, 0)->health, HEALTH_HEALTHY);
+	assert_int_equal(checker_probe(heir, 0, 1)->health, HEALTH_UNKNOWN);
+	checker_free(heir);
+	/* The probe itself is another one. */
+	probes[0].down_after++;
+	now.n_probes = now.need = 1;
+	heir = checker_new(h->lp, h->env, &now, 1, &ops, h);
+	checker_inherit(heir, h->ck);
+	assert_int_equal(checker_probe(heir, 0, 0)->health, HEALTH_UNKNOWN);
+	checker_free(heir);
+	/* Another service. */
+	now.probes = h->probes;
+	now.name = name;
+	heir = checker_new(h->lp, h->env, &now, 1, &ops, h);
+	checker_inherit(heir, h->ck);
+	assert_int_equal(checker_service(heir, 0), HEALTH_UNKNOWN);
+	checker_free(heir);
+}
+
 static void
 test_it_falls_and_rises_after_exactly_so_many(void **state)
 {
@@ -431,6 +483,7 @@ main(void)
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		WITH(test_it_falls_and_rises_after_exactly_so_many),
+		WITH(test_heir_knows_what_is_the_same),
 		WITH(test_less_than_so_many_in_a_row_is_nothing),
 		WITH(test_refused_connection_is_a_failure),
 		WITH(test_no_answer_from_us_changes_nothing),

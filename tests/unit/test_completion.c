@@ -154,7 +154,7 @@ static const struct {
 	{ "anycastctl report failover --format ",
 	    "csv dot html json svg table" },
 	{ "anycastctl clients import Makef", "Makefile" },
-	{ "anycastctl help re", "report restore" },
+	{ "anycastctl help re", "reload report restore" },
 	{ "anycastctl help report ", "experiment failover site" },
 	{ "anycastctl report site a", "akl" },
 	{ "anycastctl help drain ", "" },

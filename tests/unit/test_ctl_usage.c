@@ -43,6 +43,7 @@ static const char *const accepted[][6] = {
 	{ "optout", "add", "192.0.2.0/24", "--reason=r" },
 	{ "optout", "del", "192.0.2.0/24" },
 	{ "optout", "list" },
+	{ "reload" },
 	{ "stop" },
 	{ "help" },
 	{ "version" },

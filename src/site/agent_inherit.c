@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What an agent with a new configuration takes over from the one before it, in
+ * the same process: so that nothing moves that was not changed.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "site/agent_guards.h"
+#include "site/agent_state.h"
+
+static bool
+has_same_prefixes(const struct agent *a, const struct agent *from)
+{
+	if (a->n_prefixes != from->n_prefixes)
+		return false;
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		if (!prefix_equal(&a->prefixes[i].prefix,
+			&from->prefixes[i].prefix))
+			return false;
+	}
+	return true;
+}
+
+static bool
+has_same_bird(const struct conf_bird *a, const struct conf_bird *b)
+{
+	return strcmp(a->socket, b->socket) == 0 &&
+	    strcmp(a->include, b->include) == 0 &&
+	    a->timeout_ms == b->timeout_ms;
+}
+
+struct reconcile *
+agent_inherit_reconcile(struct agent *a, struct agent *from)
+{
+	struct reconcile *r = from->reconcile;
+
+	if (!has_same_prefixes(a, from) ||
+	    !has_same_bird(&a->conf->bird, &from->conf->bird))
+		return NULL;
+	from->reconcile = NULL;
+	return r;
+}
+
+static const struct agent_prefix *
+find_prefix(const struct agent *a, const struct prefix *p)
+{
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		if (prefix_equal(&a->prefixes[i].prefix, p))
+			return &a->prefixes[i];
+	}
+	return NULL;
+}
+
+/* In the same step, if there is one of that number. */
+static void
+inherit_drain(const struct agent *a, struct agent_prefix *p,
+    const struct agent_prefix *old)
+{
+	size_t n;
+
+	if (p->service == NO_SERVICE || old->service == NO_SERVICE)
+		return;
+	n = a->conf->services[p->service].drain.n_steps;
+	p->drain = old->drain;
+	p->drain_wait = old->drain_wait;
+	if (p->drain.at > n)
+		p->drain.at = n;
+}
+
+void
+agent_inherit(struct agent *a, const struct agent *from)
+{
+	a->started_ms = from->started_ms;
+	a->started = from->started;
+	a->test_given_up = from->test_given_up;
+	if (a->conf->test.n_prefixes > 0)
+		a->test_experiment = from->test_experiment;
+	agent_renew_test(a);
+	a->has_permits = a->conf->controller != NULL && from->has_permits;
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		struct agent_prefix *p = &a->prefixes[i];
+		const struct agent_prefix *old = find_prefix(from, &p->prefix);
+
+		/* For a new one nobody has given a permit yet. */
+		p->withdraw_forbidden =
+		    a->has_permits && (old == NULL || old->withdraw_forbidden);
+		if (old != NULL) {
+			p->decision = old->decision;
+			p->decided_ms = old->decided_ms;
+			inherit_drain(a, p, old);
+		}
+	}
+	agent_guards_inherit(a->guards, from->guards);
+	checker_inherit(a->checker, from->checker);
+}
