@@ -52,7 +52,7 @@ FLAGS_fuzz    := $(SAN) -fsanitize=fuzzer-no-link,address,undefined
 LINK_fuzz     := $(SAN) -fsanitize=address,undefined
 
 LIBS := libevent_core libevent_extra libcurl sqlite3 liboping jansson \
-	libcyaml yaml-0.1 libsodium libcap-ng libmnl
+	libcyaml yaml-0.1 libsodium libcap-ng libmnl libseccomp
 DEPS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 DEPS_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lm
 

@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "base/rights.h"
+#include "base/wall.h"
 
 /* Runs in the child until the channel closes; returns the exit status. */
 typedef int worker_main_fn(int chan_fd);
@@ -29,6 +30,7 @@ struct worker_kind {
 	const char *name; /* process title and log subject */
 	worker_main_fn *run;
 	unsigned rights; /* RIGHT_* that it keeps; all else is dropped */
+	unsigned wall;   /* WALL_*: system calls that it may make */
 };
 
 /* What the keeper knows of main when it looks into the will. */

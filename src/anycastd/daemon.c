@@ -50,13 +50,17 @@ enum worker_index {
 
 /* Names have at most 15 bytes: they are the processes' names too. */
 static const struct worker_kind kinds[WORKER_COUNT] = {
-	[WORKER_STORE] = { "anycastd-store", store_main, 0 },
-	[WORKER_PINGER] = { "anycastd-pinger", pinger_main, RIGHT_NET_RAW },
-	[WORKER_RUNNER] = { "anycastd-runner", runner_main, 0 },
+	[WORKER_STORE] = { "anycastd-store", store_main, 0,
+	    WALL_READ | WALL_FILES },
+	[WORKER_PINGER] = { "anycastd-pinger", pinger_main, RIGHT_NET_RAW,
+	    WALL_READ | WALL_NET | WALL_FORK },
+	[WORKER_RUNNER] = { "anycastd-runner", runner_main, 0, WALL_OPEN },
 	[WORKER_METER] = { "anycastd-meter", runner_main,
-	    RIGHT_NET_ADMIN | RIGHT_HANDED_ON },
-	[WORKER_SWEEPER] = { "anycastd-sweep", sweeper_main, RIGHT_NET_RAW },
-	[WORKER_COLLECTOR] = { "anycastd-feeds", collector_main, 0 },
+	    RIGHT_NET_ADMIN | RIGHT_HANDED_ON, WALL_OPEN },
+	[WORKER_SWEEPER] = { "anycastd-sweep", sweeper_main, RIGHT_NET_RAW,
+	    WALL_READ | WALL_NET | WALL_RAW },
+	[WORKER_COLLECTOR] = { "anycastd-feeds", collector_main, 0,
+	    WALL_READ | WALL_NET },
 };
 
 struct daemon {
@@ -495,6 +499,10 @@ start(struct daemon *d, struct err *err)
 		d->lock = will_lock(lock_path, LOCK_WAIT_MS, err);
 	free(lock_path);
 	if (d->keeper == NULL || d->lock == -1 || rights_drop(0, err) == -1)
+		return -1;
+	/* Threads: libcurl looks names up in one. */
+	if (wall_raise(WALL_READ | WALL_FILES | WALL_NET | WALL_THREADS, err) ==
+	    -1)
 		return -1;
 	if (store_prepare(d->conf->store, err) == -1)
 		return -1;

@@ -125,6 +125,10 @@ worker_child(const struct worker_kind *kind, int fd)
 		log_warnx("rights: %s", err.msg);
 		_exit(126);
 	}
+	if (wall_raise(kind->wall, &err) == -1) {
+		log_warnx("wall: %s", err.msg);
+		_exit(126);
+	}
 	/* exit, not _exit: sanitizers and coverage report at exit. */
 	exit(kind->run(3));
 }
@@ -295,12 +299,28 @@ keeper_look(struct keeper_life *l)
 	return more || !l->silence.is_gone;
 }
 
+/* Workers have no more than their keeper: it is open if one of them is. */
+static int
+keeper_raise_wall(const struct keeper_job *job, struct err *err)
+{
+	unsigned groups = WALL_NONE;
+
+	for (size_t i = 0; i < job->n_kinds; i++)
+		groups |= job->kinds[i].wall;
+	if (groups == WALL_NONE)
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		return err_sys(err, "prctl no_new_privs");
+	return wall_raise(groups | WALL_OPEN, err);
+}
+
 void
 keeper_main(const struct keeper_job *job)
 {
 	struct keeper_life l = { .job = job, .will_fd = -1 };
 	enum keeper_news news = NEWS_NONE;
 	struct pollfd fds[2];
+	struct err err;
 	sigset_t chld;
 
 	signals_reset();
@@ -312,6 +332,8 @@ keeper_main(const struct keeper_job *job)
 		.events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = job->sock, .events = POLLIN };
 
+	if (keeper_raise_wall(job, &err) == -1)
+		log_warnx("wall: %s", err.msg);
 	do {
 		struct signalfd_siginfo info;
 

@@ -354,7 +354,7 @@ fakes_turn(struct house *h)
 
 /* Workers run under a keeper as root of nothing: the store only. */
 static const struct worker_kind house_kinds[] = {
-	{ "test-store", store_main, 0 },
+	{ "test-store", store_main, 0, WALL_NONE },
 };
 
 static inline void

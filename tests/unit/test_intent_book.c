@@ -26,7 +26,7 @@ struct house {
 };
 
 static const struct worker_kind kinds[] = {
-	{ "test-store", store_main, 0 },
+	{ "test-store", store_main, 0, WALL_NONE },
 };
 
 static void

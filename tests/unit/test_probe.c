@@ -91,11 +91,11 @@ mad_main(int chan_fd)
 }
 
 static const struct worker_kind kinds[] = {
-	[KIND_PINGER] = { "pinger", pinger_main, RIGHT_NET_RAW },
-	[KIND_RUNNER] = { "runner", runner_main, 0 },
-	[KIND_MUTE] = { "mute", mute_main, 0 },
-	[KIND_DYING] = { "dying", dying_main, 0 },
-	[KIND_MAD] = { "mad", mad_main, 0 },
+	[KIND_PINGER] = { "pinger", pinger_main, RIGHT_NET_RAW, WALL_NONE },
+	[KIND_RUNNER] = { "runner", runner_main, 0, WALL_NONE },
+	[KIND_MUTE] = { "mute", mute_main, 0, WALL_NONE },
+	[KIND_DYING] = { "dying", dying_main, 0, WALL_NONE },
+	[KIND_MAD] = { "mad", mad_main, 0, WALL_NONE },
 };
 
 /*

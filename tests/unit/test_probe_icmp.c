@@ -40,7 +40,8 @@ lossy_main(int chan_fd)
 	return 0;
 }
 
-static const struct worker_kind kinds[] = { { "lossy", lossy_main, 0 } };
+static const struct worker_kind kinds[] = { { "lossy", lossy_main, 0,
+    WALL_NONE } };
 
 static struct keeper *keeper;
 static struct worker *lossy;

@@ -25,8 +25,8 @@
 #define CONFIRM_MS 400
 
 static const struct worker_kind kinds[] = {
-	{ "test-store", store_main, 0 },
-	{ "test-sweep", sweeper_main, RIGHT_NET_RAW },
+	{ "test-store", store_main, 0, WALL_NONE },
+	{ "test-sweep", sweeper_main, RIGHT_NET_RAW, WALL_NONE },
 };
 
 struct house {

@@ -145,11 +145,11 @@ dead_main(int fd)
 }
 
 static const struct worker_kind kinds[KIND_COUNT] = {
-	[KIND_ECHO] = { "test-echo", echo_main, 0 },
-	[KIND_RAW] = { "test-raw", echo_main, RIGHT_NET_RAW },
+	[KIND_ECHO] = { "test-echo", echo_main, 0, WALL_NONE },
+	[KIND_RAW] = { "test-raw", echo_main, RIGHT_NET_RAW, WALL_NONE },
 	[KIND_SHAPER] = { "test-shaper", echo_main,
-	    RIGHT_NET_ADMIN | RIGHT_HANDED_ON },
-	[KIND_DEAD] = { "test-dead", dead_main, 0 },
+	    RIGHT_NET_ADMIN | RIGHT_HANDED_ON, WALL_NONE },
+	[KIND_DEAD] = { "test-dead", dead_main, 0, WALL_NONE },
 };
 
 /* ---- main's side ---- */

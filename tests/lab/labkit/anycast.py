@@ -24,7 +24,7 @@ CONFIG = "/run/lab/anycastd.yml"
 SOCKET = "/run/anycastd.sock"
 STORE = "anycastd.db"  # in the node's directory `state`, which it sees as /run/state
 WORKERS = ("anycastd-sweep", "anycastd-pinger", "anycastd-runner", "anycastd-store")
-SANITIZER_WORDS = ("AddressSanitizer", "LeakSanitizer", "runtime error:")
+SANITIZER_WORDS = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "wall: violation")
 
 
 def build_dir(lab: Lab) -> Path:
@@ -111,7 +111,7 @@ class Fleet:
         self.start(node)
 
     def stop_all(self) -> None:
-        """SIGTERM to every daemon; each must end well, and no sanitizer may have complained in any log."""
+        """SIGTERM to every daemon; each must end well, and no sanitizer or wall may have complained in any log."""
         running = {name: proc for name, proc in self.procs.items() if proc.alive()}
         for proc in running.values():
             proc.kill(signal.SIGTERM)
@@ -121,7 +121,7 @@ class Fleet:
         for node in self.lab.nodes.values():
             for log in node.dir.glob("*.log"):
                 text = log.read_text(errors="replace")
-                assert not any(word in text for word in SANITIZER_WORDS), f"sanitizer report in {log}"
+                assert not any(word in text for word in SANITIZER_WORDS), f"sanitizer or wall: see {log}"
 
     def start_all(self) -> None:
         for node in ([self.mgmt] if self.has_controller else []) + self.sites:

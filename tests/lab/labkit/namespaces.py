@@ -84,7 +84,8 @@ class NamespaceNode(Node):
 
     def _inside(self, argv: Sequence[str], env: Mapping[str, str] | None) -> dict[str, Any]:
         """Like in a container, nothing of the caller's environment comes in."""
-        environment = {"PATH": SEARCH_PATH, "HOME": "/root", "LANG": "C.UTF-8", **self.spec.env, **(env or {})}
+        ours = {"PATH": SEARCH_PATH, "HOME": "/root", "LANG": "C.UTF-8", "ANYCASTD_WALL": "trap"}
+        environment = {**ours, **self.spec.env, **(env or {})}
         return {"args": list(argv), "env": environment, "cwd": "/", "preexec_fn": self._enter}
 
     def _spawn(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None) -> Proc:
