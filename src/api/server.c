@@ -31,7 +31,7 @@
 #define HEADERS_MAX_BYTES 16384
 #define IDLE_TIMEOUT_SEC 60
 #define BACKLOG 64
-#define TABLES_MAX 12
+#define TABLES_MAX 32
 #define ACTOR_BYTES 96
 
 enum door {
