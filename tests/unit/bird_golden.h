@@ -2,8 +2,8 @@
 #ifndef BIRD_GOLDEN_H
 #define BIRD_GOLDEN_H
 /*
- * bird_golden -- replies of a real BIRD 2.0.12 in tests/golden/bird, where
- * `capture` has put them.
+ * bird_golden -- replies of real BIRDs of each of golden_versions, in
+ * tests/golden/bird, where `capture` has put them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,20 +14,23 @@
 
 #define GOLDEN_BIRD "tests/golden/bird/"
 
+static const char *const golden_versions[] = { "2.0.12", "2.17.6", "3.1.8" };
+
 struct golden {
 	char *bytes; /* exactly len, so that one too many is seen */
 	size_t len;
 };
 
 static inline struct golden
-golden_read(const char *name)
+golden_read(const char *version, const char *name)
 {
 	struct golden g = { 0 };
 	char path[128];
 	FILE *in;
 	long size;
 
-	(void)snprintf(path, sizeof(path), GOLDEN_BIRD "%s.txt", name);
+	(void)snprintf(path, sizeof(path), GOLDEN_BIRD "%s/%s.txt", version,
+	    name);
 	in = fopen(path, "rb");
 	if (in == NULL || fseek(in, 0, SEEK_END) == -1)
 		fail_msg("%s: not there", path);
@@ -57,9 +60,9 @@ reply_of(struct bird_reader *r, const char *bytes, size_t len)
 }
 
 static inline const struct bird_reply *
-reply_of_golden(struct bird_reader *r, const char *name)
+reply_of_golden(struct bird_reader *r, const char *version, const char *name)
 {
-	struct golden g = golden_read(name);
+	struct golden g = golden_read(version, name);
 	const struct bird_reply *reply = reply_of(r, g.bytes, g.len);
 
 	free(g.bytes);

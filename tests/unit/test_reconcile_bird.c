@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Against real BIRDs in a network namespace of their own: the site's, which is
- * steered, and a neighbour, so that there is a session to export to.
+ * steered, and a neighbour, so that there is a session to export to.  Either is
+ * the `bird` of PATH, or the program that $ANYCAST_BIRD names.
  */
 #include "site/reconcile.h"
 
@@ -86,7 +87,9 @@ enter_namespace(void **state)
 	(void)snprintf(uid_map, sizeof(uid_map), "0 %u 1", getuid());
 	(void)snprintf(gid_map, sizeof(gid_map), "0 %u 1", getgid());
 	/* NOLINTNEXTLINE(cert-env33-c): constant text */
-	if (system("PATH=$PATH:/usr/sbin command -v bird >/dev/null") != 0) {
+	if (system(
+		"PATH=$PATH:/usr/sbin command -v ${ANYCAST_BIRD:-bird} >/dev/null") !=
+	    0) {
 		skip_reason = "bird is not installed";
 		return 0;
 	}
@@ -135,10 +138,10 @@ bird_spawn(const struct rig *rig, const char *name)
 			_exit(1);
 		fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
 		(void)dup2(fd, STDERR_FILENO);
-		(void)execlp("bird", "bird", "-f", "-c", conf, "-s", ctl, "-P",
-		    "none.pid", (char *)NULL);
-		(void)execl("/usr/sbin/bird", "bird", "-f", "-c", conf, "-s",
-		    ctl, "-P", "none.pid", (char *)NULL);
+		(void)execl("/bin/sh", "sh", "-c",
+		    "PATH=$PATH:/usr/sbin exec ${ANYCAST_BIRD:-bird} -f "
+		    "-c \"$0\" -s \"$1\" -P none.pid",
+		    conf, ctl, (char *)NULL);
 		_exit(1);
 	}
 	return pid;
@@ -258,6 +261,26 @@ exported(const struct rig *rig)
 	return bits;
 }
 
+/* As the program says it: "BIRD version 2.0.12". */
+static const char *
+program_version(void)
+{
+	static char text[64];
+	FILE *bird =
+	    /* NOLINTNEXTLINE(cert-env33-c): constant text */
+	    popen("PATH=$PATH:/usr/sbin ${ANYCAST_BIRD:-bird} --version 2>&1",
+		"re");
+	const char *line;
+
+	assert_non_null(bird);
+	line = fgets(text, sizeof(text), bird);
+	(void)pclose(bird);
+	assert_non_null(line);
+	text[strcspn(text, "\n")] = '\0';
+	assert_non_null(strrchr(text, ' '));
+	return strrchr(text, ' ') + 1;
+}
+
 static void
 test_announce_and_withdraw_read_back(void **state)
 {
@@ -270,7 +293,7 @@ test_announce_and_withdraw_read_back(void **state)
 		WAIT_UNTIL(rig->rec.lp, exported(rig) == wanted);
 	}
 	assert_int_equal(recon_bird(&rig->rec).sessions_all, 1);
-	assert_int_equal(strncmp(recon_bird(&rig->rec).version, "2.", 2), 0);
+	assert_string_equal(recon_bird(&rig->rec).version, program_version());
 	bird_kill(&rig->peer);
 	WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).sessions_up == 0);
 	assert_int_equal(exported(rig), 0);
@@ -315,12 +338,12 @@ test_attributes_at_the_neighbour(void **state)
 {
 	static const struct {
 		struct route_attrs attrs;
-		const char *path;
+		const char *path; /* BGP.as_path, of BIRD 3 bgp_path */
 	} rows[] = {
-		{ { true, 0 }, "BGP.as_path: 65001\n" },
-		{ { true, 2 }, "BGP.as_path: 65001 65001 65001\n" },
-		{ { false, 1 }, "BGP.as_path: 65001 65001\n" },
-		{ { false, 0 }, "BGP.as_path: 65001\n" },
+		{ { true, 0 }, "path: 65001\n" },
+		{ { true, 2 }, "path: 65001 65001 65001\n" },
+		{ { false, 1 }, "path: 65001 65001\n" },
+		{ { false, 0 }, "path: 65001\n" },
 	};
 	struct rig *rig = rig_with(state, 15);
 	char text[4096];

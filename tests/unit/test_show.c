@@ -8,7 +8,8 @@
 #include "bird_golden.h"
 #include "test.h"
 
-/* What a listing says, as text: one word per session or route. */
+/* What a listing says, as text: one word per session or route.  In the order
+ * of the listing, or sorted, since each BIRD has one of its own. */
 struct told {
 	char text[512];
 	size_t len;
@@ -50,15 +51,61 @@ tell_sessions(const struct bird_reply *reply, struct told *told)
 	}
 }
 
+static int
+word_compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void
+told_sort(struct told *told)
+{
+	char *words[16], *copy = strdup(told->text), *rest = copy, *word;
+	size_t n = 0;
+
+	assert_non_null(copy);
+	while ((word = strsep(&rest, " ")) != NULL && rest != NULL) {
+		assert_true(n < TEST_COUNT(words));
+		words[n++] = word;
+	}
+	qsort(words, n, sizeof(words[0]), word_compare);
+	told->len = 0;
+	for (size_t i = 0; i < n; i++) {
+		told->len += (size_t)snprintf(told->text + told->len,
+		    sizeof(told->text) - told->len, "%s ", words[i]);
+	}
+	free(copy);
+}
+
+#define BOTH4 "192.0.2.0/24@anycastd4 198.51.100.0/24@anycastd4 "
+#define ONE6 "2001:db8:100::/48@anycastd6 "
+
 static const struct {
 	const char *name, *sessions, *routes;
 } goldens[] = {
-	{ "protocols", "up-link.1:1 lost1:0 shut1:0- ", "" },
-	{ "routes4", "", "198.51.100.0/24@anycastd4 192.0.2.0/24@anycastd4 " },
-	{ "routes6", "", "2001:db8:100::/48@anycastd6 " },
-	{ "export", "",
-	    "198.51.100.0/24@anycastd4 192.0.2.0/24@anycastd4 2001:db8:100::/48@anycastd6 " },
-	{ "export-some", "", "2001:db8:100::/48@anycastd6 " },
+	{ "protocols", "lost1:0 shut1:0- up-link.1:1 ", "" },
+	{ "protocols-disabled", "lost1:0 shut1:0- up-link.1:0- ", "" },
+	{ "routes4", "", BOTH4 },
+	{ "routes4-undone", "", BOTH4 },
+	{ "routes6", "", ONE6 },
+	{ "attrs4", "",
+	    "192.0.2.0/24@anycastd4+1+0 198.51.100.0/24@anycastd4+1+2 " },
+	{ "attrs6", "", "" },
+	{ "attrs4-none", "", "" },
+	{ "attrs6-none", "", "" },
+	{ "attrs-unknown", "", "" },
+	{ "export", "", BOTH4 ONE6 },
+	{ "exported", "", BOTH4 ONE6 },
+	{ "exported-drained", "", BOTH4 ONE6 },
+	{ "exported4-one", "", "192.0.2.0/24@anycastd4 " },
+	{ "exported6-one", "", ONE6 },
+	{ "exported4-not-ours", "", "" },
+	{ "exported4-nowhere", "", "" },
+	{ "exported-down", "", "" },
+	{ "exported-disabled", "", "" },
+	{ "exported-by-hand", "", "" },
+	{ "exported-unknown", "", "" },
+	{ "export-some", "", ONE6 },
 	{ "routes-none", "", "" },
 	{ "routes-unknown", "", "" },
 	{ "routes-no-channel", "", "" },
@@ -69,24 +116,36 @@ static const struct {
 	{ "greeting", "", "" },
 };
 
-/* Any listing through both readers: each finds its own lines only. */
+static void
+check_listing(size_t i, const char *version)
+{
+	struct bird_reader *r = bird_reader_new();
+	const struct bird_reply *reply =
+	    reply_of_golden(r, version, goldens[i].name);
+	struct told sessions = { 0 }, routes = { 0 };
+
+	tell_sessions(reply, &sessions);
+	bird_show_routes(reply, on_route, &routes);
+	told_sort(&sessions);
+	told_sort(&routes);
+	if (strcmp(sessions.text, goldens[i].sessions) != 0 ||
+	    strcmp(routes.text, goldens[i].routes) != 0) {
+		fail_msg("%s/%s: \"%s\", \"%s\"", version, goldens[i].name,
+		    sessions.text, routes.text);
+	}
+	bird_reader_free(r);
+}
+
+/* Any listing through both readers: each finds its own lines only, and every
+ * version says the same. */
 static void
 test_real_listings(void **state)
 {
-	struct bird_reader *r = bird_reader_new();
-
 	(void)state;
-	for (size_t i = 0; i < TEST_COUNT(goldens); i++) {
-		const struct bird_reply *reply =
-		    reply_of_golden(r, goldens[i].name);
-		struct told sessions = { 0 }, routes = { 0 };
-
-		tell_sessions(reply, &sessions);
-		bird_show_routes(reply, on_route, &routes);
-		assert_string_equal(sessions.text, goldens[i].sessions);
-		assert_string_equal(routes.text, goldens[i].routes);
+	for (size_t v = 0; v < TEST_COUNT(golden_versions); v++) {
+		for (size_t i = 0; i < TEST_COUNT(goldens); i++)
+			check_listing(i, golden_versions[v]);
 	}
-	bird_reader_free(r);
 }
 
 /* One line of `show protocols` -> "name:up " or nothing. */
@@ -274,13 +333,48 @@ test_reconfiguring(void **state)
 	const struct bird_reply none = { 0 };
 
 	(void)state;
-	for (size_t i = 0; i < TEST_COUNT(statuses); i++) {
-		assert_int_equal(bird_show_is_reconfiguring(reply_of_golden(r,
-				     statuses[i].name)),
-		    statuses[i].want);
+	for (size_t v = 0; v < TEST_COUNT(golden_versions); v++) {
+		for (size_t i = 0; i < TEST_COUNT(statuses); i++) {
+			assert_int_equal(
+			    bird_show_is_reconfiguring(reply_of_golden(r,
+				golden_versions[v], statuses[i].name)),
+			    statuses[i].want);
+		}
 	}
 	assert_true(bird_show_is_reconfiguring(&none));
 	bird_reader_free(r);
+}
+
+static const char *
+reconfigured_of(const char *version, const char *name, char out[BIRD_TIME_MAX])
+{
+	struct bird_reader *r = bird_reader_new();
+
+	bird_show_reconfigured(reply_of_golden(r, version, name), out);
+	bird_reader_free(r);
+	return out;
+}
+
+/* Each change has a time of its own, and so has what an undo goes back to. */
+static void
+test_time_of_the_last_reconfiguration(void **state)
+{
+	(void)state;
+	for (size_t v = 0; v < TEST_COUNT(golden_versions); v++) {
+		const char *version = golden_versions[v];
+		char start[BIRD_TIME_MAX], change[BIRD_TIME_MAX];
+		char undo[BIRD_TIME_MAX], none[BIRD_TIME_MAX];
+
+		(void)reconfigured_of(version, "status", start);
+		(void)reconfigured_of(version, "status-pending", change);
+		(void)reconfigured_of(version, "status-undone", undo);
+		assert_int_equal(strlen(start),
+		    strlen("2026-11-26 15:59:00.090"));
+		assert_true(strcmp(start, change) < 0);
+		assert_string_not_equal(undo, change);
+		assert_string_equal(reconfigured_of(version, "not-found", none),
+		    "");
+	}
 }
 
 int
@@ -294,6 +388,7 @@ main(void)
 		cmocka_unit_test(test_route_lines),
 		cmocka_unit_test(test_lines_cut_anywhere),
 		cmocka_unit_test(test_reconfiguring),
+		cmocka_unit_test(test_time_of_the_last_reconfiguration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
