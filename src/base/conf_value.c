@@ -55,6 +55,9 @@ conf_ck_wrap(struct conf_ck *ck)
 {
 	unsigned line = conf_lines_find(ck->lines, ck->path);
 
+	/* Whoever refused the value: here it is the configuration's fault. */
+	if (ck->err != NULL)
+		ck->err->code = ERR_CONF;
 	if (ck->path[0] == '\0')
 		return err_wrap(ck->err, "%s:%u", ck->file, line);
 	return err_wrap(ck->err, "%s:%u: %s", ck->file, line, ck->path);
