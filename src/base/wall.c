@@ -63,9 +63,9 @@ static const char *const file_calls[] = { "open", "openat", "creat", "pwrite64",
 	"mkdir", "mkdirat", "fsync", "fdatasync", "fallocate", "flock",
 	"fchmod", "fchown" };
 
-/* A dead UNIX socket has to be removed. */
-static const char *const net_calls[] = { "unlink", "connect", "bind", "listen",
-	"accept", "accept4", "socketpair" };
+/* A dead UNIX socket has to be removed, a new one has its mode set. */
+static const char *const net_calls[] = { "unlink", "chmod", "fchmodat",
+	"connect", "bind", "listen", "accept", "accept4", "socketpair" };
 
 static const char *const raw_calls[] = { "socket" };
 
@@ -202,7 +202,7 @@ add_conditions(scmp_filter_ctx ctx, unsigned groups)
 		if (rc == 0 && (groups & WALL_NET) != 0 &&
 		    (groups & WALL_RAW) == 0) {
 			rc = add_if(ctx, "socket",
-			    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+			    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
 		}
 	}
 	/* Without clone3, whose flags cannot be seen: ENOSYS makes the C
