@@ -801,11 +801,14 @@ static void
 test_change_cut_by_a_restart_is_confirmed(void **state)
 {
 	struct model *m = model_with(state, 0);
+	unsigned configures;
 	char old[160];
 
 	m->silent_on = "configure confirm";
 	recon_want(&m->rec, 3);
-	WAIT_UNTIL(m->rec.lp, m->configures == 1 && recon_is_equal(&m->rec));
+	/* Once, but on a machine so busy that replies come too late. */
+	WAIT_UNTIL(m->rec.lp, m->configures > 0 && recon_is_equal(&m->rec));
+	configures = m->configures;
 	(void)snprintf(old, sizeof(old), "%s.old", m->include);
 	assert_int_equal(access(old, F_OK), 0);
 	m->silent_on = NULL;
@@ -813,7 +816,7 @@ test_change_cut_by_a_restart_is_confirmed(void **state)
 	WAIT_UNTIL(m->rec.lp, m->rec.converged == 1);
 	assert_false(m->is_pending);
 	assert_int_equal(access(old, F_OK), -1);
-	assert_int_equal(m->configures, 1);
+	assert_int_equal(m->configures, configures);
 	assert_int_equal(recon_real(&m->rec), 3);
 }
 
