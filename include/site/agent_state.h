@@ -26,8 +26,9 @@ struct agent_prefix {
 	struct prefix prefix;
 	size_t service; /* index, or NO_SERVICE: a test prefix */
 	struct route_decision decision;
-	int64_t decided_ms;      /* wall: since when */
-	bool withdraw_forbidden; /* the controller gave no permit */
+	struct route_decision noted; /* the last one on record */
+	int64_t decided_ms;          /* wall: since when */
+	bool withdraw_forbidden;     /* the controller gave no permit */
 	struct drain_stage drain;
 	enum drain_wait drain_wait;
 };
@@ -45,6 +46,7 @@ struct agent {
 	struct reconcile *reconcile;
 	struct intent_book intents;
 	struct agent_guards *guards;
+	size_t n_unnoted; /* decisions that are not on record yet */
 	struct agent_drain *drain;
 	/* The experiment that holds the test prefix withdrawn; 0: none. */
 	uint32_t test_experiment;
@@ -92,13 +94,5 @@ struct bird_route *agent_list_without_experiment(const struct agent *a,
 
 /* agent_json.c */
 json_t *agent_explain(const struct agent *a, const char *what, struct err *err);
-/* See explain_hindrance. */
-const char *agent_hindrance(const struct agent *a);
-/* "changes" and "include_diff" into answer, were these the intents. */
-void agent_add_changes(const struct agent *a, json_t *answer,
-    const struct intent_set *wished);
-/* -1 with err when there is nothing here that the scope names. */
-int agent_check_scope(const struct agent *a, const char *scope,
-    struct err *err);
 
 #endif /* SITE_AGENT_STATE_H */

@@ -8,14 +8,22 @@
 #include <string.h>
 
 #include "api/explain_site.h"
+#include "base/xalloc.h"
 #include "bird/include.h"
 #include "core/drain.h"
+
+/* Those of a site's prefixes that go one way. */
+struct movers {
+	const json_t **prefixes;
+	size_t n;
+};
 
 struct walk {
 	const json_t *site;
 	const struct intent_set *wanted;
 	const char *service;
 	struct conf_drain conf;
+	const struct movers *movers; /* of all services */
 };
 
 /* The steps that the status tells of; none: only withdraw. */
@@ -112,16 +120,16 @@ add_step(json_t *list, const struct walk *w, size_t from, size_t to,
 	const struct conf_drain_step *step =
 	    to > 0 ? &w->conf.steps[to - 1] : NULL;
 	bool is_down = to > from;
-	const json_t *prefix;
 	char *diff = NULL;
-	size_t i, len;
+	size_t len;
 	FILE *out = open_memstream(&diff, &len);
 
 	if (out == NULL)
 		abort();
-	json_array_foreach (json_object_get(w->site, "prefixes"), i, prefix) {
-		if (strcmp(explain_text(prefix, "service"), w->service) == 0 &&
-		    explain_is_affected(w->site, prefix, w->wanted, is_down))
+	for (size_t i = 0; i < w->movers->n; i++) {
+		const json_t *prefix = w->movers->prefixes[i];
+
+		if (strcmp(explain_text(prefix, "service"), w->service) == 0)
 			put_lines(out, w, prefix, from, to);
 	}
 	if (fclose(out) != 0)
@@ -140,45 +148,69 @@ add_step(json_t *list, const struct walk *w, size_t from, size_t to,
 	free(diff);
 }
 
-/* The first prefix of the service that is on its way, and where it is. */
+/* The first prefix of the service that is on its way, or NULL. */
 static const json_t *
-first_of(const struct walk *w, bool is_down)
+first_of(const struct walk *w)
 {
-	const json_t *prefix;
-	size_t i;
+	for (size_t i = 0; i < w->movers->n; i++) {
+		const json_t *prefix = w->movers->prefixes[i];
 
-	json_array_foreach (json_object_get(w->site, "prefixes"), i, prefix) {
-		if (strcmp(explain_text(prefix, "service"), w->service) == 0 &&
-		    explain_is_affected(w->site, prefix, w->wanted, is_down))
+		if (strcmp(explain_text(prefix, "service"), w->service) == 0)
 			return prefix;
 	}
 	return NULL;
 }
 
 static void
-add_service(json_t *list, const struct walk *w)
+add_down(json_t *list, const struct walk *w)
 {
-	const json_t *down = first_of(w, true), *up = first_of(w, false);
-	const struct intent *over =
-	    down != NULL ? explain_drain_over(w->site, down, w->wanted) : NULL;
+	const json_t *first = first_of(w);
+	const struct intent *over;
 
+	if (first == NULL)
+		return;
+	over = explain_drain_over(w->site, first, w->wanted);
 	if (over != NULL && over->at_once) {
-		add_step(list, w, stage_of(&w->conf, down), w->conf.n_steps,
+		add_step(list, w, stage_of(&w->conf, first), w->conf.n_steps,
 		    true);
-	} else if (down != NULL) {
-		for (size_t at = stage_of(&w->conf, down); at < w->conf.n_steps;
-		     at++)
-			add_step(list, w, at, at + 1, false);
+		return;
 	}
-	if (up != NULL) {
-		for (size_t at = stage_of(&w->conf, up); at > 0; at--)
-			add_step(list, w, at, at - 1, false);
+	for (size_t at = stage_of(&w->conf, first); at < w->conf.n_steps; at++)
+		add_step(list, w, at, at + 1, false);
+}
+
+static void
+add_up(json_t *list, const struct walk *w)
+{
+	const json_t *first = first_of(w);
+
+	if (first == NULL)
+		return;
+	for (size_t at = stage_of(&w->conf, first); at > 0; at--)
+		add_step(list, w, at, at - 1, false);
+}
+
+/* The caller frees the list. */
+static struct movers
+movers_of(const json_t *site, const struct intent_set *wanted, bool is_down)
+{
+	const json_t *prefix, *all = json_object_get(site, "prefixes");
+	struct movers m = { xcalloc(json_array_size(all), sizeof(*m.prefixes)),
+		0 };
+	size_t i;
+
+	json_array_foreach (all, i, prefix) {
+		if (explain_is_affected(site, prefix, wanted, is_down))
+			m.prefixes[m.n++] = prefix;
 	}
+	return m;
 }
 
 json_t *
 explain_steps(const json_t *site, const struct intent_set *wanted)
 {
+	const struct movers down = movers_of(site, wanted, true);
+	const struct movers up = movers_of(site, wanted, false);
 	json_t *list = json_array();
 	const json_t *service;
 	size_t i;
@@ -188,8 +220,15 @@ explain_steps(const json_t *site, const struct intent_set *wanted)
 			.wanted = wanted,
 			.service = explain_text(service, "service") };
 
+		if (down.n + up.n == 0)
+			break;
 		read_steps(service, &w.conf);
-		add_service(list, &w);
+		w.movers = &down;
+		add_down(list, &w);
+		w.movers = &up;
+		add_up(list, &w);
 	}
+	free(down.prefixes);
+	free(up.prefixes);
 	return list;
 }

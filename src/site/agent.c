@@ -20,6 +20,9 @@
 #include "site/uplink.h"
 #include "site/will.h"
 
+/* With no more, a decision is written down at once. */
+#define FEW_PREFIXES 256u
+
 void
 agent_note(struct agent *a, const struct store_event *ev)
 {
@@ -78,39 +81,71 @@ note_decision(struct agent *a, const struct agent_prefix *p,
 	agent_note(a, &ev);
 }
 
-/* true: a decision is another one than before. */
+static bool
+decision_equal(const struct route_decision *a, const struct route_decision *b)
+{
+	return a->announce == b->announce && a->rule == b->rule &&
+	    route_attrs_equal(a->attrs, b->attrs);
+}
+
+/* Decides prefix i; true: otherwise than before. */
+static bool
+decide_one(struct agent *a, size_t i)
+{
+	struct agent_prefix *p = &a->prefixes[i];
+	struct route_inputs in = agent_route_inputs(a, p);
+	const struct route_decision before = p->decision;
+
+	p->decision = route_decide(&in);
+	if (p->service != NO_SERVICE)
+		agent_guards_on_decision(a->guards, p, &before);
+	reconcile_want(a->reconcile, i,
+	    (struct route_want){ p->decision.announce, p->decision.attrs });
+	if (decision_equal(&p->decision, &before) && p->decided_ms != 0)
+		return false;
+	p->decided_ms = wall_now_ms();
+	return true;
+}
+
+/* The record of all decisions since the last one. */
+static void
+note_decisions(struct agent *a)
+{
+	for (size_t i = 0; a->n_unnoted > 0 && i < a->n_prefixes; i++) {
+		struct agent_prefix *p = &a->prefixes[i];
+
+		note_decision(a, p, &p->noted);
+		p->noted = p->decision;
+	}
+	a->n_unnoted = 0;
+	agent_update_will(a);
+	agent_guards_keep(a->guards);
+}
+
+/*
+ * true: a decision is another one than before.  BIRD first, then the record of
+ * it: to write down thousands of changes takes longer than to make them, and
+ * BIRD's replies would wait meanwhile.  So many are written when BIRD is
+ * through, or at the next turn.
+ */
 static bool
 decide_all(struct agent *a)
 {
-	bool is_changed = false;
+	size_t n = 0;
 
 	agent_drain_step(a->drain);
 	agent_guards_step(a->guards);
-	for (size_t i = 0; i < a->n_prefixes; i++) {
-		struct agent_prefix *p = &a->prefixes[i];
-		struct route_inputs in = agent_route_inputs(a, p);
-		struct route_decision before = p->decision;
-
-		p->decision = route_decide(&in);
-		if (p->decision.announce != before.announce ||
-		    !route_attrs_equal(p->decision.attrs, before.attrs) ||
-		    p->decision.rule != before.rule || p->decided_ms == 0) {
-			p->decided_ms = wall_now_ms();
-			is_changed = true;
-		}
-		note_decision(a, p, &before);
-		if (p->service != NO_SERVICE)
-			agent_guards_on_decision(a->guards, p, &before);
-		reconcile_want(a->reconcile, i,
-		    (struct route_want){
-			p->decision.announce, p->decision.attrs });
-	}
-	agent_guards_keep(a->guards);
-	a->will_is_old |= is_changed;
-	/* The will first: what is temporary must never be without it. */
-	agent_update_will(a);
+	for (size_t i = 0; i < a->n_prefixes; i++)
+		n += decide_one(a, i);
+	a->will_is_old |= n > 0;
+	a->n_unnoted += n;
+	/* What is temporary must never be without its will. */
+	if (a->test_experiment != 0)
+		agent_update_will(a);
 	reconcile_apply(a->reconcile);
-	return is_changed;
+	if (a->n_prefixes <= FEW_PREFIXES)
+		note_decisions(a);
+	return n > 0;
 }
 
 void
@@ -155,6 +190,7 @@ agent_turn(struct agent *a)
 	agent_guards_turn(a->guards);
 	if (decide_all(a) && a->uplink != NULL)
 		uplink_touch(a->uplink);
+	note_decisions(a);
 	return reconcile_turns(a->reconcile);
 }
 
@@ -239,6 +275,7 @@ on_converged(void *arg)
 {
 	struct agent *a = arg;
 
+	note_decisions(a);
 	if (a->uplink != NULL)
 		uplink_touch(a->uplink);
 }
@@ -460,6 +497,7 @@ start_reconcile(struct agent *a)
 
 		a->prefixes[i].decision.announce = found.announced;
 		a->prefixes[i].decision.attrs = found.attrs;
+		a->prefixes[i].noted = a->prefixes[i].decision;
 		agent_drain_adopt(a, &a->prefixes[i], found);
 	}
 }

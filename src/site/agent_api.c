@@ -29,42 +29,61 @@ is_our_site(struct agent *a, struct api_request *req)
 	return false;
 }
 
+/* What a drain changes, from the status before it. */
+static json_t *
+drain_answer(struct agent *a, const json_t *before,
+    const struct drain_request *want, const struct intent *row)
+{
+	struct intent_set wished = intent_set_with(&a->intents.set, row);
+	json_t *answer = json_pack("{s:s, s:b, s:o?, s:n, s:s*}", "site",
+	    a->conf->site, "dry_run", want->dry_run, "intent",
+	    want->dry_run ? NULL : intent_to_json(row), "landing", "warning",
+	    explain_hindrance(before));
+
+	explain_add_changes(before, &wished, answer);
+	intent_set_fini(&wished);
+	return answer;
+}
+
+static int
+check_drain(struct agent *a, const json_t *now,
+    const struct drain_request *want, struct err *err)
+{
+	if (drain_scope_check(now, want->scope, err) == -1 ||
+	    agent_guards_check_drain(a->guards, want, err) == -1)
+		return -1;
+	return drain_is_new(&a->intents.set, a->conf->site, want->scope, err);
+}
+
 static void
 handle_drain(struct api_request *req, void *arg)
 {
 	struct agent *a = arg;
 	struct drain_request want;
-	struct intent_set wished;
 	struct intent row;
-	json_t *answer;
+	json_t *answer, *before;
 	struct err err;
 
 	if (!is_our_site(a, req))
 		return;
+	before = agent_status(a);
 	if (drain_request_parse(req, &want, &err) == -1 ||
-	    agent_check_scope(a, want.scope, &err) == -1 ||
-	    agent_guards_check_drain(a->guards, &want, &err) == -1 ||
-	    drain_is_new(&a->intents.set, a->conf->site, want.scope, &err) ==
-		-1) {
+	    check_drain(a, before, &want, &err) == -1) {
 		api_reply_err(req, &err);
+		json_decref(before);
 		return;
 	}
 	row = drain_intent(a->conf->site, &want, api_actor(req));
-	wished = intent_set_with(&a->intents.set, &row);
-	answer = json_pack("{s:s, s:b, s:o?, s:n, s:s*}", "site", a->conf->site,
-	    "dry_run", want.dry_run, "intent",
-	    want.dry_run ? NULL : intent_to_json(&row), "landing", "warning",
-	    agent_hindrance(a));
-	agent_add_changes(a, answer, &wished);
-	intent_set_fini(&wished);
+	/* The words first: once it is decided BIRD must not wait for them. */
+	answer = drain_answer(a, before, &want, &row);
+	json_decref(before);
 	if (want.dry_run) {
 		api_reply_json(req, 200, answer);
-	} else {
-		drain_record_force(&a->intents, a->conf->site, &want,
-		    api_actor(req));
-		intent_book_take(&a->intents, &row, api_later_send,
-		    api_later_new(req, answer));
+		return;
 	}
+	drain_record_force(&a->intents, a->conf->site, &want, api_actor(req));
+	intent_book_take(&a->intents, &row, api_later_send,
+	    api_later_new(req, answer));
 }
 
 int
@@ -137,7 +156,7 @@ handle_restore(struct api_request *req, void *arg)
 		return;
 	}
 	answer = json_pack("{s:s, s:o, s:s*}", "site", a->conf->site, "ended",
-	    ended, "warning", agent_hindrance(a));
+	    ended, "warning", explain_hindrance(before));
 	explain_add_changes(before, &a->intents.set, answer);
 	json_decref(before);
 	/* The last row again, to hear when all of them are on disk. */

@@ -233,33 +233,3 @@ agent_explain(const struct agent *a, const char *what, struct err *err)
 	json_object_set_new(site, "prefixes", list);
 	return site;
 }
-
-void
-agent_add_changes(const struct agent *a, json_t *answer,
-    const struct intent_set *wished)
-{
-	json_t *site = agent_status(a);
-
-	explain_add_changes(site, wished, answer);
-	json_decref(site);
-}
-
-int
-agent_check_scope(const struct agent *a, const char *scope, struct err *err)
-{
-	json_t *site = agent_status(a);
-	int rc = drain_scope_check(site, scope, err);
-
-	json_decref(site);
-	return rc;
-}
-
-const char *
-agent_hindrance(const struct agent *a)
-{
-	json_t *site = agent_status(a);
-	const char *why = explain_hindrance(site);
-
-	json_decref(site);
-	return why;
-}
