@@ -149,7 +149,11 @@ demo-world: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/lab/demo $(B) world
 
-bench: bench-reaction bench-sweep bench-pack bench-store bench-clients
+bench: bench-reaction bench-routes bench-sweep bench-pack bench-store bench-clients
+bench-routes: all
+	$(Q)contrib/install-deps build test bench
+	$(Q)tests/bench/routes $(B)
+
 bench-reaction: all
 	$(Q)contrib/install-deps build test bench
 	$(Q)tests/bench/reaction $(B)
@@ -242,7 +246,7 @@ help:
 	@echo 'make lint format-check format install clean'
 
 .DELETE_ON_ERROR:
-.PHONY: all check deps test test-faults test-containerlab node-image demo demo-world test-maps bench bench-reaction bench-sweep bench-pack bench-store bench-clients fuzz format format-check lint install deb clean help \
+.PHONY: all check deps test test-faults test-containerlab node-image demo demo-world test-maps bench bench-reaction bench-routes bench-sweep bench-pack bench-store bench-clients fuzz format format-check lint install deb clean help \
 	unit-programs fuzz-programs FORCE
 .SECONDARY:
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d)
