@@ -177,15 +177,15 @@ on_exports(const struct bird_reply *reply, const struct err *err, void *arg)
 	struct bird_surveyor *sv = arg;
 
 	(void)err;
-	if (reply == NULL) {
-		sv->survey.failed = true;
-	} else if (bird_code_is_ok(reply->code)) {
+	/* Not found is an answer; and a session that went away meanwhile, which
+	 * reads as a parse error, exports nothing. */
+	if (reply != NULL && bird_code_is_ok(reply->code)) {
 		bird_show_routes(reply, on_export_route, sv);
-	} else if (reply->code != CODE_NOT_FOUND &&
-	    reply->code < CODE_PARSE_ERRORS) {
+	} else if (reply == NULL ||
+	    (reply->code != CODE_NOT_FOUND &&
+		reply->code < CODE_PARSE_ERRORS)) {
 		sv->survey.failed = true;
 	}
-	/* else: it went down or away meanwhile, and exports nothing */
 	reply_done(sv);
 }
 

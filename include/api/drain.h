@@ -31,6 +31,7 @@ int drain_request_parse(const struct api_request *req,
 struct restore_request {
 	char scope[INTENT_SCOPE_BYTES];
 	bool all;
+	const char *actor; /* who asks: the request's */
 };
 int restore_request_parse(const struct api_request *req,
     struct restore_request *out, struct err *err);
@@ -53,7 +54,6 @@ struct intent drain_intent(const char *site, const struct drain_request *want,
  * them in *last; NULL with err when there is nothing to restore.
  */
 json_t *drain_end(struct intent_book *book, const char *site,
-    const struct restore_request *want, const char *actor, struct intent *last,
-    struct err *err);
+    const struct restore_request *want, struct intent *last, struct err *err);
 
 #endif /* API_DRAIN_H */

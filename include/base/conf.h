@@ -132,15 +132,13 @@ struct conf_icmp {
  */
 struct conf_probe {
 	char *name;
-	enum probe_kind kind;
 	char *target; /* http: URL; tcp, dns: "addr:port", "[v6]:port"; icmp,
 			 address: addr; file: path */
 	char **argv; /* exec: NULL-terminated, absolute path first; else NULL */
 	int64_t interval_ms;       /* 50 ms .. 1 h; default 1 s */
 	int64_t quick_interval_ms; /* while changing; 0: as interval_ms */
 	int64_t
-	    timeout_ms;  /* 10 ms .. 1 min; default 1 s, or interval if less */
-	bool has_spread; /* else the first check waits as long as suits */
+	    timeout_ms; /* 10 ms .. 1 min; default 1 s, or interval if less */
 	int64_t spread_ms; /* the first checks are spread over so long */
 	unsigned
 	    down_after;    /* failures in a row until sick; 1..100, default 3 */
@@ -150,8 +148,10 @@ struct conf_probe {
 	struct conf_talk tcp;
 	struct conf_dns dns;
 	struct conf_icmp icmp;
-	char *interface;   /* address: where it must be; NULL: anywhere */
+	char *interface; /* address: where it must be; NULL: anywhere */
+	enum probe_kind kind;
 	bool when_present; /* file: pass while it is there, else while absent */
+	bool has_spread;   /* else the first check waits as long as suits */
 };
 
 enum drain_kind {

@@ -309,6 +309,15 @@ is_same_text(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
+static bool
+is_other_site(const struct conf *a, const struct conf *b)
+{
+	if ((a->agent == NULL) != (b->agent == NULL))
+		return true;
+	return a->agent != NULL &&
+	    !is_same_text(a->agent->site, b->agent->site);
+}
+
 /* Other processes hold on to these, or people do. */
 static int
 on_reload_check(const struct conf *fresh, void *arg, struct err *err)
@@ -320,14 +329,11 @@ on_reload_check(const struct conf *fresh, void *arg, struct err *err)
 		key = "store";
 	} else if (!is_same_text(fresh->socket, d->conf->socket)) {
 		key = "socket";
-	} else if ((fresh->agent == NULL) != (d->conf->agent == NULL)) {
+	} else if (is_other_site(fresh, d->conf)) {
 		key = "site";
 	} else if ((fresh->controller == NULL) !=
 	    (d->conf->controller == NULL)) {
 		key = "fleet";
-	} else if (fresh->agent != NULL &&
-	    !is_same_text(fresh->agent->site, d->conf->agent->site)) {
-		key = "site";
 	}
 	if (key != NULL) {
 		return err_set(err, ERR_CONF,

@@ -53,9 +53,10 @@ add_services(json_t *list, const struct conf *a, const struct conf *b,
 		} else if (!is_back && !conf_service_equal(s, other)) {
 			what = "changed";
 		}
-		if (what != NULL)
+		if (what != NULL) {
 			json_array_append_new(list,
 			    json_sprintf("service %s: %s", s->name, what));
+		}
 	}
 }
 

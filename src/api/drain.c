@@ -142,7 +142,7 @@ restore_request_parse(const struct api_request *req,
 	json_error_t why;
 	int all = 0, rc;
 
-	*out = (struct restore_request){ 0 };
+	*out = (struct restore_request){ .actor = api_actor(req) };
 	if (body == NULL)
 		return -1;
 	if (json_unpack_ex(body, &why, JSON_STRICT, "{s?s, s?s, s?b}",
@@ -284,15 +284,14 @@ refuse_restore(const struct intent_set *set, const char *site,
 
 json_t *
 drain_end(struct intent_book *book, const char *site,
-    const struct restore_request *want, const char *actor, struct intent *last,
-    struct err *err)
+    const struct restore_request *want, struct intent *last, struct err *err)
 {
 	json_t *ended = json_array();
 	const struct intent *drain;
 
 	while ((drain = next_of(&book->set, site, want)) != NULL) {
 		*last = *drain;
-		(void)intent_end(last, wall_now_ms(), actor);
+		(void)intent_end(last, wall_now_ms(), want->actor);
 		json_array_append_new(ended, intent_to_json(last));
 		intent_book_take(book, last, NULL, NULL);
 	}

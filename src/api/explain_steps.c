@@ -195,8 +195,9 @@ static struct movers
 movers_of(const json_t *site, const struct intent_set *wanted, bool is_down)
 {
 	const json_t *prefix, *all = json_object_get(site, "prefixes");
-	struct movers m = { xcalloc(json_array_size(all), sizeof(*m.prefixes)),
-		0 };
+	struct movers m = {
+		xcalloc(json_array_size(all), sizeof(const json_t *)), 0
+	};
 	size_t i;
 
 	json_array_foreach (all, i, prefix) {

@@ -309,9 +309,10 @@ api_server_hang_up(struct api_server *s, const struct api_request *but)
 	for (req = LIST_FIRST(&s->waiting); req != NULL; req = next) {
 		next = LIST_NEXT(req, entry);
 		/* It goes with its connection. */
-		if (req != but)
+		if (req != but) {
 			evhttp_connection_free(
 			    evhttp_request_get_connection(req->ev));
+		}
 	}
 }
 

@@ -20,9 +20,10 @@ is_wanted(const char *variable, const char *name, unsigned *seen)
 	if (wanted == NULL || strncmp(wanted, name, len) != 0 ||
 	    (wanted[len] != '\0' && wanted[len] != ':'))
 		return false;
-	if (wanted[len] == ':')
+	if (wanted[len] == ':') {
 		(void)num_parse_u32(wanted + len + 1, 1, UINT32_MAX, &nth,
 		    NULL);
+	}
 	return ++*seen == nth;
 }
 

@@ -47,17 +47,19 @@ rights_drop(unsigned keep, struct err *err)
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
 		capng_clear(CAPNG_SELECT_BOUNDS);
 		for (size_t i = 0; i < N_KEPT; i++) {
-			if (is_handed_on && (keep & kept[i].right) != 0)
-				(void)capng_update(CAPNG_ADD,
-				    CAPNG_BOUNDING_SET, kept[i].capability);
+			if (!is_handed_on || (keep & kept[i].right) == 0)
+				continue;
+			(void)capng_update(CAPNG_ADD, CAPNG_BOUNDING_SET,
+			    kept[i].capability);
 		}
 		(void)capng_apply(CAPNG_SELECT_BOUNDS);
 	}
 	capng_clear(CAPNG_SELECT_CAPS);
 	for (size_t i = 0; i < N_KEPT; i++) {
-		if ((keep & kept[i].right) != 0)
+		if ((keep & kept[i].right) != 0) {
 			(void)capng_update(CAPNG_ADD, (capng_type_t)sets,
 			    kept[i].capability);
+		}
 	}
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
 		return err_set(err, ERR_SYS, "capabilities: cannot drop");

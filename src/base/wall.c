@@ -227,9 +227,10 @@ fill(scmp_filter_ctx ctx, unsigned groups, uint32_t violation)
 		bool is_wanted = allowed[i].group == WALL_PLAIN ||
 		    (groups & allowed[i].group) != 0;
 
-		if (is_wanted && rc == 0)
+		if (is_wanted && rc == 0) {
 			rc = add_all(ctx, SCMP_ACT_ALLOW, allowed[i].calls,
 			    allowed[i].n);
+		}
 	}
 	return rc == 0 ? add_conditions(ctx, groups) : rc;
 }

@@ -129,10 +129,11 @@ route_decide(const struct route_inputs *in)
 		bool announce = rules[i].outcome == ANNOUNCE ||
 		    (rules[i].outcome == KEEP && in->announced_before);
 
-		if (rules[i].kind == in->kind && rules[i].applies(in))
+		if (rules[i].kind == in->kind && rules[i].applies(in)) {
 			return (struct route_decision){ .announce = announce,
 				.attrs = announce ? in->attrs : none,
 				.rule = i };
+		}
 	}
 	/* Not reached: each kind has a rule for whatever is left. */
 	return (struct route_decision){ .announce = in->announced_before,

@@ -38,9 +38,10 @@ site_state(const struct controller *c, const struct fleet_site *s)
 
 	if (!fleet_site_is_live(s))
 		return "lost";
-	if (intent_set_drain(&c->intents.set, s->name) != NULL)
+	if (intent_set_drain(&c->intents.set, s->name) != NULL) {
 		return own != NULL && strcmp(own, "drained") == 0 ? "drained"
 								  : "draining";
+	}
 	return own != NULL ? own : "unknown";
 }
 
@@ -193,8 +194,8 @@ handle_restore(struct api_request *req, void *arg)
 		return;
 	if (restore_request_parse(req, &want, &err) == -1 ||
 	    guard_check_frozen(&c->intents.set, s->name, &err) == -1 ||
-	    (ended = drain_end(&c->intents, s->name, &want, api_actor(req),
-		 &last, &err)) == NULL) {
+	    (ended = drain_end(&c->intents, s->name, &want, &last, &err)) ==
+		NULL) {
 		api_reply_err(req, &err);
 		return;
 	}

@@ -149,8 +149,8 @@ handle_restore(struct api_request *req, void *arg)
 	before = agent_status(a);
 	if (restore_request_parse(req, &want, &err) == -1 ||
 	    guard_check_frozen(&a->intents.set, a->conf->site, &err) == -1 ||
-	    (ended = drain_end(&a->intents, a->conf->site, &want,
-		 api_actor(req), &last, &err)) == NULL) {
+	    (ended = drain_end(&a->intents, a->conf->site, &want, &last,
+		 &err)) == NULL) {
 		api_reply_err(req, &err);
 		json_decref(before);
 		return;

@@ -217,7 +217,7 @@ meters_new(const struct meters_env *env, const struct conf_service *services,
 
 	ms->env = *env;
 	ms->meters = xcalloc(n, sizeof(*ms->meters));
-	ms->of_service = xcalloc(n, sizeof(*ms->of_service));
+	ms->of_service = xcalloc(n, sizeof(struct meter *));
 	for (size_t s = 0; s < n; s++) {
 		const struct conf_drain *d = &services[s].drain;
 		size_t i = 0;

@@ -96,9 +96,10 @@ recon_restart(struct recon *rec)
 static inline void
 recon_want(struct recon *rec, unsigned wanted)
 {
-	for (size_t i = 0; i < RIG_PREFIXES; i++)
+	for (size_t i = 0; i < RIG_PREFIXES; i++) {
 		reconcile_want(rec->r, i,
 		    (struct route_want){ .announced = (wanted >> i & 1) != 0 });
+	}
 	reconcile_apply(rec->r);
 }
 

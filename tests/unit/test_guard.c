@@ -203,16 +203,16 @@ test_names_lead_to_their_guards(void **state)
  * announcements, once so many were there.
  */
 struct model_site {
+	double capacity;
 	bool sick, announces; /* the truth at the site */
 	bool permit;          /* of the last document received */
-	unsigned taken;       /* its revision */
 	bool cut;             /* no contact */
+	unsigned taken;       /* the document's revision */
 	/* At the controller: */
 	bool doc_permit;
-	unsigned revision, revoked; /* revision that took the permit away */
 	bool seen_sick, seen_announces, seen_live;
+	unsigned revision, revoked; /* revision that took the permit away */
 	unsigned seen_taken;
-	double capacity;
 };
 
 static void

@@ -407,7 +407,7 @@ test_edit_never_loaded_is_undone(void **state)
 
 	rig->peer = bird_spawn(rig, "peer");
 	WAIT_UNTIL(rig->rec.lp, exported(rig) == 3);
-	memcpy(at, "neighbor 10.0.0.9", strlen("neighbor 10.0.0.9"));
+	at[strlen("neighbor 10.0.0.")] = '9';
 	put(rig, "site.conf", edited);
 	free(edited);
 	recon_want(&rig->rec, 1);

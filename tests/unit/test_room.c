@@ -55,7 +55,7 @@ test_the_second_level_counts(void **state)
 	assert_int_equal(a.heir, 2);
 	assert_int_equal(a.after, 1);
 	for (size_t k = 0; k < N; k++)
-		both[1 * N + k] = -1; /* not known */
+		both[N + k] = -1; /* not known */
 	a = room_check(s, N, 0, &landing, &conf);
 	assert_int_equal(a.verdict, ROOM_OK);
 }

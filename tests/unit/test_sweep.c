@@ -270,7 +270,7 @@ test_job_is_bounded(void **state)
 	assert_non_null(body);
 	memset(&got_room, 0, sizeof(got_room));
 	len = sweep_encode_job(&in, body, BODY_MAX);
-	optouts_at = len - 4 - SWEEP_OPTOUTS_MAX * 18;
+	optouts_at = len - 4 - (size_t)SWEEP_OPTOUTS_MAX * 18;
 	assert_true(len > 0 && len <= CHAN_BODY_MAX);
 	assert_int_equal(decode_job(body, len), 0);
 	body[optouts_at + 3]++;
