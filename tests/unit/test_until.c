@@ -11,6 +11,25 @@
 #define NOW_MS INT64_C(1774737000000)
 #define MIN_MS INT64_C(60000)
 
+/* after_min 0: refused. */
+static void
+check_time(const char *text, int64_t after_min)
+{
+	int64_t at = 0;
+	struct err err = { 0 };
+	int rc = ctl_parse_until(text, NOW_MS, &at, &err);
+
+	if (after_min == 0) {
+		assert_int_equal(rc, -1);
+		assert_true(err.msg[0] != '\0');
+		return;
+	}
+	if (rc != 0 || at != NOW_MS + after_min * MIN_MS) {
+		fail_msg("%s: %lld min %s", text,
+		    (long long)(at - NOW_MS) / MIN_MS, err.msg);
+	}
+}
+
 static void
 test_times(void **state)
 {
@@ -19,13 +38,13 @@ test_times(void **state)
 		int64_t after_min; /* 0: refused */
 	} rows[] = {
 		{ "23:45", 15 },
-		{ "23:30", 23 * 60 }, /* that day has 23 hours */
+		{ "23:30", 1380 }, /* that day has 23 hours */
 		{ "00:10", 40 },
 		{ "2026-03-29 00:30", 60 },
-		{ "2026-03-29T04:30", 4 * 60 }, /* after the lost hour */
+		{ "2026-03-29T04:30", 240 }, /* after the lost hour */
 		{ "2026-03-28 23:31:00", 1 },
 		{ "22:31Z", 1 },
-		{ "22:30Z", 24 * 60 },
+		{ "22:30Z", 1440 },
 		{ "2026-03-28T22:40:00Z", 10 },
 		{ "2026-03-28 23:30", 0 },
 		{ "2025-01-01 00:00", 0 },
@@ -40,18 +59,7 @@ test_times(void **state)
 	(void)setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
 	tzset();
 	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
-		int64_t at = 0;
-		struct err err = { 0 };
-		int rc = ctl_parse_until(rows[i].text, NOW_MS, &at, &err);
-
-		if (rows[i].after_min == 0) {
-			assert_int_equal(rc, -1);
-			assert_true(err.msg[0] != '\0');
-		} else if (rc != 0 ||
-		    at != NOW_MS + rows[i].after_min * MIN_MS) {
-			fail_msg("%s: %lld min %s", rows[i].text,
-			    (long long)(at - NOW_MS) / MIN_MS, err.msg);
-		}
+		check_time(rows[i].text, rows[i].after_min);
 	}
 }
 
