@@ -155,7 +155,7 @@ feed_to_json(const struct feed *f)
 	const struct feed_counters *n = &f->counters;
 	json_t *bad = json_object(), *unused = json_object();
 
-	for (size_t i = FEED_OTHER; i < FEED_REASON_COUNT; i++) {
+	for (enum feed_reason i = FEED_OTHER; i < FEED_REASON_COUNT; i++) {
 		json_t *of = feed_reason_is_bad(i) ? bad : unused;
 
 		if (n->by_reason[i] > 0) {

@@ -277,7 +277,7 @@ put_intent(struct writer *wr, const struct store_intent_row *in)
 }
 
 static int
-put_document(struct writer *wr, size_t stmt,
+put_document(struct writer *wr, enum stmt stmt,
     const struct store_order_row *order)
 {
 	sqlite3_stmt *st = wr->stmts[stmt];
