@@ -55,6 +55,9 @@ enum ctl_exit ctl_call(struct ctl *c, const struct ctl_request *req,
 struct report_style ctl_style(const struct ctl *c);
 /* doc on out by render, or as JSON if that was asked for. */
 enum ctl_exit ctl_show(struct ctl *c, report_fn *render, const json_t *doc);
+/* What became of a call: shows doc, which is taken over, if rc is CTL_DONE. */
+enum ctl_exit ctl_show_answer(struct ctl *c, enum ctl_exit rc,
+    report_fn *render, json_t *doc);
 
 /* Waits so long for one of the signals, which are blocked: did one come? */
 bool ctl_wait_signal(const sigset_t *signals, int64_t ms);

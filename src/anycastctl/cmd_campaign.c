@@ -9,15 +9,6 @@
 #include "base/num.h"
 #include "base/xalloc.h"
 
-static enum ctl_exit
-show_after(struct ctl *c, enum ctl_exit rc, report_fn *render, json_t *doc)
-{
-	if (rc == CTL_DONE)
-		rc = ctl_show(c, render, doc);
-	json_decref(doc);
-	return rc;
-}
-
 enum ctl_exit
 cmd_predict_plan(struct ctl *c)
 {
@@ -27,7 +18,7 @@ cmd_predict_plan(struct ctl *c)
 		"dry_run", true),
 	    &doc);
 
-	return show_after(c, rc, report_campaign_plan, doc);
+	return ctl_show_answer(c, rc, report_campaign_plan, doc);
 }
 
 enum ctl_exit
@@ -37,7 +28,7 @@ cmd_predict_campaign(struct ctl *c)
 	enum ctl_exit rc = ctl_post(c, "/v1/campaign",
 	    json_pack("{s:I}", "depth", (json_int_t)c->opt.depth), &doc);
 
-	return show_after(c, rc, report_campaign, doc);
+	return ctl_show_answer(c, rc, report_campaign, doc);
 }
 
 static enum ctl_exit
@@ -46,7 +37,7 @@ command(struct ctl *c, const char *path)
 	json_t *doc;
 	enum ctl_exit rc = ctl_post(c, path, NULL, &doc);
 
-	return show_after(c, rc, report_campaign, doc);
+	return ctl_show_answer(c, rc, report_campaign, doc);
 }
 
 enum ctl_exit
@@ -107,7 +98,7 @@ cmd_predict_diff(struct ctl *c)
 	}
 	rc = ctl_get(c, path, &doc);
 	free(path);
-	return show_after(c, rc, report_diff, doc);
+	return ctl_show_answer(c, rc, report_diff, doc);
 }
 
 enum ctl_exit
@@ -119,5 +110,5 @@ cmd_predict_landings(struct ctl *c)
 
 	rc = ctl_get(c, path, &doc);
 	free(path);
-	return show_after(c, rc, report_landings, doc);
+	return ctl_show_answer(c, rc, report_landings, doc);
 }

@@ -207,11 +207,8 @@ cmd_clients_list(struct ctl *c)
 	json_t *doc;
 
 	rc = ctl_get(c, path, &doc);
-	if (rc == CTL_DONE)
-		rc = ctl_show(c, report_recent, doc);
-	json_decref(doc);
 	free(path);
-	return rc;
+	return ctl_show_answer(c, rc, report_recent, doc);
 }
 
 enum ctl_exit
@@ -225,11 +222,8 @@ cmd_clients_take(struct ctl *c)
 	json_t *doc;
 
 	rc = ctl_call(c, &req, &doc);
-	if (rc == CTL_DONE)
-		rc = ctl_show(c, report_taken, doc);
-	json_decref(doc);
 	free(path);
-	return rc;
+	return ctl_show_answer(c, rc, report_taken, doc);
 }
 
 enum ctl_exit
@@ -239,8 +233,5 @@ cmd_clients_stats(struct ctl *c)
 	json_t *doc;
 
 	rc = ctl_get(c, "/v1/clients", &doc);
-	if (rc == CTL_DONE)
-		rc = ctl_show(c, report_clients, doc);
-	json_decref(doc);
-	return rc;
+	return ctl_show_answer(c, rc, report_clients, doc);
 }

@@ -35,10 +35,7 @@ cmd_drain(struct ctl *c)
 	} else {
 		rc = ctl_post(c, path, body, &doc);
 	}
-	if (rc == CTL_DONE)
-		rc = ctl_show(c, report_drain, doc);
-	json_decref(doc);
 	free(path);
 	free(site);
-	return rc;
+	return ctl_show_answer(c, rc, report_drain, doc);
 }

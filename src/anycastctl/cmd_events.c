@@ -147,11 +147,8 @@ show_newest(struct follow *f)
 	json_t *doc;
 
 	rc = ctl_get(f->c, path, &doc);
-	if (rc == CTL_DONE)
-		rc = ctl_show(f->c, report_events, doc);
-	json_decref(doc);
 	free(path);
-	return rc;
+	return ctl_show_answer(f->c, rc, report_events, doc);
 }
 
 enum ctl_exit

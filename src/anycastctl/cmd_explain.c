@@ -14,10 +14,7 @@ cmd_explain(struct ctl *c)
 	json_t *doc;
 
 	rc = ctl_get(c, path, &doc);
-	if (rc == CTL_DONE)
-		rc = ctl_show(c, report_explain, doc);
-	json_decref(doc);
 	free(path);
 	free(what);
-	return rc;
+	return ctl_show_answer(c, rc, report_explain, doc);
 }

@@ -16,10 +16,7 @@ act(struct ctl *c, const char *path, json_t *body)
 		return CTL_USAGE;
 	}
 	rc = ctl_post(c, path, body, &doc);
-	if (rc == CTL_DONE)
-		rc = ctl_show(c, report_guard_act, doc);
-	json_decref(doc);
-	return rc;
+	return ctl_show_answer(c, rc, report_guard_act, doc);
 }
 
 enum ctl_exit

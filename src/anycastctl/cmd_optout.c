@@ -17,10 +17,7 @@ change(struct ctl *c, const char *path, report_fn *show)
 	} else {
 		rc = ctl_post(c, path, body, &doc);
 	}
-	if (rc == CTL_DONE)
-		rc = ctl_show(c, show, doc);
-	json_decref(doc);
-	return rc;
+	return ctl_show_answer(c, rc, show, doc);
 }
 
 enum ctl_exit
@@ -42,8 +39,5 @@ cmd_optout_list(struct ctl *c)
 	json_t *doc;
 
 	rc = ctl_get(c, "/v1/optouts", &doc);
-	if (rc == CTL_DONE)
-		rc = ctl_show(c, report_optouts, doc);
-	json_decref(doc);
-	return rc;
+	return ctl_show_answer(c, rc, report_optouts, doc);
 }

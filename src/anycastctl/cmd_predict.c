@@ -74,10 +74,7 @@ cmd_predict_status(struct ctl *c)
 	if (rc == CTL_DONE && !ctl_options_has(&c->opt, CTL_OPT_JSON) &&
 	    json_object_get(doc, "campaign") != NULL)
 		rc = ctl_show(c, report_campaign, doc);
-	if (rc == CTL_DONE)
-		rc = ctl_show(c, report_experiment, doc);
-	json_decref(doc);
-	return rc;
+	return ctl_show_answer(c, rc, report_experiment, doc);
 }
 
 static enum ctl_exit
@@ -132,10 +129,7 @@ cmd_predict_abort(struct ctl *c)
 	if (is_going_on(json_object_get(doc, "campaign"))) {
 		json_decref(doc);
 		rc = ctl_post(c, "/v1/campaign/abort", NULL, &doc);
-		if (rc == CTL_DONE)
-			rc = ctl_show(c, report_campaign, doc);
-		json_decref(doc);
-		return rc;
+		return ctl_show_answer(c, rc, report_campaign, doc);
 	}
 	experiment = json_object_get(doc, "experiment");
 	state = json_string_value(json_object_get(experiment, "state"));

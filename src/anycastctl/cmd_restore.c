@@ -21,10 +21,7 @@ cmd_restore(struct ctl *c)
 	} else {
 		rc = ctl_post(c, path, body, &doc);
 	}
-	if (rc == CTL_DONE)
-		rc = ctl_show(c, report_restore, doc);
-	json_decref(doc);
 	free(path);
 	free(site);
-	return rc;
+	return ctl_show_answer(c, rc, report_restore, doc);
 }

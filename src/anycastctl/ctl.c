@@ -78,6 +78,15 @@ ctl_show(struct ctl *c, report_fn *render, const json_t *doc)
 	return CTL_FAILED;
 }
 
+enum ctl_exit
+ctl_show_answer(struct ctl *c, enum ctl_exit rc, report_fn *render, json_t *doc)
+{
+	if (rc == CTL_DONE)
+		rc = ctl_show(c, render, doc);
+	json_decref(doc);
+	return rc;
+}
+
 static size_t
 terminal_columns(FILE *f)
 {
