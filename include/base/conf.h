@@ -381,6 +381,8 @@ struct conf *conf_load(const char *file, struct err *err);
 struct conf *conf_parse(const char *file, const uint8_t *text, size_t len,
     struct err *err);
 void conf_free(struct conf *c);
+/* Does this configuration have a controller that knows the site? */
+bool conf_controls_site(const struct conf *c, const char *site);
 /* Everything of both is the same; all but prefixes and when_lost; the probe. */
 bool conf_service_equal(const struct conf_service *a,
     const struct conf_service *b);

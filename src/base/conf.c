@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/conf_check.h"
@@ -255,4 +256,15 @@ conf_free(struct conf *c)
 		free_controller(c->controller);
 	free_feeds(c);
 	free(c);
+}
+
+bool
+conf_controls_site(const struct conf *c, const char *site)
+{
+	for (size_t i = 0; c->controller != NULL && i < c->controller->n_sites;
+	     i++) {
+		if (strcmp(c->controller->sites[i], site) == 0)
+			return true;
+	}
+	return false;
 }

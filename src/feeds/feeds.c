@@ -124,12 +124,7 @@ is_known_site(const struct conf *c, const char *site)
 		if (strcmp(c->feeds[i].site, site) == 0)
 			return true;
 	}
-	for (size_t i = 0; c->controller != NULL && i < c->controller->n_sites;
-	     i++) {
-		if (strcmp(c->controller->sites[i], site) == 0)
-			return true;
-	}
-	return false;
+	return conf_controls_site(c, site);
 }
 
 static int

@@ -267,6 +267,18 @@ drop_special(const struct controller *c, struct client *clients, size_t *n)
 }
 
 static void
+sum_clients(const struct controller *c, json_int_t *ipv4, double *weight)
+{
+	for (uint32_t i = 0; i < c->n_clients; i++) {
+		struct addr a;
+
+		memcpy(a.b, c->clients[i].addr, sizeof(a.b));
+		*ipv4 += addr_is_ipv4(&a);
+		*weight += c->clients[i].weight;
+	}
+}
+
+static void
 reply_taken(struct controller *c, struct api_request *req,
     const struct recent_choice *choice, size_t dropped)
 {
@@ -279,13 +291,7 @@ reply_taken(struct controller *c, struct api_request *req,
 	json_int_t ipv4 = 0;
 	double weight = 0;
 
-	for (uint32_t i = 0; i < c->n_clients; i++) {
-		struct addr a;
-
-		memcpy(a.b, c->clients[i].addr, sizeof(a.b));
-		ipv4 += addr_is_ipv4(&a);
-		weight += c->clients[i].weight;
-	}
+	sum_clients(c, &ipv4, &weight);
 	ev.reason = reason;
 	controller_note(c, &ev);
 	free(reason);
@@ -338,13 +344,7 @@ handle_stats(struct api_request *req, void *arg)
 	json_int_t ipv4 = 0;
 	double weight = 0;
 
-	for (uint32_t i = 0; i < c->n_clients; i++) {
-		struct addr a;
-
-		memcpy(a.b, c->clients[i].addr, sizeof(a.b));
-		ipv4 += addr_is_ipv4(&a);
-		weight += c->clients[i].weight;
-	}
+	sum_clients(c, &ipv4, &weight);
 	api_reply_json(req, 200,
 	    json_pack("{s:I, s:I, s:f, s:I, s:I, s:o}", "list",
 		(json_int_t)c->list, "count", (json_int_t)c->n_clients,
