@@ -18,7 +18,7 @@ from labkit.anycast import Fleet
 from labkit.node import Node
 from labkit.routefile import PREFIXES, ROUTE_FILE
 from labkit.scenario import Lab
-from labkit.services import health_page, start_all_health
+from labkit.services import health_page
 
 WEB, DNS, TEST = PREFIXES["web"], PREFIXES["dns"], PREFIXES["test"]
 WEB4 = WEB[0]
@@ -404,12 +404,7 @@ def run(lab: Lab) -> None:
     fleet = Fleet(lab)
     chc = lab.nodes[SITE]
     fleet.configure(chc, chc.path("/run/lab/anycastd.yml").read_text() + UNDAMPED)
-    start_all_health(fleet.sites)
-    lab.wait_converged()
-    fleet.start_all()
-    fleet.wait_announced()
-    fleet.wait_fleet()
-    lab.wait_converged()
+    fleet.bring_up()
     table = Table(lab, fleet)
     wanted = set(lab.args)
     for rows in (bird_rows, disk_rows, clock_rows, prober_rows, flap_rows, many_row, crash_rows, step_rows):

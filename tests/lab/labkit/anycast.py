@@ -18,6 +18,7 @@ from typing import Any
 
 from .node import Node, Proc
 from .scenario import Lab
+from .services import start_all_health
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = "/run/lab/anycastd.yml"
@@ -148,6 +149,15 @@ class Fleet:
             )
 
         self.lab.wait(heard, deadline_s, "the controller sees all sites announce")
+
+    def bring_up(self) -> None:
+        """Healthy services and every daemon, until all is announced, heard of and converged."""
+        start_all_health(self.sites)
+        self.lab.wait_converged()
+        self.start_all()
+        self.wait_announced()
+        self.wait_fleet()
+        self.lab.wait_converged()
 
     def worker_pid(self, node: Node, name: str) -> int:
         """The pid of a worker of the node's daemon, by its process name such as anycastd-sweep."""

@@ -10,7 +10,6 @@ from .anycast import Fleet, client_addresses
 from .node import Node
 from .routefile import PREFIXES
 from .scenario import Lab
-from .services import start_all_health
 
 TEST = PREFIXES["test"]
 STATES = ("withdraw", "settle", "sweep")  # those in which the target's test prefix is withdrawn
@@ -128,13 +127,8 @@ Fault = Callable[[Lab, Fleet, Bench], None]
 def prepare(lab: Lab) -> tuple[Fleet, Bench]:
     """A whole fleet with a client list and a quick predictor; nrt is the target, and has a map."""
     fleet = Fleet(lab)
-    start_all_health(fleet.sites)
-    lab.wait_converged()
     fleet.use_quick_predictor()
-    fleet.start_all()
-    fleet.wait_announced()
-    fleet.wait_fleet()
-    lab.wait_converged()
+    fleet.bring_up()
     fleet.import_clients(client_addresses(lab, 20))
     bench = Bench(lab, fleet, lab.nodes["nrt"])
     with lab.check("an undisturbed experiment gives a map"):

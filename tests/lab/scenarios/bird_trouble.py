@@ -13,7 +13,7 @@ from labkit.anycast import Fleet
 from labkit.node import Node
 from labkit.routefile import PREFIXES, ROUTE_FILE
 from labkit.scenario import Lab
-from labkit.services import health_page, start_all_health
+from labkit.services import health_page
 
 WEB, DNS, TEST = PREFIXES["web"], PREFIXES["dns"], PREFIXES["test"]
 WEB4 = WEB[0]
@@ -22,12 +22,7 @@ BIRD_SOCKET = "/run/bird/bird.ctl"
 
 def run(lab: Lab) -> None:
     fleet = Fleet(lab)
-    start_all_health(fleet.sites)
-    lab.wait_converged()
-    fleet.start_all()
-    fleet.wait_announced()
-    fleet.wait_fleet()
-    lab.wait_converged()
+    fleet.bring_up()
     baseline = lab.truth(WEB4)
 
     check_frozen(lab, fleet, lab.nodes["chc"])

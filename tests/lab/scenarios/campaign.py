@@ -10,7 +10,6 @@ from labkit.anycast import Fleet, client_addresses
 from labkit.campaign import Campaign, check_landing
 from labkit.routefile import PREFIXES
 from labkit.scenario import Lab
-from labkit.services import start_all_health
 
 WEB4, WEB6 = PREFIXES["web"]
 PER_AS = 40
@@ -18,13 +17,8 @@ PER_AS = 40
 
 def run(lab: Lab) -> None:
     fleet = Fleet(lab)
-    start_all_health(fleet.sites)
-    lab.wait_converged()
     fleet.use_quick_predictor()
-    fleet.start_all()
-    fleet.wait_announced()
-    fleet.wait_fleet()
-    lab.wait_converged()
+    fleet.bring_up()
     fleet.import_clients(client_addresses(lab, PER_AS))
     campaign = Campaign(lab, fleet)
     check_commands(lab, fleet, campaign)

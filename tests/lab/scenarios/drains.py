@@ -9,7 +9,7 @@ from labkit.anycast import Fleet
 from labkit.node import Node
 from labkit.routefile import PREFIXES
 from labkit.scenario import Lab
-from labkit.services import health_page, start_all_health
+from labkit.services import health_page
 
 WEB4, WEB6 = PREFIXES["web"]
 DNS4, DNS6 = PREFIXES["dns"]
@@ -74,12 +74,7 @@ def run(lab: Lab) -> None:
     chc = lab.nodes["chc"]
     fleet.configure(chc, chc.path("/run/lab/anycastd.yml").read_text() + STEPS)
     chc.run(["/usr/sbin/nft", "-f", "-"], input=COUNTER)
-    start_all_health(fleet.sites)
-    lab.wait_converged()
-    fleet.start_all()
-    fleet.wait_announced()
-    fleet.wait_fleet()
-    lab.wait_converged()
+    fleet.bring_up()
 
     with lab.check("a dry run tells the steps and the lines, and changes nothing"):
         watch = lab.watch_updates([chc])

@@ -16,7 +16,7 @@ from labkit.anycast import WORKERS, Fleet
 from labkit.node import Node
 from labkit.routefile import PREFIXES
 from labkit.scenario import Lab
-from labkit.services import health_page, start_all_health
+from labkit.services import health_page
 
 WEB, DNS, TEST = PREFIXES["web"], PREFIXES["dns"], PREFIXES["test"]
 WEB4 = WEB[0]
@@ -27,12 +27,7 @@ def run(lab: Lab) -> None:
     lab.note(f"seed {seed}: give it as an argument to run this again")
     rng = random.Random(seed)
     fleet = Fleet(lab)
-    start_all_health(fleet.sites)
-    lab.wait_converged()
-    fleet.start_all()
-    fleet.wait_announced()
-    fleet.wait_fleet()
-    lab.wait_converged()
+    fleet.bring_up()
     baseline = lab.truth(WEB4)
 
     check_main_in_peace(lab, fleet, rng)

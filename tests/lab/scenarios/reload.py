@@ -11,7 +11,7 @@ from labkit.anycast import Fleet
 from labkit.node import Node
 from labkit.routefile import PREFIXES
 from labkit.scenario import Lab
-from labkit.services import health_page, start_all_health
+from labkit.services import health_page
 
 WEB, DNS, TEST = PREFIXES["web"], PREFIXES["dns"], PREFIXES["test"]
 EXTRA = "203.0.113.0/25"
@@ -40,12 +40,7 @@ class Site:
 def run(lab: Lab) -> None:
     fleet = Fleet(lab)
     chc = Site(fleet, lab.nodes["chc"])
-    start_all_health(fleet.sites)
-    lab.wait_converged()
-    fleet.start_all()
-    fleet.wait_announced()
-    fleet.wait_fleet()
-    lab.wait_converged()
+    fleet.bring_up()
     clients = lab.nodes_with(role="client")
     watch = lab.watch_updates(clients)
 
@@ -62,7 +57,8 @@ def run(lab: Lab) -> None:
             (chc.text + "store: /run/state/other.db\n", "duplicate"),
             (chc.text.replace("/run/state/anycastd.db", "/run/state/other.db"), "store: cannot change"),
             (chc.text.replace("site: chc", "site: akl"), "site: cannot change"),
-            (chc.text + "metrics: 192.0.2.250:80\n", "192.0.2.250:80"),
+            # An address that no node has: a low port may be anybody's in a container.
+            (chc.text + "metrics: 10.99.99.99:9100\n", "10.99.99.99:9100"),
             (chc.text.replace("/run/state/anycastd.conf", "/run/nowhere/x.conf"), "/run/nowhere"),
         ):
             refused = chc.reload(bad, check=False)

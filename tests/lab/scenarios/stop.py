@@ -11,7 +11,6 @@ from labkit.anycast import Fleet
 from labkit.node import Node
 from labkit.routefile import PREFIXES
 from labkit.scenario import Lab
-from labkit.services import start_all_health
 
 WEB, DNS, TEST = PREFIXES["web"], PREFIXES["dns"], PREFIXES["test"]
 EVERY = (*WEB, *DNS, *TEST)
@@ -20,12 +19,7 @@ EVERY = (*WEB, *DNS, *TEST)
 def run(lab: Lab) -> None:
     fleet = Fleet(lab)
     chc = lab.nodes["chc"]
-    start_all_health(fleet.sites)
-    lab.wait_converged()
-    fleet.start_all()
-    fleet.wait_announced()
-    fleet.wait_fleet()
-    lab.wait_converged()
+    fleet.bring_up()
     check_stop(lab, fleet, chc)
     check_drain(lab, fleet, chc)
     check_called_off(lab, fleet, chc)

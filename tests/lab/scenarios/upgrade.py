@@ -11,7 +11,6 @@ from labkit.anycast import Fleet
 from labkit.node import Node
 from labkit.routefile import PREFIXES
 from labkit.scenario import Lab
-from labkit.services import start_all_health
 
 EVERY = [prefix for pair in PREFIXES.values() for prefix in pair]
 
@@ -50,12 +49,7 @@ def end(fleet: Fleet, node: Node, number: int) -> None:
 
 def run(lab: Lab) -> None:
     fleet = Fleet(lab)
-    start_all_health(fleet.sites)
-    lab.wait_converged()
-    fleet.start_all()
-    fleet.wait_announced()
-    fleet.wait_fleet()
-    lab.wait_converged()
+    fleet.bring_up()
     others = [*lab.nodes_with(role="client"), *lab.nodes_with(role="transit")]
     watch = lab.watch_updates(others)
     nodes = [fleet.mgmt, *fleet.sites]
