@@ -1,38 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The controller by its API: orders, reports, intents, client lists. */
+/* The controller by its API: orders, reports, client lists, events. */
 #include "fleet/controller.h"
 
-#include "fleet_house.h"
+#include "controller_rig.h"
 #include "http_wire.h"
 #include "test.h"
-
-#define ALPHA                                                                  \
-	"{\"id\":\"at-akl\",\"kind\":\"drain\",\"site\":\"akl\","              \
-	"\"reason\":\"console\",\"actor\":\"uid 0\",\"created_ms\":5,"         \
-	"\"until_ms\":0,\"ended_ms\":%s,\"ended_by\":\"%s\"}"
-
-/* A number of the last answer. */
-static json_int_t
-number(const struct house *h, const char *key)
-{
-	json_t *doc = answer_json(h);
-	json_int_t value = -1;
-
-	if (json_unpack(doc, "{s:I}", key, &value) == -1)
-		fail_msg("no number %s in %s", key, h->body);
-	json_decref(doc);
-	return value;
-}
-
-static uint64_t
-revision_of(struct house *h, const char *site)
-{
-	char path[96];
-
-	(void)snprintf(path, sizeof(path), "/v1/sites/%s/orders?after=0", site);
-	assert_int_equal(get(h, path), 200);
-	return (uint64_t)number(h, "revision");
-}
 
 /* ---- orders ---- */
 
@@ -346,168 +318,6 @@ test_prefixes_that_are_none(void **state)
 	}
 }
 
-/* ---- intents ---- */
-
-static void
-test_drain_and_restore(void **state)
-{
-	struct house *h = *state;
-
-	fakes_turn(h);
-	assert_int_equal(post(h, "/v1/sites/akl/drain",
-			     "{\"reason\":\"work\",\"dry_run\":true}"),
-	    200);
-	assert_answer_has(h, "\"intent\":null");
-	assert_answer_has(h, "- route 192.0.2.0/24");
-	assert_int_equal(post(h, "/v1/sites/akl/drain",
-			     "{\"reason\":\"work\"}"),
-	    200);
-	assert_answer_has(h, "\"from\":\"announced\",\"to\":\"withdrawn\"");
-	assert_answer_has(h, "\"landing\":null");
-	/* Durable when it is answered. */
-	assert_int_equal(file_number(&h->f,
-			     "SELECT count(*) FROM intent WHERE "
-			     "site = 'akl' AND ended_ms = 0"),
-	    1);
-	assert_int_equal(post(h, "/v1/sites/akl/drain", "{}"), 409);
-	assert_answer_has(h, "drained already by uid");
-	house_restart_controller(h);
-	assert_int_equal(get(h, "/v1/sites/akl/orders?after=0"), 200);
-	assert_answer_has(h, "\"reason\":\"work\"");
-	assert_int_equal(post(h, "/v1/sites/akl/restore", ""), 200);
-	assert_int_equal(post(h, "/v1/sites/akl/restore", ""), 409);
-	assert_int_equal(get(h, "/v1/sites/akl/orders?after=0"), 200);
-	assert_answer_has(h, "\"intents\":[]");
-	assert_answer_has(h, "\"ended\":[\"drain-akl-");
-	assert_int_equal(post(h, "/v1/sites/xyz/drain", ""), 404);
-	assert_answer_has(h, "known: akl chc wlg");
-}
-
-static void
-test_drains_that_are_refused(void **state)
-{
-	static const char *const bad[] = { "[]", "{\"reason\":1}",
-		"{\"for_ms\":-1}", "{\"for_ms\":31622400001}",
-		"{\"for_ms\":\"1\"}", "{\"dry_run\":1}", "{\"what\":1}",
-		"{\"reason\":null}" };
-	struct house *h = *state;
-	char text[400];
-
-	for (size_t i = 0; i < TEST_COUNT(bad); i++)
-		assert_int_equal(post(h, "/v1/sites/akl/drain", bad[i]), 400);
-	(void)snprintf(text, sizeof(text), "{\"reason\":\"%0*d\"}",
-	    INTENT_REASON_BYTES, 0);
-	assert_int_equal(post(h, "/v1/sites/akl/drain", text), 400);
-	(void)snprintf(text, sizeof(text), "{\"reason\":\"%0*d\"}",
-	    INTENT_REASON_BYTES - 1, 0);
-	assert_int_equal(post(h, "/v1/sites/akl/drain", text), 200);
-}
-
-static void
-test_drain_for_a_time_ends_by_itself(void **state)
-{
-	struct house *h = *state;
-
-	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"for_ms\":150}"),
-	    200);
-	WAIT_FOR(h->lp,
-	    get(h, "/v1/sites/akl/orders?after=0") == 200 &&
-		strstr(h->body, "\"intents\":[]") != NULL);
-	assert_answer_has(h, "\"ended\":[\"drain-akl-");
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
-	assert_int_equal(get(h, "/v1/events?subject=site/akl"), 200);
-	assert_answer_has(h, "its time is over");
-}
-
-static void
-report_intent(struct house *h, size_t site, const char *ended_ms,
-    const char *ended_by)
-{
-	char *text = xasprintf("[" ALPHA "]", ended_ms, ended_by);
-	struct fake *a = &h->agents[site];
-
-	json_decref(a->intents);
-	a->intents = json_loads(text, 0, NULL);
-	assert_non_null(a->intents);
-	free(text);
-	assert_int_equal(fake_post_status(a), 200);
-}
-
-/* Made at the site's own console while we were out of reach. */
-static void
-test_intents_of_a_console_are_merged(void **state)
-{
-	struct house *h = *state;
-	char now[32];
-
-	report_intent(h, 0, "0", "");
-	assert_int_equal(get(h, "/v1/sites/akl/orders?after=0"), 200);
-	assert_answer_has(h, "\"id\":\"at-akl\"");
-	assert_int_equal(get(h, "/v1/status"), 200);
-	assert_answer_has(h, "\"state\":\"draining\"");
-	(void)snprintf(now, sizeof(now), "%lld", (long long)wall_now_ms());
-	report_intent(h, 0, now, "uid 7");
-	assert_int_equal(get(h, "/v1/sites/akl/orders?after=0"), 200);
-	assert_answer_has(h, "\"ended\":[\"at-akl\"]");
-	/* What was ended once stays ended. */
-	report_intent(h, 0, "0", "");
-	assert_int_equal(get(h, "/v1/sites/akl/orders?after=0"), 200);
-	assert_answer_has(h, "\"intents\":[]");
-}
-
-static void
-test_site_speaks_for_itself_only(void **state)
-{
-	struct house *h = *state;
-
-	report_intent(h, 1, "0", "");
-	assert_int_equal(get(h, "/v1/sites/akl/orders?after=0"), 200);
-	assert_answer_has(h, "\"intents\":[]");
-	assert_int_equal(get(h, "/v1/sites/chc/orders?after=0"), 200);
-	assert_answer_has(h, "\"intents\":[]");
-}
-
-/* What everybody else has forgotten does not come back for ever. */
-static void
-test_intent_ended_long_ago_is_not_new(void **state)
-{
-	struct house *h = *state;
-	uint64_t before;
-
-	assert_int_equal(fake_post_status(&h->agents[0]), 200);
-	before = revision_of(h, "akl");
-	report_intent(h, 0, "1000", "uid 7");
-	assert_int_equal(revision_of(h, "akl"), before);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
-	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM intent"), 0);
-}
-
-/* The set is full: that must be said, not passed over. */
-static void
-test_full_set_refuses_a_drain(void **state)
-{
-	struct house *h = *state;
-	struct fake *a = &h->agents[0];
-	struct mono start;
-
-	a->intents = json_array();
-	for (int i = 0; i < INTENTS_MAX; i++) {
-		json_array_append_new(a->intents,
-		    json_pack("{s:o, s:s, s:s, s:I}", "id",
-			json_sprintf("i%d", i), "kind", "drain", "site", "akl",
-			"ended_ms", (json_int_t)wall_now_ms()));
-	}
-	/* In one go: the controller must not work through them one by one,
-	 * with all others' orders waiting. */
-	start = mono_now();
-	assert_int_equal(fake_post_status(a), 200);
-	assert_true(mono_diff_ms(mono_now(), start) < 4000);
-	assert_int_equal(post(h, "/v1/sites/chc/drain", ""), 409);
-	assert_answer_has(h, "too many intents");
-	json_decref(a->intents);
-	a->intents = NULL;
-}
-
 /* ---- client lists ---- */
 
 static int
@@ -697,148 +507,6 @@ test_events_only_so_many_wait(void **state)
 	free(w);
 }
 
-/* ---- guards by hand ---- */
-
-/* Whatever is missing or empty: nothing is selected, never all. */
-static void
-test_empty_selectors_select_nothing(void **state)
-{
-	static const struct {
-		const char *path, *body;
-		int status;
-	} asked[] = {
-		{ "/v1/sites//drain", "{}", 404 },
-		{ "/v1/sites//restore", "{}", 404 },
-		{ "/v1/sites/drain", "{}", 404 },
-		{ "/v1/sites/*/drain", "{}", 404 },
-		{ "/v1/sites/*/restore", "{\"all\":true}", 404 },
-		{ "/v1/sites/akl/drain", "{\"service\":\"\"}", 400 },
-		{ "/v1/sites/akl/drain", "{\"prefix\":\"\"}", 400 },
-		{ "/v1/sites/akl/restore", "{\"service\":\"\"}", 400 },
-		{ "/v1/override", "{}", 400 },
-		{ "/v1/override",
-		    "{\"guard\":\"budget\",\"reason\":\"r\",\"for_ms\":1000}",
-		    400 },
-		{ "/v1/override",
-		    "{\"guard\":\"budget\",\"site\":\"\",\"reason\":\"r\","
-		    "\"for_ms\":1000}",
-		    400 },
-		{ "/v1/override",
-		    "{\"guard\":\"\",\"site\":\"akl\",\"reason\":\"r\","
-		    "\"for_ms\":1000}",
-		    400 },
-		{ "/v1/override/end", "{\"guard\":\"budget\"}", 400 },
-		{ "/v1/override/end", "{\"guard\":\"budget\",\"site\":\"\"}",
-		    400 },
-		{ "/v1/freeze", "{\"reason\":\"r\"}", 400 },
-		{ "/v1/freeze", "{\"reason\":\"r\",\"site\":\"\"}", 400 },
-		{ "/v1/freeze", "{\"reason\":\"r\",\"site\":null}", 400 },
-		{ "/v1/thaw", "{}", 400 },
-		{ "/v1/thaw", "{\"site\":\"\"}", 400 },
-		{ "/v1/experiments", "{\"site\":\"\"}", 400 },
-		{ "/v1/experiments", "{}", 400 },
-	};
-	struct house *h = *state;
-
-	for (size_t i = 0; i < TEST_COUNT(asked); i++) {
-		int got = post(h, asked[i].path, asked[i].body);
-
-		if (got != asked[i].status) {
-			print_error("%s %s: %s\n", asked[i].path, asked[i].body,
-			    h->body);
-		}
-		assert_int_equal(got, asked[i].status);
-	}
-	assert_int_equal(get(h, "/v1/status"), 200);
-	assert_answer_has(h, "\"intents\":[]");
-	assert_null(strstr(h->body, "\"kind\""));
-}
-
-static void
-test_override_is_recorded_and_limited(void **state)
-{
-	struct house *h = *state;
-
-	assert_int_equal(post(h, "/v1/override",
-			     "{\"guard\":\"min_site\",\"site\":\"akl\","
-			     "\"reason\":\"r\",\"for_ms\":60000}"),
-	    400);
-	assert_answer_has(h, "no such guard");
-	assert_answer_has(h, "min_sites min_capacity budget");
-	assert_int_equal(post(h, "/v1/override",
-			     "{\"guard\":\"budget\",\"site\":\"akl\","
-			     "\"reason\":\"r\"}"),
-	    400);
-	assert_answer_has(h, "needs a time");
-	assert_int_equal(post(h, "/v1/override",
-			     "{\"guard\":\"budget\",\"site\":\"akl\","
-			     "\"for_ms\":60000}"),
-	    400);
-	assert_answer_has(h, "needs a reason");
-	assert_int_equal(post(h, "/v1/override",
-			     "{\"guard\":\"budget\",\"site\":\"akl\","
-			     "\"reason\":\"r\",\"for_ms\":700000000}"),
-	    400);
-	assert_int_equal(post(h, "/v1/override",
-			     "{\"guard\":\"budget\",\"site\":\"akl\","
-			     "\"reason\":\"r\",\"for_ms\":60000}"),
-	    200);
-	assert_answer_has(h, "\"scope\":\"guard/budget\"");
-	assert_answer_has(h, "\"kind\":\"override\"");
-	assert_int_equal(post(h, "/v1/override",
-			     "{\"guard\":\"budget\",\"site\":\"akl\","
-			     "\"reason\":\"r\",\"for_ms\":60000}"),
-	    409);
-	/* The agent hears of it. */
-	assert_true(fake_poll(&h->agents[0]));
-	assert_answer_has(h, "guard/budget");
-	assert_int_equal(post(h, "/v1/override/end",
-			     "{\"guard\":\"budget\",\"site\":\"chc\"}"),
-	    409);
-	assert_int_equal(post(h, "/v1/override/end",
-			     "{\"guard\":\"budget\",\"site\":\"akl\"}"),
-	    200);
-	assert_answer_has(h, "\"ended\":[{");
-}
-
-static void
-test_frozen_nothing_is_drained_or_restored(void **state)
-{
-	struct house *h = *state;
-
-	assert_int_equal(post(h, "/v1/sites/chc/drain", "{}"), 200);
-	assert_int_equal(post(h, "/v1/freeze",
-			     "{\"site\":\"*\",\"reason\":\"storm\"}"),
-	    200);
-	assert_answer_has(h, "\"id\":\"freeze-fleet-");
-	assert_int_equal(post(h, "/v1/sites/akl/drain", "{}"), 409);
-	assert_answer_has(h, "guard freeze: the fleet is frozen by");
-	assert_answer_has(h, "storm");
-	assert_int_equal(post(h, "/v1/sites/chc/restore", "{}"), 409);
-	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
-	assert_answer_has(h, "guard freeze");
-	/* Every agent hears of it, and the status shows it. */
-	for (size_t i = 0; i < SITES; i++) {
-		assert_true(fake_poll(&h->agents[i]));
-		assert_answer_has(h, "\"kind\":\"freeze\"");
-	}
-	assert_int_equal(get(h, "/v1/status"), 200);
-	assert_answer_has(h, "\"kind\":\"freeze\"");
-	/* Forced: it is recorded as an override. */
-	assert_int_equal(post(h, "/v1/sites/akl/drain",
-			     "{\"force\":\"freeze\",\"reason\":\"fire\","
-			     "\"for_ms\":60000}"),
-	    200);
-	assert_true(fake_poll(&h->agents[0]));
-	assert_answer_has(h, "\"scope\":\"guard/freeze\"");
-	/* A freeze of the fleet is not ended by thawing a site. */
-	assert_int_equal(post(h, "/v1/thaw", "{\"site\":\"akl\"}"), 409);
-	assert_int_equal(post(h, "/v1/thaw", "{\"site\":\"*\"}"), 200);
-	assert_int_equal(post(h, "/v1/sites/chc/restore", "{}"), 200);
-	assert_true(fake_poll(&h->agents[1]));
-	assert_answer_has(h, "\"ended\":[\"");
-}
-
 int
 main(void)
 {
@@ -854,13 +522,6 @@ main(void)
 		WITH_HOUSE(test_bodies_that_are_no_report),
 		WITH_HOUSE(test_deep_report),
 		WITH_HOUSE(test_prefixes_that_are_none),
-		WITH_HOUSE(test_drain_and_restore),
-		WITH_HOUSE(test_drains_that_are_refused),
-		WITH_HOUSE(test_drain_for_a_time_ends_by_itself),
-		WITH_HOUSE(test_intents_of_a_console_are_merged),
-		WITH_HOUSE(test_site_speaks_for_itself_only),
-		WITH_HOUSE(test_intent_ended_long_ago_is_not_new),
-		WITH_HOUSE(test_full_set_refuses_a_drain),
 		WITH_HOUSE(test_upload_in_parts),
 		WITH_HOUSE(test_parts_out_of_order),
 		WITH_HOUSE(test_bad_list_changes_nothing),
@@ -868,9 +529,6 @@ main(void)
 		WITH_HOUSE(test_events_in_pages),
 		WITH_HOUSE(test_events_wait_for_the_next),
 		WITH_HOUSE(test_events_only_so_many_wait),
-		WITH_HOUSE(test_empty_selectors_select_nothing),
-		WITH_HOUSE(test_override_is_recorded_and_limited),
-		WITH_HOUSE(test_frozen_nothing_is_drained_or_restored),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));
