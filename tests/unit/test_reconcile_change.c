@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What a change meets on its way into BIRD: it is waited for, refused, taken
+ * and found wrong and so undone, held back by what was done by hand, confirmed
+ * or cut off before.  Against a fake BIRD, as test_reconcile.c.
+ */
+#include "site/reconcile.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bird/include.h"
+#include "reconcile_model.h"
+#include "test.h"
+
+/* ---- BIRD takes its time ---- */
+
+static void
+check_waits(void **state, const char *reply)
+{
+	struct model *m = model_with(state, 0);
+
+	m->progress_polls = 5;
+	m->configure_reply = reply;
+	recon_want(&m->rec, 3);
+	WAIT_UNTIL(m->rec.lp, m->configures == 1);
+	m->configure_reply = NULL;
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	/* Not announced before it was, and not asked for twice. */
+	assert_int_equal(m->progress_polls, 0);
+	assert_int_equal(m->statuses, 5);
+	assert_int_equal(m->configures, 1);
+	assert_int_equal(m->rec.changes[0][REAL_ANNOUNCED], 1);
+	assert_int_equal(m->rec.n_notices, 0);
+}
+
+static void
+test_reconfiguration_in_progress_is_waited_out(void **state)
+{
+	check_waits(state, "0002-Reading\n0004 Reconfiguration in progress\n");
+}
+
+static void
+test_queued_reconfiguration_is_waited_out(void **state)
+{
+	check_waits(state,
+	    "0002-Reading\n"
+	    "0005 Reconfiguration already in progress, queueing new config\n");
+}
+
+/* ---- BIRD refuses ---- */
+
+static void
+check_refused(struct model *m, const char *text)
+{
+	recon_want(&m->rec, 3);
+	WAIT_UNTIL(m->rec.lp, m->rec.n_notices > 0);
+	assert_non_null(recon_notice(&m->rec, text));
+	assert_non_null(strstr(recon_bird(&m->rec).last_error, text));
+	assert_int_equal(recon_real(&m->rec), 0);
+	assert_true(reconcile_diverged_ms(m->rec.r, 0) >= 0);
+	/* Tried again, with less and less haste, and said only once. */
+	loop_idle(m->rec.lp, 1200);
+	assert_int_equal(m->rec.n_notices, 1);
+	assert_in_range(m->checks, 2, 6);
+	assert_true(reconcile_diverged_ms(m->rec.r, 0) >= 1000);
+	assert_int_equal(recon_bird(&m->rec).state, BIRD_CONNECTED);
+}
+
+static void
+check_mended(struct model *m)
+{
+	m->check_reply = m->configure_reply = NULL;
+	m->ignores_file = false;
+	m->has_include = true;
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(recon_real(&m->rec), 3);
+	WAIT_UNTIL(m->rec.lp, recon_bird(&m->rec).last_error[0] == '\0');
+	assert_int_equal(reconcile_diverged_ms(m->rec.r, 0), 0);
+}
+
+static void
+test_refused_by_the_check(void **state)
+{
+	struct model *m = model_with(state, 0);
+
+	m->check_reply = "0002-Reading\n8002 other.conf:7:1 syntax error\n";
+	check_refused(m, "other.conf:7:1 syntax error");
+	/* Never loaded, but kept for whoever mends the rest. */
+	assert_int_equal(m->configures, 0);
+	assert_file_has(m, 3);
+	check_mended(m);
+}
+
+static void
+test_refused_by_configure(void **state)
+{
+	struct model *m = model_with(state, 0);
+
+	m->configure_reply =
+	    "0002-Reading\n0006 Reconfiguration ignored, shutting down\n";
+	check_refused(m, "Reconfiguration ignored");
+	check_mended(m);
+}
+
+static void
+test_access_denied(void **state)
+{
+	struct model *m = model_with(state, 0);
+
+	m->check_reply = "8007 Access denied\n";
+	check_refused(m, "Access denied");
+	check_mended(m);
+}
+
+/* What BIRD says goes into JSON: it must be text. */
+static void
+test_error_in_another_encoding(void **state)
+{
+	struct model *m = model_with(state, 0);
+
+	m->check_reply = "8002 caf\xe9.conf:7:1 \x1b[31mred\n";
+	check_refused(m, "caf?.conf:7:1 ?[31mred");
+	check_mended(m);
+}
+
+/* Our own file is refused: the one that BIRD can start with is put back. */
+static void
+test_our_file_refused(void **state)
+{
+	struct model *m = model_with(state, 1);
+	char reply[200];
+
+	(void)snprintf(reply, sizeof(reply),
+	    "0002-Reading\n8002 %s:3:1 syntax error\n", m->include);
+	m->check_reply = reply;
+	recon_want(&m->rec, 3);
+	WAIT_UNTIL(m->rec.lp, recon_notice(&m->rec, "syntax error") != NULL);
+	assert_file_has(m, 1);
+	assert_int_equal(m->configures, 0);
+	m->check_reply = NULL;
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+}
+
+/* ---- taken back ---- */
+
+/* Taken, found wrong, undone, and the old file is back. */
+static void
+check_undone(struct model *m, const char *text)
+{
+	recon_want(&m->rec, 3);
+	WAIT_UNTIL(m->rec.lp,
+	    recon_notice(&m->rec, "bird: change undone") != NULL);
+	assert_non_null(strstr(recon_notice(&m->rec, "bird: change undone"),
+	    text));
+	assert_int_equal(m->undos, 1);
+	assert_false(m->is_pending);
+	assert_file_has(m, 0);
+	WAIT_UNTIL(m->rec.lp,
+	    strstr(recon_bird(&m->rec).last_error, text) != NULL);
+	assert_int_equal(recon_real(&m->rec), 0);
+	assert_int_equal(recon_bird(&m->rec).undone, 1);
+}
+
+static void
+test_bird_has_other_routes_than_wanted(void **state)
+{
+	struct model *m = model_with(state, 0);
+
+	m->ignores_file = true;
+	check_undone(m, "other routes than wanted");
+	check_mended(m);
+}
+
+static void
+test_include_missing_in_bird_conf(void **state)
+{
+	struct model *m = model_with(state, 0);
+
+	m->has_include = false;
+	check_undone(m, m->include);
+	check_mended(m);
+}
+
+/* Withdrawn in our table, and a session still has it. */
+static void
+test_withdrawn_and_still_exported(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->confirms = 0;
+	m->keeps_exports = true;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp,
+	    recon_notice(&m->rec, "bird: change undone") != NULL);
+	assert_non_null(recon_notice(&m->rec, "still exported"));
+	assert_int_equal(m->confirms, 0);
+	assert_file_has(m, 3);
+	m->keeps_exports = false;
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(recon_real(&m->rec), 1);
+	WAIT_UNTIL(m->rec.lp, m->confirms == 1);
+}
+
+/* An edit of bird.conf that nobody had loaded takes a session down with ours:
+ * undone, not tried again at once, and told why. */
+static void
+test_session_lost_by_the_change(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->protocols_after = PROTOCOLS_LOST;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp,
+	    recon_notice(&m->rec, "bird: change undone") != NULL);
+	assert_non_null(recon_notice(&m->rec, "session " SESSION));
+	assert_non_null(recon_notice(&m->rec, "never loaded"));
+	assert_file_has(m, 3);
+	assert_int_equal(m->configures, 1);
+	/* Not even for another wish. */
+	recon_want(&m->rec, 2);
+	loop_idle(m->rec.lp, 1500);
+	assert_int_equal(m->configures, 1);
+	assert_int_equal(recon_real(&m->rec), 3);
+	/* Somebody loads the edit: it is as he wants it. */
+	m->protocols_after = NULL;
+	m->loads++;
+	m->protocols = PROTOCOLS_LOST;
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(recon_real(&m->rec), 2);
+	assert_int_equal(recon_bird(&m->rec).foreign, 1);
+}
+
+/* A session that fell a moment after the change fell by itself. */
+static void
+test_session_lost_later_is_not_ours(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->ignores_file = true; /* the verification takes a while */
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, m->configures == 1);
+	loop_idle(m->rec.lp, 100);
+	m->protocols = PROTOCOLS_LOST;
+	m->ignores_file = false;
+	model_load(m);
+	m->protocols = PROTOCOLS_LOST;
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(m->undos, 0);
+}
+
+/* ---- what was done by hand ---- */
+
+static void
+test_disabled_by_hand_stops_the_change(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->protocols = PROTOCOLS_BY_HAND;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, recon_notice(&m->rec, "not carried out") != NULL);
+	assert_non_null(recon_notice(&m->rec, "disabled by hand: lost1"));
+	loop_idle(m->rec.lp, 500);
+	assert_int_equal(m->configures, 0);
+	assert_int_equal(recon_real(&m->rec), 3);
+	assert_string_equal(recon_bird(&m->rec).by_hand, "lost1");
+	/* Enabled again by hand: nothing to undo any more. */
+	m->protocols = PROTOCOLS;
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(recon_real(&m->rec), 1);
+	assert_string_equal(recon_bird(&m->rec).by_hand, "");
+}
+
+/* The file says so, or somebody reconfigured since: nothing by hand. */
+static void
+test_disabled_in_the_file_is_not_by_hand(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->loads++;
+	m->protocols = PROTOCOLS_BY_HAND;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(m->configures, 1);
+	/* It was only starting, or somebody enabled it: no reason to wait, but
+	 * should it go down again, that is by hand. */
+	m->protocols = PROTOCOLS;
+	recon_want(&m->rec, 2);
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	WAIT_UNTIL(m->rec.lp, !m->is_pending);
+	loop_idle(m->rec.lp, 3 * RIG_POLL_MS);
+	m->protocols = PROTOCOLS_BY_HAND;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp,
+	    recon_notice(&m->rec, "disabled by hand: lost1") != NULL);
+	assert_int_equal(m->configures, 2);
+}
+
+/* A restarted daemon knows it from the list beside the include. */
+static void
+test_by_hand_outlives_a_restart(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->protocols = PROTOCOLS_BY_HAND;
+	recon_restart(&m->rec);
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp,
+	    recon_notice(&m->rec, "disabled by hand: lost1") != NULL);
+	loop_idle(m->rec.lp, 300);
+	assert_int_equal(m->configures, 0);
+}
+
+static void
+test_by_hand_is_overruled_as_configured(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->rec.conf.overrule_hands = true;
+	m->protocols = PROTOCOLS_BY_HAND;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(m->configures, 1);
+}
+
+/* ---- confirming ---- */
+
+static void
+test_each_change_is_confirmed_once(void **state)
+{
+	struct model *m = model_with(state, 0);
+
+	m->confirms = 0;
+	for (unsigned i = 1; i < 4; i++) {
+		recon_want(&m->rec, i);
+		WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+		WAIT_UNTIL(m->rec.lp, !m->is_pending);
+		assert_int_equal(m->confirms, i);
+	}
+	assert_int_equal(m->undos, 0);
+	assert_int_equal(recon_bird(&m->rec).foreign, 0);
+}
+
+/* BIRD undid it, since we were too slow: begun again, and right in the end. */
+static void
+test_undone_by_bird_is_done_again(void **state)
+{
+	struct model *m = model_with(state, 0);
+
+	m->silent_on = "configure confirm";
+	recon_want(&m->rec, 3);
+	WAIT_UNTIL(m->rec.lp, recon_bird(&m->rec).state == BIRD_SILENT);
+	assert_true(m->is_pending);
+	(void)model_undo(m);
+	m->silent_on = NULL;
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(recon_real(&m->rec), 3);
+	assert_int_equal(m->configures, 2);
+}
+
+/* The daemon died between configure and confirm: the next one confirms. */
+static void
+test_change_cut_by_a_restart_is_confirmed(void **state)
+{
+	struct model *m = model_with(state, 0);
+	unsigned configures;
+	char old[160];
+
+	m->silent_on = "configure confirm";
+	recon_want(&m->rec, 3);
+	/* Once, but on a machine so busy that replies come too late. */
+	WAIT_UNTIL(m->rec.lp, m->configures > 0 && recon_is_equal(&m->rec));
+	configures = m->configures;
+	(void)snprintf(old, sizeof(old), "%s.old", m->include);
+	assert_int_equal(access(old, F_OK), 0);
+	m->silent_on = NULL;
+	recon_restart(&m->rec);
+	WAIT_UNTIL(m->rec.lp, m->rec.converged == 1);
+	assert_false(m->is_pending);
+	assert_int_equal(access(old, F_OK), -1);
+	assert_int_equal(m->configures, configures);
+	assert_int_equal(recon_real(&m->rec), 3);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		MODEL_TEST(test_reconfiguration_in_progress_is_waited_out),
+		MODEL_TEST(test_queued_reconfiguration_is_waited_out),
+		MODEL_TEST(test_refused_by_the_check),
+		MODEL_TEST(test_refused_by_configure),
+		MODEL_TEST(test_access_denied),
+		MODEL_TEST(test_error_in_another_encoding),
+		MODEL_TEST(test_our_file_refused),
+		MODEL_TEST(test_bird_has_other_routes_than_wanted),
+		MODEL_TEST(test_include_missing_in_bird_conf),
+		MODEL_TEST(test_withdrawn_and_still_exported),
+		MODEL_TEST(test_session_lost_by_the_change),
+		MODEL_TEST(test_session_lost_later_is_not_ours),
+		MODEL_TEST(test_disabled_by_hand_stops_the_change),
+		MODEL_TEST(test_disabled_in_the_file_is_not_by_hand),
+		MODEL_TEST(test_by_hand_outlives_a_restart),
+		MODEL_TEST(test_by_hand_is_overruled_as_configured),
+		MODEL_TEST(test_each_change_is_confirmed_once),
+		MODEL_TEST(test_undone_by_bird_is_done_again),
+		MODEL_TEST(test_change_cut_by_a_restart_is_confirmed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
