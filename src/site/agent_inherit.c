@@ -88,9 +88,12 @@ agent_inherit(struct agent *a, const struct agent *from)
 		if (old != NULL) {
 			p->decision = old->decision;
 			p->decided_ms = old->decided_ms;
+			/* Events go on from what they said last. */
+			p->noted = old->noted;
 			inherit_drain(a, p, old);
 		}
 	}
+	a->n_unnoted = from->n_unnoted;
 	agent_guards_inherit(a->guards, from->guards);
 	checker_inherit(a->checker, from->checker);
 }

@@ -282,6 +282,8 @@ inherit_probe(struct slot *sl, const struct slot *old)
 
 	sl->health = old->health;
 	sl->known = old->known;
+	sl->counted = old->counted;
+	sl->failing_since = old->failing_since;
 	/* In the same beat; what was under way begins again. */
 	if (old->running != NULL) {
 		set_due(sl, 0);

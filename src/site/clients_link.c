@@ -160,9 +160,13 @@ clients_link_new(struct agent *a)
 {
 	struct clients_link *cl;
 
-	if (a->conf->controller == NULL || a->env.feeds == NULL ||
-	    a->env.conf->n_feeds == 0)
+	if (a->env.feeds == NULL)
 		return NULL;
+	if (a->conf->controller == NULL || a->env.conf->n_feeds == 0) {
+		/* Nor does the agent that this one replaces listen on. */
+		feeds_listen(a->env.feeds, NULL, NULL);
+		return NULL;
+	}
 	cl = xcalloc(1, sizeof(*cl));
 	cl->agent = a;
 	cl->timer = loop_timer_new(a->env.lp, on_timer, cl);

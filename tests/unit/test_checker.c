@@ -230,6 +230,9 @@ test_heir_knows_what_is_the_same(void **state)
 	assert_int_equal(checker_service_since_ms(heir, 0), since_ms);
 	assert_int_equal(checker_probe(heir, 0, 0)->health, HEALTH_HEALTHY);
 	assert_true(checker_probe(heir, 0, 0)->last_ms > 0);
+	/* Its result is as old as it was. */
+	assert_int_equal(checker_expire(heir, 1), 0);
+	assert_int_equal(checker_probe(heir, 0, 0)->health, HEALTH_HEALTHY);
 	checker_free(heir);
 	/* One probe more: nothing is known of that one, nor of the whole. */
 	probes[0] = h->probes[0];
@@ -256,6 +259,27 @@ test_heir_knows_what_is_the_same(void **state)
 	heir = checker_new(h->lp, h->env, &now, 1, &ops, h);
 	checker_inherit(heir, h->ck);
 	assert_int_equal(checker_service(heir, 0), HEALTH_UNKNOWN);
+	checker_free(heir);
+}
+
+/* Else a brake that holds would let go at a reload. */
+static void
+test_heir_goes_on_failing(void **state)
+{
+	static const struct checker_ops ops = { .on_service = on_service,
+		.on_probe = on_probe };
+	struct house *h = *state;
+	struct mono since = { 0 }, inherited = { 0 };
+	struct checker *heir;
+
+	become_healthy(h);
+	set_status(h, 503);
+	WAIT_FOR(h->lp, h->probe_now == HEALTH_SICK);
+	assert_true(checker_is_failing(h->ck, 0, &since));
+	heir = checker_new(h->lp, h->env, &h->conf, 1, &ops, h);
+	checker_inherit(heir, h->ck);
+	assert_true(checker_is_failing(heir, 0, &inherited));
+	assert_int_equal(inherited.us, since.us);
 	checker_free(heir);
 }
 
@@ -484,6 +508,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(test_it_falls_and_rises_after_exactly_so_many),
 		WITH(test_heir_knows_what_is_the_same),
+		WITH(test_heir_goes_on_failing),
 		WITH(test_less_than_so_many_in_a_row_is_nothing),
 		WITH(test_refused_connection_is_a_failure),
 		WITH(test_no_answer_from_us_changes_nothing),

@@ -103,11 +103,23 @@ def run(lab: Lab) -> None:
         assert "service extra: removed" in chc.reload(chc.text).stdout
         lab.wait(lambda: EXTRA not in str(chc.node.bird("show route")), 10, "withdrawn")
         assert_quiet(*WEB, *DNS, *TEST)
-    with lab.check("health is followed after it"):
+    with lab.check("health is followed after it, and events say what changed and nothing else"):
+
+        def routes() -> list[tuple[str, str]]:
+            return [(e["subject"], e["what"]) for e in fleet.events(chc.node) if e["kind"] == "route"]
+
+        known = len(routes())
+        assert "service web: changed" in chc.reload(slow).stdout
+        chc.reload(chc.text)
+        lab.wait(lambda: fleet.health(chc.node)["web"] == "healthy", 10, "healthy")
         health_page(chc.node, "web").unlink()
         lab.wait(lambda: "chc" not in lab.truth(WEB[0]).values(), 10, "web leaves")
         health_page(chc.node, "web").write_text("ok")
         lab.wait(lambda: fleet.real(chc.node)[WEB[0]] == "announced", 10, "web is back")
+        turns = ("announced -> withdrawn", "withdrawn -> announced")
+        expected = sorted((f"prefix/{p}", what) for p in WEB for what in turns)
+        lab.wait(lambda: len(routes()) >= known + len(expected), 10, "the events")
+        assert sorted(routes()[known:]) == expected, routes()[known:]
     with lab.check("a controller takes a guard; its sites see nothing of it"):
         lab.wait_converged()
         fleet.wait_fleet()
