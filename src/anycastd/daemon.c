@@ -436,19 +436,19 @@ on_reload_apply(struct conf *fresh, const struct api_request *asker, void *arg,
 	struct controller *controller = NULL;
 	struct agent *agent = NULL;
 
+	/* First what may fail and leaves no trace: a new controller publishes
+	 * orders, and ends experiments that the old one runs. */
+	if (listen_where(d, fresh, err) == -1)
+		return -1;
 	if (d->controller != NULL &&
 	    !is_same_role(fresh, d->controller_conf, false)) {
 		controller = make_controller(d, fresh, err);
-		if (controller == NULL)
+		if (controller == NULL) {
+			(void)listen_where(d, d->conf, NULL);
 			return -1;
-	}
-	if (listen_where(d, fresh, err) == -1) {
-		controller_free(controller);
-		return -1;
+		}
 	}
 	if (d->agent != NULL && !is_same_role(fresh, d->agent_conf, true)) {
-		/* Whoever comes listens anew. */
-		feeds_listen(d->feeds, NULL, NULL);
 		agent = make_agent(d, fresh, err);
 		if (agent == NULL) {
 			controller_free(controller);

@@ -328,8 +328,10 @@ load_ledger(struct controller *c, struct fleet_guards *g)
 	json_t *doc = rc == 1 ? json_loads(text, 0, NULL) : NULL, *row;
 	size_t i;
 
-	if (rc == -1)
-		log_warnx("guards: the budget cannot be read: %s", err.msg);
+	if (rc == -1 || (rc == 1 && doc == NULL)) {
+		log_warnx("guards: the budget cannot be read: %s",
+		    rc == -1 ? err.msg : "not JSON");
+	}
 	json_array_foreach (json_object_get(doc, "sites"), i, row) {
 		const char *name;
 		json_int_t age_ms;
