@@ -1,232 +1,32 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Probes of all kinds against real servers and real worker processes. */
-#include "probes/probe.h"
-
-#include <errno.h>
-#include <net/if.h>
-#include <sched.h>
+/* Probes of all kinds against real servers and real worker processes; workers
+ * that go wrong are in test_probe_workers.c. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "base/mono.h"
-#include "base/xalloc.h"
 #include "canned.h"
+#include "probe_workers_rig.h"
 #include "probes/probe_wire.h"
-#include "test.h"
 
 #define OK_REPLY "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nall ok\r\n"
-
-enum { KIND_PINGER, KIND_RUNNER, KIND_MUTE, KIND_DYING, KIND_MAD };
-
-struct fixture {
-	struct loop *lp;
-	struct keeper *keeper;
-	struct worker *pinger;
-	struct worker *runner;
-	struct probe_env *env;
-};
-
-struct got {
-	unsigned calls;
-	struct probe_result result;
-};
 
 /* Set when lo of a namespace of our own answers pings. */
 static bool has_namespace;
 
-/*
- * Workers that go wrong.
- */
-
-static int
-mute_main(int chan_fd)
-{
-	uint8_t byte;
-
-	while (read(chan_fd, &byte, 1) == 1)
-		;
-	return 0;
-}
-
-static int
-dying_main(int chan_fd)
-{
-	uint8_t byte;
-
-	(void)!read(chan_fd, &byte, 1);
-	return 0;
-}
-
-/* Answers with rubbish, with a foreign id, then rightly, twice. */
-static int
-mad_main(int chan_fd)
-{
-	struct probe_result r = { .verdict = PROBE_PASS, .rtt_us = 5 };
-	struct probe_ping_msg pings[PROBE_WIRE_PINGS_MAX];
-	uint8_t in[4096], out[PROBE_WIRE_RESULT_BYTES];
-	struct chan_msg msg;
-	size_t len;
-
-	memcpy(r.detail, "mad", 4);
-	while (frame_read(chan_fd, in, sizeof(in), &msg, NULL) == 1) {
-		if (probe_wire_decode_pings(msg.body, msg.len, pings) != 1)
-			return 1;
-		(void)frame_write(chan_fd, PROBE_MSG_RESULT, "x", 1, NULL);
-		(void)frame_write(chan_fd, 99, "x", 1, NULL);
-		len = probe_wire_encode_result(pings[0].id + 1000, &r, out,
-		    sizeof(out));
-		(void)frame_write(chan_fd, PROBE_MSG_RESULT, out, len, NULL);
-		len =
-		    probe_wire_encode_result(pings[0].id, &r, out, sizeof(out));
-		(void)frame_write(chan_fd, PROBE_MSG_RESULT, out, len, NULL);
-		(void)frame_write(chan_fd, PROBE_MSG_RESULT, out, len, NULL);
-	}
-	return 0;
-}
-
-static const struct worker_kind kinds[] = {
-	[KIND_PINGER] = { "pinger", pinger_main, RIGHT_NET_RAW, WALL_NONE },
-	[KIND_RUNNER] = { "runner", runner_main, 0, WALL_NONE },
-	[KIND_MUTE] = { "mute", mute_main, 0, WALL_NONE },
-	[KIND_DYING] = { "dying", dying_main, 0, WALL_NONE },
-	[KIND_MAD] = { "mad", mad_main, 0, WALL_NONE },
-};
-
-/*
- * Fixture.
- */
-
-static void
-on_worker_msg(struct worker *w, const struct chan_msg *msg, void *arg)
-{
-	struct fixture *fx = arg;
-
-	probe_env_on_worker_msg(fx->env, w, msg);
-}
-
-static void
-on_worker_lost(struct worker *w, void *arg)
-{
-	struct fixture *fx = arg;
-
-	probe_env_on_worker_lost(fx->env, w);
-}
-
-static void
-on_keeper_lost(void *arg)
-{
-	(void)arg;
-	abort();
-}
-
-static const struct worker_ops ops = { .on_msg = on_worker_msg,
-	.on_lost = on_worker_lost };
-
-static void
-wait_up(struct fixture *fx, const struct worker *w)
-{
-	struct mono end = mono_add_ms(mono_now(), 10000);
-
-	while ((!worker_is_up(w) || worker_pid(w) == 0) &&
-	    mono_before(mono_now(), end))
-		loop_step(fx->lp, 50);
-	assert_true(worker_is_up(w));
-}
-
 static int
 setup(void **state)
 {
-	struct fixture *fx = xcalloc(1, sizeof(*fx));
-	struct err err = { 0 };
-
-	fx->keeper = keeper_start(kinds, TEST_COUNT(kinds), NULL, &err);
-	assert_non_null(fx->keeper);
-	fx->lp = loop_new();
-	keeper_attach(fx->keeper, fx->lp, on_keeper_lost, fx);
-	fx->env = probe_env_new(fx->lp);
-	*state = fx;
-	return 0;
+	return rig_setup(state, rig_kinds, TEST_COUNT(rig_kinds));
 }
 
 static int
 setup_workers(void **state)
 {
-	struct fixture *fx;
-
-	(void)setup(state);
-	fx = *state;
-	fx->pinger = worker_new(fx->keeper, KIND_PINGER, &ops, fx);
-	fx->runner = worker_new(fx->keeper, KIND_RUNNER, &ops, fx);
-	probe_env_set_workers(fx->env, fx->pinger, fx->runner);
-	wait_up(fx, fx->pinger);
-	wait_up(fx, fx->runner);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *fx = *state;
-
-	probe_env_free(fx->env);
-	worker_free(fx->pinger);
-	worker_free(fx->runner);
-	keeper_dismiss(fx->keeper);
-	loop_free(fx->lp);
-	free(fx);
-	return 0;
-}
-
-static void
-on_done(const struct probe_result *result, void *arg)
-{
-	struct got *got = arg;
-
-	got->calls++;
-	got->result = *result;
-}
-
-static void
-wait_calls(struct fixture *fx, const struct got *got, unsigned calls)
-{
-	struct mono end = mono_add_ms(mono_now(), 10000);
-
-	while (got->calls < calls && mono_before(mono_now(), end))
-		loop_step(fx->lp, 100);
-	assert_int_equal(got->calls, calls);
-}
-
-static void
-expect(struct fixture *fx, const struct conf_probe *cp,
-    enum probe_verdict verdict, const char *detail)
-{
-	struct got got = { 0 };
-
-	assert_non_null(probe_start(fx->env, cp, on_done, &got));
-	assert_int_equal(got.calls, 0);
-	wait_calls(fx, &got, 1);
-	assert_string_equal(got.result.detail, detail);
-	assert_int_equal(got.result.verdict, verdict);
-	if (verdict == PROBE_PASS)
-		assert_true(got.result.rtt_us >= 0);
-}
-
-static struct conf_probe
-probe_conf(enum probe_kind kind, char *target)
-{
-	static struct conf_range codes = { 200, 299 };
-
-	return (struct conf_probe){ .kind = kind,
-		.target = target,
-		.timeout_ms = 2000,
-		.http = { .codes = &codes, .n_codes = 1 },
-		.icmp = { .count = 1 } };
+	return rig_setup_workers(state, rig_kinds, TEST_COUNT(rig_kinds));
 }
 
 /* The server is closed again by the caller, the text is freed by it. */
@@ -545,146 +345,6 @@ test_exec_cancel_frees_the_slot(void **state)
 }
 
 /*
- * Workers gone wrong: never a failure of the service.
- */
-
-static void
-test_no_workers(void **state)
-{
-	struct fixture *fx = *state;
-	char addr[] = "127.0.0.1", t[] = "/bin/true";
-	char *argv[] = { t, NULL };
-	struct conf_probe icmp = probe_conf(PROBE_ICMP, addr);
-	struct conf_probe exec = probe_conf(PROBE_EXEC, NULL);
-
-	exec.argv = argv;
-	expect(fx, &icmp, PROBE_NO_ANSWER_FROM_US,
-	    "the pinger process is not running");
-	expect(fx, &exec, PROBE_NO_ANSWER_FROM_US,
-	    "the runner process is not running");
-}
-
-static void
-test_mute_worker(void **state)
-{
-	struct fixture *fx = *state;
-	char addr[] = "127.0.0.1";
-	struct conf_probe cp = probe_conf(PROBE_ICMP, addr);
-	struct mono start;
-	int64_t took_ms;
-
-	fx->pinger = worker_new(fx->keeper, KIND_MUTE, &ops, fx);
-	probe_env_set_workers(fx->env, fx->pinger, NULL);
-	/* Not started yet. */
-	expect(fx, &cp, PROBE_NO_ANSWER_FROM_US,
-	    "the pinger process is not running");
-	wait_up(fx, fx->pinger);
-	cp.timeout_ms = 100;
-	start = mono_now();
-	expect(fx, &cp, PROBE_NO_ANSWER_FROM_US,
-	    "the pinger process does not answer");
-	took_ms = mono_diff_ms(mono_now(), start);
-	assert_true(took_ms >= 2090 && took_ms < 4000);
-}
-
-static void
-test_worker_that_reads_nothing(void **state)
-{
-	struct fixture *fx = *state;
-	char t[] = "/bin/true";
-	char *filler = calloc(1, PROBE_WIRE_ARGS_BYTES);
-	char *argv[] = { t, filler, NULL };
-	struct conf_probe cp = probe_conf(PROBE_EXEC, NULL);
-	struct got got = { 0 }, early;
-	size_t backlog_bytes;
-	pid_t pid;
-
-	assert_non_null(filler);
-	memset(filler, 'x', PROBE_WIRE_ARGS_BYTES - 100);
-	cp.argv = argv;
-	cp.timeout_ms = 60000;
-	pid = worker_pid(fx->runner);
-	assert_true(pid > 1);
-	assert_int_equal(kill(pid, SIGSTOP), 0);
-	for (int i = 0; i < 200; i++)
-		(void)probe_start(fx->env, &cp, on_done, &got);
-	for (int i = 0; i < 20; i++)
-		loop_step(fx->lp, 10);
-	early = got;
-	backlog_bytes = worker_backlog_bytes(fx->runner);
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_true(early.calls > 0 && early.calls < 200);
-	assert_string_equal(early.result.detail,
-	    "the runner process does not answer");
-	assert_true(backlog_bytes < (size_t)512 * 1024);
-	wait_calls(fx, &got, 200);
-	assert_string_equal(got.result.detail, "the runner process died");
-	free(filler);
-}
-
-static void
-test_dying_worker(void **state)
-{
-	struct fixture *fx = *state;
-	char addr[] = "127.0.0.1";
-	struct conf_probe cp = probe_conf(PROBE_ICMP, addr);
-	struct got got = { 0 };
-
-	fx->pinger = worker_new(fx->keeper, KIND_DYING, &ops, fx);
-	probe_env_set_workers(fx->env, fx->pinger, NULL);
-	wait_up(fx, fx->pinger);
-	for (int i = 0; i < 10; i++)
-		(void)probe_start(fx->env, &cp, on_done, &got);
-	wait_calls(fx, &got, 10);
-	assert_int_equal(got.result.verdict, PROBE_NO_ANSWER_FROM_US);
-	assert_string_equal(got.result.detail, "the pinger process died");
-}
-
-static void
-test_mad_worker(void **state)
-{
-	struct fixture *fx = *state;
-	char addr[] = "127.0.0.1";
-	struct conf_probe cp = probe_conf(PROBE_ICMP, addr);
-
-	fx->pinger = worker_new(fx->keeper, KIND_MAD, &ops, fx);
-	probe_env_set_workers(fx->env, fx->pinger, NULL);
-	wait_up(fx, fx->pinger);
-	expect(fx, &cp, PROBE_PASS, "mad");
-	expect(fx, &cp, PROBE_PASS, "mad");
-	/* The second answer to a ping is not the first to the next one. */
-	cp.icmp.count = 4;
-	expect(fx, &cp, PROBE_PASS, "4 of 4 pings answered");
-}
-
-/* As on a change of the configuration: the old worker is freed. */
-static void
-test_worker_freed_under_a_probe(void **state)
-{
-	struct fixture *fx = *state;
-	char addr[] = "127.0.0.1", t[] = "/bin/sleep", sec[] = "5";
-	char *argv[] = { t, sec, NULL };
-	struct conf_probe icmp = probe_conf(PROBE_ICMP, addr);
-	struct conf_probe exec = probe_conf(PROBE_EXEC, NULL);
-	struct got got = { 0 };
-	struct probe *p;
-
-	exec.argv = argv;
-	exec.timeout_ms = 10;
-	icmp.timeout_ms = 10;
-	(void)probe_start(fx->env, &icmp, on_done, &got);
-	p = probe_start(fx->env, &exec, on_done, &got);
-	probe_env_set_workers(fx->env, NULL, NULL);
-	worker_free(fx->pinger);
-	worker_free(fx->runner);
-	fx->pinger = NULL;
-	fx->runner = NULL;
-	probe_cancel(p);
-	wait_calls(fx, &got, 1);
-	assert_int_equal(got.result.verdict, PROBE_NO_ANSWER_FROM_US);
-}
-
-/*
  * Exactly once, or not at all
  */
 
@@ -825,22 +485,6 @@ test_names(void **state)
 	    "no answer from us");
 }
 
-static bool
-namespace_enter(void)
-{
-	struct ifreq ifr = { .ifr_name = "lo",
-		.ifr_flags = IFF_UP | IFF_RUNNING };
-	int fd, rc;
-
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) == -1)
-		return false;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	rc = fd != -1 ? ioctl(fd, SIOCSIFFLAGS, &ifr) : -1;
-	if (fd != -1)
-		(void)close(fd);
-	return rc == 0;
-}
-
 #define ALONE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 #define WORKERS(test)                                                          \
 	cmocka_unit_test_setup_teardown(test, setup_workers, teardown)
@@ -862,12 +506,6 @@ main(void)
 		WORKERS(test_exec),
 		WORKERS(test_exec_long_command_line),
 		WORKERS(test_exec_cancel_frees_the_slot),
-		ALONE(test_no_workers),
-		ALONE(test_mute_worker),
-		WORKERS(test_worker_that_reads_nothing),
-		ALONE(test_dying_worker),
-		ALONE(test_mad_worker),
-		WORKERS(test_worker_freed_under_a_probe),
 		WORKERS(test_cancel_in_every_state),
 		WORKERS(test_on_done_may_do_anything),
 		ALONE(test_own_stall_is_no_failure),
