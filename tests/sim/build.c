@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Generates the synthetic Internet: countries, metros, ASes with PoPs, links
- * by preferential attachment with locality, exchanges, and the sites.
+ * by preferential attachment with locality, and exchanges.  The sites come from
+ * sites.c.
  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "internet_state.h"
+#include "yard.h"
 
 #define TICKET_TRIES 6u
 #define COST_NOISE 0.2
 #define PRIMARY_SHARE 0.2
 #define RANKED_PEERS_SHARE 0.15
-#define NEAR 0.12 /* of the earth's radius: the next city */
 
 struct internet_conf
 internet_conf_full(uint64_t seed, size_t n_sites)
@@ -39,21 +39,6 @@ internet_conf_small(uint64_t seed, size_t n_sites)
 		.n_countries = 12,
 	};
 }
-
-/* What only the generator needs. */
-struct yard {
-	struct internet *net;
-	struct sim_rng rng;
-	struct link *links[RELATIONS]; /* [FROM_CUSTOMER]: to the provider */
-	size_t n_links[RELATIONS], room[RELATIONS];
-	/* Tickets per (tier, country): an AS has one, and one more for each
-	 * customer, so that who has many gets more. */
-	uint32_t **tickets;
-	size_t *n_tickets, *ticket_room;
-	uint32_t **members; /* per metro: ASes at its exchange */
-	size_t *n_members, *member_room;
-	size_t *degree; /* customers */
-};
 
 static double
 gauss(struct sim_rng *r)
@@ -134,8 +119,7 @@ is_eligible(const struct internet *net, size_t m, uint32_t country,
 	    (reach <= 0 || (double)far <= reach);
 }
 
-/* A metro by weight: of a country, of within `reach` of another, or of all. */
-static size_t
+size_t
 metro_draw(struct yard *y, uint32_t country, size_t around, double reach)
 {
 	const struct internet *net = y->net;
@@ -250,8 +234,8 @@ costs_make(struct yard *y, size_t v)
 	}
 }
 
-static size_t
-group(const struct yard *y, size_t tier, size_t country)
+size_t
+ticket_group(const struct yard *y, size_t tier, size_t country)
 {
 	return tier * (y->net->conf.n_countries + 1) + country;
 }
@@ -260,8 +244,8 @@ static void
 ticket_add(struct yard *y, uint32_t v)
 {
 	const struct as *as = &y->net->ases[v];
-	size_t everywhere = group(y, as->tier, y->net->conf.n_countries);
-	size_t g = group(y, as->tier, as->country);
+	size_t everywhere = ticket_group(y, as->tier, y->net->conf.n_countries);
+	size_t g = ticket_group(y, as->tier, as->country);
 
 	push(&y->tickets[g], &y->n_tickets[g], &y->ticket_room[g], v);
 	push(&y->tickets[everywhere], &y->n_tickets[everywhere],
@@ -291,8 +275,7 @@ ases_make(struct yard *y)
 	}
 }
 
-/* The PoP of `as` that is nearest to a metro. */
-static uint32_t
+uint32_t
 pop_nearest(const struct internet *net, const struct as *as, size_t metro)
 {
 	uint32_t best = 0;
@@ -357,11 +340,11 @@ provider_draw(struct yard *y, uint32_t v, size_t tier)
 {
 	struct internet *net = y->net;
 	const struct as *as = &net->ases[v];
-	size_t g = group(y, tier, as->country);
+	size_t g = ticket_group(y, tier, as->country);
 	uint32_t metro = net->pop_metro[as->pop], last = 0;
 
 	if (tier <= TIER_LARGE || y->n_tickets[g] < 3)
-		g = group(y, tier, net->conf.n_countries);
+		g = ticket_group(y, tier, net->conf.n_countries);
 	for (size_t k = 0; k < TICKET_TRIES; k++) {
 		last = y->tickets[g][sim_rng_below(&y->rng, y->n_tickets[g])];
 		if (last < v && has_pop(net, &net->ases[last], metro))
@@ -505,133 +488,6 @@ sessions_index(const struct internet *net, const struct link *links, size_t n,
 			s.at = (uint16_t)(l->from_pop - a->pop);
 		}
 		out->list[out->begin[(is_down ? l->from : l->to) + 1]++] = s;
-	}
-}
-
-static void
-attach(struct yard *y, size_t site, uint32_t v, size_t metro,
-    enum relation relation)
-{
-	struct internet *net = y->net;
-	struct attachment *a = &net->attachments[net->n_attachments++];
-
-	if (relation == FROM_PEER &&
-	    sim_rng_below(&y->rng, 100) < net->conf.stress_percent)
-		relation = FROM_CUSTOMER;
-	*a = (struct attachment){ v, (uint16_t)site,
-		(uint16_t)pop_nearest(net, &net->ases[v], metro), relation };
-}
-
-/* The members of the pool that have a PoP near the metro, at most `most`. */
-static void
-transits_attach(struct yard *y, size_t site, size_t metro, size_t most)
-{
-	struct internet *net = y->net;
-	size_t n1 = net->conf.n_as[TIER1] < 7 ? net->conf.n_as[TIER1] : 7;
-	size_t n = n1 + 3, start = sim_rng_below(&y->rng, n), made = 0;
-
-	for (int round = 0; round < 2; round++) {
-		for (size_t k = 0; k < n && made < most; k++) {
-			size_t at = (start + k) % n;
-			uint32_t v = (uint32_t)(at < n1
-				? at
-				: net->conf.n_as[TIER1] + at - n1);
-			uint32_t pop = pop_nearest(net, &net->ases[v], metro);
-			double far =
-			    (double)net->distance[metro * net->n_metros +
-				net->pop_metro[net->ases[v].pop + pop]];
-
-			/* Far transits only if there is no near one. */
-			if (far > NEAR && (round == 0 || made > 0))
-				continue;
-			attach(y, site, v, metro, FROM_CUSTOMER);
-			made++;
-		}
-		if (made > 0)
-			return;
-	}
-}
-
-static void
-isp_attach(struct yard *y, size_t site, size_t metro)
-{
-	struct internet *net = y->net;
-	size_t country = net->metros[metro].country;
-	size_t g = group(y, TIER_NATIONAL, country);
-
-	if (y->n_tickets[g] == 0)
-		g = group(y, TIER_NATIONAL, net->conf.n_countries);
-	attach(y, site, y->tickets[g][sim_rng_below(&y->rng, y->n_tickets[g])],
-	    metro,
-	    sim_rng_below(&y->rng, 100) < 80 ? FROM_PEER : FROM_CUSTOMER);
-}
-
-static void
-site_make(struct yard *y, size_t site, size_t metro)
-{
-	const struct metro *mt = &y->net->metros[metro];
-	bool is_embedded =
-	    sim_rng_below(&y->rng, 100) < (mt->has_exchange ? 8 : 35);
-	size_t n = y->n_members[metro];
-
-	if (is_embedded) {
-		isp_attach(y, site, metro);
-		if (sim_rng_below(&y->rng, 2) == 0)
-			transits_attach(y, site, metro, 1);
-		return;
-	}
-	transits_attach(y, site, metro, 2 + sim_rng_below(&y->rng, 3));
-	for (size_t k = 0; k < n && k < 8; k++) {
-		uint32_t v = UINT32_MAX;
-
-		/* Of three, the one that is highest up. */
-		for (int draw = 0; draw < 3; draw++) {
-			size_t at = sim_rng_below(&y->rng, n);
-
-			if (y->members[metro][at] < v)
-				v = y->members[metro][at];
-		}
-		if (v < y->net->first_stub)
-			attach(y, site, v, metro, FROM_PEER);
-	}
-}
-
-static int
-attachment_order(const void *a, const void *b)
-{
-	const struct attachment *x = a, *y = b;
-
-	if (x->as != y->as)
-		return x->as < y->as ? -1 : 1;
-	return (x->site > y->site) - (x->site < y->site);
-}
-
-static void
-sites_make(struct yard *y)
-{
-	struct internet *net = y->net;
-	bool *is_taken = xcalloc(net->n_metros, sizeof(*is_taken));
-
-	net->attachments =
-	    xcalloc(net->conf.n_sites * 16, sizeof(*net->attachments));
-	for (size_t s = 0; s < net->conf.n_sites; s++) {
-		size_t m = metro_draw(y, UINT32_MAX, 0, 0);
-
-		for (int tries = 0; is_taken[m] && tries < 5; tries++)
-			m = metro_draw(y, UINT32_MAX, 0, 0);
-		while (is_taken[m] && net->conf.n_sites < net->n_metros)
-			m = (m + 1) % net->n_metros;
-		is_taken[m] = true;
-		site_make(y, s, m);
-	}
-	free(is_taken);
-	qsort(net->attachments, net->n_attachments, sizeof(*net->attachments),
-	    attachment_order);
-	net->attached = xcalloc(net->n_ases + 1, sizeof(*net->attached));
-	for (size_t v = 0, k = 0; v <= net->n_ases; v++) {
-		while (k < net->n_attachments && net->attachments[k].as < v)
-			k++;
-		net->attached[v] = k;
 	}
 }
 
