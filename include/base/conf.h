@@ -183,6 +183,15 @@ struct conf_counter {
 	enum counter_kind kind;
 	char *name;  /* interface, or "FAMILY TABLE COUNTER" */
 	char **argv; /* command: NULL-terminated, absolute path first */
+	bool bytes;  /* of interface and nft: not packets */
+};
+
+/* The load of a site, for the guard `room`: see core/load.h. */
+struct conf_load {
+	struct conf_counter counter; /* COUNTER_NONE: nobody measures it */
+	uint32_t unit;        /* so many a second are a load of 1; default 1 */
+	int64_t interval_ms;  /* between two looks; default 5 s */
+	int64_t half_life_ms; /* of a reading in the mean; default 15 s */
 };
 
 /* How a service is drained. The last step is always DRAIN_WITHDRAW. */
@@ -260,6 +269,7 @@ struct conf_agent {
 	char *site;
 	struct conf_bird bird;
 	struct conf_drain drain; /* of services without one of their own */
+	struct conf_load load;
 	struct conf_service *services;
 	size_t n_services;
 	struct conf_test test;
@@ -320,7 +330,7 @@ struct conf_guards {
 struct conf_capacity {
 	size_t site;       /* index into sites */
 	uint32_t capacity; /* at least 1 */
-	bool has_load;     /* else what the agent reports, if it does */
+	bool has_load;     /* while its agent does not measure it */
 	uint32_t load;
 };
 
@@ -389,6 +399,8 @@ bool conf_service_equal(const struct conf_service *a,
 bool conf_service_checks_equal(const struct conf_service *a,
     const struct conf_service *b);
 bool conf_probe_equal(const struct conf_probe *a, const struct conf_probe *b);
+bool conf_counter_equal(const struct conf_counter *a,
+    const struct conf_counter *b);
 /* Of conf_service.when_lost_ms: "hold" or "withdraw after 30s". */
 #define CONF_WHEN_LOST_BYTES 40
 const char *conf_when_lost_format(int64_t ms, char buf[CONF_WHEN_LOST_BYTES]);

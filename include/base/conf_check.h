@@ -100,6 +100,12 @@ int conf_check_probe(struct conf_ck *ck, const struct raw_probe *raw,
     struct conf_probe *out);
 int conf_check_drain(struct conf_ck *ck, const struct raw_drain *raw,
     struct conf_drain *out);
+/* raw is not NULL. */
+int conf_check_counter(struct conf_ck *ck, const struct raw_counter *raw,
+    struct conf_counter *out);
+void conf_counter_copy(const struct conf_counter *in, struct conf_counter *out);
+int conf_check_load(struct conf_ck *ck, const struct raw_load *raw,
+    struct conf_load *out);
 /* A copy of its own; only withdraw, at once. */
 void conf_drain_copy(const struct conf_drain *in, struct conf_drain *out);
 void conf_drain_default(struct conf_drain *out);

@@ -50,6 +50,11 @@ struct raw_drain {
 	char *interval;
 };
 
+struct raw_load {
+	struct raw_counter *counter;
+	char *counts, *unit, *interval, *half_life;
+};
+
 struct raw_service {
 	char *name;
 	char **prefixes;
@@ -141,6 +146,7 @@ struct conf_raw {
 	char *read_socket, *read_socket_mode;
 	struct raw_bird *bird;
 	struct raw_drain *drain;
+	struct raw_load *load;
 	struct raw_service *services;
 	unsigned services_count;
 	struct raw_test *test;

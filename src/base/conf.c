@@ -186,12 +186,18 @@ free_probe(struct conf_probe *p)
 }
 
 static void
+free_counter(struct conf_counter *c)
+{
+	free(c->name);
+	free_list(c->argv);
+}
+
+static void
 free_service(struct conf_service *s)
 {
 	free(s->name);
 	free(s->prefixes);
-	free(s->drain.counter.name);
-	free_list(s->drain.counter.argv);
+	free_counter(&s->drain.counter);
 	for (size_t i = 0; i < s->n_probes; i++)
 		free_probe(&s->probes[i]);
 	free(s->probes);
@@ -203,8 +209,8 @@ free_agent(struct conf_agent *a)
 	free(a->site);
 	free(a->bird.socket);
 	free(a->bird.include);
-	free(a->drain.counter.name);
-	free_list(a->drain.counter.argv);
+	free_counter(&a->drain.counter);
+	free_counter(&a->load.counter);
 	for (size_t i = 0; i < a->n_services; i++)
 		free_service(&a->services[i]);
 	free(a->services);

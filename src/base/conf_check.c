@@ -265,6 +265,9 @@ check_agent(struct conf_ck *ck, const struct conf_raw *raw,
 	if (raw->drain != NULL &&
 	    conf_check_drain(ck, raw->drain, &out->drain) == -1)
 		return -1;
+	if (raw->load != NULL &&
+	    conf_check_load(ck, raw->load, &out->load) == -1)
+		return -1;
 	if (check_bird(ck, raw->bird, &out->bird) == -1 ||
 	    conf_check_services(ck, raw, out) == -1 ||
 	    check_test(ck, raw->test, out) == -1 ||
@@ -301,6 +304,8 @@ check_no_agent(struct conf_ck *ck, const struct conf_raw *raw)
 		key = "test";
 	if (raw->services != NULL)
 		key = "services";
+	if (raw->load != NULL)
+		key = "load";
 	if (raw->drain != NULL)
 		key = "drain";
 	if (raw->bird != NULL)

@@ -12,8 +12,6 @@
 #define HOUR_MS (60 * MIN_MS)
 #define DAY_MS (24 * HOUR_MS)
 #define BELOW_MAX 1000000000u
-#define NFT_NAMES 3
-#define INTERFACE_MAX 15
 
 static int
 check_kind(struct conf_ck *ck, const char *text, enum drain_kind *out)
@@ -124,84 +122,6 @@ check_steps(struct conf_ck *ck, const struct raw_drain *raw,
 	return 0;
 }
 
-/* "inet filter web": three words that nft and a shell take as they are. */
-static int
-check_nft(struct conf_ck *ck, const char *text, char **out)
-{
-	static const char safe[] =
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-	size_t mark = conf_ck_enter(ck, "nft");
-	char shown[PRINTABLE_TEXT_BYTES];
-	const char *p = text;
-
-	for (int i = 0; i < NFT_NAMES; i++) {
-		size_t n = strspn(p, safe);
-
-		if (n == 0 || p[0] == '-' ||
-		    p[n] != (i < NFT_NAMES - 1 ? ' ' : '\0')) {
-			return conf_ck_refuse(ck,
-			    "%s: expected family, table and counter such as inet filter web",
-			    printable(text, shown));
-		}
-		p += n + (i < NFT_NAMES - 1);
-	}
-	*out = xstrdup(text);
-	conf_ck_leave(ck, mark);
-	return 0;
-}
-
-/* It becomes part of a path. */
-static int
-check_interface(struct conf_ck *ck, const char *text, char **out)
-{
-	size_t mark = conf_ck_enter(ck, "interface");
-	char shown[PRINTABLE_TEXT_BYTES];
-
-	if (text[0] == '\0' || strlen(text) > INTERFACE_MAX ||
-	    strpbrk(text, "/ \t\n") != NULL || strcmp(text, ".") == 0 ||
-	    strcmp(text, "..") == 0) {
-		return conf_ck_refuse(ck,
-		    "%s: expected the name of an interface",
-		    printable(text, shown));
-	}
-	*out = xstrdup(text);
-	conf_ck_leave(ck, mark);
-	return 0;
-}
-
-static int
-check_counter(struct conf_ck *ck, const struct raw_counter *raw,
-    struct conf_counter *out)
-{
-	size_t mark = conf_ck_enter(ck, "counter");
-	int given = (raw->interface != NULL) + (raw->nft != NULL) +
-	    (raw->command != NULL);
-	int rc;
-
-	if (given != 1) {
-		return conf_ck_refuse(ck,
-		    "expected one of interface, nft and command");
-	}
-	if (raw->interface != NULL) {
-		out->kind = COUNTER_INTERFACE;
-		rc = check_interface(ck, raw->interface, &out->name);
-	} else if (raw->nft != NULL) {
-		out->kind = COUNTER_NFT;
-		rc = check_nft(ck, raw->nft, &out->name);
-	} else {
-		size_t command = conf_ck_enter(ck, "command");
-
-		out->kind = COUNTER_COMMAND;
-		rc = conf_ck_argv(ck, raw->command, raw->command_count,
-		    &out->argv);
-		if (rc == 0)
-			conf_ck_leave(ck, command);
-	}
-	if (rc == 0)
-		conf_ck_leave(ck, mark);
-	return rc;
-}
-
 int
 conf_check_drain(struct conf_ck *ck, const struct raw_drain *raw,
     struct conf_drain *out)
@@ -214,7 +134,7 @@ conf_check_drain(struct conf_ck *ck, const struct raw_drain *raw,
 	if (conf_ck_duration(ck, &interval, raw->interval, &out->interval_ms) ==
 		-1 ||
 	    (raw->counter != NULL &&
-		check_counter(ck, raw->counter, &out->counter) == -1) ||
+		conf_check_counter(ck, raw->counter, &out->counter) == -1) ||
 	    check_steps(ck, raw, out) == -1)
 		return -1;
 	conf_ck_leave(ck, mark);
@@ -224,18 +144,8 @@ conf_check_drain(struct conf_ck *ck, const struct raw_drain *raw,
 void
 conf_drain_copy(const struct conf_drain *in, struct conf_drain *out)
 {
-	size_t n = 0;
-
 	*out = *in;
-	if (in->counter.name != NULL)
-		out->counter.name = xstrdup(in->counter.name);
-	if (in->counter.argv == NULL)
-		return;
-	while (in->counter.argv[n] != NULL)
-		n++;
-	out->counter.argv = xcalloc(n + 1, sizeof(out->counter.argv[0]));
-	for (size_t i = 0; i < n; i++)
-		out->counter.argv[i] = xstrdup(in->counter.argv[i]);
+	conf_counter_copy(&in->counter, &out->counter);
 }
 
 void

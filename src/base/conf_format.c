@@ -248,6 +248,23 @@ new_drain(const struct conf_drain *d)
 	return out;
 }
 
+static struct raw_load *
+new_load(const struct conf_load *l)
+{
+	struct raw_load *out;
+
+	if (l->counter.kind == COUNTER_NONE)
+		return NULL;
+	out = xcalloc(1, sizeof(*out));
+	out->counter = new_counter(&l->counter);
+	if (l->counter.kind != COUNTER_COMMAND)
+		out->counts = xstrdup(l->counter.bytes ? "bytes" : "packets");
+	out->unit = xasprintf("%u", l->unit);
+	out->interval = duration(l->interval_ms);
+	out->half_life = duration(l->half_life_ms);
+	return out;
+}
+
 static void
 fill_service(struct raw_service *out, const struct conf_service *s)
 {
@@ -386,6 +403,7 @@ fill_agent(struct conf_raw *out, const struct conf_agent *a)
 	out->bird->by_hand =
 	    xstrdup(a->bird.overrule_hands ? "overrule" : "stop");
 	out->drain = new_drain(&a->drain);
+	out->load = new_load(&a->load);
 	if (a->n_services > 0) {
 		out->services =
 		    xcalloc(a->n_services, sizeof(out->services[0]));

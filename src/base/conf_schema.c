@@ -118,6 +118,16 @@ static const cyaml_schema_field_t drain_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t load_fields[] = {
+	CYAML_FIELD_MAPPING_PTR("counter", CYAML_FLAG_DEFAULT, struct raw_load,
+	    counter, counter_fields),
+	TEXT(struct raw_load, counts),
+	TEXT(struct raw_load, unit),
+	TEXT(struct raw_load, interval),
+	TEXT(struct raw_load, half_life),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t service_fields[] = {
 	NEEDED_TEXT(struct raw_service, name),
 	LIST(struct raw_service, prefixes, CYAML_FLAG_DEFAULT, &text_entry, 1,
@@ -284,6 +294,7 @@ static const cyaml_schema_field_t conf_fields[] = {
 	TEXT(struct conf_raw, metrics),
 	MAPPING(struct conf_raw, bird, bird_fields),
 	MAPPING(struct conf_raw, drain, drain_fields),
+	MAPPING(struct conf_raw, load, load_fields),
 	LIST(struct conf_raw, services, CYAML_FLAG_OPTIONAL, &service_entry, 0,
 	    CONF_SERVICES_MAX),
 	MAPPING(struct conf_raw, test, test_fields),
