@@ -26,6 +26,7 @@ enum metric {
 	METRIC_LOOP_STALLS,
 	/* an agent */
 	METRIC_SITE_STATE,
+	METRIC_SITE_LOAD,
 	METRIC_SERVICE_HEALTH,
 	METRIC_PROBE_HEALTH,
 	METRIC_PROBE_RTT,
@@ -74,6 +75,8 @@ enum metric {
 	METRIC_FLEET_APPLIED_REVISION,
 	METRIC_FLEET_WANTED_REVISION,
 	METRIC_FLEET_INTENTS_ACTIVE,
+	METRIC_FLEET_SITE_LOAD,
+	METRIC_FLEET_SITE_CAPACITY,
 	METRIC_FLEET_GUARD_ACTIVE,
 	METRIC_FLEET_CLIENTS,
 	METRIC_FLEET_EXPERIMENT_STATE,
@@ -119,6 +122,11 @@ void metrics_add(struct metrics *m, size_t family, int64_t value,
 
 /* The whole number that obj has under key; nothing without one. */
 void metrics_add_field(struct metrics *m, size_t family, const json_t *obj,
+    const char *key, const char *const *labels);
+
+/* Any number that obj has under key, rounded to what the scale leaves; nothing
+ * without one, or if it is too large. */
+void metrics_add_real(struct metrics *m, size_t family, const json_t *obj,
     const char *key, const char *const *labels);
 
 /*

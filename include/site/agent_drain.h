@@ -11,7 +11,7 @@
 
 struct agent_drain;
 
-/* After the workers: some counters need them. */
+/* After a->counters. */
 struct agent_drain *agent_drain_new(struct agent *a);
 void agent_drain_free(struct agent_drain *d);
 /* The stage of prefix p as it was found: to be called before any decision. */

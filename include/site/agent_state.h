@@ -13,6 +13,7 @@
 #include "site/will.h"
 #include "store/intent_book.h"
 
+struct agent_counters;
 struct agent_guards;
 struct agent_drain;
 struct probe_api;
@@ -47,6 +48,7 @@ struct agent {
 	struct intent_book intents;
 	struct agent_guards *guards;
 	size_t n_unnoted; /* decisions that are not on record yet */
+	struct agent_counters *counters;
 	struct agent_drain *drain;
 	/* The experiment that holds the test prefix withdrawn; 0: none. */
 	uint32_t test_experiment;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 #include "base/xalloc.h"
 
 #define GROW_MIN 64u
+/* Up to here a double has whole numbers. */
+#define REAL_MAX 9e15
 
 struct sample {
 	size_t family;
@@ -128,6 +131,21 @@ metrics_add_field(struct metrics *m, size_t family, const json_t *obj,
 
 	if (json_is_integer(value))
 		metrics_add(m, family, json_integer_value(value), labels);
+}
+
+void
+metrics_add_real(struct metrics *m, size_t family, const json_t *obj,
+    const char *key, const char *const *labels)
+{
+	const json_t *value = json_object_get(obj, key);
+	unsigned scale;
+	double scaled;
+
+	assert(family < m->n_families);
+	scale = m->table[family].scale;
+	scaled = json_number_value(value) * (scale > 0 ? scale : 1);
+	if (json_is_number(value) && fabs(scaled) < REAL_MAX)
+		metrics_add(m, family, llround(scaled), labels);
 }
 
 void

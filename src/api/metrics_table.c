@@ -5,6 +5,7 @@
 #define MS 1000u
 #define US 1000000u
 #define PERMILLE 1000u
+#define MILLI 1000u
 
 const struct metric_family metric_table[METRIC_COUNT] = {
 	[METRIC_BUILD_INFO] = { "anycastd_build_info", METRIC_GAUGE, 1,
@@ -22,6 +23,8 @@ const struct metric_family metric_table[METRIC_COUNT] = {
 
 	[METRIC_SITE_STATE] = { "anycastd_site_state", METRIC_GAUGE, 1,
 	    { "site", "state" }, "1 for the state that the site is in." },
+	[METRIC_SITE_LOAD] = { "anycastd_site_load", METRIC_GAUGE, MILLI,
+	    { "site" }, "Load of the site by its counter, in its unit." },
 	[METRIC_SERVICE_HEALTH] = { "anycastd_service_health", METRIC_GAUGE, 1,
 	    { "site", "service", "state" },
 	    "1 for the verdict on the service." },
@@ -145,6 +148,12 @@ const struct metric_family metric_table[METRIC_COUNT] = {
 	[METRIC_FLEET_INTENTS_ACTIVE] = { "anycastd_fleet_intents_active",
 	    METRIC_GAUGE, 1, { "site" },
 	    "Operators' intents for the site that are not over." },
+	[METRIC_FLEET_SITE_LOAD] = { "anycastd_fleet_site_load", METRIC_GAUGE,
+	    MILLI, { "site", "by" },
+	    "Load of the site, in the unit of the capacities." },
+	[METRIC_FLEET_SITE_CAPACITY] = { "anycastd_fleet_site_capacity",
+	    METRIC_GAUGE, 1, { "site" },
+	    "Capacity of the site by the configuration." },
 	[METRIC_FLEET_GUARD_ACTIVE] = { "anycastd_fleet_guard_active",
 	    METRIC_GAUGE, 1, { "guard", "state" },
 	    "1 while the guard holds back the fleet, or tells." },

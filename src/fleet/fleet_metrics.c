@@ -27,10 +27,15 @@ add_site(struct metrics *m, const json_t *site)
 	const char *name = json_string_value(json_object_get(site, "site"));
 	const char *const *labels = METRIC_LABELS(name != NULL ? name : "");
 	const json_t *intents = json_object_get(site, "intents");
+	const char *by = json_string_value(json_object_get(site, "load_by"));
 	struct metric_states state = { .names = site_states };
 
 	state.current =
 	    known_state(json_string_value(json_object_get(site, "state")));
+	metrics_add_field(m, METRIC_FLEET_SITE_CAPACITY, site, "capacity",
+	    labels);
+	metrics_add_real(m, METRIC_FLEET_SITE_LOAD, site, "load",
+	    METRIC_LABELS(name != NULL ? name : "", by != NULL ? by : ""));
 	metrics_add_states(m, METRIC_FLEET_SITE_STATE, &state, labels);
 	metrics_add_field(m, METRIC_FLEET_AGENT_AGE, site, "agent_age_ms",
 	    labels);

@@ -10,11 +10,11 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/xalloc.h"
+#include "site/agent_counters.h"
 #include "site/agent_drain.h"
 #include "site/agent_guards.h"
 #include "site/agent_state.h"
 #include "site/clients_link.h"
-#include "site/meter.h"
 #include "site/probe_api.h"
 #include "site/sweep_link.h"
 #include "site/uplink.h"
@@ -413,8 +413,7 @@ start_probes(struct agent *a)
 		    &worker_ops, a);
 	}
 	if (has_probe(a->conf, PROBE_EXEC) ||
-	    meters_need(a->conf->services, a->conf->n_services,
-		COUNTER_COMMAND)) {
+	    agent_counters_need(a->conf, COUNTER_COMMAND)) {
 		a->runner = worker_new(a->env.keeper, a->env.kind_runner,
 		    &worker_ops, a);
 	}
@@ -544,6 +543,7 @@ agent_new(const struct agent_env *env, struct err *err)
 	start_reconcile(a);
 	a->guards = agent_guards_new(a);
 	start_probes(a);
+	a->counters = agent_counters_new(a);
 	a->drain = agent_drain_new(a);
 	if (env->from != NULL) {
 		agent_inherit(a, env->from);
@@ -593,6 +593,7 @@ agent_free(struct agent *a)
 	probe_api_free(a->probe_api);
 	checker_free(a->checker);
 	agent_drain_free(a->drain);
+	agent_counters_free(a->counters);
 	probe_env_free(a->probes);
 	worker_free(a->pinger);
 	worker_free(a->runner);

@@ -8,6 +8,7 @@
 #include "api/guard_acts.h"
 #include "base/xalloc.h"
 #include "core/drain.h"
+#include "site/agent_counters.h"
 #include "site/meter.h"
 
 /* What moved in one service in one step: one event, not one per prefix. */
@@ -21,8 +22,6 @@ struct agent_drain {
 	struct agent *agent;
 	struct loop_timer *timer; /* something may move then */
 	struct meters *meters;
-	struct worker *nft_runner;
-	struct probe_env *nft;
 	struct moves *moves; /* of each service */
 };
 
@@ -186,49 +185,17 @@ on_reading(void *arg)
 
 /* ---- life ---- */
 
-static void
-on_worker_msg(struct worker *w, const struct chan_msg *msg, void *arg)
-{
-	struct agent_drain *d = arg;
-
-	probe_env_on_worker_msg(d->nft, w, msg);
-}
-
-static void
-on_worker_lost(struct worker *w, void *arg)
-{
-	struct agent_drain *d = arg;
-
-	probe_env_on_worker_lost(d->nft, w);
-}
-
-static void
-start_nft_runner(struct agent_drain *d)
-{
-	static const struct worker_ops ops = { .on_msg = on_worker_msg,
-		.on_lost = on_worker_lost };
-
-	d->nft = probe_env_new(d->agent->env.lp);
-	d->nft_runner =
-	    worker_new(d->agent->env.keeper, d->agent->env.kind_meter, &ops, d);
-	probe_env_set_workers(d->nft, NULL, d->nft_runner);
-}
-
 struct agent_drain *
 agent_drain_new(struct agent *a)
 {
 	struct agent_drain *d = xcalloc(1, sizeof(*d));
-	struct meters_env env = { .lp = a->env.lp,
-		.commands = a->probes,
+	struct meters_env env = { .counters = agent_counters_env(a->counters),
 		.on_reading = on_reading,
 		.arg = d };
 
 	d->agent = a;
 	d->timer = loop_timer_new(a->env.lp, on_timer, d);
 	d->moves = xcalloc(a->conf->n_services, sizeof(*d->moves));
-	if (meters_need(a->conf->services, a->conf->n_services, COUNTER_NFT))
-		start_nft_runner(d);
-	env.nft = d->nft;
 	d->meters = meters_new(&env, a->conf->services, a->conf->n_services);
 	return d;
 }
@@ -239,9 +206,6 @@ agent_drain_free(struct agent_drain *d)
 	if (d == NULL)
 		return;
 	meters_free(d->meters);
-	if (d->nft != NULL)
-		probe_env_free(d->nft);
-	worker_free(d->nft_runner);
 	loop_timer_free(d->timer);
 	free(d->moves);
 	free(d);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "site/agent_counters.h"
 #include "site/agent_guards.h"
 #include "site/agent_state.h"
 
@@ -95,5 +96,6 @@ agent_inherit(struct agent *a, const struct agent *from)
 	}
 	a->n_unnoted = from->n_unnoted;
 	agent_guards_inherit(a->guards, from->guards);
+	agent_load_inherit(a->counters, from->counters);
 	checker_inherit(a->checker, from->checker);
 }

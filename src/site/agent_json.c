@@ -7,6 +7,7 @@
 #include "store/intent_row.h"
 #include "api/drain.h"
 #include "api/explain.h"
+#include "site/agent_counters.h"
 #include "site/agent_guards.h"
 #include "site/agent_drain.h"
 #include "site/agent_state.h"
@@ -183,6 +184,7 @@ agent_status(const struct agent *a)
 	    a->sweep != NULL ? sweep_link_status(a->sweep) : NULL, "uplink",
 	    a->uplink != NULL ? uplink_status(a->uplink) : NULL);
 
+	agent_load_add(a->counters, site);
 	json_object_set_new(site, "guards", agent_guards_json(a->guards));
 	json_object_set_new(site, "withdrawals",
 	    json_integer((json_int_t)agent_guards_withdrawals(a->guards)));

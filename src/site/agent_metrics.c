@@ -175,6 +175,7 @@ agent_metrics_add(struct metrics *m, const json_t *site)
 	struct metric_states state = states_of(site_states, site, "state");
 
 	metrics_add_states(m, METRIC_SITE_STATE, &state, labels);
+	metrics_add_real(m, METRIC_SITE_LOAD, site, "load", labels);
 	add_services(m, name, json_object_get(site, "services"));
 	add_prefixes(m, name, json_object_get(site, "prefixes"));
 	metrics_add(m, METRIC_INTENTS_ACTIVE,

@@ -132,6 +132,27 @@ test_field_of_another_type_is_no_sample(void **state)
 	    "t_seconds_total{a=\"good\"} 0.007\n");
 }
 
+static void
+test_real_numbers_are_rounded(void **state)
+{
+	json_t *obj = json_pack("{s:f, s:i, s:s, s:f}", "half", 0.0126, "whole",
+	    7, "text", "7", "huge", 1e18);
+	struct metrics *m = metrics_new(table, FAM_COUNT);
+
+	(void)state;
+	metrics_add_real(m, FAM_SECONDS, obj, "half", METRIC_LABELS("half"));
+	metrics_add_real(m, FAM_SECONDS, obj, "whole", METRIC_LABELS("whole"));
+	metrics_add_real(m, FAM_SECONDS, obj, "text", METRIC_LABELS("text"));
+	metrics_add_real(m, FAM_SECONDS, obj, "huge", METRIC_LABELS("huge"));
+	metrics_add_real(m, FAM_SECONDS, NULL, "half", METRIC_LABELS("none"));
+	json_decref(obj);
+	check_text(m,
+	    "# HELP t_seconds_total help\n"
+	    "# TYPE t_seconds_total counter\n"
+	    "t_seconds_total{a=\"half\"} 0.013\n"
+	    "t_seconds_total{a=\"whole\"} 7.000\n");
+}
+
 /* ---- the table ---- */
 
 static bool
@@ -242,6 +263,7 @@ load_json(const char *text)
 
 static const char agent_json[] =
     "{'site': 'chc', 'state': 'degraded', 'intents': [{}, {}],"
+    " 'load': 0.25,"
     " 'services': [{'service': 'web', 'health': 'sick', 'probes': ["
     "  {'probe': 'page', 'health': 'sick', 'rtt_us': 1500, 'results':"
     "   {'pass': 3, 'fail': 4, 'untried': 1}},"
@@ -328,6 +350,7 @@ test_agent(void **state)
 		"anycastd_sweep_replies_total{site=\"chc\","
 		"verdict=\"forged\"} 4",
 		"anycastd_sweep_kernel_drops_total{site=\"chc\"} 5",
+		"anycastd_site_load{site=\"chc\"} 0.250",
 		"anycastd_sweep_skipped_targets{site=\"chc\","
 		"reason=\"optout\"} 6",
 		"anycastd_sweep_skipped_targets{site=\"chc\","
@@ -375,7 +398,8 @@ test_agent_alone(void **state)
 
 static const char fleet_json[] =
     "{'sites': [{'site': 'chc', 'state': 'announcing', 'agent_age_ms': 1200,"
-    "  'applied_revision': 3, 'wanted_revision': 4, 'intents': [{}]},"
+    "  'applied_revision': 3, 'wanted_revision': 4, 'intents': [{}],"
+    "  'load': 12.5, 'load_by': 'agent', 'capacity': 100},"
     " {'site': 'akl', 'state': 'lost', 'agent_age_ms': null,"
     "  'applied_revision': 0, 'wanted_revision': 4, 'intents': []},"
     " {'site': 'syd', 'state': 'from the future', 'agent_age_ms': 5}],"
@@ -396,6 +420,8 @@ test_fleet(void **state)
 		"anycastd_fleet_applied_revision{site=\"chc\"} 3",
 		"anycastd_fleet_wanted_revision{site=\"akl\"} 4",
 		"anycastd_fleet_intents_active{site=\"chc\"} 1",
+		"anycastd_fleet_site_load{site=\"chc\",by=\"agent\"} 12.500",
+		"anycastd_fleet_site_capacity{site=\"chc\"} 100",
 		"anycastd_fleet_clients 126000",
 		"anycastd_fleet_experiment_state{site=\"chc\","
 		"state=\"settle\"} 1",
@@ -487,6 +513,7 @@ main(void)
 		cmocka_unit_test(test_label_values_are_escaped),
 		cmocka_unit_test(test_state_set),
 		cmocka_unit_test(test_field_of_another_type_is_no_sample),
+		cmocka_unit_test(test_real_numbers_are_rounded),
 		cmocka_unit_test(test_table_is_well_formed),
 		cmocka_unit_test(test_page_has_every_metric_and_no_other),
 		cmocka_unit_test(test_agent),
