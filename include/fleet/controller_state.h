@@ -163,6 +163,18 @@ int fleet_guards_check_budget(const struct controller *c, size_t site,
 /* The guards that act in the fleet: [{"guard", "state", "why"}]. */
 json_t *fleet_guards_json(const struct controller *c);
 
+/* loads.c; the one of the configuration, or NULL */
+const struct conf_capacity *fleet_site_capacity(const struct controller *c,
+    size_t site);
+struct fleet_load {
+	enum { LOAD_UNKNOWN, LOAD_CONFIGURED, LOAD_MEASURED } source;
+	double load; /* in the unit of the capacities */
+};
+/* Now: as its agent measures it, else as the configuration says. */
+struct fleet_load fleet_site_load(const struct controller *c, size_t site);
+/* "capacity", "load" and "load_by" of docs/api.md, as far as they are known. */
+void fleet_load_add(const struct controller *c, size_t site, json_t *obj);
+
 /* guard_room.c: do the heirs have room, see core/room.h */
 struct room_text {
 	char text[160]; /* for people: what is known of the room */

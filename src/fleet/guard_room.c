@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Before a drain: do the heirs have room?  What lands comes from the newest
- * failover map of the site (maps.c), as shares by weight, times its load now.
- *
- * A load is what the agent reports ("load" of its status, a number), else what
- * the configuration says.
+ * failover map of the site (maps.c), as shares by weight, times its load now
+ * (loads.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,16 +11,6 @@
 #include "base/xalloc.h"
 #include "core/room.h"
 #include "fleet/controller_state.h"
-
-static const struct conf_capacity *
-find_capacity(const struct controller *c, size_t site)
-{
-	for (size_t i = 0; i < c->conf->n_capacity; i++) {
-		if (c->conf->capacity[i].site == site)
-			return &c->conf->capacity[i];
-	}
-	return NULL;
-}
 
 /* It announces a service prefix, and nothing of it is sick or drained. */
 static bool
@@ -40,21 +28,14 @@ static struct room_site
 room_site_of(const struct controller *c, size_t i)
 {
 	const struct fleet_site *s = &c->sites[i];
-	const struct conf_capacity *conf = find_capacity(c, i);
-	const json_t *load = json_object_get(s->status, "load");
-	struct room_site out = { .announces = can_inherit(c, s) };
+	const struct conf_capacity *conf = fleet_site_capacity(c, i);
+	struct fleet_load load = fleet_site_load(c, i);
 
-	if (conf != NULL) {
-		out.has_capacity = true;
-		out.capacity = conf->capacity;
-		out.has_load = conf->has_load;
-		out.load = conf->load;
-	}
-	if (json_is_number(load) && json_number_value(load) >= 0) {
-		out.has_load = true;
-		out.load = json_number_value(load);
-	}
-	return out;
+	return (struct room_site){ .has_load = load.source != LOAD_UNKNOWN,
+		.has_capacity = conf != NULL,
+		.announces = can_inherit(c, s),
+		.load = load.load,
+		.capacity = conf != NULL ? conf->capacity : 0 };
 }
 
 /* Shares of the site's clients by heir; false if no map is known. */
@@ -98,7 +79,7 @@ say(const struct controller *c, const struct room_answer *a,
 {
 	const char *why = "its load is not known";
 
-	if (a->verdict == ROOM_OK) {
+	if (a->verdict == ROOM_OK || heir == NULL) {
 		(void)snprintf(out->text, sizeof(out->text),
 		    "all heirs have room");
 		return;

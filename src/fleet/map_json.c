@@ -63,16 +63,6 @@ by_weight(const void *a, const void *b)
 	return (x->heir > y->heir) - (x->heir < y->heir);
 }
 
-static const struct conf_capacity *
-capacity_of(const struct controller *c, size_t site)
-{
-	for (size_t i = 0; i < c->conf->n_capacity; i++) {
-		if (c->conf->capacity[i].site == site)
-			return &c->conf->capacity[i];
-	}
-	return NULL;
-}
-
 /* The load that comes to the heir, if that of all sites of the set is known. */
 static bool
 load_moved(const struct controller *c, const struct fleet_map *map, size_t heir,
@@ -81,13 +71,13 @@ load_moved(const struct controller *c, const struct fleet_map *map, size_t heir,
 	*out = 0;
 	for (size_t i = 0; i < map->counts.n_origins; i++) {
 		const struct failover_origin *o = &map->counts.origins[i];
-		const struct conf_capacity *cap = capacity_of(c, o->site);
+		struct fleet_load load = fleet_site_load(c, o->site);
 		double w = o->heirs[0][heir].weight + o->heirs[1][heir].weight;
 
-		if (cap == NULL || !cap->has_load)
+		if (load.source == LOAD_UNKNOWN)
 			return false;
 		if (o->all.weight > 0)
-			*out += cap->load * w / o->all.weight;
+			*out += load.load * w / o->all.weight;
 	}
 	return true;
 }
@@ -96,19 +86,13 @@ static void
 add_load(const struct controller *c, const struct fleet_map *map, size_t heir,
     json_t *entry)
 {
-	const struct conf_capacity *cap = capacity_of(c, heir);
+	struct fleet_load load = fleet_site_load(c, heir);
 	double moved;
 
-	if (cap == NULL)
-		return;
-	json_object_set_new(entry, "capacity",
-	    json_integer((json_int_t)cap->capacity));
-	if (!cap->has_load)
-		return;
-	json_object_set_new(entry, "load", json_real(cap->load));
-	if (load_moved(c, map, heir, &moved)) {
+	fleet_load_add(c, heir, entry);
+	if (load.source != LOAD_UNKNOWN && load_moved(c, map, heir, &moved)) {
 		json_object_set_new(entry, "load_after",
-		    json_real(cap->load + moved));
+		    json_real(load.load + moved));
 	}
 }
 

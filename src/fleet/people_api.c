@@ -66,6 +66,7 @@ site_json(const struct controller *c, const struct fleet_site *s)
 	    json_integer((json_int_t)s->revision));
 	json_object_set_new(site, "intents",
 	    intents_to_json(&c->intents.set, s->name, true));
+	fleet_load_add(c, (size_t)(s - c->sites), site);
 	json_object_set_new(site, "permits",
 	    guards_permits_json(c, (size_t)(s - c->sites)));
 	return site;

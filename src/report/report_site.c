@@ -2,6 +2,7 @@
 /* Every detail of one site: services with their probes, prefixes, BIRD. */
 #include "report/report.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -192,6 +193,42 @@ put_bird(struct report_job *job, const json_t *bird)
 	fputc('\n', job->out);
 }
 
+/* "412 of 1000, by nft inet filter web" */
+static void
+put_load(struct report_job *job, const json_t *site)
+{
+	const json_t *counter =
+	    fields_object_opt(&job->f, site, "load_counter");
+	double load = fields_real_or(&job->f, site, "load", NAN);
+	double capacity = fields_real_or(&job->f, site, "capacity", NAN);
+	const char *trouble = fields_text_or(&job->f, counter, "trouble", "");
+	char text[TEXT_NUMBER_BYTES];
+
+	if (isnan(load) && counter == NULL)
+		return;
+	fprintf(job->out, "  load   %s",
+	    isnan(load) ? "not known" : text_weight(load, text));
+	if (!isnan(capacity)) {
+		fprintf(job->out, "%s %s", isnan(load) ? ", capacity" : " of",
+		    text_weight(capacity, text));
+	}
+	fputs(", by ", job->out);
+	text_put(job->out,
+	    counter != NULL &&
+		    strcmp(fields_text_or(&job->f, site, "load_by", "agent"),
+			"agent") == 0
+		? fields_text(&job->f, counter, "counter")
+		: "the configuration");
+	fputc('\n', job->out);
+	if (trouble[0] == '\0')
+		return;
+	fputs("  load   ", job->out);
+	text_put(job->out, fields_text(&job->f, counter, "counter"));
+	fputs(": ", job->out);
+	text_put(job->out, trouble);
+	fputc('\n', job->out);
+}
+
 static void
 put_site(struct report_job *job, const json_t *site)
 {
@@ -208,6 +245,7 @@ put_site(struct report_job *job, const json_t *site)
 	fputc('\n', job->out);
 	put_agent(job, site);
 	put_bird(job, fields_object_opt(&job->f, site, "bird"));
+	put_load(job, site);
 	json_array_foreach (intents, i, intent) {
 		if (!report_intent_is_active(job, intent))
 			continue;

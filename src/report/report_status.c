@@ -5,6 +5,7 @@
  */
 #include "report/report.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 /* So many services are named in the line of a site; of more, only those that
  * are not healthy. */
 #define SERVICES_NAMED 3
+#define COLUMNS_MAX 8
 /* A divergence shorter than one look at BIRD is how a change looks. */
 #define DIVERGED_SHOWN_MS 1000
 
@@ -122,6 +124,45 @@ add_prefixes(struct report_job *job, struct table *t, const json_t *prefixes)
 	}
 	table_add(t, announced == all ? TABLE_PLAIN : TABLE_BOLD,
 	    "%zu/%zu announced", announced, all);
+}
+
+/* Whether anybody measures or tells a load: else there is no such column. */
+static bool
+has_loads(const json_t *sites)
+{
+	const json_t *site;
+	size_t i;
+
+	json_array_foreach (sites, i, site) {
+		if (json_object_get(site, "load") != NULL ||
+		    json_object_get(site, "load_counter") != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* "412/1000": of the capacity, if that is known. */
+static void
+add_load(struct report_job *job, struct table *t, const json_t *site)
+{
+	double load = fields_real_or(&job->f, site, "load", NAN);
+	double capacity = fields_real_or(&job->f, site, "capacity", NAN);
+	char text[TEXT_NUMBER_BYTES], of[TEXT_NUMBER_BYTES];
+
+	if (isnan(load)) {
+		/* Nothing where nobody says that he measures it. */
+		table_add(t, TABLE_PLAIN, "%s",
+		    json_object_get(site, "load_counter") != NULL ? "?" : "");
+		return;
+	}
+	/* Of more, fractions say nothing. */
+	(void)text_weight(load < 10 ? load : round(load), text);
+	if (isnan(capacity)) {
+		table_add(t, TABLE_PLAIN, "%s", text);
+	} else {
+		table_add(t, load > capacity ? TABLE_RED : TABLE_PLAIN, "%s/%s",
+		    text, text_weight(capacity, of));
+	}
 }
 
 static void
@@ -256,6 +297,20 @@ note_control(struct report_job *job, struct note *n, const json_t *site)
 	}
 }
 
+/* Why the load that should be measured is not known. */
+static void
+note_load(struct report_job *job, struct note *n, const json_t *site)
+{
+	const json_t *counter =
+	    fields_object_opt(&job->f, site, "load_counter");
+	const char *trouble = fields_text_or(&job->f, counter, "trouble", "");
+
+	if (trouble[0] != '\0') {
+		fprintf(note_part(n, "; "), "load: %s: %s",
+		    fields_text_or(&job->f, counter, "counter", ""), trouble);
+	}
+}
+
 /* A freeze is told among the intents. */
 static void
 note_guards(struct report_job *job, struct note *n, const json_t *guards)
@@ -290,7 +345,8 @@ put_guards(struct report_job *job, const json_t *guards)
 }
 
 static void
-add_site(struct report_job *job, struct table *t, const json_t *site)
+add_site(struct report_job *job, struct table *t, const json_t *site,
+    bool with_load)
 {
 	const char *state = fields_text(&job->f, site, "state");
 	const json_t *services = fields_array_opt(&job->f, site, "services");
@@ -303,12 +359,15 @@ add_site(struct report_job *job, struct table *t, const json_t *site)
 	add_bird(job, t, fields_object_opt(&job->f, site, "bird"));
 	add_services(job, t, services);
 	add_prefixes(job, t, prefixes);
+	if (with_load)
+		add_load(job, t, site);
 	note_open(&n);
 	note_intents(job, &n, fields_array_opt(&job->f, site, "intents"));
 	note_guards(job, &n, fields_array_opt(&job->f, site, "guards"));
 	note_services(job, &n, services);
 	note_prefixes(job, &n, prefixes);
 	note_control(job, &n, site);
+	note_load(job, &n, site);
 	note_add_cell(&n, t, TABLE_PLAIN);
 }
 
@@ -336,26 +395,30 @@ put_daemon(struct report_job *job, const json_t *doc)
 static void
 status_body(struct report_job *job, const json_t *doc)
 {
-	static const struct table_column columns[] = {
+	struct table_column columns[COLUMNS_MAX] = {
 		{ "SITE", false },
 		{ "STATE", false },
 		{ "AGENT", false },
 		{ "BIRD", false },
 		{ "SERVICES", false },
 		{ "PREFIXES", false },
-		{ "NOTE", false },
 	};
 	const json_t *sites = fields_array(&job->f, doc, "sites");
+	bool with_load = has_loads(sites);
+	size_t n_columns = COLUMNS_MAX - 2;
 	const json_t *clients = fields_object_opt(&job->f, doc, "clients");
 	const json_t *experiment =
 	    fields_object_opt(&job->f, doc, "experiment");
-	struct table *t =
-	    table_new(columns, sizeof(columns) / sizeof(columns[0]));
+	struct table *t;
 	const json_t *site;
 	size_t i;
 
+	if (with_load)
+		columns[n_columns++] = (struct table_column){ "LOAD", true };
+	columns[n_columns++] = (struct table_column){ "NOTE", false };
+	t = table_new(columns, n_columns);
 	json_array_foreach (sites, i, site)
-		add_site(job, t, site);
+		add_site(job, t, site, with_load);
 	table_print(t, "", job->style->color, job->out);
 	table_free(t);
 	put_guards(job, fields_array_opt(&job->f, doc, "guards"));

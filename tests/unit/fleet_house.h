@@ -51,6 +51,7 @@ struct fake {
 	json_t *intents; /* to report; NULL: none */
 	bool is_silent;  /* does nothing at all */
 	bool is_drained; /* its service prefix is withdrawn */
+	json_t *load;    /* to report; NULL: it measures none */
 	/* Its service: sick, it withdraws if its orders permit. */
 	bool is_sick, is_gone, has_permit, is_last;
 	json_int_t withdrawals;
@@ -158,14 +159,14 @@ static inline json_t *
 fake_status(const struct fake *a)
 {
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:O?, "
-			 "s:I, "
+			 "s:O*, s:I, "
 			 "s:[{s:s, s:n, s:s, s:s}, {s:s, s:s, s:s, s:s}], "
 			 "s:[{s:s, s:s}], "
 			 "s:{s:I, s:b, s:s, s:I, s:I, s:I, s:{s:I}}, s:{s:I}}",
 	    "boot", a->boot, "state", "announcing", "applied_revision",
 	    (json_int_t)a->applied, "wanted_revision", (json_int_t)a->wanted,
-	    "test_given_up", (json_int_t)0, "intents", a->intents,
-	    "withdrawals", a->withdrawals, "prefixes", "prefix",
+	    "test_given_up", (json_int_t)0, "intents", a->intents, "load",
+	    a->load, "withdrawals", a->withdrawals, "prefixes", "prefix",
 	    "198.51.100.0/24", "service", "desired",
 	    a->is_withdrawn ? "withdrawn" : "announced", "real",
 	    a->is_withdrawn ? "withdrawn" : "announced", "prefix",
@@ -466,8 +467,10 @@ house_teardown(void **state)
 	query_close(h->query);
 	keeper_dismiss(h->k);
 	loop_free(h->lp);
-	for (size_t i = 0; i < SITES; i++)
+	for (size_t i = 0; i < SITES; i++) {
 		json_decref(h->agents[i].intents);
+		json_decref(h->agents[i].load);
+	}
 	free(h->body);
 	file_remove(&h->f);
 	free(h);

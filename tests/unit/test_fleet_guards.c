@@ -266,6 +266,66 @@ test_heirs_must_have_room(void **state)
 	    200);
 	assert_answer_has(h, "\"room\":\"not known: no load of the site is");
 	capacity[0].has_load = true;
+	capacity[1].load = 50;
+}
+
+/* Akl's 60 go to chc and wlg: what these have is what their agents say. */
+static void
+test_a_measured_load_counts(void **state)
+{
+	struct house *h = *state;
+	struct conf_guards guards = { .room = { .limit_percent = 100,
+					  .margin_percent = 10,
+					  .levels = 1 } };
+
+	use(h, &guards);
+	measure_akl(h);
+	h->agents[1].load = json_real(95.5);
+	turn(h);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "\"load\":95.5,\"load_by\":\"agent\"");
+	assert_answer_has(h, "\"load\":60.0,\"load_by\":\"configuration\"");
+	assert_int_equal(get(h, "/v1/failover?down=akl"), 200);
+	assert_answer_has(h, "\"load\":95.5");
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    409);
+	assert_answer_has(h, " to chc, which has 96 of 100 in use");
+	/* Gone: the newest report counts. */
+	json_decref(h->agents[1].load);
+	h->agents[1].load = json_integer(1);
+	turn(h);
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"room\":\"all heirs have room\"");
+	/* Nor does an idle site bring anything, whatever was configured. */
+	json_decref(h->agents[1].load);
+	h->agents[1].load = json_real(99);
+	h->agents[0].load = json_real(0);
+	turn(h);
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+}
+
+/* What is no load is as good as none: the configuration's counts. */
+static void
+test_an_absurd_load_is_none(void **state)
+{
+	struct house *h = *state;
+	struct conf_guards guards = { .room = { .limit_percent = 100,
+					  .margin_percent = 10,
+					  .levels = 1 } };
+	json_t *absurd[] = { json_string("95"), json_real(-1), json_null(),
+		json_array() };
+
+	use(h, &guards);
+	for (size_t i = 0; i < TEST_COUNT(absurd); i++) {
+		json_decref(h->agents[1].load);
+		h->agents[1].load = absurd[i];
+		turn(h);
+		assert_int_equal(get(h, "/v1/status"), 200);
+		assert_answer_has(h,
+		    "\"load\":50.0,\"load_by\":\"configuration\"");
+	}
 }
 
 int
@@ -280,6 +340,8 @@ main(void)
 		WITH_HOUSE(test_capacity_that_must_stay),
 		WITH_HOUSE(test_the_last_announcer_is_told),
 		WITH_HOUSE(test_heirs_must_have_room),
+		WITH_HOUSE(test_a_measured_load_counts),
+		WITH_HOUSE(test_an_absurd_load_is_none),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));
