@@ -3,8 +3,8 @@
 #define CORE_ROOM_H
 /*
  * room -- before a site is drained: do its heirs have room for what will land
- * on them, by the failover map and the loads of now?  And if the heir that gets
- * most of it were lost next, would the others have?
+ * on them, by the failover map and the loads of now?  And if one of those heirs
+ * were lost next, would the others have?
  *
  * What is not known does not stand in the way, and is said.
  */
@@ -25,11 +25,15 @@ struct room_conf {
 	unsigned margin_percent; /* added to what lands: maps have noise */
 };
 
+/* An heir of less than such a share of what lands is not lost next: it makes no
+ * difference to the others that a map could tell from its noise. */
+#define ROOM_NEXT_PERMILLE 10u
+
 /*
  * What would land where, in the unit of load.  level1[k]: at site k when only
- * the site is out.  level2: NULL, or for each heir h a row of n, at
- * level2[h * n + k]: at site k when both are out; a row is all below zero where
- * no map of the two is known.
+ * the site is out.  level2: NULL, or for each heir h that room_is_next a row of
+ * n, at level2[h * n + k]: at site k when both are out, of both; a row begins
+ * below zero where no map of the two is known.
  */
 struct room_landing {
 	const double *level1;
@@ -44,12 +48,17 @@ enum room_verdict {
 
 struct room_answer {
 	enum room_verdict verdict;
-	size_t heir;  /* that is full, or of which too little is known */
+	/* That is full, or of which too little is known; ROOM_NONE: no map of
+	 * the site and `after` is known. */
+	size_t heir;
 	size_t after; /* level 2: this heir lost, too; else ROOM_NONE */
 	double load;  /* of heir now, and landing (margin included) */
 	double lands;
 	double capacity; /* times limit_percent */
 };
+
+/* Is `heir` one of those that are lost next, at the second level? */
+bool room_is_next(const double *level1, size_t n, size_t site, size_t heir);
 
 /* The first heir that is full at either level; else the first unknown. */
 struct room_answer room_check(const struct room_site *sites, size_t n,

@@ -13,6 +13,14 @@ struct check {
 
 /* Full beats unknown; the first of each is told. */
 static void
+keep(struct check *c, const struct room_answer *a)
+{
+	if (a->verdict == ROOM_FULL ||
+	    (a->verdict == ROOM_UNKNOWN && c->answer.verdict == ROOM_OK))
+		c->answer = *a;
+}
+
+static void
 judge_heir(struct check *c, size_t heir, size_t after, double lands)
 {
 	const struct room_site *s = &c->sites[heir];
@@ -27,9 +35,7 @@ judge_heir(struct check *c, size_t heir, size_t after, double lands)
 	} else if (a.load + a.lands > a.capacity) {
 		a.verdict = ROOM_FULL;
 	}
-	if (a.verdict == ROOM_FULL ||
-	    (a.verdict == ROOM_UNKNOWN && c->answer.verdict == ROOM_OK))
-		c->answer = a;
+	keep(c, &a);
 }
 
 static void
@@ -38,6 +44,32 @@ judge_row(struct check *c, const double *row, size_t after)
 	for (size_t k = 0; k < c->n && c->answer.verdict != ROOM_FULL; k++) {
 		if (k != c->site && k != after && row[k] > LANDS_LEAST)
 			judge_heir(c, k, after, row[k]);
+	}
+}
+
+bool
+room_is_next(const double *level1, size_t n, size_t site, size_t heir)
+{
+	double all = 0;
+
+	for (size_t k = 0; k < n; k++)
+		all += k != site ? level1[k] : 0;
+	return heir != site && level1[heir] > LANDS_LEAST &&
+	    level1[heir] * 1000 >= all * ROOM_NEXT_PERMILLE;
+}
+
+static void
+judge_next(struct check *c, const struct room_landing *landing, size_t heir)
+{
+	const double *row = &landing->level2[heir * c->n];
+	const struct room_answer no_map = {
+		.verdict = ROOM_UNKNOWN, .heir = ROOM_NONE, .after = heir
+	};
+
+	if (row[0] < 0) {
+		keep(c, &no_map);
+	} else {
+		judge_row(c, row, heir);
 	}
 }
 
@@ -53,8 +85,9 @@ room_check(const struct room_site *sites, size_t n, size_t site,
 
 	judge_row(&c, landing->level1, ROOM_NONE);
 	for (size_t h = 0; landing->level2 != NULL && h < n; h++) {
-		if (h != site && landing->level1[h] > LANDS_LEAST)
-			judge_row(&c, &landing->level2[h * n], h);
+		if (c.answer.verdict != ROOM_FULL &&
+		    room_is_next(landing->level1, n, site, h))
+			judge_next(&c, landing, h);
 	}
 	return c.answer;
 }

@@ -3,7 +3,7 @@
 
 #include "test.h"
 
-#define N 4
+#define N ((size_t)4)
 
 static const struct room_conf conf = { .limit_percent = 90,
 	.margin_percent = 10 };
@@ -54,10 +54,66 @@ test_the_second_level_counts(void **state)
 	assert_int_equal(a.verdict, ROOM_FULL);
 	assert_int_equal(a.heir, 2);
 	assert_int_equal(a.after, 1);
-	for (size_t k = 0; k < N; k++)
-		both[N + k] = -1; /* not known */
+	both[1 * N + 2] = 30;
 	a = room_check(s, N, 0, &landing, &conf);
 	assert_int_equal(a.verdict, ROOM_OK);
+}
+
+/* No map of the two is no reason to refuse, and is said. */
+static void
+test_a_missing_second_map_is_said(void **state)
+{
+	struct room_site s[N];
+	double lands[N] = { 0, 10, 10, 0 };
+	double both[N * N] = { 0 };
+	struct room_landing landing = { .level1 = lands, .level2 = both };
+	struct room_answer a;
+
+	(void)state;
+	fill(s);
+	both[1 * N] = -1;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_UNKNOWN);
+	assert_true(a.heir == ROOM_NONE);
+	assert_int_equal(a.after, 1);
+	/* A full one is the worse news, also behind it. */
+	both[2 * N + 3] = 60;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_FULL);
+	assert_int_equal(a.heir, 3);
+	assert_int_equal(a.after, 2);
+	/* And the first level goes before the second. */
+	s[2].has_load = false;
+	both[2 * N + 3] = 0;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_UNKNOWN);
+	assert_int_equal(a.heir, 2);
+	assert_true(a.after == ROOM_NONE);
+}
+
+static void
+test_an_heir_of_next_to_nothing_is_not_lost_next(void **state)
+{
+	struct room_site s[N];
+	double lands[N] = { 0, 10, 0.09, 0 };
+	double both[N * N] = { 0 };
+	struct room_landing landing = { .level1 = lands, .level2 = both };
+
+	(void)state;
+	fill(s);
+	both[2 * N] = -1;
+	assert_true(room_is_next(lands, N, 0, 1));
+	assert_false(room_is_next(lands, N, 0, 2));
+	assert_false(room_is_next(lands, N, 0, 3));
+	assert_false(room_is_next(lands, N, 1, 1));
+	assert_int_equal(room_check(s, N, 0, &landing, &conf).verdict, ROOM_OK);
+	lands[2] = 0.11;
+	assert_true(room_is_next(lands, N, 0, 2));
+	assert_int_equal(room_check(s, N, 0, &landing, &conf).verdict,
+	    ROOM_UNKNOWN);
+	/* Where nothing lands nobody is. */
+	lands[1] = lands[2] = 0;
+	assert_false(room_is_next(lands, N, 0, 1));
 }
 
 static void
@@ -94,6 +150,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_fits_fits_with_margin),
 		cmocka_unit_test(test_the_second_level_counts),
+		cmocka_unit_test(test_a_missing_second_map_is_said),
+		cmocka_unit_test(
+		    test_an_heir_of_next_to_nothing_is_not_lost_next),
 		cmocka_unit_test(test_what_is_not_known_is_said),
 	};
 
