@@ -143,9 +143,13 @@ bool guards_site_is_granted(const struct fleet_site *s);
 /* An active override for the site, or for the fleet. */
 bool guards_is_overridden(const struct controller *c, const char *site,
     enum guard g);
-/* -1 with err when a guard refuses the drain. */
+/* -1 with err when a guard refuses the drain; else room->text says what
+ * is known of the room at its heirs, or is "" if that was not looked at. */
+struct room_text {
+	char text[240]; /* for people */
+};
 int guards_check_drain(struct controller *c, size_t site,
-    const struct drain_request *want, struct err *err);
+    const struct drain_request *want, struct room_text *room, struct err *err);
 
 /* guard_budget.c: who may hold permits at all, see core/guard_budget.h */
 struct fleet_guards *fleet_guards_new(struct controller *c);
@@ -176,10 +180,8 @@ struct fleet_load fleet_site_load(const struct controller *c, size_t site);
 void fleet_load_add(const struct controller *c, size_t site, json_t *obj);
 
 /* guard_room.c: do the heirs have room, see core/room.h */
-struct room_text {
-	char text[160]; /* for people: what is known of the room */
-};
-/* -1 with err when an heir would be filled; else out->text says what is. */
+/* -1 with err when an heir would be filled; else out->text says what is
+ * known. */
 int fleet_room_check(struct controller *c, size_t site, struct room_text *out,
     struct err *err);
 

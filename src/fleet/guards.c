@@ -13,6 +13,7 @@
 
 #include "api/drain.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "base/xalloc.h"
 #include "core/guard.h"
 #include "fleet/controller_state.h"
@@ -405,9 +406,8 @@ check_floor(const struct controller *c, size_t site,
 
 int
 guards_check_drain(struct controller *c, size_t site,
-    const struct drain_request *want, struct err *err)
+    const struct drain_request *want, struct room_text *room, struct err *err)
 {
-	struct room_text room;
 	const char *name;
 	json_t *unused;
 
@@ -426,7 +426,11 @@ guards_check_drain(struct controller *c, size_t site,
 	    fleet_guards_check_budget(c, site, err) == -1)
 		return -1;
 	/* Maps are of whole sites. */
-	if (want->scope[0] == '\0' && stands(c, site, want, GUARD_ROOM))
-		return fleet_room_check(c, site, &room, err);
+	room->text[0] = '\0';
+	if (want->scope[0] != '\0' || fleet_room_check(c, site, room, err) == 0)
+		return 0;
+	if (stands(c, site, want, GUARD_ROOM))
+		return -1;
+	(void)text_copy(room->text, sizeof(room->text), err->msg);
 	return 0;
 }

@@ -7,7 +7,6 @@
 #include "api/drain.h"
 #include "api/explain.h"
 #include "base/num.h"
-#include "base/text.h"
 #include "base/xalloc.h"
 #include "fleet/controller_state.h"
 #include "fleet/campaign.h"
@@ -125,7 +124,7 @@ hindrance(const struct controller *c, const struct fleet_site *s)
 /* -1 with err when the site should not be drained so. */
 static int
 check_drain(struct controller *c, const struct fleet_site *s,
-    const struct drain_request *want, struct err *err)
+    const struct drain_request *want, struct room_text *room, struct err *err)
 {
 	json_t *site = site_json(c, s);
 	int rc = drain_scope_check(site, want->scope, err);
@@ -133,8 +132,10 @@ check_drain(struct controller *c, const struct fleet_site *s,
 	json_decref(site);
 	if (rc == 0)
 		rc = drain_is_new(&c->intents.set, s->name, want->scope, err);
-	if (rc == 0)
-		rc = guards_check_drain(c, (size_t)(s - c->sites), want, err);
+	if (rc == 0) {
+		rc = guards_check_drain(c, (size_t)(s - c->sites), want, room,
+		    err);
+	}
 	return rc;
 }
 
@@ -153,7 +154,7 @@ handle_drain(struct api_request *req, void *arg)
 	if (s == NULL)
 		return;
 	if (drain_request_parse(req, &want, &err) == -1 ||
-	    check_drain(c, s, &want, &err) == -1) {
+	    check_drain(c, s, &want, &room, &err) == -1) {
 		api_reply_err(req, &err);
 		return;
 	}
@@ -163,13 +164,8 @@ handle_drain(struct api_request *req, void *arg)
 	    "dry_run", want.dry_run, "intent",
 	    want.dry_run ? json_null() : intent_to_json(&row), "landing",
 	    fleet_landing(c, s->name), "warning", hindrance(c, s));
-	if (want.scope[0] == '\0') {
-		/* It was checked already: forced, it may be full. */
-		if (fleet_room_check(c, (size_t)(s - c->sites), &room, &err) ==
-		    -1)
-			(void)text_copy(room.text, sizeof(room.text), err.msg);
+	if (room.text[0] != '\0')
 		json_object_set_new(answer, "room", json_string(room.text));
-	}
 	add_changes(c, s, &wished, answer);
 	intent_set_fini(&wished);
 	if (want.dry_run) {

@@ -213,19 +213,43 @@ test_the_last_announcer_is_told(void **state)
 	assert_false(h->agents[2].is_last);
 }
 
+/* Until there is a map of these sites. */
 static void
-measure_akl(struct house *h)
+measure(struct house *h, const char *sites)
 {
+	char *body = xasprintf("{\"site\":\"%s\"}", sites);
+	char *map = xasprintf("/v1/failover?site=%s", sites);
 	int tries = 0;
 
 	house_get_ready(h);
-	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 200);
+	assert_int_equal(post(h, "/v1/experiments", body), 200);
 	do {
 		fakes_turn(h);
 		loop_idle(h->lp, 20);
-		assert_int_equal(get(h, "/v1/failover?site=akl"), 200);
+		assert_int_equal(get(h, map), 200);
 	} while (strstr(h->body, "\"heirs\"") == NULL && ++tries < 400);
 	assert_answer_has(h, "\"heirs\"");
+	free(body);
+	free(map);
+}
+
+static void
+measure_akl(struct house *h)
+{
+	measure(h, "akl");
+}
+
+/* As the house's world, and whoever finds his heir withdrawn goes to the next
+ * site. */
+static void
+to_the_next(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	if (at == NOWHERE)
+		return;
+	while (h->agents[at].is_withdrawn)
+		at = (at + 1) % SITES;
+	fake_reply(h, at, job, client, 0);
 }
 
 static void
@@ -254,7 +278,9 @@ test_heirs_must_have_room(void **state)
 	capacity[1].load = 10;
 	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
 	    200);
-	assert_answer_has(h, "\"room\":\"all heirs have room\"");
+	assert_answer_has(h,
+	    "\"room\":\"all heirs have room; not known should chc fail, too: "
+	    "there is no failover map of both\"");
 	/* What is not known does not stand in the way, and is said. */
 	capacity[1].has_load = false;
 	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
@@ -266,6 +292,48 @@ test_heirs_must_have_room(void **state)
 	    200);
 	assert_answer_has(h, "\"room\":\"not known: no load of the site is");
 	capacity[0].has_load = true;
+	capacity[1].load = 50;
+}
+
+/* By weight 8 of 22 of akl's clients go to chc, 4 to wlg; of the last nobody
+ * knows. */
+static void
+test_the_heirs_heirs_must_have_room(void **state)
+{
+	struct house *h = *state;
+	struct conf_guards guards = { .room = { .limit_percent = 100,
+					  .margin_percent = 10,
+					  .levels = 2 } };
+
+	h->twist = to_the_next;
+	use(h, &guards);
+	measure_akl(h);
+	measure(h, "akl,chc");
+	/* wlg would have 100 + 1.1 * (60 * 12 / 22 + 50) of 300. */
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h,
+	    "\"room\":\"all heirs have room; not known should wlg fail, too: "
+	    "there is no failover map of both\"");
+	measure(h, "akl,wlg");
+	/* chc would have 50 + 1.1 * (60 * 12 / 22 + 100) of 100. */
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    409);
+	assert_answer_has(h,
+	    "guard room: draining akl, and wlg failing then, would bring 146 to chc, which has 50 of 100 in use");
+	/* With an idle wlg it is 25 + 1.1 * 60 * 12 / 22. */
+	capacity[2].load = 0;
+	capacity[1].load = 25;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h,
+	    "\"room\":\"all heirs have room, also should one of them fail\"");
+	capacity[2].load = 100;
+	/* Asked for the heirs alone, the guard does not look further. */
+	h->fleet.guards.room.levels = 1;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"room\":\"all heirs have room\"");
 	capacity[1].load = 50;
 }
 
@@ -340,6 +408,7 @@ main(void)
 		WITH_HOUSE(test_capacity_that_must_stay),
 		WITH_HOUSE(test_the_last_announcer_is_told),
 		WITH_HOUSE(test_heirs_must_have_room),
+		WITH_HOUSE(test_the_heirs_heirs_must_have_room),
 		WITH_HOUSE(test_a_measured_load_counts),
 		WITH_HOUSE(test_an_absurd_load_is_none),
 	};
