@@ -62,12 +62,6 @@ bird_surveyor_free(struct bird_surveyor *sv)
 	free(sv);
 }
 
-const struct bird_survey *
-bird_surveyor_last(const struct bird_surveyor *sv)
-{
-	return &sv->survey;
-}
-
 static void
 reply_done(struct bird_surveyor *sv)
 {

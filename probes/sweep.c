@@ -109,17 +109,6 @@ sweep_capture_mode_name(enum sweep_capture_mode mode)
 	return names[mode];
 }
 
-const char *
-sweep_engine_name(enum sweep_engine engine)
-{
-	static const char *const names[SWEEP_ENGINE_COUNT] = {
-		[SWEEP_ENGINE_RAW] = "raw",
-		[SWEEP_ENGINE_PACKET] = "packet",
-	};
-
-	return names[engine];
-}
-
 size_t
 sweep_encode_capture(const struct sweep_capture *in, uint8_t *buf, size_t size)
 {

@@ -56,6 +56,5 @@ void bird_surveyor_free(struct bird_surveyor *sv);
  */
 void bird_surveyor_start(struct bird_surveyor *sv, struct bird_client *bc,
     enum bird_survey_scope scope, bird_survey_cb *cb, void *arg);
-const struct bird_survey *bird_surveyor_last(const struct bird_surveyor *sv);
 
 #endif /* BIRD_SURVEY_H */

@@ -133,6 +133,8 @@ void fleet_clients_drop_optouts(struct controller *c);
 /* To be called when s->status was replaced, before guards_update. */
 void guards_take_status(struct fleet_site *s);
 void guards_update(struct controller *c);
+/* Does the site's status say so of the service? */
+bool guards_service_is_sick(const json_t *status, const char *name);
 /* The "permits" of a site's order document. */
 json_t *guards_permits_json(const struct controller *c, size_t site);
 /* And its "last": prefixes that no other live site announces. */

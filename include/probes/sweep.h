@@ -60,7 +60,6 @@ enum sweep_engine {
 				firewall and queues; raw where there is none */
 	SWEEP_ENGINE_COUNT
 };
-const char *sweep_engine_name(enum sweep_engine engine);
 
 /* In the payload, for whoever looks at a packet: printable ASCII. */
 struct sweep_text {

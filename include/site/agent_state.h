@@ -67,6 +67,9 @@ struct agent {
 	bool *overdue; /* of each service: unknown for too long, and told */
 };
 
+/* NULL: not ours. */
+struct agent_prefix *agent_find_prefix(const struct agent *a,
+    const struct prefix *p);
 /* Decides all prefixes anew and lets BIRD follow. */
 void agent_decide(struct agent *a);
 void agent_note(struct agent *a, const struct store_event *ev);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/guard_acts.h"
+#include "base/json_text.h"
 #include "base/mono.h"
 #include "base/text.h"
 #include "store/intent_row.h"
@@ -161,14 +162,6 @@ restore_request_parse(const struct api_request *req,
 
 /* ---- what they act upon ---- */
 
-static const char *
-text_of(const json_t *obj, const char *key)
-{
-	const char *text = json_string_value(json_object_get(obj, key));
-
-	return text != NULL ? text : "";
-}
-
 int
 drain_scope_check(const json_t *site, const char *scope, struct err *err)
 {
@@ -182,17 +175,17 @@ drain_scope_check(const json_t *site, const char *scope, struct err *err)
 	(void)text_copy(wish.scope, sizeof(wish.scope), scope);
 	json_array_foreach (json_object_get(site, "prefixes"), i, obj) {
 		const struct intent_target target = { .site = "",
-			.service = text_of(obj, "service"),
+			.service = json_text(obj, "service"),
 			.prefix = &p };
 
 		if (target.service[0] != '\0' &&
-		    prefix_parse(text_of(obj, "prefix"), &p, NULL) == 0 &&
+		    prefix_parse(json_text(obj, "prefix"), &p, NULL) == 0 &&
 		    intent_covers(&wish, &target))
 			return 0;
 	}
 	return err_set(err, ERR_GONE,
 	    "site %s: has no %s that carries users' traffic",
-	    text_of(site, "site"), intent_scope_name(scope));
+	    json_text(site, "site"), intent_scope_name(scope));
 }
 
 int

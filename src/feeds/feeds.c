@@ -116,15 +116,21 @@ on_save(struct loop *lp, void *arg)
 	loop_timer_set(fs->save, TURN_MS);
 }
 
+static bool
+is_own_feed(const struct conf *c, const char *site)
+{
+	size_t i = 0;
+
+	while (i < c->n_feeds && strcmp(c->feeds[i].site, site) != 0)
+		i++;
+	return i < c->n_feeds;
+}
+
 /* A site that is no more in the configuration would never be told again. */
 static bool
 is_known_site(const struct conf *c, const char *site)
 {
-	for (size_t i = 0; i < c->n_feeds; i++) {
-		if (strcmp(c->feeds[i].site, site) == 0)
-			return true;
-	}
-	return conf_controls_site(c, site);
+	return is_own_feed(c, site) || conf_controls_site(c, site);
 }
 
 static int
@@ -176,16 +182,6 @@ seed(struct feeds *fs, const struct client_book_list *l)
 		part.first += part.n;
 	}
 	free(buf);
-}
-
-static bool
-is_own_feed(const struct conf *c, const char *site)
-{
-	size_t i = 0;
-
-	while (i < c->n_feeds && strcmp(c->feeds[i].site, site) != 0)
-		i++;
-	return i < c->n_feeds;
 }
 
 static void

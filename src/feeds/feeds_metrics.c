@@ -3,16 +3,9 @@
 
 #include <string.h>
 
+#include "base/json_text.h"
 #include "feeds/feed.h"
 #include "feeds/recent_api.h"
-
-static const char *
-text_of(const json_t *obj, const char *key)
-{
-	const char *s = json_string_value(json_object_get(obj, key));
-
-	return s != NULL ? s : "";
-}
 
 /* All results, those that did not happen too: a counter begins at 0. */
 static void
@@ -35,12 +28,12 @@ add_records(struct metrics *m, const char *site, const char *name,
 static void
 add_feed(struct metrics *m, const json_t *feed)
 {
-	const char *site = text_of(feed, "site");
-	const char *name = text_of(feed, "feed");
+	const char *site = json_text(feed, "site");
+	const char *name = json_text(feed, "feed");
 	const char *const *labels = METRIC_LABELS(site, name);
 
 	metrics_add(m, METRIC_FEED_OPEN,
-	    strcmp(text_of(feed, "state"), "open") == 0, labels);
+	    strcmp(json_text(feed, "state"), "open") == 0, labels);
 	add_records(m, site, name, feed);
 	metrics_add_field(m, METRIC_FEED_DROPS, feed, "drops", labels);
 	if (json_integer_value(json_object_get(feed, "last_ms")) > 0) {
@@ -57,7 +50,7 @@ feeds_metrics_add(struct metrics *m, const json_t *recent)
 
 	json_array_foreach (json_object_get(recent, "sites"), i, site) {
 		const char *const *labels =
-		    METRIC_LABELS(text_of(site, "site"));
+		    METRIC_LABELS(json_text(site, "site"));
 
 		metrics_add_field(m, METRIC_RECENT_CLIENTS, site, "clients",
 		    labels);

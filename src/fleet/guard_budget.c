@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/json_text.h"
 #include "base/num.h"
 #include "base/text.h"
 #include "base/xalloc.h"
@@ -40,14 +41,6 @@ struct fleet_guards {
 	char why[256];     /* of the budget's holding, as it was told */
 };
 
-static const char *
-text_of(const json_t *obj, const char *key)
-{
-	const char *text = json_string_value(json_object_get(obj, key));
-
-	return text != NULL ? text : "";
-}
-
 /* Alone it is not worth saying: a site may be sick in many services. */
 static bool
 is_sick(const struct fleet_site *s)
@@ -57,7 +50,7 @@ is_sick(const struct fleet_site *s)
 
 	json_array_foreach (json_object_get(s->status, "services"), i,
 	    service) {
-		if (strcmp(text_of(service, "health"), "sick") == 0)
+		if (strcmp(json_text(service, "health"), "sick") == 0)
 			return true;
 	}
 	return false;
@@ -73,18 +66,9 @@ is_kept(const struct fleet_site *s)
 	if (s->sick_since.us == 0)
 		return false;
 	json_object_foreach (s->service_prefixes, name, p) {
-		const json_t *service;
-		size_t i;
-
-		if (strcmp(text_of(p, "real"), "announced") != 0)
-			continue;
-		json_array_foreach (json_object_get(s->status, "services"), i,
-		    service) {
-			if (strcmp(text_of(service, "service"),
-				text_of(p, "service")) == 0 &&
-			    strcmp(text_of(service, "health"), "sick") == 0)
-				return true;
-		}
+		if (strcmp(json_text(p, "real"), "announced") == 0 &&
+		    guards_service_is_sick(s->status, json_text(p, "service")))
+			return true;
 	}
 	return false;
 }
@@ -99,10 +83,10 @@ is_draining(const struct controller *c, const struct fleet_site *s)
 	json_object_foreach (s->service_prefixes, name, p) {
 		struct prefix prefix;
 		const struct intent_target target = { .site = s->name,
-			.service = text_of(p, "service"),
+			.service = json_text(p, "service"),
 			.prefix = &prefix };
 
-		if (strcmp(text_of(p, "real"), "announced") == 0 &&
+		if (strcmp(json_text(p, "real"), "announced") == 0 &&
 		    prefix_parse(name, &prefix, NULL) == 0 &&
 		    intent_set_drain_over(&c->intents.set, &target) != NULL)
 			return true;
@@ -366,9 +350,9 @@ has_just_withdrawn(const struct controller *c, const struct fleet_site *s)
 	json_t *p;
 
 	json_object_foreach (s->service_prefixes, name, p) {
-		const char *rule = text_of(p, "rule");
+		const char *rule = json_text(p, "rule");
 
-		if (strcmp(text_of(p, "desired"), "withdrawn") == 0 &&
+		if (strcmp(json_text(p, "desired"), "withdrawn") == 0 &&
 		    (strcmp(rule, "sick") == 0 || strcmp(rule, "drain") == 0) &&
 		    json_integer_value(json_object_get(p, "since_ms")) > since)
 			return true;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "api/drain.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/xalloc.h"
@@ -20,23 +21,16 @@
 
 #define GRANTED (-1)
 
-static const char *
-text_of(const json_t *obj, const char *key)
-{
-	const char *text = json_string_value(json_object_get(obj, key));
-
-	return text != NULL ? text : "";
-}
-
-static bool
-service_is_sick(const json_t *status, const char *name)
+bool
+guards_service_is_sick(const json_t *status, const char *name)
 {
 	const json_t *service;
 	size_t i;
 
 	json_array_foreach (json_object_get(status, "services"), i, service) {
-		if (strcmp(text_of(service, "service"), name) == 0)
-			return strcmp(text_of(service, "health"), "sick") == 0;
+		if (strcmp(json_text(service, "service"), name) == 0)
+			return strcmp(json_text(service, "health"), "sick") ==
+			    0;
 	}
 	return false;
 }
@@ -107,7 +101,7 @@ is_heard(const json_t *prefix)
 {
 	const json_t *peers = json_object_get(prefix, "exported_to");
 
-	return strcmp(text_of(prefix, "real"), "announced") == 0 &&
+	return strcmp(json_text(prefix, "real"), "announced") == 0 &&
 	    !(json_is_integer(peers) && json_integer_value(peers) == 0);
 }
 
@@ -122,7 +116,7 @@ view_of(const struct controller *c, const char *name, const bool *barred)
 		const json_t *p = json_object_get(s->service_prefixes, name);
 		struct prefix prefix;
 		const struct intent_target target = { .site = s->name,
-			.service = text_of(p, "service"),
+			.service = json_text(p, "service"),
 			.prefix = &prefix };
 		bool is_drained = p != NULL &&
 		    prefix_parse(name, &prefix, NULL) == 0 &&
@@ -130,8 +124,8 @@ view_of(const struct controller *c, const char *name, const bool *barred)
 
 		view[i].is_live = fleet_site_is_live(s);
 		view[i].announces = is_heard(p) && !is_released(c, s);
-		view[i].is_well =
-		    !service_is_sick(s->status, text_of(p, "service")) &&
+		view[i].is_well = !guards_service_is_sick(s->status,
+				      json_text(p, "service")) &&
 		    !is_drained;
 		view[i].holds_permit = holds_permit(s, name);
 		view[i].is_granted = is_granted(s, name);
@@ -235,9 +229,9 @@ guards_take_status(struct fleet_site *s)
 		struct prefix parsed;
 
 		if (json_is_string(json_object_get(p, "service")) &&
-		    prefix_parse(text_of(p, "prefix"), &parsed, NULL) == 0) {
+		    prefix_parse(json_text(p, "prefix"), &parsed, NULL) == 0) {
 			json_object_set(s->service_prefixes,
-			    text_of(p, "prefix"), p);
+			    json_text(p, "prefix"), p);
 		}
 	}
 }
@@ -367,7 +361,7 @@ is_covered(const struct controller *c, size_t site,
 	struct intent wish = { 0 };
 	struct prefix prefix;
 	const struct intent_target target = { .site = s->name,
-		.service = text_of(p, "service"),
+		.service = json_text(p, "service"),
 		.prefix = &prefix };
 
 	if (p == NULL || prefix_parse(name, &prefix, NULL) == -1)

@@ -100,11 +100,9 @@ watch(struct controller *c, struct landings *l)
 /* ---- what was predicted, what was seen ---- */
 
 static int
-by_addr(const void *a, const void *b)
+compare_addr(const struct client *c, const uint8_t *addr)
 {
-	const struct client *x = a, *y = b;
-
-	return memcmp(x->addr.b, y->addr.b, sizeof(x->addr.b));
+	return memcmp(c->addr.b, addr, sizeof(c->addr.b));
 }
 
 /* Where each client was seen since the withdrawal. */
@@ -117,19 +115,21 @@ seen_at(const struct controller *c, const struct landings *l,
 
 	for (size_t site = 0; site < c->n_sites && book != NULL; site++) {
 		struct client_book_list list;
+		size_t k = 0;
 
 		if (!client_book_find(book, c->sites[site].name, &list))
 			continue;
-		for (uint32_t i = 0; i < view->n && list.n > 0; i++) {
-			struct client key = { 0 };
-			const struct client *found;
+		/* Both are in the order of addresses. */
+		for (uint32_t i = 0; i < view->n; i++) {
+			const uint8_t *addr = view->clients[i].addr;
 
-			memcpy(key.addr.b, view->clients[i].addr,
-			    sizeof(key.addr.b));
-			found = bsearch(&key, list.clients, list.n, sizeof(key),
-			    by_addr);
-			if (found == NULL ||
-			    found->last_seen <= l->since_ms / 1000 + MARGIN_S)
+			while (k < list.n &&
+			    compare_addr(&list.clients[k], addr) < 0)
+				k++;
+			if (k == list.n ||
+			    compare_addr(&list.clients[k], addr) != 0 ||
+			    list.clients[k].last_seen <=
+				l->since_ms / 1000 + MARGIN_S)
 				continue;
 			seen[i] = seen[i] == OUTCOME_NONE ? (uint16_t)(site + 1)
 							  : OUTCOME_FLIPPING;

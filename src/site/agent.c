@@ -433,6 +433,16 @@ agent_prefix_compare(const void *a, const void *b)
 	return prefix_compare(&pa->prefix, &pb->prefix);
 }
 
+struct agent_prefix *
+agent_find_prefix(const struct agent *a, const struct prefix *p)
+{
+	struct agent_prefix key = { .prefix = *p };
+
+	return a->n_prefixes == 0 ? NULL
+				  : bsearch(&key, a->prefixes, a->n_prefixes,
+					sizeof(key), agent_prefix_compare);
+}
+
 static void
 collect_prefixes(struct agent *a)
 {

@@ -66,9 +66,12 @@ handle_drain(struct api_request *req, void *arg)
 
 	if (!is_our_site(a, req))
 		return;
+	if (drain_request_parse(req, &want, &err) == -1) {
+		api_reply_err(req, &err);
+		return;
+	}
 	before = agent_status(a);
-	if (drain_request_parse(req, &want, &err) == -1 ||
-	    check_drain(a, before, &want, &err) == -1) {
+	if (check_drain(a, before, &want, &err) == -1) {
 		api_reply_err(req, &err);
 		json_decref(before);
 		return;
@@ -146,11 +149,14 @@ handle_restore(struct api_request *req, void *arg)
 
 	if (!is_our_site(a, req))
 		return;
-	before = agent_status(a);
 	if (restore_request_parse(req, &want, &err) == -1 ||
-	    guard_check_frozen(&a->intents.set, a->conf->site, &err) == -1 ||
-	    (ended = drain_end(&a->intents, a->conf->site, &want, &last,
-		 &err)) == NULL) {
+	    guard_check_frozen(&a->intents.set, a->conf->site, &err) == -1) {
+		api_reply_err(req, &err);
+		return;
+	}
+	before = agent_status(a);
+	ended = drain_end(&a->intents, a->conf->site, &want, &last, &err);
+	if (ended == NULL) {
 		api_reply_err(req, &err);
 		json_decref(before);
 		return;

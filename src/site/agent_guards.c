@@ -227,6 +227,7 @@ take_damping(struct agent_guards *g, json_t *row, int64_t age_ms)
 {
 	const char *text;
 	struct damping d = { 0 };
+	const struct agent_prefix *p;
 	struct prefix prefix;
 	int is_suppressed;
 
@@ -236,10 +237,9 @@ take_damping(struct agent_guards *g, json_t *row, int64_t age_ms)
 		return;
 	d.is_suppressed = is_suppressed != 0;
 	damping_restore(&d, &g->damping_conf, age_ms, mono_now());
-	for (size_t i = 0; i < g->a->n_prefixes; i++) {
-		if (prefix_equal(&g->a->prefixes[i].prefix, &prefix))
-			g->damping[i] = d;
-	}
+	p = agent_find_prefix(g->a, &prefix);
+	if (p != NULL)
+		g->damping[index_of(g, p)] = d;
 }
 
 /* Prefixes that are no longer ours are forgotten. */
@@ -336,10 +336,11 @@ agent_guards_take_last(struct agent_guards *g, bool is_known,
 	for (size_t i = 0; i < g->a->n_prefixes; i++)
 		g->is_last[i] = false;
 	for (size_t k = 0; k < n; k++) {
-		for (size_t i = 0; i < g->a->n_prefixes; i++) {
-			g->is_last[i] |=
-			    prefix_equal(&last[k], &g->a->prefixes[i].prefix);
-		}
+		const struct agent_prefix *p =
+		    agent_find_prefix(g->a, &last[k]);
+
+		if (p != NULL)
+			g->is_last[index_of(g, p)] = true;
 	}
 }
 
@@ -570,19 +571,15 @@ agent_guards_inherit(struct agent_guards *g, const struct agent_guards *from)
 	memcpy(g->held, from->held, sizeof(g->held));
 	g->is_last_known = from->is_last_known;
 	inherit_services(g, from);
-	/* Both are sorted. */
-	for (size_t i = 0, k = 0; i < a->n_prefixes; i++) {
-		const struct prefix *p = &a->prefixes[i].prefix;
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		const struct agent_prefix *same =
+		    agent_find_prefix(old, &a->prefixes[i].prefix);
 
-		while (k < old->n_prefixes &&
-		    prefix_compare(&old->prefixes[k].prefix, p) < 0)
-			k++;
 		/* Of a new one nobody has said that another announces it. */
 		g->is_last[i] = true;
-		if (k < old->n_prefixes &&
-		    prefix_equal(&old->prefixes[k].prefix, p)) {
-			g->is_last[i] = from->is_last[k];
-			g->damping[i] = from->damping[k];
+		if (same != NULL) {
+			g->is_last[i] = from->is_last[index_of(from, same)];
+			g->damping[i] = from->damping[index_of(from, same)];
 		}
 	}
 }

@@ -43,16 +43,6 @@ agent_inherit_reconcile(struct agent *a, struct agent *from)
 	return r;
 }
 
-static const struct agent_prefix *
-find_prefix(const struct agent *a, const struct prefix *p)
-{
-	for (size_t i = 0; i < a->n_prefixes; i++) {
-		if (prefix_equal(&a->prefixes[i].prefix, p))
-			return &a->prefixes[i];
-	}
-	return NULL;
-}
-
 /* In the same step, if there is one of that number. */
 static void
 inherit_drain(const struct agent *a, struct agent_prefix *p,
@@ -81,7 +71,8 @@ agent_inherit(struct agent *a, const struct agent *from)
 	a->has_permits = a->conf->controller != NULL && from->has_permits;
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		struct agent_prefix *p = &a->prefixes[i];
-		const struct agent_prefix *old = find_prefix(from, &p->prefix);
+		const struct agent_prefix *old =
+		    agent_find_prefix(from, &p->prefix);
 
 		/* For a new one nobody has given a permit yet. */
 		p->withdraw_forbidden =

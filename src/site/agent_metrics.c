@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/json_text.h"
 #include "site/agent.h"
 
 /* "lost" is not among them: only a controller can say so. */
@@ -13,19 +14,11 @@ static const char *const reals[] = { "announced", "unknown", "withdrawn",
 	NULL };
 
 /* "" if there is no such text: null is the service of a test prefix. */
-static const char *
-text_of(const json_t *obj, const char *key)
-{
-	const char *s = json_string_value(json_object_get(obj, key));
-
-	return s != NULL ? s : "";
-}
-
 static struct metric_states
 states_of(const char *const *names, const json_t *obj, const char *key)
 {
 	return (struct metric_states){ .names = names,
-		.current = text_of(obj, key) };
+		.current = json_text(obj, key) };
 }
 
 static void
@@ -33,7 +26,7 @@ add_probe(struct metrics *m, const char *site, const char *service,
     const json_t *probe)
 {
 	static const char *const verdicts[] = { "pass", "fail", "untried" };
-	const char *name = text_of(probe, "probe");
+	const char *name = json_text(probe, "probe");
 	const char *const *labels = METRIC_LABELS(site, service, name);
 	struct metric_states health = states_of(healths, probe, "health");
 	const json_t *results = json_object_get(probe, "results");
@@ -55,7 +48,7 @@ add_services(struct metrics *m, const char *site, const json_t *services)
 	size_t i, p;
 
 	json_array_foreach (services, i, service) {
-		const char *name = text_of(service, "service");
+		const char *name = json_text(service, "service");
 		struct metric_states health =
 		    states_of(healths, service, "health");
 
@@ -76,10 +69,10 @@ add_prefixes(struct metrics *m, const char *site, const json_t *prefixes)
 	json_array_foreach (prefixes, i, p) {
 		struct metric_states real = states_of(reals, p, "real");
 		const char *const *labels = METRIC_LABELS(site,
-		    text_of(p, "prefix"), text_of(p, "service"));
+		    json_text(p, "prefix"), json_text(p, "service"));
 
 		metrics_add(m, METRIC_PREFIX_DESIRED,
-		    strcmp(text_of(p, "desired"), "announced") == 0, labels);
+		    strcmp(json_text(p, "desired"), "announced") == 0, labels);
 		metrics_add_states(m, METRIC_PREFIX_REAL, &real, labels);
 		metrics_add_field(m, METRIC_PREFIX_EXPORTED_TO, p,
 		    "exported_to", labels);
@@ -92,7 +85,7 @@ static void
 add_bird(struct metrics *m, const char *const *site, const json_t *bird)
 {
 	metrics_add(m, METRIC_BIRD_CONNECTED,
-	    strcmp(text_of(bird, "state"), "connected") == 0, site);
+	    strcmp(json_text(bird, "state"), "connected") == 0, site);
 	metrics_add_field(m, METRIC_BIRD_SESSIONS, bird, "sessions_all", site);
 	metrics_add_field(m, METRIC_BIRD_SESSIONS_UP, bird, "sessions_up",
 	    site);
@@ -102,8 +95,8 @@ add_bird(struct metrics *m, const char *const *site, const json_t *bird)
 	metrics_add_field(m, METRIC_BIRD_CONFIRMED, bird, "confirmed", site);
 	metrics_add_field(m, METRIC_BIRD_UNDONE, bird, "undone", site);
 	metrics_add_field(m, METRIC_BIRD_FOREIGN, bird, "foreign", site);
-	metrics_add(m, METRIC_BIRD_BY_HAND, text_of(bird, "by_hand")[0] != '\0',
-	    site);
+	metrics_add(m, METRIC_BIRD_BY_HAND,
+	    json_text(bird, "by_hand")[0] != '\0', site);
 }
 
 static void
@@ -116,8 +109,8 @@ add_guards(struct metrics *m, const char *site, const json_t *obj)
 
 	json_array_foreach (json_object_get(obj, "guards"), i, guard) {
 		metrics_add(m, METRIC_GUARD_ACTIVE, 1,
-		    METRIC_LABELS(site, text_of(guard, "guard"),
-			text_of(guard, "state")));
+		    METRIC_LABELS(site, json_text(guard, "guard"),
+			json_text(guard, "state")));
 	}
 	json_object_foreach (json_object_get(obj, "guard_holds"), name, count) {
 		metrics_add(m, METRIC_GUARD_HOLDS, json_integer_value(count),
@@ -170,7 +163,7 @@ add_sweep(struct metrics *m, const char *site, const json_t *sweep)
 void
 agent_metrics_add(struct metrics *m, const json_t *site)
 {
-	const char *name = text_of(site, "site");
+	const char *name = json_text(site, "site");
 	const char *const *labels = METRIC_LABELS(name);
 	struct metric_states state = states_of(site_states, site, "state");
 
