@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The list: the first line is the time of the reconfiguration as BIRD says it,
- * each other one the name of a protocol that was down after it.
+ * The list: the first two lines are since when BIRD runs, and since when with
+ * this configuration, as it says it; each other one is the name of a protocol
+ * that was down then.
  */
 #include "bird/byhand.h"
 
@@ -16,7 +17,8 @@
 
 struct bird_byhand {
 	char *path;
-	char since[BIRD_TIME_MAX]; /* "" nothing is known */
+	struct bird_times since; /* "" nothing is known */
+	bool is_same_run;        /* BIRD cannot have started anew since */
 	char (*down)[BIRD_NAME_MAX];
 	size_t n_down;
 	bool failed; /* to write, and it was said */
@@ -29,16 +31,27 @@ add_down(struct bird_byhand *bh, const char *name)
 	(void)text_copy(bh->down[bh->n_down++], BIRD_NAME_MAX, name);
 }
 
+/* Takes one whole line away. */
+static bool
+take_time(char **rest, char out[BIRD_TIME_MAX])
+{
+	const char *line = strsep(rest, "\n");
+
+	return *rest != NULL && text_copy(out, BIRD_TIME_MAX, line);
+}
+
 static void
 load(struct bird_byhand *bh)
 {
 	char *text = bird_include_read(bh->path, NULL), *rest = text, *line;
+	struct bird_times since;
 
 	if (text == NULL)
 		return;
-	line = strsep(&rest, "\n");
 	/* Cut off or not ours: then nothing is known. */
-	if (rest != NULL && text_copy(bh->since, sizeof(bh->since), line)) {
+	if (take_time(&rest, since.started) &&
+	    take_time(&rest, since.configured)) {
+		bh->since = since;
 		while ((line = strsep(&rest, "\n")) != NULL &&
 		    bh->n_down < BIRD_PROTOCOLS_MAX) {
 			if (line[0] != '\0')
@@ -59,7 +72,7 @@ save(struct bird_byhand *bh)
 
 	if (out == NULL)
 		abort();
-	fprintf(out, "%s\n", bh->since);
+	fprintf(out, "%s\n%s\n", bh->since.started, bh->since.configured);
 	for (size_t i = 0; i < bh->n_down; i++)
 		fprintf(out, "%s\n", bh->down[i]);
 	if (fclose(out) != 0)
@@ -133,17 +146,27 @@ forget_started(struct bird_byhand *bh, const struct bird_survey *s)
 	save(bh);
 }
 
+void
+bird_byhand_session_lost(struct bird_byhand *bh)
+{
+	bh->is_same_run = false;
+}
+
 bool
 bird_byhand_take(struct bird_byhand *bh, const struct bird_survey *s)
 {
+	bool is_same;
+
 	/* Half way, protocols are down that come up again. */
-	if (s->is_reconfiguring || s->reconfigured[0] == '\0')
+	if (s->is_reconfiguring || s->times.configured[0] == '\0')
 		return false;
-	if (strcmp(bh->since, s->reconfigured) == 0) {
+	is_same = bird_times_agree(&bh->since, &s->times, bh->is_same_run);
+	bh->is_same_run = true;
+	if (is_same) {
 		forget_started(bh, s);
 		return false;
 	}
-	(void)text_copy(bh->since, sizeof(bh->since), s->reconfigured);
+	bh->since = s->times;
 	bh->n_down = 0;
 	for (size_t i = 0; i < s->n_protocols; i++) {
 		if (s->protocols[i].is_down)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bird/show.h"
 
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/num.h"
 #include "base/text.h"
@@ -12,6 +15,10 @@
 #define CODE_ROUTE 1007
 #define CODE_ATTRIBUTE 1012
 #define CODE_STATUS_LAST 13
+
+#define US_PER_S 1000000
+/* BIRD starts no two times within so long, and its texts move by less. */
+#define START_MOVES_US (2 * US_PER_S)
 
 /* Copies the next blank-separated word; false when there is none. */
 static bool
@@ -42,6 +49,8 @@ protocol_parse(const char *line, struct bird_protocol *out)
 		return false;
 	out->is_bgp = strcmp(proto, "BGP") == 0;
 	out->is_down = strcmp(state, "down") == 0;
+	out->is_stopping =
+	    strcmp(state, "stop") == 0 || strcmp(state, "flush") == 0;
 	if (!out->is_bgp || strcmp(state, "up") != 0)
 		return true;
 	/* "Since" has one or two words, by the time format. */
@@ -150,18 +159,74 @@ bird_show_is_reconfiguring(const struct bird_reply *reply)
 	return strstr(text, "econfiguration in progress") != NULL;
 }
 
-void
-bird_show_reconfigured(const struct bird_reply *reply, char out[BIRD_TIME_MAX])
+/* The rest of a line that begins so. */
+static void
+take_rest(const char *line, const char *head, char out[BIRD_TIME_MAX])
 {
-	static const char head[] = "Last reconfiguration on ";
+	const char *at = strstr(line, head);
 
-	out[0] = '\0';
+	if (at != NULL)
+		(void)text_copy(out, BIRD_TIME_MAX, at + strlen(head));
+}
+
+void
+bird_show_times(const struct bird_reply *reply, struct bird_times *out)
+{
+	*out = (struct bird_times){ 0 };
 	for (size_t i = 0; i < reply->n; i++) {
-		const char *at = strstr(reply->lines[i].text, head);
+		const char *line = reply->lines[i].text;
 
-		if (at != NULL) {
-			(void)text_copy(out, BIRD_TIME_MAX,
-			    at + sizeof(head) - 1);
-		}
+		take_rest(line, "Last reboot on ", out->started);
+		take_rest(line, "Last reconfiguration on ", out->configured);
 	}
+}
+
+/*
+ * "2026-11-26 16:01:31.770", with up to six digits or none after the second:
+ * microseconds, in BIRD's time zone; *unit is what its last digit counts.
+ */
+static bool
+time_parse(const char *text, int64_t *us, int64_t *unit)
+{
+	struct tm tm = { 0 };
+	const char *rest = strptime(text, "%Y-%m-%d %H:%M:%S", &tm);
+
+	if (rest == NULL)
+		return false;
+	*us = (int64_t)timegm(&tm) * US_PER_S;
+	*unit = US_PER_S;
+	if (*rest == '.')
+		rest++;
+	for (; *rest >= '0' && *rest <= '9' && *unit > 1; rest++) {
+		*unit /= 10;
+		*us += (*rest - '0') * *unit;
+	}
+	return *rest == '\0';
+}
+
+/* How long it had run when it took the configuration. */
+static bool
+age_of(const struct bird_times *t, int64_t *started, int64_t *age,
+    int64_t *unit)
+{
+	int64_t configured;
+
+	if (!time_parse(t->started, started, unit) ||
+	    !time_parse(t->configured, &configured, unit))
+		return false;
+	*age = configured - *started;
+	return true;
+}
+
+bool
+bird_times_agree(const struct bird_times *a, const struct bird_times *b,
+    bool is_same_run)
+{
+	int64_t start_a, start_b, age_a, age_b, unit_a, unit_b;
+
+	if (!age_of(a, &start_a, &age_a, &unit_a) ||
+	    !age_of(b, &start_b, &age_b, &unit_b) || unit_a != unit_b)
+		return strcmp(a->configured, b->configured) == 0;
+	return llabs(age_a - age_b) <= unit_a &&
+	    (is_same_run || llabs(start_a - start_b) <= START_MOVES_US);
 }

@@ -256,7 +256,7 @@ on_status(const struct bird_reply *reply, const struct err *err, void *arg)
 		sv->survey.failed = true;
 	} else {
 		sv->survey.is_reconfiguring = bird_show_is_reconfiguring(reply);
-		bird_show_reconfigured(reply, sv->survey.reconfigured);
+		bird_show_times(reply, &sv->survey.times);
 	}
 	reply_done(sv);
 }

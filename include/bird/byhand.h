@@ -21,6 +21,9 @@ struct bird_byhand;
 struct bird_byhand *bird_byhand_new(const char *path);
 void bird_byhand_free(struct bird_byhand *bh);
 
+/* The session with BIRD ended: it may be another one that is seen next. */
+void bird_byhand_session_lost(struct bird_byhand *bh);
+
 /*
  * Takes in what was seen.  True when BIRD was reconfigured, or started, since
  * the last time: then all is as the file says.

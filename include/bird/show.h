@@ -24,6 +24,8 @@ struct bird_protocol {
 	/* Not running at all: `disabled` in the file, or disabled by hand. A
 	 * session that is not Established tries, and is not down. */
 	bool is_down;
+	/* On its way down: closing its session, or taking its routes back. */
+	bool is_stopping;
 };
 
 /* Fills at most max of them; returns how many protocols there are. */
@@ -45,8 +47,26 @@ void bird_show_routes(const struct bird_reply *reply, bird_route_cb *cb,
 
 /* `show status`: is a reconfiguration still in progress? */
 bool bird_show_is_reconfiguring(const struct bird_reply *reply);
-/* ... and when was the last one?  BIRD's own text; "" if it does not say. */
-void bird_show_reconfigured(const struct bird_reply *reply,
-    char out[BIRD_TIME_MAX]);
+
+/* ... since when does it run, and since when with this configuration?  BIRD's
+ * own texts; "" if it does not say. */
+struct bird_times {
+	char started[BIRD_TIME_MAX], configured[BIRD_TIME_MAX];
+};
+void bird_show_times(const struct bird_reply *reply, struct bird_times *out);
+
+/*
+ * Is it the same configuration, at two looks?  is_same_run: the session with
+ * BIRD held in between, so that it did not start anew.
+ *
+ * BIRD keeps both times by a steady clock and reckons them into the wall's each
+ * time that it is asked, by two readings that its other work may lie between:
+ * the texts move by a millisecond now and then, by many on a busy machine, and
+ * by a step of the clock.  What lies between the two times does not move, but
+ * for the rounding of either.  (lib/timer.c of BIRD 2.0.12, and measured.)  A
+ * `timeformat base` other than ISO long is compared as text.
+ */
+bool bird_times_agree(const struct bird_times *a, const struct bird_times *b,
+    bool is_same_run);
 
 #endif /* BIRD_SHOW_H */

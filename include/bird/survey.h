@@ -35,7 +35,7 @@ struct bird_survey {
 	struct bird_protocol *protocols;
 	size_t n_protocols;
 	size_t sessions_all, sessions_up;
-	char reconfigured[BIRD_TIME_MAX]; /* BIRD's text; changes each time */
+	struct bird_times times; /* tells one configuration from the next */
 };
 
 enum bird_survey_scope {

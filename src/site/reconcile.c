@@ -492,6 +492,7 @@ on_bird_down(const struct err *err, void *arg)
 
 	loop_timer_cancel(r->timer);
 	r->busy = false;
+	bird_byhand_session_lost(r->byhand);
 	reconcile_change_cut(r);
 	r->bird.sessions_up = 0;
 	/* Also when it was never found: the first word about it. */

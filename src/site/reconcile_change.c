@@ -33,12 +33,15 @@
 /* How often BIRD is asked whether it is through, or well. */
 #define POLL_MS 50
 #define VERIFY_POLL_MS 20
+#define STOPPING_POLL_MS 10
 #define PROGRESS_MAX_MS 60000
 /* Routes and sessions may take a moment to be as they should. */
 #define VERIFY_MAX_MS 3000
 /* Before BIRD's own undo, so that it does not come in between. */
 #define VERIFY_MARGIN_MS 1000
 #define CONFIRM_DEFAULT_MS 10000
+/* How long a change waits for protocols that are on their way down. */
+#define STOPPING_MAX_MS 1000
 /* After an undo.  What took sessions down would do so again. */
 #define UNDO_PAUSE_MIN_MS 1000
 #define UNDO_PAUSE_SESSION_MS 30000
@@ -63,6 +66,7 @@ static const char *const step_names[CHANGE_STEP_COUNT] = {
 };
 
 static void verify(struct reconcile *r);
+static void on_looked(const struct bird_survey *s, void *arg);
 
 const char *
 change_step_name(enum change_step step)
@@ -513,6 +517,27 @@ remember(struct reconcile *r, const struct bird_survey *s)
 	}
 }
 
+/*
+ * A protocol that was disabled by hand takes a moment until it is down, and
+ * looks meanwhile as one whose session fell.  Which of both it is shows soon.
+ */
+static bool
+is_one_stopping(const struct bird_survey *s)
+{
+	for (size_t i = 0; i < s->n_protocols; i++) {
+		if (s->protocols[i].is_stopping)
+			return true;
+	}
+	return false;
+}
+
+static void
+ask_state(struct reconcile *r)
+{
+	bird_surveyor_start(r->surveyor, r->client, BIRD_SURVEY_STATE,
+	    on_looked, r);
+}
+
 static void
 on_looked(const struct bird_survey *s, void *arg)
 {
@@ -526,6 +551,11 @@ on_looked(const struct bird_survey *s, void *arg)
 	/* Somebody's reconfiguration is under way: ours would only queue. */
 	if (s->is_reconfiguring) {
 		reconcile_cycle_end(r, POLL_MS);
+		return;
+	}
+	if (is_one_stopping(s) &&
+	    mono_diff_ms(mono_now(), r->step_since) < STOPPING_MAX_MS) {
+		loop_timer_set(r->timer, STOPPING_POLL_MS);
 		return;
 	}
 	reconcile_take_state(r, s);
@@ -559,14 +589,15 @@ reconcile_change_start(struct reconcile *r)
 	r->last_change = now;
 	crash_point("bird-written");
 	enter(r, CHANGE_LOOK);
-	bird_surveyor_start(r->surveyor, r->client, BIRD_SURVEY_STATE,
-	    on_looked, r);
+	ask_state(r);
 }
 
 void
 reconcile_change_tick(struct reconcile *r)
 {
-	if (r->step == CHANGE_PROGRESS) {
+	if (r->step == CHANGE_LOOK) {
+		ask_state(r);
+	} else if (r->step == CHANGE_PROGRESS) {
 		ask_progress(r);
 	} else if (r->step == CHANGE_VERIFY) {
 		verify(r);

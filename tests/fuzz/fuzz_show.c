@@ -33,7 +33,7 @@ static void
 show(const struct bird_reply *reply)
 {
 	struct bird_protocol sessions[SESSIONS_MAX];
-	char time[BIRD_TIME_MAX];
+	struct bird_times times;
 	size_t routes = 0;
 	size_t n = bird_show_protocols(reply, sessions, SESSIONS_MAX);
 
@@ -49,8 +49,10 @@ show(const struct bird_reply *reply)
 	if (routes > reply->n)
 		abort();
 	(void)bird_show_is_reconfiguring(reply);
-	bird_show_reconfigured(reply, time);
-	if (strlen(time) >= sizeof(time))
+	bird_show_times(reply, &times);
+	if (strlen(times.started) >= sizeof(times.started) ||
+	    strlen(times.configured) >= sizeof(times.configured) ||
+	    !bird_times_agree(&times, &times, false))
 		abort();
 }
 

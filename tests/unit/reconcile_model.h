@@ -29,8 +29,11 @@
 #define OTHER_TRIES                                                            \
 	"1002-lost1      BGP        ---        start  12:00:00.000  Active\n"
 #define OTHER_DOWN "1002-lost1      BGP        ---        down   12:00:00.000\n"
+#define OTHER_STOPS                                                            \
+	"1002-lost1      BGP        ---        stop   12:00:00.000  Close\n"
 #define PROTOCOLS HEADING SESSION_UP OTHER_TRIES "0000 \n"
 #define PROTOCOLS_BY_HAND HEADING SESSION_UP OTHER_DOWN "0000 \n"
+#define PROTOCOLS_STOPPING HEADING SESSION_UP OTHER_STOPS "0000 \n"
 #define PROTOCOLS_LOST HEADING SESSION_TRIES OTHER_TRIES "0000 \n"
 #define SYNTAX_ERROR "9001 syntax error, unexpected CF_SYM_UNDEFINED\n"
 
@@ -46,8 +49,9 @@ struct model {
 	bool has_export;                      /* ... and export.conf */
 	struct bird_route before[ROUTES_MAX]; /* to go back to */
 	size_t n_before;
-	bool is_pending; /* waits for a confirm */
-	unsigned loads;  /* reconfigurations of any kind */
+	bool is_pending;   /* waits for a confirm */
+	unsigned loads;    /* reconfigurations of any kind */
+	unsigned clock_ms; /* by which BIRD reckons both times later */
 	unsigned confirms, undos;
 	const char *protocols;       /* now */
 	const char *protocols_after; /* from the next configure on */
@@ -180,9 +184,10 @@ model_status(struct model *m)
 	}
 	(void)snprintf(m->reply, sizeof(m->reply),
 	    "1000-BIRD 2.0.12\n1011-Router ID is 10.0.0.1\n"
-	    " Last reconfiguration on 2026-11-26 12:00:%02u.000\n"
+	    " Last reboot on 2026-11-26 11:59:00.%03u\n"
+	    " Last reconfiguration on 2026-11-26 12:00:%02u.%03u\n"
 	    "0013 Daemon is up and running\n",
-	    m->loads % 60);
+	    m->clock_ms, m->loads % 60, m->clock_ms);
 	return m->reply;
 }
 

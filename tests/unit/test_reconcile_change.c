@@ -297,6 +297,56 @@ test_disabled_in_the_file_is_not_by_hand(void **state)
 	assert_int_equal(m->configures, 2);
 }
 
+/* On its way down: it shows soon whether somebody wanted that. */
+static void
+test_by_hand_and_not_down_yet(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->protocols = PROTOCOLS_STOPPING;
+	recon_want(&m->rec, 1);
+	loop_idle(m->rec.lp, 100);
+	assert_int_equal(m->configures, 0);
+	m->protocols = PROTOCOLS_BY_HAND;
+	WAIT_UNTIL(m->rec.lp,
+	    recon_notice(&m->rec, "disabled by hand: lost1") != NULL);
+	assert_int_equal(m->configures, 0);
+}
+
+/* A session that fell and takes long to come to rest delays no change for
+ * long. */
+static void
+test_never_down_is_not_by_hand(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->protocols = PROTOCOLS_STOPPING;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(m->configures, 1);
+	assert_string_equal(recon_bird(&m->rec).by_hand, "");
+}
+
+/* BIRD's texts of its times move: see bird_times_agree. */
+static void
+test_by_hand_outlives_a_moving_clock(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->clock_ms = 30;
+	loop_idle(m->rec.lp, 3 * RIG_POLL_MS);
+	m->protocols = PROTOCOLS_BY_HAND;
+	m->clock_ms = 1;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp,
+	    recon_notice(&m->rec, "disabled by hand: lost1") != NULL);
+	m->clock_ms = 990;
+	loop_idle(m->rec.lp, 3 * RIG_POLL_MS);
+	assert_string_equal(recon_bird(&m->rec).by_hand, "lost1");
+	assert_int_equal(recon_bird(&m->rec).foreign, 0);
+	assert_int_equal(m->configures, 0);
+}
+
 /* A restarted daemon knows it from the list beside the include. */
 static void
 test_by_hand_outlives_a_restart(void **state)
@@ -401,6 +451,9 @@ main(void)
 		MODEL_TEST(test_session_lost_later_is_not_ours),
 		MODEL_TEST(test_disabled_by_hand_stops_the_change),
 		MODEL_TEST(test_disabled_in_the_file_is_not_by_hand),
+		MODEL_TEST(test_by_hand_and_not_down_yet),
+		MODEL_TEST(test_never_down_is_not_by_hand),
+		MODEL_TEST(test_by_hand_outlives_a_moving_clock),
 		MODEL_TEST(test_by_hand_outlives_a_restart),
 		MODEL_TEST(test_by_hand_is_overruled_as_configured),
 		MODEL_TEST(test_each_change_is_confirmed_once),

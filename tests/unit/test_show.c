@@ -47,7 +47,9 @@ tell_sessions(const struct bird_reply *reply, struct told *told)
 		told->len += (size_t)snprintf(told->text + told->len,
 		    sizeof(told->text) - told->len, "%s:%d%s ",
 		    sessions[i].name, sessions[i].is_established,
-		    sessions[i].is_down ? "-" : "");
+		    sessions[i].is_down           ? "-"
+			: sessions[i].is_stopping ? "~"
+						  : "");
 	}
 }
 
@@ -160,7 +162,9 @@ static const struct {
 	{ "b BGP --- up 12:00 ", "b:0 " },
 	{ "b BGP --- start 12:00 OpenConfirm", "b:0 " },
 	{ "b BGP --- start 12:00 Established", "b:0 " },
-	{ "b BGP --- stop 12:00 Established", "b:0 " },
+	{ "b BGP --- stop 12:00 Established", "b:0~ " },
+	{ "b BGP --- flush 12:00 Idle", "b:0~ " },
+	{ "b BGP --- down 12:00", "b:0- " },
 	{ "b BGP --- up 12:00 NotEstablished", "b:0 " },
 	{ "b BGP --- up 12:00 Established!", "b:0 " },
 	{ "\tb\tBGP\t---\tup\t12:00\tEstablished", "b:1 " },
@@ -345,35 +349,93 @@ test_reconfiguring(void **state)
 	bird_reader_free(r);
 }
 
-static const char *
-reconfigured_of(const char *version, const char *name, char out[BIRD_TIME_MAX])
+static struct bird_times
+times_of(const char *version, const char *name)
 {
 	struct bird_reader *r = bird_reader_new();
+	struct bird_times times;
 
-	bird_show_reconfigured(reply_of_golden(r, version, name), out);
+	bird_show_times(reply_of_golden(r, version, name), &times);
 	bird_reader_free(r);
-	return out;
+	return times;
 }
 
 /* Each change has a time of its own, and so has what an undo goes back to. */
 static void
-test_time_of_the_last_reconfiguration(void **state)
+test_times_of_real_birds(void **state)
 {
 	(void)state;
 	for (size_t v = 0; v < TEST_COUNT(golden_versions); v++) {
 		const char *version = golden_versions[v];
-		char start[BIRD_TIME_MAX], change[BIRD_TIME_MAX];
-		char undo[BIRD_TIME_MAX], none[BIRD_TIME_MAX];
+		struct bird_times start = times_of(version, "status");
+		struct bird_times change = times_of(version, "status-pending");
+		struct bird_times undo = times_of(version, "status-undone");
+		struct bird_times none = times_of(version, "not-found");
 
-		(void)reconfigured_of(version, "status", start);
-		(void)reconfigured_of(version, "status-pending", change);
-		(void)reconfigured_of(version, "status-undone", undo);
-		assert_int_equal(strlen(start),
+		assert_int_equal(strlen(start.started),
 		    strlen("2026-11-26 15:59:00.090"));
-		assert_true(strcmp(start, change) < 0);
-		assert_string_not_equal(undo, change);
-		assert_string_equal(reconfigured_of(version, "not-found", none),
-		    "");
+		assert_string_equal(start.started, change.started);
+		assert_true(bird_times_agree(&start, &start, false));
+		assert_false(bird_times_agree(&start, &change, true));
+		/* One capture has them 1 ms apart: too near for agree. */
+		assert_string_not_equal(undo.configured, change.configured);
+		assert_string_equal(none.started, "");
+		assert_string_equal(none.configured, "");
+	}
+}
+
+static void
+test_times_that_agree(void **state)
+{
+	static const struct {
+		struct bird_times a, b;
+		bool same_run, other_run;
+	} rows[] = {
+		/* Rounded otherwise; both moved; a step of the clock. */
+		{ { "2026-11-26 16:01:31.770", "2026-11-26 16:01:35.104" },
+		    { "2026-11-26 16:01:31.770", "2026-11-26 16:01:35.105" },
+		    true, true },
+		{ { "2026-11-26 16:01:31.770", "2026-11-26 16:01:35.104" },
+		    { "2026-11-26 16:01:31.801", "2026-11-26 16:01:35.134" },
+		    true, true },
+		{ { "2026-11-26 16:01:31.770", "2026-11-26 16:01:35.104" },
+		    { "2026-11-26 17:01:31.770", "2026-11-26 17:01:35.104" },
+		    true, false },
+		/* Across the end of a day, and of a year. */
+		{ { "2026-12-31 23:59:59.999", "2027-01-01 00:00:00.001" },
+		    { "2027-01-01 00:00:00.000", "2027-01-01 00:00:00.003" },
+		    true, true },
+		/* Reconfigured. */
+		{ { "2026-11-26 16:01:31.770", "2026-11-26 16:01:35.104" },
+		    { "2026-11-26 16:01:31.770", "2026-11-26 16:01:35.106" },
+		    false, false },
+		/* Without fractions, and in microseconds. */
+		{ { "2026-11-26 16:01:31", "2026-11-26 16:01:35" },
+		    { "2026-11-26 16:01:31", "2026-11-26 16:01:36" }, true,
+		    true },
+		{ { "2026-11-26 16:01:31", "2026-11-26 16:01:35" },
+		    { "2026-11-26 16:01:31", "2026-11-26 16:01:37" }, false,
+		    false },
+		{ { "2026-11-26 16:01:31.770001",
+		      "2026-11-26 16:01:35.104002" },
+		    { "2026-11-26 16:01:31.770002",
+			"2026-11-26 16:01:35.104005" },
+		    false, false },
+		/* Another format: as text. */
+		{ { "16:01", "16:05" }, { "16:02", "16:05" }, true, true },
+		{ { "16:01", "16:05" }, { "16:01", "16:06" }, false, false },
+		{ { "", "" }, { "", "16:06" }, false, false },
+		{ { "2026-11-26 16:01:31.7700001", "x" },
+		    { "2026-11-26 16:01:31.77", "x" }, true, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+		assert_int_equal(bird_times_agree(&rows[i].a, &rows[i].b, true),
+		    rows[i].same_run);
+		assert_int_equal(bird_times_agree(&rows[i].b, &rows[i].a,
+				     false),
+		    rows[i].other_run);
 	}
 }
 
@@ -388,7 +450,8 @@ main(void)
 		cmocka_unit_test(test_route_lines),
 		cmocka_unit_test(test_lines_cut_anywhere),
 		cmocka_unit_test(test_reconfiguring),
-		cmocka_unit_test(test_time_of_the_last_reconfiguration),
+		cmocka_unit_test(test_times_of_real_birds),
+		cmocka_unit_test(test_times_that_agree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
