@@ -10,6 +10,8 @@
  */
 #include <stdbool.h>
 
+#include <jansson.h>
+
 #include "api/server.h"
 #include "core/guard.h"
 #include "core/intent.h"
@@ -38,5 +40,12 @@ void guard_acts_serve(struct guard_acts *ga, struct api_server *server);
  */
 int guard_check_frozen(const struct intent_set *set, const char *site,
     struct err *err);
+
+/* Append to the "guards" of docs/api.md: one that acts; the freeze of the site,
+ * or of INTENT_FLEET, if there is one. */
+void guard_add_json(json_t *list, enum guard guard, const char *state,
+    const char *why);
+void guard_add_freeze(json_t *list, const struct intent_set *set,
+    const char *site);
 
 #endif /* API_GUARD_ACTS_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "api/guard_acts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/common.h"
@@ -257,4 +258,28 @@ guard_check_frozen(const struct intent_set *set, const char *site,
 	return err_set(err, ERR_REFUSED,
 	    "guard freeze: %s is frozen by %s: %.100s",
 	    shown_site(freeze->site), freeze->actor, freeze->reason);
+}
+
+void
+guard_add_json(json_t *list, enum guard guard, const char *state,
+    const char *why)
+{
+	json_array_append_new(list,
+	    json_pack("{s:s, s:s, s:s}", "guard", guard_name(guard), "state",
+		state, "why", why));
+}
+
+void
+guard_add_freeze(json_t *list, const struct intent_set *set, const char *site)
+{
+	const struct intent *freeze = intent_set_freeze(set, site);
+	char why[INTENT_REASON_BYTES + INTENT_ACTOR_BYTES + 16];
+
+	if (freeze == NULL)
+		return;
+	(void)snprintf(why, sizeof(why), "by %s: %s", freeze->actor,
+	    freeze->reason);
+	guard_add_json(list, GUARD_FREEZE,
+	    guard_check_frozen(set, site, NULL) == -1 ? "holds" : "overridden",
+	    why);
 }

@@ -408,31 +408,6 @@ fleet_guards_check_budget(const struct controller *c, size_t site,
 	    limit->prefixes, limit->capacity);
 }
 
-static void
-add(json_t *list, enum guard guard, const char *state, const char *why)
-{
-	json_array_append_new(list,
-	    json_pack("{s:s, s:s, s:s}", "guard", guard_name(guard), "state",
-		state, "why", why));
-}
-
-static void
-add_freeze(const struct controller *c, json_t *list)
-{
-	const struct intent *freeze =
-	    intent_set_freeze(&c->intents.set, INTENT_FLEET);
-	char why[INTENT_REASON_BYTES + INTENT_ACTOR_BYTES + 16];
-
-	if (freeze == NULL)
-		return;
-	(void)snprintf(why, sizeof(why), "by %s: %s", freeze->actor,
-	    freeze->reason);
-	add(list, GUARD_FREEZE,
-	    guards_is_overridden(c, INTENT_FLEET, GUARD_FREEZE) ? "overridden"
-								: "holds",
-	    why);
-}
-
 json_t *
 fleet_guards_json(const struct controller *c)
 {
@@ -441,18 +416,18 @@ fleet_guards_json(const struct controller *c)
 	char text[PREFIX_TEXT_BYTES + 160];
 	const char *name;
 
-	add_freeze(c, list);
+	guard_add_freeze(list, &c->intents.set, INTENT_FLEET);
 	if (g->brake.is_engaged) {
 		explain_brake(g, text, sizeof(text));
-		add(list, GUARD_BRAKE, brake_holds(c) ? "holds" : "overridden",
-		    text);
+		guard_add_json(list, GUARD_BRAKE,
+		    brake_holds(c) ? "holds" : "overridden", text);
 	}
 	if (g->waiting > 0)
-		add(list, GUARD_BUDGET, "holds", g->why);
+		guard_add_json(list, GUARD_BUDGET, "holds", g->why);
 	json_object_foreach (c->guard_alarms, name, why) {
 		(void)snprintf(text, sizeof(text), "%s: %s", name,
 		    json_string_value(why));
-		add(list, GUARD_MIN_SITES, "holds", text);
+		guard_add_json(list, GUARD_MIN_SITES, "holds", text);
 		/* One stands for all: each has its event. */
 		break;
 	}

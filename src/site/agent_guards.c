@@ -380,29 +380,6 @@ agent_guards_check_drain(const struct agent_guards *g,
 /* ---- telling ---- */
 
 static void
-add_guard(json_t *list, enum guard guard, const char *state, const char *why)
-{
-	json_array_append_new(list,
-	    json_pack("{s:s, s:s, s:s}", "guard", guard_name(guard), "state",
-		state, "why", why));
-}
-
-static void
-add_freeze(const struct agent_guards *g, json_t *list)
-{
-	const struct intent *freeze =
-	    intent_set_freeze(&g->a->intents.set, g->a->conf->site);
-	char why[INTENT_REASON_BYTES + INTENT_ACTOR_BYTES + 16];
-
-	if (freeze == NULL)
-		return;
-	(void)snprintf(why, sizeof(why), "by %s: %s", freeze->actor,
-	    freeze->reason);
-	add_guard(list, GUARD_FREEZE, is_frozen(g) ? "holds" : "overridden",
-	    why);
-}
-
-static void
 add_damping(const struct agent_guards *g, json_t *list)
 {
 	size_t held = 0, first = 0;
@@ -421,7 +398,7 @@ add_damping(const struct agent_guards *g, json_t *list)
 	(void)snprintf(why, sizeof(why), "%zu %s: %s", held,
 	    held == 1 ? "prefix has to wait" : "prefixes have to wait",
 	    prefix_format(&g->a->prefixes[first].prefix, text));
-	add_guard(list, GUARD_DAMPING, "holds", why);
+	guard_add_json(list, GUARD_DAMPING, "holds", why);
 }
 
 /* Somebody disabled or enabled a protocol: bird/byhand.h. */
@@ -433,7 +410,7 @@ add_by_hand(const struct agent_guards *g, json_t *list)
 	reconcile_get_bird(g->a->reconcile, &bird);
 	if (bird.by_hand[0] == '\0')
 		return;
-	add_guard(list, GUARD_BY_HAND,
+	guard_add_json(list, GUARD_BY_HAND,
 	    agent_guards_may_overrule_hands(g) ? "overridden" : "holds",
 	    bird.by_hand);
 }
@@ -451,18 +428,18 @@ agent_guards_json(const struct agent_guards *g)
 	json_t *list = json_array();
 	char why[160];
 
-	add_freeze(g, list);
+	guard_add_freeze(list, &g->a->intents.set, g->a->conf->site);
 	add_by_hand(g, list);
 	if (g->brake.is_engaged) {
 		explain_brake(g, why, sizeof(why));
-		add_guard(list, GUARD_BRAKE, brake_holds(g) ? "holds" : "alarm",
-		    why);
+		guard_add_json(list, GUARD_BRAKE,
+		    brake_holds(g) ? "holds" : "alarm", why);
 	}
 	if (g->stale > 0) {
 		(void)snprintf(why, sizeof(why),
 		    "%zu probes had no result for %u intervals", g->stale,
 		    g->a->conf->guards.stale_after);
-		add_guard(list, GUARD_STALE, "holds", why);
+		guard_add_json(list, GUARD_STALE, "holds", why);
 	}
 	add_damping(g, list);
 	return list;
