@@ -54,7 +54,8 @@ json_t *query_campaign_experiments(struct query *q, uint32_t campaign,
  * {"id","state","reason","depth","seed","created_ms","ended_ms","list",
  * "sites"} */
 json_t *query_campaigns(struct query *q, unsigned limit, struct err *err);
-/* The newest landings first, at most limit; keys as in struct store_landing. */
+/* The newest landings first, at most limit; keys as in struct store_landing,
+ * "heirs" a list. */
 json_t *query_landings(struct query *q, unsigned limit, struct err *err);
 /* Highest landing id, 0 if none; -1 with err. */
 int64_t query_max_landing(struct query *q, struct err *err);
@@ -97,7 +98,7 @@ int query_recent_clients(struct query *q, query_recent_fn *fn, void *arg,
 
 /* {"prefix","reason","actor","created_ms"}, by prefix. */
 json_t *query_optouts(struct query *q, struct err *err);
-/* Of one experiment: {"site","class","n","samples": text of a JSON array}. */
+/* Of one experiment: {"site","class","n","samples": []}. */
 json_t *query_replies(struct query *q, uint32_t experiment, struct err *err);
 /* The clients of any list that is kept, as above; n = 0 if it is not. */
 int query_list_clients(struct query *q, uint32_t list,

@@ -13,7 +13,13 @@
 
 #include "base/err.h"
 
-enum rows_type { ROWS_INT, ROWS_REAL, ROWS_TEXT, ROWS_TEXT_OR_NULL };
+enum rows_type {
+	ROWS_INT,
+	ROWS_REAL,
+	ROWS_TEXT,
+	ROWS_TEXT_OR_NULL,
+	ROWS_LIST, /* text of a JSON array; [] if it is none, as one cut off */
+};
 
 struct rows_col {
 	const char *name; /* the JSON key; NULL ends the table */

@@ -88,22 +88,11 @@ replies_of(const struct experiment *ex)
 	return list;
 }
 
-/* Texts become what they say. */
 static json_t *
 stored_replies(struct controller *c, uint32_t id, struct err *err)
 {
-	json_t *list = query_replies(c->env.query, id, err), *row;
-	size_t i;
+	json_t *list = query_replies(c->env.query, id, err);
 
-	json_array_foreach (list, i, row) {
-		const char *text =
-		    json_string_value(json_object_get(row, "samples"));
-		json_t *samples = json_loads(text, 0, NULL);
-
-		if (samples == NULL)
-			samples = json_array();
-		json_object_set_new(row, "samples", samples);
-	}
 	if (list != NULL && json_array_size(list) == 0) {
 		(void)err_set(err, ERR_GONE,
 		    "experiment %" PRIu32 ": nothing is known of its replies",

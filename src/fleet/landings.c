@@ -281,22 +281,6 @@ landings_on_tick(struct controller *c)
 
 /* ---- for people ---- */
 
-/* The heirs are text in the store. */
-static void
-open_heirs(json_t *rows)
-{
-	json_t *row, *heirs;
-	size_t i;
-
-	json_array_foreach (rows, i, row) {
-		heirs =
-		    json_loads(json_string_value(json_object_get(row, "heirs")),
-			0, NULL);
-		json_object_set_new(row, "heirs",
-		    heirs != NULL ? heirs : json_array());
-	}
-}
-
 static void
 handle_landings(struct api_request *req, void *arg)
 {
@@ -312,7 +296,6 @@ handle_landings(struct api_request *req, void *arg)
 		api_reply_err(req, &err);
 		return;
 	}
-	open_heirs(rows);
 	api_reply_json(req, 200, json_pack("{s:o}", "landings", rows));
 }
 

@@ -231,7 +231,7 @@ static const struct rows_col landing_cols[] = {
 	{ "weight_seen", ROWS_REAL, 0, 0 },
 	{ "weight_agreed", ROWS_REAL, 0, 0 },
 	{ "distance", ROWS_REAL, 0, 0 },
-	{ "heirs", ROWS_TEXT, 0, 0 },
+	{ "heirs", ROWS_LIST, 0, 0 },
 	{ NULL, ROWS_INT, 0, 0 },
 };
 
@@ -247,7 +247,7 @@ static const struct rows_col reply_cols[] = {
 	{ "site", ROWS_TEXT, 0, 0 },
 	{ "class", ROWS_TEXT, 0, 0 },
 	{ "n", ROWS_INT, 0, INT64_MAX },
-	{ "samples", ROWS_TEXT, 0, 0 },
+	{ "samples", ROWS_LIST, 0, 0 },
 	{ NULL, ROWS_INT, 0, 0 },
 };
 

@@ -32,6 +32,17 @@ rows_step(sqlite3_stmt *st, struct err *err)
 	return err_wrap(err, "%s", file_name(st));
 }
 
+static json_t *
+list_json(const char *text, size_t len)
+{
+	json_t *list = json_loadb(text, len, 0, NULL);
+
+	if (json_is_array(list))
+		return list;
+	json_decref(list);
+	return json_array();
+}
+
 /* New reference; NULL if the value is not what col says. */
 static json_t *
 value_json(sqlite3_stmt *st, int at, const struct rows_col *col)
@@ -56,6 +67,7 @@ value_json(sqlite3_stmt *st, int at, const struct rows_col *col)
 			return json_null();
 		break;
 	case ROWS_TEXT:
+	case ROWS_LIST:
 		break;
 	}
 	if (type != SQLITE_TEXT)
@@ -65,6 +77,8 @@ value_json(sqlite3_stmt *st, int at, const struct rows_col *col)
 	if (text == NULL || len > (int)STORE_TEXT_MAX ||
 	    memchr(text, '\0', (size_t)len) != NULL)
 		return NULL;
+	if (col->type == ROWS_LIST)
+		return list_json(text, (size_t)len);
 	/* Refuses what is no UTF-8. */
 	return json_stringn(text, (size_t)len);
 }

@@ -179,10 +179,20 @@ test_replies_of_an_experiment(void **state)
 	row.n = 2;
 	store_put_replies(r->s, &row); /* takes the place of the one before */
 	row.experiment = 8;
+	row.samples = "[1, 2"; /* cut off: nothing is left of it */
 	store_put_replies(r->s, &row);
 	WAIT_FOR(r, is_idle);
+	rows = read_rows(r, 8);
+	assert_int_equal(json_array_size(rows), 1);
+	assert_true(json_is_array(json_object_get(json_array_get(rows, 0),
+	    "samples")));
+	json_decref(rows);
 	rows = read_rows(r, 7);
 	assert_int_equal(json_array_size(rows), 2);
+	assert_int_equal(json_array_size(json_object_get(json_array_get(rows,
+							     0),
+			     "samples")),
+	    1);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows,
 								0),
 			     "n")),
