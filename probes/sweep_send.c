@@ -48,8 +48,8 @@ struct sweep_send {
 	struct sweep_lane lanes[SWEEP_ENGINE_COUNT][2];
 };
 
-bool
-sweep_send_is_running(const struct sweep_send *s)
+static bool
+is_running(const struct sweep_send *s)
 {
 	return s->list != NULL;
 }
@@ -79,7 +79,7 @@ sweep_send_stop(struct sweep_send *s)
 {
 	struct sweep_progress last = s->progress;
 
-	if (!sweep_send_is_running(s))
+	if (!is_running(s))
 		return;
 	job_clear(s);
 	last.done = true;

@@ -32,7 +32,6 @@ json_t *campaign_plan(struct controller *c, unsigned depth, struct err *err);
 int campaign_command(struct controller *c, enum campaign_event ev,
     const char *actor, struct err *err);
 
-bool campaign_is_running(const struct controller *c);
 void campaign_on_tick(struct controller *c);
 /* ex is over. */
 void campaign_on_experiment(struct controller *c, const struct experiment *ex);

@@ -81,8 +81,6 @@ void experiment_begin(struct experiment *ex);
 bool experiment_is_full_sweep(const struct experiment *ex);
 /* Does the present state consist of rounds of pings? */
 bool experiment_has_rounds(const struct experiment *ex);
-/* How it stands, as a row of the store; borrows from ex. */
-struct store_experiment experiment_row(const struct experiment *ex);
 /* Its sweeps, for counting; borrows from ex. */
 struct failover_input experiment_input(const struct experiment *ex);
 /* Its own counters and those of the sites, as they are now; new reference. */
@@ -91,7 +89,5 @@ json_t *experiment_count(const struct experiment *ex);
 json_t *experiment_count_sites(const struct experiment *ex);
 /* To be called once when it is over and counted. */
 void experiment_store_replies(const struct experiment *ex);
-/* The outcomes that the present full sweep fills. */
-uint16_t *experiment_sweep_outcomes(const struct experiment *ex);
 
 #endif /* FLEET_EXPERIMENT_STATE_H */

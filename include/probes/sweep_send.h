@@ -34,6 +34,5 @@ int sweep_send_start(struct sweep_send *s, const struct sweep_job *job,
     struct err *err);
 /* Ends the running job, if any, with a last progress. */
 void sweep_send_stop(struct sweep_send *s);
-bool sweep_send_is_running(const struct sweep_send *s);
 
 #endif /* PROBES_SWEEP_SEND_H */

@@ -61,9 +61,6 @@ void report_put_map_head(struct report_job *job, const struct model_map *m);
  * The caller frees. */
 char *report_next_text(const struct model_heirs *next, size_t max);
 
-/* A table of prefixes of a site as in /v1/status. */
-void report_put_prefixes(struct report_job *job, const json_t *prefixes,
-    const char *indent);
 /* A table of services of a site with their probes. */
 void report_put_services(struct report_job *job, const json_t *services,
     const char *indent);

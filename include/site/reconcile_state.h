@@ -85,8 +85,6 @@ struct reconcile {
 };
 
 /* reconcile.c */
-void reconcile_set_error(struct reconcile *r, const char *what,
-    const char *reason);
 void reconcile_cycle_end(struct reconcile *r, int64_t pause_ms);
 void reconcile_cycle_failed(struct reconcile *r, const char *reason);
 /* Takes over what was seen; false when the survey failed. */
@@ -97,9 +95,6 @@ void reconcile_take_state(struct reconcile *r, const struct bird_survey *s);
 void reconcile_settle(struct reconcile *r);
 const char *reconcile_missing_text(const struct reconcile *r,
     char text[REASON_BYTES]);
-/* What is wanted is written; 1 changed, 0 as it was, -1 err. */
-int reconcile_write_file(struct reconcile *r, bool sync, struct err *err);
-bool entry_is_equal(const struct reconcile *r, const struct entry *e);
 
 /* reconcile_change.c */
 void reconcile_change_init(struct reconcile *r);

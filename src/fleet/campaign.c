@@ -223,8 +223,8 @@ campaign_on_experiment(struct controller *c, const struct experiment *ex)
 
 /* ---- life ---- */
 
-bool
-campaign_is_running(const struct controller *c)
+static bool
+is_running(const struct controller *c)
 {
 	return c->campaign != NULL && !campaign_is_over(c->campaign->state);
 }
@@ -232,7 +232,7 @@ campaign_is_running(const struct controller *c)
 static int
 check_start(const struct controller *c, struct err *err)
 {
-	if (campaign_is_running(c)) {
+	if (is_running(c)) {
 		return err_set(err, ERR_REFUSED, "campaign %" PRIu32 " is %s",
 		    c->campaign->id, campaign_state_name(c->campaign->state));
 	}

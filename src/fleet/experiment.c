@@ -61,8 +61,9 @@ experiment_has_rounds(const struct experiment *ex)
 	    ex->state == EXPERIMENT_VERIFY;
 }
 
-struct store_experiment
-experiment_row(const struct experiment *ex)
+/* How it stands, as a row of the store; borrows from ex. */
+static struct store_experiment
+row_of(const struct experiment *ex)
 {
 	struct store_experiment row = ex->result;
 
@@ -150,10 +151,19 @@ set_step(struct experiment *ex, enum round_step step)
 	ex->step_since = mono_now();
 }
 
+/* The outcomes that the present full sweep fills. */
+static uint16_t *
+sweep_outcomes(const struct experiment *ex)
+{
+	if (ex->state == EXPERIMENT_BASELINE)
+		return ex->before;
+	return ex->state == EXPERIMENT_SWEEP ? ex->after : ex->again;
+}
+
 static void
 pick_silent(struct experiment *ex)
 {
-	const uint16_t *outcomes = experiment_sweep_outcomes(ex);
+	const uint16_t *outcomes = sweep_outcomes(ex);
 
 	ex->n_silent = 0;
 	for (uint32_t i = 0; i < ex->clients.n; i++) {
@@ -273,18 +283,10 @@ sentinels_done(struct experiment *ex)
 	    mono_add_ms(mono_now(), ex->c->conf->predict.sentinel_interval_ms);
 }
 
-uint16_t *
-experiment_sweep_outcomes(const struct experiment *ex)
-{
-	if (ex->state == EXPERIMENT_BASELINE)
-		return ex->before;
-	return ex->state == EXPERIMENT_SWEEP ? ex->after : ex->again;
-}
-
 static uint32_t
 count_silent(const struct experiment *ex)
 {
-	const uint16_t *outcomes = experiment_sweep_outcomes(ex);
+	const uint16_t *outcomes = sweep_outcomes(ex);
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < ex->clients.n; i++)
@@ -410,7 +412,7 @@ store_result(struct experiment *ex)
 
 	store_sweep(ex, EXPERIMENT_REBASELINE, ex->again, NULL);
 	ex->ended_ms = wall_now_ms();
-	row = experiment_row(ex);
+	row = row_of(ex);
 	row.state = experiment_state_name(EXPERIMENT_DONE);
 	experiment_store_map(ex->c, &row, &in);
 	ex->result = row;
@@ -421,7 +423,7 @@ store_result(struct experiment *ex)
 static void
 on_enter(struct experiment *ex)
 {
-	struct store_experiment row = experiment_row(ex);
+	struct store_experiment row = row_of(ex);
 
 	switch (ex->state) {
 	case EXPERIMENT_WITHDRAW:
@@ -688,7 +690,7 @@ take_reply(struct experiment *ex, uint16_t site, const struct sweep_reply *r)
 	if (cl == REPLY_GOOD) {
 		cl = take_outcome(ex,
 		    is_sentinel ? &ex->current[slot]
-				: &experiment_sweep_outcomes(ex)[slot],
+				: &sweep_outcomes(ex)[slot],
 		    site);
 		if (cl == REPLY_GOOD && !is_sentinel)
 			take_rtt(ex, site, r);

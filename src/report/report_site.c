@@ -124,9 +124,9 @@ add_prefix(struct report_job *job, struct table *t, const json_t *p)
 	table_add(t, TABLE_PLAIN, "%s", fields_text_or(&job->f, p, "why", ""));
 }
 
-void
-report_put_prefixes(struct report_job *job, const json_t *prefixes,
-    const char *indent)
+/* A table of prefixes of a site as in /v1/status. */
+static void
+put_prefixes(struct report_job *job, const json_t *prefixes, const char *indent)
 {
 	static const struct table_column columns[] = {
 		{ "PREFIX", false },
@@ -257,8 +257,7 @@ put_site(struct report_job *job, const json_t *site)
 	report_put_services(job, fields_array_opt(&job->f, site, "services"),
 	    "  ");
 	fputc('\n', job->out);
-	report_put_prefixes(job, fields_array_opt(&job->f, site, "prefixes"),
-	    "  ");
+	put_prefixes(job, fields_array_opt(&job->f, site, "prefixes"), "  ");
 }
 
 static void

@@ -58,8 +58,8 @@ bird_state_name(enum bird_state state)
 
 /* ---- what is known ---- */
 
-void
-reconcile_set_error(struct reconcile *r, const char *what, const char *reason)
+static void
+set_error(struct reconcile *r, const char *what, const char *reason)
 {
 	bool is_new = strcmp(r->bird.last_error, reason) != 0;
 
@@ -68,7 +68,7 @@ reconcile_set_error(struct reconcile *r, const char *what, const char *reason)
 		r->ops.on_notice(what, reason, r->ops.arg);
 }
 
-bool
+static bool
 entry_is_equal(const struct reconcile *r, const struct entry *e)
 {
 	if (e->real != (e->want.announced ? REAL_ANNOUNCED : REAL_WITHDRAWN))
@@ -181,7 +181,7 @@ void
 reconcile_cycle_failed(struct reconcile *r, const char *reason)
 {
 	r->bird.failures++;
-	reconcile_set_error(r, "bird: change not carried out", reason);
+	set_error(r, "bird: change not carried out", reason);
 	tell_difference(r);
 	reconcile_cycle_end(r, r->pause_ms);
 	r->pause_ms =
@@ -213,7 +213,7 @@ converged(struct reconcile *r)
 
 	/* Nothing is to be announced yet, but then it could not be. */
 	if (r->statics_missing) {
-		reconcile_set_error(r, "bird: include missing",
+		set_error(r, "bird: include missing",
 		    reconcile_missing_text(r, text));
 	} else {
 		r->bird.last_error[0] = '\0';
@@ -373,8 +373,9 @@ replace_file(struct reconcile *r, char *have, const char *want, bool sync,
 	return rc;
 }
 
-int
-reconcile_write_file(struct reconcile *r, bool sync, struct err *err)
+/* What is wanted is written; 1 changed, 0 as it was, -1 err. */
+static int
+write_file(struct reconcile *r, bool sync, struct err *err)
 {
 	char *have = bird_include_read(r->conf->include, err);
 	char *want;
@@ -415,7 +416,7 @@ cycle_start(struct reconcile *r)
 	}
 	r->busy = true;
 	r->again = false;
-	written = reconcile_write_file(r, false, &err);
+	written = write_file(r, false, &err);
 	if (written == -1) {
 		reconcile_cycle_failed(r, err.msg);
 		return;
@@ -472,7 +473,7 @@ static void
 keep_file(struct reconcile *r)
 {
 	struct err err;
-	bool failed = reconcile_write_file(r, true, &err) == -1;
+	bool failed = write_file(r, true, &err) == -1;
 
 	free(r->old_text);
 	r->old_text = NULL;
