@@ -48,12 +48,6 @@ bird_reader_reset(struct bird_reader *r)
 	r->line_len = 0;
 }
 
-bool
-bird_reader_is_midway(const struct bird_reader *r)
-{
-	return !r->complete && (r->n > 0 || r->line_len > 0);
-}
-
 static int
 add_line(struct bird_reader *r, const char *text, size_t len, struct err *err)
 {

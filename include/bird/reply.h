@@ -53,8 +53,6 @@ void bird_reader_free(struct bird_reader *r);
  */
 int bird_reader_feed(struct bird_reader *r, const char *bytes, size_t len,
     size_t *used, const struct bird_reply **reply, struct err *err);
-/* Is a reply half read? */
-bool bird_reader_is_midway(const struct bird_reader *r);
 void bird_reader_reset(struct bird_reader *r);
 
 /* The text of the first 8xxx or 9xxx line, else of the last one. */

@@ -263,15 +263,12 @@ struct pack_summary {
 	double bystanders_median;
 	double holdout; /* agreement over all hold-outs; NAN: none yet */
 	double holdout_certified;
-	double flapping; /* answering weight of clients on the flapping list */
+	double
+	    flapping; /* answering weight of clients whose baselines differ */
 	uint32_t flapping_clients;
 	uint32_t silent_clients;
 	double silent; /* weight share of all */
 };
 void pack_summary(struct pack *p, struct pack_summary *out);
-
-/* The flapping list: clients whose baselines differ, heaviest first.  Returns
- * how many were written, at most max. */
-size_t pack_flapping(struct pack *p, uint32_t *clients, size_t max);
 
 #endif /* CORE_PACK_H */

@@ -76,8 +76,6 @@ enum health checker_service(const struct checker *ck, size_t s);
 int64_t checker_service_since_ms(const struct checker *ck, size_t s);
 const struct checker_probe *checker_probe(const struct checker *ck, size_t s,
     size_t p);
-/* How many of the service's probes are in that state. */
-size_t checker_count(const struct checker *ck, size_t s, enum health state);
 
 /*
  * Is it failing, though perhaps not for long enough to be sick: as many probes

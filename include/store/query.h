@@ -59,10 +59,8 @@ json_t *query_campaigns(struct query *q, unsigned limit, struct err *err);
 json_t *query_landings(struct query *q, unsigned limit, struct err *err);
 /* Highest landing id, 0 if none; -1 with err. */
 int64_t query_max_landing(struct query *q, struct err *err);
-/* The newest experiment of site in state "done", 0 if none; -1 with err. */
-int64_t query_latest_map(struct query *q, const char *site, struct err *err);
-
-/* The newest one before experiment `before`. */
+/* The newest experiment of site in state "done" before experiment `before`, 0 if
+ * none; -1 with err. */
 int64_t query_map_before(struct query *q, const char *site, uint32_t before,
     struct err *err);
 

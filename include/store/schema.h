@@ -12,9 +12,6 @@
 
 #define SCHEMA_APPLICATION_ID 0x616e7963 /* "anyc" */
 
-/* The version that this program writes: the number of migration steps. */
-int schema_version(void);
-
 /* A connection that may write, everything set; the caller closes it with
  * sqlite3_close.  NULL with err, and then the file is as it was. */
 sqlite3 *schema_open(const char *path, struct err *err);

@@ -430,17 +430,6 @@ checker_probe(const struct checker *ck, size_t s, size_t p)
 	return &ck->services[s].slots[p].known;
 }
 
-size_t
-checker_count(const struct checker *ck, size_t s, enum health state)
-{
-	size_t n = 0;
-
-	assert(s < ck->n);
-	for (size_t p = 0; p < ck->conf[s].n_probes; p++)
-		n += ck->services[s].slots[p].health.state == state;
-	return n;
-}
-
 static int
 compare_monos(const void *va, const void *vb)
 {

@@ -37,7 +37,6 @@ enum stmt {
 	STMT_MAX_LANDING,
 	STMT_LIST_COUNT,
 	STMT_HEIRS,
-	STMT_LATEST_MAP,
 	STMT_MAP_BEFORE,
 	STMT_ORDER,
 	STMT_STATE,
@@ -109,8 +108,6 @@ static const char *const sql[] = {
 	[STMT_HEIRS] = "SELECT site, family, heir, clients, weight, unstable,"
 		       " square FROM heir"
 		       " WHERE experiment = ?1 ORDER BY site, family, heir",
-	[STMT_LATEST_MAP] = "SELECT ifnull(max(id), 0) FROM experiment"
-			    " WHERE site = ?1 AND state = 'done'",
 	[STMT_MAP_BEFORE] = "SELECT ifnull(max(id), 0) FROM experiment"
 			    " WHERE site = ?1 AND state = 'done' AND id < ?2",
 	[STMT_STATE] = "SELECT revision, json FROM guard_state WHERE name = ?1",
@@ -453,13 +450,6 @@ query_heirs(struct query *q, uint32_t experiment, struct err *err)
 
 	(void)sqlite3_bind_int64(st, 1, experiment);
 	return rows_json(st, heir_cols, err);
-}
-
-int64_t
-query_latest_map(struct query *q, const char *site, struct err *err)
-{
-	bind_text(q->stmts[STMT_LATEST_MAP], 1, site);
-	return number(q->stmts[STMT_LATEST_MAP], UINT32_MAX, err);
 }
 
 int64_t

@@ -215,12 +215,6 @@ static const char *const steps[] = {
 #define SCHEMA_VERSION ((int)(sizeof(steps) / sizeof(steps[0])))
 
 int
-schema_version(void)
-{
-	return SCHEMA_VERSION;
-}
-
-int
 schema_err(struct err *err, sqlite3 *db, const char *what)
 {
 	int code = sqlite3_errcode(db) & 0xff;

@@ -130,7 +130,7 @@ answer(const struct bench *b)
 
 	if (q == NULL)
 		die(err.msg);
-	id = query_latest_map(q, SITE, &err);
+	id = query_map_before(q, SITE, UINT32_MAX, &err);
 	if (id < 1)
 		die("no map");
 	row = query_experiment(q, (uint32_t)id, &err);

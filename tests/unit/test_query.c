@@ -168,8 +168,8 @@ test_experiments(void **state)
 	    "\"null_tv\":0.0,\"campaign\":0,\"purpose\":\"\","
 	    "\"prefix_group\":0,\"changed_ms\":0}]");
 	assert_ids(query_experiments(g->q, "chc", 9, &err), "[7,6]");
-	assert_int_equal(query_latest_map(g->q, "chc", &err), 6);
-	assert_int_equal(query_latest_map(g->q, "akl", &err), 0);
+	assert_int_equal(query_map_before(g->q, "chc", UINT32_MAX, &err), 6);
+	assert_int_equal(query_map_before(g->q, "akl", UINT32_MAX, &err), 0);
 	assert_int_equal(query_max_experiment(g->q, &err), 8);
 	assert_json(query_heirs(g->q, 6, &err),
 	    "[{\"site\":\"chc\",\"family\":4,\"heir\":\"\",\"clients\":1,"

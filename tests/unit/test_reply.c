@@ -114,10 +114,8 @@ check_cut_at_every_byte(size_t i, const char *version)
 		free(head);
 		assert_int_equal(used, cut);
 		assert_null(reply);
-		assert_int_equal(bird_reader_is_midway(r), cut > 0);
 		reply = reply_of(r, g.bytes + cut, g.len - cut);
 		check_reply(i, version, reply);
-		assert_false(bird_reader_is_midway(r));
 	}
 	bird_reader_free(r);
 	free(g.bytes);
@@ -324,9 +322,7 @@ test_reset_forgets_everything(void **state)
 	assert_int_equal(bird_reader_feed(r, "1007-a\n 00", 10, &used, &reply,
 			     &err),
 	    0);
-	assert_true(bird_reader_is_midway(r));
 	bird_reader_reset(r);
-	assert_false(bird_reader_is_midway(r));
 	/* Not even the code of the line before. */
 	assert_int_equal(bird_reader_feed(r, " b\n", 3, &used, &reply, &err),
 	    -1);
