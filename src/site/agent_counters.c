@@ -99,29 +99,33 @@ agent_load_inherit(struct agent_counters *ac, const struct agent_counters *from)
 
 /* How it is measured, and why it is not known if it is not. */
 static json_t *
-counter_json(const struct agent_counters *ac)
+counter_json(const struct agent_counters *ac, bool is_known)
 {
 	const struct conf_load *conf = &ac->agent->conf->load;
-	const char *counts = "units";
+	const char *counts = "units", *trouble = ac->trouble;
 
+	if (!is_known && trouble[0] == '\0')
+		trouble = "read once, or it fell: no growth is known yet";
 	if (conf->counter.kind != COUNTER_COMMAND)
 		counts = conf->counter.bytes ? "bytes" : "packets";
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:s}", "counter",
 	    counter_name(ac->counter), "counts", counts, "unit",
 	    (json_int_t)conf->unit, "interval_ms",
 	    (json_int_t)conf->interval_ms, "half_life_ms",
-	    (json_int_t)conf->half_life_ms, "trouble", ac->trouble);
+	    (json_int_t)conf->half_life_ms, "trouble", trouble);
 }
 
 void
 agent_load_add(const struct agent_counters *ac, json_t *site)
 {
 	double load;
+	bool is_known;
 
 	if (ac->counter == NULL)
 		return;
-	json_object_set_new(site, "load_counter", counter_json(ac));
-	if (load_get(&ac->load, &ac->conf, mono_now(), &load))
+	is_known = load_get(&ac->load, &ac->conf, mono_now(), &load);
+	json_object_set_new(site, "load_counter", counter_json(ac, is_known));
+	if (is_known)
 		json_object_set_new(site, "load", json_real(load));
 }
 

@@ -134,6 +134,7 @@ def run(lab: Lab) -> None:
     check_first_level(lab, rooms, target, heir, shares[heir])
     check_second_level(lab, rooms, target, shares)
     check_lost_counter(lab, rooms, target, heir)
+    check_reload(lab, rooms, target)
     check_drain(lab, rooms, target)
     fleet.stop_all()
 
@@ -217,6 +218,25 @@ def check_lost_counter(lab: Lab, rooms: Rooms, target: str, heir: str) -> None:
         assert allowed and f"because of the heir {heir}: its load is not known" in why, why
         count(node)
         rooms.wait_load(heir, 0, 1)
+
+
+def check_reload(lab: Lab, rooms: Rooms, target: str) -> None:
+    node, fleet = lab.nodes[target], rooms.fleet
+    text = (node.dir / "state" / "anycastd.yml").read_text()
+    with lab.check("a reload goes on with the load that is known, though the next look is an hour away"):
+        fleet.configure(node, text.replace("interval: 100ms, half_life", "interval: 1h, half_life"))
+        fleet.ctl(node, "reload")
+        lab.wait(lambda: rooms.site(target)["load_counter"]["interval_ms"] == 3600000, 10, "the new configuration is told")
+        assert 0.9 * RATE < rooms.load(target) < 1.1 * RATE, rooms.site(target)
+    with lab.check("but not with that of another counter"):
+        fleet.configure(node, text.replace("nft: inet lab seen}, interval: 100ms", "interface: lo}, interval: 1h"))
+        fleet.ctl(node, "reload")
+        lab.wait(lambda: rooms.site(target)["load_counter"]["counter"] == "interface lo", 10, "the new one is told")
+        assert rooms.load(target) == -1, rooms.site(target)
+        lab.wait(lambda: "no growth is known yet" in fleet.ctl(fleet.mgmt, "status").stdout, 5, "and why it is not known")
+        fleet.configure(node, text)
+        fleet.ctl(node, "reload")
+        rooms.wait_load(target, 0.9 * RATE, 1.1 * RATE)
 
 
 def check_drain(lab: Lab, rooms: Rooms, target: str) -> None:
