@@ -193,6 +193,10 @@ void pack_client(struct pack *p, size_t client, struct pack_client *out);
 void pack_predict(struct pack *p, const struct pack_set *withdrawn,
     uint16_t *site, uint8_t *label);
 
+/* As pack_predict, of n clients only: site[i] is that of clients[i]. */
+void pack_predict_some(struct pack *p, const struct pack_set *withdrawn,
+    const uint32_t *clients, size_t n, uint16_t *site);
+
 /* As pack_predict, with both ways of a client that flaps. */
 struct pack_prediction {
 	uint16_t site;

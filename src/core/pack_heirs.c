@@ -186,6 +186,22 @@ pack_predict(struct pack *p, const struct pack_set *withdrawn, uint16_t *site,
 	}
 }
 
+void
+pack_predict_some(struct pack *p, const struct pack_set *withdrawn,
+    const uint32_t *clients, size_t n, uint16_t *site)
+{
+	struct question q;
+
+	pack_infer(p);
+	question_begin(&q, p, withdrawn);
+	for (size_t i = 0; i < n; i++) {
+		struct pack_prediction one;
+
+		predict_one(&q, clients[i], &one);
+		site[i] = one.site;
+	}
+}
+
 struct tally {
 	const struct pack *p;
 	const struct pack_set *set;
