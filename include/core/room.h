@@ -6,7 +6,9 @@
  * on them, by the failover map and the loads of now?  And if one of those heirs
  * were lost next, would the others have?
  *
- * What is not known does not stand in the way, and is said.
+ * What is not known does not stand in the way, and is said: loads, capacities,
+ * maps; and that of some clients a map does not tell where they go, if all of
+ * these could fill one site.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,7 +35,8 @@ struct room_conf {
  * What would land where, in the unit of load.  level1[k]: at site k when only
  * the site is out.  level2: NULL, or for each heir h that room_is_next a row of
  * n, at level2[h * n + k]: at site k when both are out, of both; a row begins
- * below zero where no map of the two is known.
+ * below zero where no map of the two is known.  Of what is missing from the
+ * loads of the sites that are out nobody knows where it goes.
  */
 struct room_landing {
 	const double *level1;
@@ -54,6 +57,7 @@ struct room_answer {
 	size_t after; /* level 2: this heir lost, too; else ROOM_NONE */
 	double load;  /* of heir now, and landing (margin included) */
 	double lands;
+	double lost; /* > 0: why it is unknown: so much may land there, too */
 	double capacity; /* times limit_percent */
 };
 

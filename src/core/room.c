@@ -3,6 +3,7 @@
 
 /* Less than this lands by the noise of floating point alone. */
 #define LANDS_LEAST 1e-9
+#define LOST_LEAST 1e-6
 
 struct check {
 	const struct room_site *sites;
@@ -38,12 +39,48 @@ judge_heir(struct check *c, size_t heir, size_t after, double lands)
 	keep(c, &a);
 }
 
+/* Of this load nobody knows where it goes. */
+static double
+lost_load(const struct check *c, const double *row, size_t after)
+{
+	double lost = c->sites[c->site].has_load ? c->sites[c->site].load : 0;
+
+	if (after != ROOM_NONE && c->sites[after].has_load)
+		lost += c->sites[after].load;
+	for (size_t k = 0; k < c->n; k++)
+		lost -= row[k];
+	return lost > LOST_LEAST ? lost : 0;
+}
+
+/* Could all of it fill this one? */
+static void
+judge_lost(struct check *c, size_t k, size_t after, const double *row)
+{
+	const struct room_site *s = &c->sites[k];
+	double scale = (100.0 + c->conf->margin_percent) / 100.0;
+	struct room_answer a = { .verdict = ROOM_UNKNOWN,
+		.heir = k,
+		.after = after,
+		.load = s->load,
+		.lands = row[k] * scale,
+		.lost = lost_load(c, row, after) * scale,
+		.capacity = s->capacity * c->conf->limit_percent / 100.0 };
+
+	if (s->announces && s->has_load && s->has_capacity && a.lost > 0 &&
+	    a.load + a.lands + a.lost > a.capacity)
+		keep(c, &a);
+}
+
 static void
 judge_row(struct check *c, const double *row, size_t after)
 {
 	for (size_t k = 0; k < c->n && c->answer.verdict != ROOM_FULL; k++) {
 		if (k != c->site && k != after && row[k] > LANDS_LEAST)
 			judge_heir(c, k, after, row[k]);
+	}
+	for (size_t k = 0; k < c->n && c->answer.verdict == ROOM_OK; k++) {
+		if (k != c->site && k != after)
+			judge_lost(c, k, after, row);
 	}
 }
 

@@ -196,59 +196,106 @@ down_json(const struct controller *c, const bool *down)
 
 /* ---- the second level ---- */
 
-/* Where the clients of `site` that go to heir when it is down go when heir is
- * down too. */
-static json_t *
-next_heirs(struct controller *c, const struct campaign_view *view, size_t site,
-    size_t heir, const uint16_t *first)
+/* The clients of a site, and where each of them goes when it is down. */
+struct displaced {
+	struct campaign_view view;
+	size_t site;
+	uint32_t *clients;
+	uint16_t *first;
+	uint32_t n;
+	/* Those of one heir, and where they go when it is down, too. */
+	uint32_t *some;
+	uint16_t *next;
+};
+
+/* False if nothing is known of any client. */
+static bool
+displaced_init(const struct controller *c, size_t site, struct displaced *d)
 {
+	struct pack_set one = { { 0 } };
+
+	*d = (struct displaced){ .site = site };
+	if (!campaign_view(c, &d->view))
+		return false;
+	d->clients = xcalloc(d->view.n, sizeof(*d->clients));
+	d->first = xcalloc(d->view.n, sizeof(*d->first));
+	d->some = xcalloc(d->view.n, sizeof(*d->some));
+	d->next = xcalloc(d->view.n, sizeof(*d->next));
+	for (uint32_t i = 0; i < d->view.n; i++) {
+		if (d->view.home[i] == site + 1)
+			d->clients[d->n++] = i;
+	}
+	pack_set_add(&one, site);
+	pack_predict_some(d->view.pack, &one, d->clients, d->n, d->first);
+	return true;
+}
+
+static void
+displaced_fini(struct displaced *d)
+{
+	free(d->clients);
+	free(d->first);
+	free(d->some);
+	free(d->next);
+}
+
+static void
+add_client(struct heirs *h, const struct store_client *client, size_t heir)
+{
+	struct heir_sum *sum = &h->sums[heir];
+	double w = client->weight;
+	struct addr a;
+	int family;
+
+	memcpy(a.b, client->addr, sizeof(a.b));
+	family = addr_is_ipv4(&a) ? 0 : 1;
+	sum->clients++;
+	sum->weight += w;
+	sum->family_clients[family]++;
+	sum->family_weight[family] += w;
+	h->clients++;
+	h->weight += w;
+	h->square += w * w;
+}
+
+/* Where the clients that go to heir when the site is down go when it is down
+ * too. */
+static json_t *
+next_heirs(const struct controller *c, struct displaced *d, size_t heir)
+{
+	const struct fleet_map none = { .counts = { 0 } };
 	struct pack_set both = { { 0 } };
-	uint16_t *after = xcalloc(view->n, sizeof(*after));
-	struct fleet_map none = { .counts = { 0 } };
 	struct heirs h;
+	uint32_t n = 0;
 	json_t *list;
 
-	pack_set_add(&both, site);
+	for (uint32_t i = 0; i < d->n; i++) {
+		if (d->first[i] == heir)
+			d->some[n++] = d->clients[i];
+	}
+	pack_set_add(&both, d->site);
 	pack_set_add(&both, heir);
-	pack_predict(view->pack, &both, after, NULL);
+	pack_predict_some(d->view.pack, &both, d->some, n, d->next);
 	heirs_init(&h, c->n_sites);
-	for (uint32_t i = 0; i < view->n; i++) {
-		double w = view->clients[i].weight;
-		struct heir_sum *sum;
-		struct addr a;
-
-		if (view->home[i] != site + 1 || first[i] != heir)
-			continue;
-		memcpy(a.b, view->clients[i].addr, sizeof(a.b));
-		sum = &h.sums[after[i] < c->n_sites ? after[i] : c->n_sites];
-		sum->clients++;
-		sum->weight += w;
-		sum->family_clients[addr_is_ipv4(&a) ? 0 : 1]++;
-		sum->family_weight[addr_is_ipv4(&a) ? 0 : 1] += w;
-		h.clients++;
-		h.weight += w;
-		h.square += w * w;
+	for (uint32_t i = 0; i < n; i++) {
+		add_client(&h, &d->view.clients[d->some[i]],
+		    d->next[i] < c->n_sites ? d->next[i] : c->n_sites);
 	}
 	list = heirs_json(c, &none, &h, false);
 	free(h.sums);
-	free(after);
 	return list;
 }
 
 static void
-add_next_heirs(struct controller *c, const struct fleet_map *map, json_t *heirs)
+add_next_heirs(const struct controller *c, const struct fleet_map *map,
+    json_t *heirs)
 {
-	size_t site = map->counts.origins[0].site, i;
-	struct pack_set one = { { 0 } };
-	struct campaign_view view;
-	uint16_t *first;
+	struct displaced d;
 	json_t *entry;
+	size_t i;
 
-	if (!campaign_view(c, &view))
+	if (!displaced_init(c, map->counts.origins[0].site, &d))
 		return;
-	first = xcalloc(view.n, sizeof(*first));
-	pack_set_add(&one, site);
-	pack_predict(view.pack, &one, first, NULL);
 	json_array_foreach (heirs, i, entry) {
 		const char *name =
 		    json_string_value(json_object_get(entry, "heir"));
@@ -258,10 +305,9 @@ add_next_heirs(struct controller *c, const struct fleet_map *map, json_t *heirs)
 		if (name == NULL || share < LEVEL_MIN_SHARE || c->n_sites < 3)
 			continue;
 		json_object_set_new(entry, "heirs",
-		    next_heirs(c, &view, site, controller_find_site(c, name),
-			first));
+		    next_heirs(c, &d, controller_find_site(c, name)));
 	}
-	free(first);
+	displaced_fini(&d);
 }
 
 json_t *

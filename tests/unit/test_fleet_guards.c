@@ -309,6 +309,7 @@ test_the_heirs_heirs_must_have_room(void **state)
 	use(h, &guards);
 	measure_akl(h);
 	measure(h, "akl,chc");
+	capacity[1].load = 25;
 	/* wlg would have 100 + 1.1 * (60 * 12 / 22 + 50) of 300. */
 	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
 	    200);
@@ -316,6 +317,7 @@ test_the_heirs_heirs_must_have_room(void **state)
 	    "\"room\":\"all heirs have room; not known should wlg fail, too: "
 	    "there is no failover map of both\"");
 	measure(h, "akl,wlg");
+	capacity[1].load = 50;
 	/* chc would have 50 + 1.1 * (60 * 12 / 22 + 100) of 100. */
 	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
 	    409);
@@ -335,6 +337,81 @@ test_the_heirs_heirs_must_have_room(void **state)
 	    200);
 	assert_answer_has(h, "\"room\":\"all heirs have room\"");
 	capacity[1].load = 50;
+}
+
+/* What would come to the heir if these sites were down, by the map of both. */
+static double
+comes_by_map(struct house *h, const char *down, const char *heir)
+{
+	char *path = xasprintf("/v1/failover?down=%s", down);
+	double load = 0, after = -1;
+	json_t *doc, *map, *entry;
+	size_t i;
+
+	assert_int_equal(get(h, path), 200);
+	assert_null(strstr(h->body, "\"label\":\"measured\""));
+	doc = answer_json(h);
+	map = json_array_get(json_object_get(doc, "maps"), 0);
+	json_array_foreach (json_object_get(map, "heirs"), i, entry) {
+		const char *name =
+		    json_string_value(json_object_get(entry, "heir"));
+
+		if (name == NULL || strcmp(name, heir) != 0)
+			continue;
+		load = json_number_value(json_object_get(entry, "load"));
+		after = json_number_value(json_object_get(entry, "load_after"));
+	}
+	json_decref(doc);
+	free(path);
+	return after - load;
+}
+
+/* A campaign of depth 1 measures no pair, but knows of some clients where they
+ * would go; of the others nobody does. */
+static void
+test_a_campaign_tells_of_the_heirs_heirs(void **state)
+{
+	struct house *h = *state;
+	struct conf_guards guards = { .room = {
+					  .limit_percent = 100, .levels = 2 } };
+	double want;
+	char *text;
+	int tries = 0;
+
+	h->twist = to_the_next;
+	use(h, &guards);
+	house_get_ready(h);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	do {
+		fakes_turn(h);
+		loop_idle(h->lp, 20);
+		assert_int_equal(get(h, "/v1/campaign"), 200);
+	} while (strstr(h->body, "\"state\":\"done\"") == NULL &&
+	    ++tries < 400);
+	want = comes_by_map(h, "akl,wlg", "chc");
+	assert_true(want > 0);
+	capacity[1].load = 25;
+	text = xasprintf("all heirs have room; not known should wlg fail, too, "
+			 "because of the heir chc: nobody knows where %.0f go, "
+			 "it has room for %.0f",
+	    60 + 100 - want, 100 - 25 - want);
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, text);
+	free(text);
+	/* What is known is enough to refuse it. */
+	capacity[0].load = 150;
+	capacity[2].load = 150;
+	text = xasprintf(
+	    "guard room: draining akl would bring %.0f to chc, which has 50 of 100 in use",
+	    150 * want / 60);
+	capacity[1].load = 50;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    409);
+	assert_answer_has(h, text);
+	free(text);
+	capacity[0].load = 60;
+	capacity[2].load = 100;
 }
 
 /* Akl's 60 go to chc and wlg: what these have is what their agents say. */
@@ -409,6 +486,7 @@ main(void)
 		WITH_HOUSE(test_the_last_announcer_is_told),
 		WITH_HOUSE(test_heirs_must_have_room),
 		WITH_HOUSE(test_the_heirs_heirs_must_have_room),
+		WITH_HOUSE(test_a_campaign_tells_of_the_heirs_heirs),
 		WITH_HOUSE(test_a_measured_load_counts),
 		WITH_HOUSE(test_an_absurd_load_is_none),
 	};

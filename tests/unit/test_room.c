@@ -48,12 +48,14 @@ test_the_second_level_counts(void **state)
 
 	(void)state;
 	fill(s);
+	s[0].load = 10;
 	both[1 * N + 2] = 60; /* site 0 and then site 1 lost */
 	both[3 * N + 2] = 99; /* site 3 inherits nothing: not looked at */
 	a = room_check(s, N, 0, &landing, &conf);
 	assert_int_equal(a.verdict, ROOM_FULL);
 	assert_int_equal(a.heir, 2);
 	assert_int_equal(a.after, 1);
+	s[1].load = 20;
 	both[1 * N + 2] = 30;
 	a = room_check(s, N, 0, &landing, &conf);
 	assert_int_equal(a.verdict, ROOM_OK);
@@ -71,6 +73,7 @@ test_a_missing_second_map_is_said(void **state)
 
 	(void)state;
 	fill(s);
+	s[0].load = 20;
 	both[1 * N] = -1;
 	a = room_check(s, N, 0, &landing, &conf);
 	assert_int_equal(a.verdict, ROOM_UNKNOWN);
@@ -91,6 +94,46 @@ test_a_missing_second_map_is_said(void **state)
 	assert_true(a.after == ROOM_NONE);
 }
 
+/* Clients of which a map does not tell where they go may all go to one site. */
+static void
+test_what_is_lost_may_land_anywhere(void **state)
+{
+	struct room_site s[N];
+	double lands[N] = { 0, 20, 20, 0 };
+	double both[N * N] = { 0 };
+	struct room_landing landing = { .level1 = lands };
+	struct room_answer a;
+
+	(void)state;
+	fill(s);
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_OK); /* 50 + 22 + 11 of 90 */
+	s[0].load = 60;                       /* 20 are lost */
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_UNKNOWN);
+	assert_int_equal(a.heir, 1);
+	assert_true(a.lost > 21.9 && a.lost < 22.1);
+	assert_true(a.lands > 21.9 && a.lands < 22.1);
+	/* Also at one that no map calls an heir. */
+	s[1].load = s[2].load = 10;
+	s[3].load = 80;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_UNKNOWN);
+	assert_int_equal(a.heir, 3);
+	/* Unless it announces nothing. */
+	s[3].announces = false;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_OK);
+	/* At the second level there are the heir's own as well. */
+	landing.level2 = both;
+	s[2].load = 15;
+	both[1 * N + 2] = both[2 * N + 1] = 60;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_UNKNOWN); /* 15 + 66 + 11 of 90 */
+	assert_int_equal(a.heir, 2);
+	assert_int_equal(a.after, 1);
+}
+
 static void
 test_an_heir_of_next_to_nothing_is_not_lost_next(void **state)
 {
@@ -101,6 +144,9 @@ test_an_heir_of_next_to_nothing_is_not_lost_next(void **state)
 
 	(void)state;
 	fill(s);
+	s[0].load = 10.09;
+	s[1].load = s[2].load = 1;
+	both[1 * N + 2] = 11.09;
 	both[2 * N] = -1;
 	assert_true(room_is_next(lands, N, 0, 1));
 	assert_false(room_is_next(lands, N, 0, 2));
@@ -108,6 +154,7 @@ test_an_heir_of_next_to_nothing_is_not_lost_next(void **state)
 	assert_false(room_is_next(lands, N, 1, 1));
 	assert_int_equal(room_check(s, N, 0, &landing, &conf).verdict, ROOM_OK);
 	lands[2] = 0.11;
+	s[0].load = 10.11;
 	assert_true(room_is_next(lands, N, 0, 2));
 	assert_int_equal(room_check(s, N, 0, &landing, &conf).verdict,
 	    ROOM_UNKNOWN);
@@ -151,6 +198,7 @@ main(void)
 		cmocka_unit_test(test_what_fits_fits_with_margin),
 		cmocka_unit_test(test_the_second_level_counts),
 		cmocka_unit_test(test_a_missing_second_map_is_said),
+		cmocka_unit_test(test_what_is_lost_may_land_anywhere),
 		cmocka_unit_test(
 		    test_an_heir_of_next_to_nothing_is_not_lost_next),
 		cmocka_unit_test(test_what_is_not_known_is_said),
