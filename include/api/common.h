@@ -17,7 +17,8 @@ void api_events_serve(struct api_events *ev, struct api_server *server);
 /*
  * An answer that waits until a row is on disk: pass api_later_send and the
  * result as callback and argument to the store.  Nothing is sent if the client
- * went away meanwhile.  answer: stolen reference.
+ * went away meanwhile.  answer: stolen reference; its text is made at once, since
+ * BIRD may be at work for us by the time that it is sent.
  */
 struct api_later;
 struct api_later *api_later_new(struct api_request *req, json_t *answer);

@@ -50,10 +50,23 @@ struct intent drain_intent(const char *site, const struct drain_request *want,
     const char *actor);
 
 /*
- * Ends what the request names.  The ended rows as a new array, and the last of
- * them in *last; NULL with err when there is nothing to restore.
+ * What a restore ends, as it will be then: n rows, at least one, and the set
+ * with them.  The answer is made from it before anything changes, for to find
+ * the words for thousands of prefixes takes longer than to restore them.
  */
-json_t *drain_end(struct intent_book *book, const char *site,
-    const struct restore_request *want, struct intent *last, struct err *err);
+struct drain_ending {
+	struct intent *rows;
+	size_t n;
+	struct intent_set after;
+};
+/* -1 with err when there is nothing to restore; else drain_ending_fini. */
+int drain_ending_make(const struct intent_set *set, const char *site,
+    const struct restore_request *want, struct drain_ending *out,
+    struct err *err);
+void drain_ending_fini(struct drain_ending *e);
+json_t *drain_ending_json(const struct drain_ending *e);
+/* on_durable comes when all of them are on disk. */
+void drain_ending_take(const struct drain_ending *e, struct intent_book *book,
+    store_done_cb *on_durable, void *arg);
 
 #endif /* API_DRAIN_H */

@@ -79,6 +79,8 @@ const char *api_actor(const struct api_request *req);
 
 /* Each request is answered exactly once; it is gone after that. */
 void api_reply_json(struct api_request *req, int status, json_t *body);
+/* text: what json_dumps made of it, NULL when it could not. */
+void api_reply_text(struct api_request *req, int status, const char *text);
 void api_reply_bytes(struct api_request *req, int status, const char *type,
     const void *bytes, size_t len);
 void api_reply_empty(struct api_request *req, int status);

@@ -74,6 +74,8 @@ struct controller {
 	size_t n_sites;
 	char *site_names;     /* all, blank between them */
 	json_t *guard_alarms; /* prefixes with an alarm, as keys */
+	bool guards_are_old;  /* a status or an intent came since */
+	struct mono guards_updated;
 	struct fleet_guards *guards;
 	struct intent_book intents;
 	struct guard_acts guard_acts;
@@ -105,6 +107,14 @@ bool fleet_site_is_live(const struct fleet_site *s);
 void controller_note(struct controller *c, const struct store_event *ev);
 /* Makes the site's order document anew; a new revision if it differs. */
 void controller_publish(struct controller *c, size_t site);
+/*
+ * Lets the guards see what is new, and now and then what comes with time: they
+ * look at each prefix at each site.  So what orders say follows from all that
+ * was reported before.
+ */
+void controller_step_guards(struct controller *c);
+/* Something was reported that they have to see. */
+void controller_touch_guards(struct controller *c);
 void controller_publish_all(struct controller *c);
 
 /* ex is over: who learns from it. */

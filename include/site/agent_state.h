@@ -47,7 +47,8 @@ struct agent {
 	struct reconcile *reconcile;
 	struct intent_book intents;
 	struct agent_guards *guards;
-	size_t n_unnoted; /* decisions that are not on record yet */
+	size_t n_unnoted;          /* decisions that are not on record yet */
+	struct mono unnoted_since; /* the first of them was made */
 	struct agent_counters *counters;
 	struct agent_drain *drain;
 	/* The experiment that holds the test prefix withdrawn; 0: none. */
@@ -73,8 +74,6 @@ struct agent_prefix *agent_find_prefix(const struct agent *a,
 /* Decides all prefixes anew and lets BIRD follow. */
 void agent_decide(struct agent *a);
 void agent_note(struct agent *a, const struct store_event *ev);
-struct route_inputs agent_route_inputs(const struct agent *a,
-    const struct agent_prefix *p);
 
 /* Withdraws (experiment > 0) or restores (0) the test prefix; renewing it
  * holds it for another confirm time. */

@@ -206,7 +206,7 @@ api_recent_events(struct query *query, const char *subject)
 
 struct api_later {
 	struct api_request *req; /* NULL: the client went away */
-	json_t *answer;
+	char *text;
 };
 
 static void
@@ -223,7 +223,9 @@ api_later_new(struct api_request *req, json_t *answer)
 {
 	struct api_later *later = xcalloc(1, sizeof(*later));
 
-	*later = (struct api_later){ .req = req, .answer = answer };
+	*later = (struct api_later){ .req = req,
+		.text = json_dumps(answer, JSON_COMPACT) };
+	json_decref(answer);
 	api_request_defer(req, on_later_gone, later);
 	return later;
 }
@@ -233,11 +235,9 @@ api_later_send(void *arg)
 {
 	struct api_later *later = arg;
 
-	if (later->req != NULL) {
-		api_reply_json(later->req, 200, later->answer);
-	} else {
-		json_decref(later->answer);
-	}
+	if (later->req != NULL)
+		api_reply_text(later->req, 200, later->text);
+	free(later->text);
 	free(later);
 }
 

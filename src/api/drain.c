@@ -2,12 +2,14 @@
 #include "api/drain.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/guard_acts.h"
 #include "base/json_text.h"
 #include "base/mono.h"
 #include "base/text.h"
+#include "base/xalloc.h"
 #include "store/intent_row.h"
 
 #define DRAIN_MAX_MS (366LL * 24 * 3600 * 1000)
@@ -275,22 +277,51 @@ refuse_restore(const struct intent_set *set, const char *site,
 	    site, intent_scope_name(scope), intent_scope_name(other->scope));
 }
 
-json_t *
-drain_end(struct intent_book *book, const char *site,
-    const struct restore_request *want, struct intent *last, struct err *err)
+int
+drain_ending_make(const struct intent_set *set, const char *site,
+    const struct restore_request *want, struct drain_ending *out,
+    struct err *err)
 {
-	json_t *ended = json_array();
-	const struct intent *drain;
+	const struct intent *drain = next_of(set, site, want);
 
-	while ((drain = next_of(&book->set, site, want)) != NULL) {
-		*last = *drain;
-		(void)intent_end(last, wall_now_ms(), want->actor);
-		json_array_append_new(ended, intent_to_json(last));
-		intent_book_take(book, last, NULL, NULL);
+	*out = (struct drain_ending){ 0 };
+	if (drain == NULL)
+		return refuse_restore(set, site, want->scope, err);
+	out->rows = xcalloc(set->n, sizeof(*out->rows));
+	out->after = intent_set_with(set, drain);
+	while ((drain = next_of(&out->after, site, want)) != NULL) {
+		struct intent *row = &out->rows[out->n++];
+
+		*row = *drain;
+		(void)intent_end(row, wall_now_ms(), want->actor);
+		(void)intent_set_merge(&out->after, row);
 	}
-	if (json_array_size(ended) > 0)
-		return ended;
-	json_decref(ended);
-	(void)refuse_restore(&book->set, site, want->scope, err);
-	return NULL;
+	return 0;
+}
+
+void
+drain_ending_fini(struct drain_ending *e)
+{
+	free(e->rows);
+	intent_set_fini(&e->after);
+}
+
+json_t *
+drain_ending_json(const struct drain_ending *e)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < e->n; i++)
+		json_array_append_new(list, intent_to_json(&e->rows[i]));
+	return list;
+}
+
+/* The store writes in order: the last on disk is all on disk. */
+void
+drain_ending_take(const struct drain_ending *e, struct intent_book *book,
+    store_done_cb *on_durable, void *arg)
+{
+	for (size_t i = 0; i + 1 < e->n; i++)
+		intent_book_take(book, &e->rows[i], NULL, NULL);
+	intent_book_take(book, &e->rows[e->n - 1], on_durable, arg);
 }

@@ -83,6 +83,8 @@ put_lines(FILE *out, const struct walk *w, const json_t *prefix, size_t from,
     size_t to)
 {
 	const size_t ends[2] = { from, to };
+	struct route_inputs in =
+	    explain_route_inputs(w->site, prefix, w->wanted);
 	struct route_decision d[2];
 	struct bird_route route = { 0 };
 	char line[BIRD_ROUTE_LINE_BYTES];
@@ -92,8 +94,6 @@ put_lines(FILE *out, const struct walk *w, const json_t *prefix, size_t from,
 		return;
 	for (size_t i = 0; i < 2; i++) {
 		const struct drain_stage stage = { .at = ends[i] };
-		struct route_inputs in =
-		    explain_route_inputs(w->site, prefix, w->wanted);
 
 		in.drained = drain_withdraws(&w->conf, &stage);
 		in.attrs = drain_attrs(&w->conf, &stage);

@@ -167,6 +167,13 @@ api_reply_json(struct api_request *req, int status, json_t *body)
 	char *text = json_dumps(body, JSON_COMPACT);
 
 	json_decref(body);
+	api_reply_text(req, status, text);
+	free(text);
+}
+
+void
+api_reply_text(struct api_request *req, int status, const char *text)
+{
 	if (text == NULL) {
 		log_limited(&req->server->limit,
 		    "api: answer cannot be written as JSON");
@@ -174,7 +181,6 @@ api_reply_json(struct api_request *req, int status, json_t *body)
 		return;
 	}
 	api_reply_bytes(req, status, "application/json", text, strlen(text));
-	free(text);
 }
 
 static int

@@ -128,6 +128,7 @@ handle_orders(struct api_request *req, void *arg)
 		return;
 	}
 	check_boot(c, s, api_param(req, "boot"));
+	controller_step_guards(c);
 	/* It has newer orders than we ever gave: our store was replaced. */
 	if ((uint64_t)after > c->revision) {
 		c->revision = (uint64_t)after;
@@ -211,7 +212,7 @@ handle_status(struct api_request *req, void *arg)
 	guards_take_status(s);
 	fleet_guards_take_status(c, s);
 	take_intents(c, s, body);
-	guards_update(c);
+	controller_touch_guards(c);
 	if (c->experiment != NULL)
 		experiment_on_status(c->experiment, (size_t)(s - c->sites));
 	api_reply_json(req, 200,

@@ -15,6 +15,7 @@
 #include "store/intent_row.h"
 
 #define TICK_MS 50
+#define GUARDS_MS 1000
 /* An agent reports every second. */
 #define LIVE_MS 4000
 #define OLD_EXPERIMENTS 1000
@@ -122,6 +123,7 @@ on_intent(const struct intent *row, void *arg)
 	struct controller *c = arg;
 	size_t site = controller_find_site(c, row->site);
 
+	c->guards_are_old = true;
 	if (strcmp(row->site, INTENT_FLEET) == 0) {
 		controller_publish_all(c);
 		return;
@@ -142,6 +144,28 @@ controller_on_experiment(struct controller *c, const struct experiment *ex)
 	campaign_on_experiment(c, ex);
 }
 
+/* One after another is looked at at once; many wait for the tick. */
+void
+controller_touch_guards(struct controller *c)
+{
+	c->guards_are_old = true;
+	if (mono_diff_ms(mono_now(), c->guards_updated) >= TICK_MS)
+		controller_step_guards(c);
+}
+
+void
+controller_step_guards(struct controller *c)
+{
+	struct mono now = mono_now();
+
+	if (!c->guards_are_old &&
+	    mono_diff_ms(now, c->guards_updated) < GUARDS_MS)
+		return;
+	c->guards_are_old = false;
+	c->guards_updated = now;
+	guards_update(c);
+}
+
 static void
 on_tick(struct loop *lp, void *arg)
 {
@@ -152,7 +176,7 @@ on_tick(struct loop *lp, void *arg)
 		experiment_on_tick(c->experiment);
 	campaign_on_tick(c);
 	landings_on_tick(c);
-	guards_update(c);
+	controller_step_guards(c);
 	fleet_expire_waiters(c);
 	loop_timer_set(c->tick, TICK_MS);
 }

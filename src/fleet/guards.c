@@ -110,16 +110,16 @@ static struct guard_site *
 view_of(const struct controller *c, const char *name, const bool *barred)
 {
 	struct guard_site *view = xcalloc(c->n_sites, sizeof(*view));
+	struct prefix prefix;
+	bool is_prefix = prefix_parse(name, &prefix, NULL) == 0;
 
 	for (size_t i = 0; i < c->n_sites; i++) {
 		const struct fleet_site *s = &c->sites[i];
 		const json_t *p = json_object_get(s->service_prefixes, name);
-		struct prefix prefix;
 		const struct intent_target target = { .site = s->name,
 			.service = json_text(p, "service"),
 			.prefix = &prefix };
-		bool is_drained = p != NULL &&
-		    prefix_parse(name, &prefix, NULL) == 0 &&
+		bool is_drained = p != NULL && is_prefix &&
 		    intent_set_drain_over(&c->intents.set, &target) != NULL;
 
 		view[i].is_live = fleet_site_is_live(s);

@@ -92,7 +92,10 @@ fleet_status(const struct controller *c)
 static void
 handle_status(struct api_request *req, void *arg)
 {
-	api_reply_json(req, 200, fleet_status(arg));
+	struct controller *c = arg;
+
+	controller_step_guards(c);
+	api_reply_json(req, 200, fleet_status(c));
 }
 
 /* ---- drain and restore ---- */
@@ -130,6 +133,7 @@ check_drain(struct controller *c, const struct fleet_site *s,
 	int rc = drain_scope_check(site, want->scope, err);
 
 	json_decref(site);
+	controller_step_guards(c);
 	if (rc == 0)
 		rc = drain_is_new(&c->intents.set, s->name, want->scope, err);
 	if (rc == 0) {
@@ -183,25 +187,25 @@ handle_restore(struct api_request *req, void *arg)
 	struct controller *c = arg;
 	struct fleet_site *s = find_site(c, req, api_segment(req, 2));
 	struct restore_request want;
-	struct intent last;
-	json_t *ended, *answer;
+	struct drain_ending ending;
+	json_t *answer;
 	struct err err;
 
 	if (s == NULL)
 		return;
 	if (restore_request_parse(req, &want, &err) == -1 ||
 	    guard_check_frozen(&c->intents.set, s->name, &err) == -1 ||
-	    (ended = drain_end(&c->intents, s->name, &want, &last, &err)) ==
-		NULL) {
+	    drain_ending_make(&c->intents.set, s->name, &want, &ending, &err) ==
+		-1) {
 		api_reply_err(req, &err);
 		return;
 	}
-	answer = json_pack("{s:s, s:o, s:s*}", "site", s->name, "ended", ended,
-	    "warning", hindrance(c, s));
-	add_changes(c, s, &c->intents.set, answer);
-	/* The last row again, to hear when all of them are on disk. */
-	intent_book_take(&c->intents, &last, api_later_send,
+	answer = json_pack("{s:s, s:o, s:s*}", "site", s->name, "ended",
+	    drain_ending_json(&ending), "warning", hindrance(c, s));
+	add_changes(c, s, &ending.after, answer);
+	drain_ending_take(&ending, &c->intents, api_later_send,
 	    api_later_new(req, answer));
+	drain_ending_fini(&ending);
 }
 
 /* ---- explain ---- */
@@ -236,6 +240,7 @@ handle_explain(struct api_request *req, void *arg)
 		json_decref(sites);
 		return;
 	}
+	controller_step_guards(c);
 	for (size_t i = 0; i < c->n_sites; i++) {
 		json_t *site;
 

@@ -20,8 +20,12 @@
 #include "site/uplink.h"
 #include "site/will.h"
 
-/* With no more, a decision is written down at once. */
+/* With no more, and no more of them changed, a decision is written down at
+ * once. */
 #define FEW_PREFIXES 256u
+#define FEW_CHANGES 16u
+/* Else when BIRD is through, but so long after it was made at the latest. */
+#define NOTE_MAX_MS 1000
 
 void
 agent_note(struct agent *a, const struct store_event *ev)
@@ -32,8 +36,8 @@ agent_note(struct agent *a, const struct store_event *ev)
 
 /* ---- decisions ---- */
 
-struct route_inputs
-agent_route_inputs(const struct agent *a, const struct agent_prefix *p)
+static struct route_inputs
+route_inputs_of(const struct agent *a, const struct agent_prefix *p)
 {
 	size_t i = (size_t)(p - a->prefixes);
 	bool is_test = p->service == NO_SERVICE;
@@ -93,7 +97,7 @@ static bool
 decide_one(struct agent *a, size_t i)
 {
 	struct agent_prefix *p = &a->prefixes[i];
-	struct route_inputs in = agent_route_inputs(a, p);
+	struct route_inputs in = route_inputs_of(a, p);
 	const struct route_decision before = p->decision;
 
 	p->decision = route_decide(&in);
@@ -126,7 +130,7 @@ note_decisions(struct agent *a)
  * true: a decision is another one than before.  BIRD first, then the record of
  * it: to write down thousands of changes takes longer than to make them, and
  * BIRD's replies would wait meanwhile.  So many are written when BIRD is
- * through, or at the next turn.
+ * through.
  */
 static bool
 decide_all(struct agent *a)
@@ -138,12 +142,14 @@ decide_all(struct agent *a)
 	for (size_t i = 0; i < a->n_prefixes; i++)
 		n += decide_one(a, i);
 	a->will_is_old |= n > 0;
+	if (n > 0 && a->n_unnoted == 0)
+		a->unnoted_since = mono_now();
 	a->n_unnoted += n;
 	/* What is temporary must never be without its will. */
 	if (a->test_experiment != 0)
 		agent_update_will(a);
 	reconcile_apply(a->reconcile);
-	if (a->n_prefixes <= FEW_PREFIXES)
+	if (a->n_prefixes <= FEW_PREFIXES && a->n_unnoted <= FEW_CHANGES)
 		note_decisions(a);
 	return n > 0;
 }
@@ -190,7 +196,9 @@ agent_turn(struct agent *a)
 	agent_guards_turn(a->guards);
 	if (decide_all(a) && a->uplink != NULL)
 		uplink_touch(a->uplink);
-	note_decisions(a);
+	if (a->n_unnoted == 0 || reconcile_is_idle(a->reconcile) ||
+	    mono_diff_ms(mono_now(), a->unnoted_since) >= NOTE_MAX_MS)
+		note_decisions(a);
 	return reconcile_turns(a->reconcile);
 }
 

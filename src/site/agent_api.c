@@ -143,31 +143,27 @@ handle_restore(struct api_request *req, void *arg)
 {
 	struct agent *a = arg;
 	struct restore_request want;
-	struct intent last;
-	json_t *ended, *answer, *before;
+	struct drain_ending ending;
+	json_t *answer, *before;
 	struct err err;
 
 	if (!is_our_site(a, req))
 		return;
 	if (restore_request_parse(req, &want, &err) == -1 ||
-	    guard_check_frozen(&a->intents.set, a->conf->site, &err) == -1) {
+	    guard_check_frozen(&a->intents.set, a->conf->site, &err) == -1 ||
+	    drain_ending_make(&a->intents.set, a->conf->site, &want, &ending,
+		&err) == -1) {
 		api_reply_err(req, &err);
 		return;
 	}
 	before = agent_status(a);
-	ended = drain_end(&a->intents, a->conf->site, &want, &last, &err);
-	if (ended == NULL) {
-		api_reply_err(req, &err);
-		json_decref(before);
-		return;
-	}
 	answer = json_pack("{s:s, s:o, s:s*}", "site", a->conf->site, "ended",
-	    ended, "warning", explain_hindrance(before));
-	explain_add_changes(before, &a->intents.set, answer);
+	    drain_ending_json(&ending), "warning", explain_hindrance(before));
+	explain_add_changes(before, &ending.after, answer);
 	json_decref(before);
-	/* The last row again, to hear when all of them are on disk. */
-	intent_book_take(&a->intents, &last, api_later_send,
+	drain_ending_take(&ending, &a->intents, api_later_send,
 	    api_later_new(req, answer));
+	drain_ending_fini(&ending);
 }
 
 static void

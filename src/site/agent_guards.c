@@ -19,8 +19,17 @@
 #define CONTACT_MS 30000
 #define STATE_NAME "damping"
 
+/* What is the same for all prefixes of one decision. */
+struct facts {
+	struct mono now;
+	bool is_frozen, is_braked, is_damping_off, is_in_contact;
+	/* At the site's own console, when nobody else can be asked. */
+	bool may_be_last;
+};
+
 struct agent_guards {
 	struct agent *a;
+	struct facts facts; /* as of the last agent_guards_step */
 	struct guard_acts acts;
 	struct brake_conf brake_conf;
 	struct brake brake;
@@ -59,9 +68,10 @@ index_of(const struct agent_guards *g, const struct agent_prefix *p)
 
 /* Nobody else announces it, or nobody can tell. */
 static bool
-is_last_announcer(const struct agent_guards *g, size_t i)
+is_last_announcer(const struct agent_guards *g, const struct facts *facts,
+    size_t i)
 {
-	return !g->is_last_known || !is_in_contact(g) || g->is_last[i];
+	return !g->is_last_known || !facts->is_in_contact || g->is_last[i];
 }
 
 static bool
@@ -156,20 +166,34 @@ step_stale(struct agent_guards *g)
 		note(g, "stale: over", "all probes have results again");
 }
 
+static struct facts
+facts_of(const struct agent_guards *g)
+{
+	bool is_heard = is_in_contact(g);
+
+	return (struct facts){ .now = mono_now(),
+		.is_frozen = is_frozen(g),
+		.is_braked = brake_holds(g),
+		.is_damping_off = is_overridden(g, GUARD_DAMPING),
+		.is_in_contact = is_heard,
+		.may_be_last = !is_heard && is_overridden(g, GUARD_MIN_SITES) };
+}
+
 /* ---- damping ---- */
 
-static enum damping_verdict
-judge(const struct agent_guards *g, size_t i, bool announce)
+static bool
+must_wait(const struct agent_guards *g, const struct facts *facts, size_t i,
+    bool announce)
 {
 	const struct damping_wish wish = { .is_announced = !announce,
 		.announce = announce,
-		.is_last = is_last_announcer(g, i) };
+		.is_last = is_last_announcer(g, facts, i) };
 	struct damping d = g->damping[i];
 
-	if (is_overridden(g, GUARD_DAMPING))
-		return DAMPING_OK;
-	damping_decay(&d, &g->damping_conf, mono_now());
-	return damping_judge(&d, &g->damping_conf, &wish);
+	if (facts->is_damping_off || damping_is_over(&d))
+		return false;
+	damping_decay(&d, &g->damping_conf, facts->now);
+	return damping_judge(&d, &g->damping_conf, &wish) != DAMPING_OK;
 }
 
 static void
@@ -270,6 +294,7 @@ agent_guards_step(struct agent_guards *g)
 {
 	if (g->a->checker != NULL)
 		step_brake(g);
+	g->facts = facts_of(g);
 }
 
 void
@@ -290,15 +315,14 @@ agent_guards_fill(const struct agent_guards *g, const struct agent_prefix *p,
 {
 	size_t i = index_of(g, p);
 
-	in->frozen = is_frozen(g);
+	in->frozen = g->facts.is_frozen;
 	if (in->frozen)
 		in->attrs = p->decision.attrs;
-	/* At the site's own console, when nobody else can be asked. */
-	if (!is_in_contact(g) && is_overridden(g, GUARD_MIN_SITES))
+	if (g->facts.may_be_last)
 		in->withdraw_forbidden = false;
-	in->braked = brake_holds(g);
-	in->damped_up = judge(g, i, true) != DAMPING_OK;
-	in->damped_down = judge(g, i, false) != DAMPING_OK;
+	in->braked = g->facts.is_braked;
+	in->damped_up = must_wait(g, &g->facts, i, true);
+	in->damped_down = must_wait(g, &g->facts, i, false);
 }
 
 /* Which guard is behind a rule that keeps a route as it is. */
@@ -472,15 +496,21 @@ agent_guards_add_prefix(const struct agent_guards *g,
 
 	if (p->service == NO_SERVICE)
 		return;
+	json_object_set_new(obj, "braked", json_boolean(g->facts.is_braked));
+	/* Most have nothing to tell, and there may be thousands. */
+	if (damping_is_over(&d)) {
+		json_object_set_new(obj, "damping", json_null());
+		return;
+	}
 	damping_decay(&d, &g->damping_conf, mono_now());
-	json_object_set_new(obj, "braked", json_boolean(brake_holds(g)));
 	json_object_set_new(obj, "damping",
 	    json_pack("{s:I, s:b, s:I, s:I, s:b, s:b, s:b}", "penalty",
 		(json_int_t)d.penalty, "suppressed", d.is_suppressed, "updates",
 		(json_int_t)(d.updates + 0.5), "wait_ms",
 		(json_int_t)damping_wait_ms(&d, &g->damping_conf), "last",
-		is_last_announcer(g, i), "up", judge(g, i, true) != DAMPING_OK,
-		"down", judge(g, i, false) != DAMPING_OK));
+		is_last_announcer(g, &g->facts, i), "up",
+		must_wait(g, &g->facts, i, true), "down",
+		must_wait(g, &g->facts, i, false)));
 }
 
 /* ---- life ---- */

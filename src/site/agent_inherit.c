@@ -86,6 +86,7 @@ agent_inherit(struct agent *a, const struct agent *from)
 		}
 	}
 	a->n_unnoted = from->n_unnoted;
+	a->unnoted_since = from->unnoted_since;
 	agent_guards_inherit(a->guards, from->guards);
 	agent_load_inherit(a->counters, from->counters);
 	checker_inherit(a->checker, from->checker);
