@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/agreement.h"
+
+#include "core/failover.h"
+#include "test.h"
+
+#define N 2000u
+#define SITES 4u
+#define LIMIT 0.01
+
+/* Two test prefixes over a world of clients, the second half of IPv6. */
+struct world {
+	uint16_t one[2][N], two[2][N];
+	double weight[N];
+	bool is_ipv4[N];
+	struct agreement a;
+};
+
+static uint16_t
+home(uint32_t i)
+{
+	return (uint16_t)(1 + i % SITES);
+}
+
+static uint16_t
+elsewhere(uint32_t i)
+{
+	return (uint16_t)(home(i) % SITES + 1);
+}
+
+static struct world *
+make(void)
+{
+	static struct world w;
+
+	w = (struct world){ 0 };
+	for (uint32_t i = 0; i < N; i++) {
+		for (size_t k = 0; k < 2; k++)
+			w.one[k][i] = w.two[k][i] = home(i);
+		w.weight[i] = 1;
+		w.is_ipv4[i] = i < N / 2;
+	}
+	return &w;
+}
+
+static enum agreement_verdict
+judge(struct world *w)
+{
+	struct agreement_input in = { .n = N,
+		.one = { w->one[0], w->one[1] },
+		.two = { w->two[0], w->two[1] },
+		.weight = w->weight,
+		.is_ipv4 = w->is_ipv4,
+		.n_sites = SITES };
+
+	agreement_count(&in, &w->a);
+	return agreement_judge(&w->a, LIMIT);
+}
+
+/* The same on every run. */
+static uint32_t
+dice(uint32_t *state)
+{
+	*state = *state * 1664525u + 1013904223u;
+	return *state >> 8;
+}
+
+static void
+test_the_same_catchments_are_alike(void **state)
+{
+	struct world *w = make();
+
+	(void)state;
+	assert_int_equal(judge(w), AGREEMENT_ALIKE);
+	assert_int_equal(w->a.compared, N);
+	for (unsigned f = 0; f < 2; f++) {
+		for (int way = 0; way < AGREEMENT_WAY_COUNT; way++) {
+			const struct agreement_share *s = &w->a.shares[f][way];
+
+			assert_int_equal(s->compared, N / 2);
+			assert_true(s->distance == 0 && s->noise == 0);
+			assert_true(s->beyond == 0);
+		}
+	}
+}
+
+/* One transit in fifty sends one of the prefixes elsewhere. */
+static void
+test_a_policy_for_one_prefix_is_found_with_its_family(void **state)
+{
+	(void)state;
+	for (unsigned f = 0; f < 2; f++) {
+		struct world *w = make();
+
+		for (uint32_t i = f * N / 2; i < (f + 1) * N / 2; i += 20) {
+			w->two[0][i] = w->two[1][i] = elsewhere(i);
+		}
+		assert_int_equal(judge(w), AGREEMENT_DIFFERS);
+		assert_int_equal(w->a.worst_family, f);
+		assert_int_equal(w->a.worst_way, AGREEMENT_MOVED);
+		assert_true(w->a.shares[f][0].distance == 0.05);
+		assert_true(w->a.shares[f][0].noise == 0);
+		assert_true(w->a.shares[1 - f][0].distance == 0);
+		/* Not all of it is for sure. */
+		assert_true(w->a.shares[f][0].beyond > 0.03);
+		assert_true(w->a.shares[f][0].beyond < 0.05);
+	}
+}
+
+static void
+test_clients_that_one_prefix_does_not_reach_are_found(void **state)
+{
+	struct world *w = make();
+
+	(void)state;
+	for (uint32_t i = 0; i < N / 2; i += 20)
+		w->two[0][i] = w->two[1][i] = OUTCOME_NONE;
+	assert_int_equal(judge(w), AGREEMENT_DIFFERS);
+	assert_int_equal(w->a.worst_way, AGREEMENT_LOST);
+	assert_int_equal(w->a.shares[0][AGREEMENT_MOVED].compared, 950);
+	assert_true(w->a.shares[0][AGREEMENT_LOST].distance == 0.05);
+	assert_true(w->a.shares[0][AGREEMENT_MOVED].distance == 0);
+}
+
+static void
+test_a_prefix_that_nobody_answers_differs(void **state)
+{
+	struct world *w = make();
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++)
+		w->two[0][i] = w->two[1][i] = OUTCOME_NONE;
+	assert_int_equal(judge(w), AGREEMENT_DIFFERS);
+	assert_true(w->a.shares[0][AGREEMENT_LOST].distance == 1);
+	for (uint32_t i = 0; i < N; i++)
+		w->one[0][i] = w->one[1][i] = OUTCOME_NONE;
+	assert_int_equal(judge(w), AGREEMENT_UNKNOWN);
+	assert_int_equal(w->a.compared, 0);
+}
+
+static uint16_t
+answer(uint32_t *seed, uint32_t i, bool flaps)
+{
+	bool is_elsewhere = flaps && dice(seed) % 2 == 0;
+
+	if (dice(seed) % 20 == 0)
+		return OUTCOME_NONE;
+	return is_elsewhere ? elsewhere(i) : home(i);
+}
+
+/* 10 % flap, 5 % of the replies are lost: in all sweeps alike. */
+static void
+test_noise_alone_is_no_difference(void **state)
+{
+	uint32_t seed = 1;
+
+	(void)state;
+	for (int run = 0; run < 20; run++) {
+		struct world *w = make();
+		uint16_t *sweeps[] = { w->one[0], w->one[1], w->two[0],
+			w->two[1] };
+
+		for (uint32_t i = 0; i < N; i++) {
+			bool flaps = dice(&seed) % 10 == 0;
+
+			for (size_t k = 0; k < 4; k++)
+				sweeps[k][i] = answer(&seed, i, flaps);
+		}
+		assert_int_equal(judge(w), AGREEMENT_ALIKE);
+		assert_true(w->a.shares[0][AGREEMENT_MOVED].noise > 0.02);
+		assert_true(w->a.shares[0][AGREEMENT_LOST].noise > 0.05);
+	}
+}
+
+/* What the noise hides must be large to be found, and then it is. */
+static void
+test_a_difference_above_the_noise_is_found(void **state)
+{
+	struct world *w = make();
+	uint32_t seed = 1;
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++) {
+		if (dice(&seed) % 10 == 0) {
+			w->one[1][i] = w->two[1][i] = elsewhere(i);
+		}
+		if (i % 8 == 0) {
+			w->two[0][i] = w->two[1][i] =
+			    (uint16_t)((home(i) + 1) % 4 + 1);
+		}
+	}
+	assert_int_equal(judge(w), AGREEMENT_DIFFERS);
+}
+
+/* One heavy network is a share of the weight, not of the clients. */
+static void
+test_weight_counts_too(void **state)
+{
+	struct world *w = make();
+
+	(void)state;
+	for (uint32_t i = 0; i < 8; i++) {
+		w->weight[i] = 100;
+		w->two[0][i] = w->two[1][i] = elsewhere(i);
+	}
+	assert_int_equal(judge(w), AGREEMENT_DIFFERS);
+	assert_true(w->a.shares[0][0].distance == 0.008);
+	assert_true(w->a.shares[0][0].weight_distance > 0.4);
+}
+
+/* A handful of clients proves little: two of twenty may be chance. */
+static void
+test_few_clients_are_not_believed_at_once(void **state)
+{
+	struct world *w = make();
+
+	(void)state;
+	for (uint32_t i = 20; i < N; i++) {
+		for (size_t k = 0; k < 2; k++)
+			w->one[k][i] = w->two[k][i] = OUTCOME_NONE;
+	}
+	w->two[0][0] = w->two[0][1] = 4;
+	assert_int_equal(judge(w), AGREEMENT_ALIKE);
+	assert_int_equal(w->a.compared, 20);
+	for (uint32_t i = 0; i < 6; i++)
+		w->two[0][i] = w->two[1][i] = elsewhere(i);
+	assert_int_equal(judge(w), AGREEMENT_DIFFERS);
+}
+
+/* At two sites in one sweep: it is no witness of anything. */
+static void
+test_flipping_clients_are_left_out(void **state)
+{
+	struct world *w = make();
+
+	(void)state;
+	for (uint32_t i = 0; i < N / 4; i++) {
+		w->one[i % 2][i] = OUTCOME_FLIPPING;
+		w->two[0][i] = w->two[1][i] = 2;
+	}
+	w->two[1][N - 1] = OUTCOME_NOT_ASKED;
+	assert_int_equal(judge(w), AGREEMENT_ALIKE);
+	assert_int_equal(w->a.compared, N - N / 4 - 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_same_catchments_are_alike),
+		cmocka_unit_test(
+		    test_a_policy_for_one_prefix_is_found_with_its_family),
+		cmocka_unit_test(
+		    test_clients_that_one_prefix_does_not_reach_are_found),
+		cmocka_unit_test(test_a_prefix_that_nobody_answers_differs),
+		cmocka_unit_test(test_noise_alone_is_no_difference),
+		cmocka_unit_test(test_a_difference_above_the_noise_is_found),
+		cmocka_unit_test(test_weight_counts_too),
+		cmocka_unit_test(test_few_clients_are_not_believed_at_once),
+		cmocka_unit_test(test_flipping_clients_are_left_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
