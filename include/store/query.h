@@ -37,7 +37,7 @@ json_t *query_intents(struct query *q, int64_t ended_after_ms, struct err *err);
 /* The newest experiments first, at most limit; site NULL: of all.
  * {"id","site","state","reason","created_ms","ended_ms","clients","list",
  * "answered","bystanders","sites","asked","others","null_both","null_moved",
- * "null_tv","campaign","purpose","prefix_group","changed_ms"} */
+ * "null_tv","campaign","purpose","test","changed_ms"} */
 json_t *query_experiments(struct query *q, const char *site, unsigned limit,
     struct err *err);
 /* One experiment, as above; NULL with err when there is none. */
@@ -57,6 +57,9 @@ json_t *query_campaigns(struct query *q, unsigned limit, struct err *err);
 /* The newest landings first, at most limit; keys as in struct store_landing,
  * "heirs" a list. */
 json_t *query_landings(struct query *q, unsigned limit, struct err *err);
+/* The newest null run of each test prefix beside each first one; keys as in struct
+ * store_null_run. */
+json_t *query_null_runs(struct query *q, struct err *err);
 /* Highest landing id, 0 if none; -1 with err. */
 int64_t query_max_landing(struct query *q, struct err *err);
 /* The newest experiment of site in state "done" before experiment `before`, 0 if

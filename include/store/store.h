@@ -120,7 +120,7 @@ struct store_experiment {
 	double null_tv;
 	uint32_t campaign;   /* 0: run by hand */
 	const char *purpose; /* in the campaign: "single", "pair", ... */
-	uint32_t group;      /* of test prefixes, from 0 */
+	const char *test;    /* the test prefix: its prefixes, comma between */
 	int64_t changed_ms;  /* wall: last change of the test prefix; 0 none */
 	const char
 	    *sites; /* names, blank between them: outcome k is the k-th */
@@ -155,6 +155,22 @@ struct store_landing {
 	const char *heirs; /* JSON: HEIR of docs/api.md, section landings */
 };
 void store_put_landing(struct store *s, const struct store_landing *l);
+
+/* A test prefix beside the first one, see core/agreement.h.  Of two with the same
+ * experiment the newer counts. */
+struct store_null_run {
+	uint32_t experiment,
+	    first_experiment;     /* whose baselines were compared */
+	const char *test, *first; /* as struct store_experiment.test */
+	int64_t at_ms;
+	const char *verdict; /* of core/agreement.h */
+	const char *reason;
+	uint32_t compared;
+	/* The share that is farthest beyond its noise, and how far it may be. */
+	double distance, noise, beyond, max_beyond;
+	const char *shares; /* JSON: SHARE of docs/api.md */
+};
+void store_put_null_run(struct store *s, const struct store_null_run *run);
 
 /*
  * The client list of an experiment and its outcomes, in parts; and the

@@ -36,6 +36,7 @@ enum store_msg {
 	STORE_MSG_REPLIES,
 	STORE_MSG_CAMPAIGN,
 	STORE_MSG_LANDING,
+	STORE_MSG_NULL_RUN,
 	STORE_MSG_STATE, /* as an order: its name in place of the site */
 	/* store -> main */
 	STORE_MSG_ACK,  /* all rows up to this sequence are on disk */
@@ -82,9 +83,9 @@ struct store_order_row {
 
 struct store_experiment_row {
 	uint32_t id, clients, list, asked, answered, others, bystanders;
-	uint32_t null_both, null_moved, campaign, group;
+	uint32_t null_both, null_moved, campaign;
 	double null_tv;
-	struct store_text site, state, reason, purpose, sites;
+	struct store_text site, state, reason, purpose, test, sites;
 	int64_t created_ms, ended_ms, changed_ms;
 };
 
@@ -150,6 +151,13 @@ struct store_landing_row {
 	double weight_seen, weight_agreed, distance;
 };
 
+struct store_null_run_row {
+	uint32_t experiment, first_experiment, compared;
+	struct store_text test, first, verdict, reason, shares;
+	int64_t at_ms;
+	double distance, noise, beyond, max_beyond;
+};
+
 struct store_row {
 	enum store_msg type;
 	uint64_t seq; /* 0 for INIT */
@@ -168,6 +176,7 @@ struct store_row {
 		struct store_replies_row replies;
 		struct store_campaign_row campaign;
 		struct store_landing_row landing;
+		struct store_null_run_row null_run;
 	} u;
 };
 
@@ -191,6 +200,9 @@ void store_wire_put_campaign(struct wcursor *w,
     const struct store_campaign *ca);
 
 void store_wire_put_landing(struct wcursor *w, const struct store_landing *l);
+
+void store_wire_put_null_run(struct wcursor *w,
+    const struct store_null_run *run);
 
 struct store_clients_head {
 	uint32_t list, first;

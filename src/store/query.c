@@ -35,6 +35,7 @@ enum stmt {
 	STMT_CAMPAIGNS,
 	STMT_LANDINGS,
 	STMT_MAX_LANDING,
+	STMT_NULL_RUNS,
 	STMT_LIST_COUNT,
 	STMT_HEIRS,
 	STMT_MAP_BEFORE,
@@ -55,7 +56,7 @@ enum stmt {
 #define EXPERIMENT_COLS                                                        \
 	"id, site, state, reason, created_ms, ended_ms, clients, list,"        \
 	" answered, bystanders, sites, asked, others, null_both, null_moved,"  \
-	" null_tv, campaign, purpose, prefix_group, changed_ms"
+	" null_tv, campaign, purpose, test, changed_ms"
 
 #define CAMPAIGN_COLS                                                          \
 	"id, state, reason, depth, seed, created_ms, ended_ms, list, sites"
@@ -104,6 +105,13 @@ static const char *const sql[] = {
 	    " weight_agreed, distance, heirs FROM landing"
 	    " ORDER BY id DESC LIMIT ?1",
 	[STMT_MAX_LANDING] = "SELECT ifnull(max(id), 0) FROM landing",
+	/* The newest of each pair. */
+	[STMT_NULL_RUNS] =
+	    "SELECT experiment, first_experiment, test, first, at_ms, verdict,"
+	    " reason, compared, distance, noise, beyond, max_beyond, shares"
+	    " FROM null_run WHERE experiment IN"
+	    " (SELECT max(experiment) FROM null_run GROUP BY test, first)"
+	    " ORDER BY experiment DESC",
 	[STMT_LIST_COUNT] = "SELECT n FROM client_list WHERE id = ?1",
 	[STMT_HEIRS] = "SELECT site, family, heir, clients, weight, unstable,"
 		       " square FROM heir"
@@ -194,7 +202,7 @@ static const struct rows_col experiment_cols[] = {
 	{ "null_tv", ROWS_REAL, 0, 0 },
 	COL_U32("campaign"),
 	{ "purpose", ROWS_TEXT, 0, 0 },
-	COL_U32("prefix_group"),
+	{ "test", ROWS_TEXT, 0, 0 },
 	COL_MS("changed_ms"),
 	{ NULL, ROWS_INT, 0, 0 },
 };
@@ -229,6 +237,23 @@ static const struct rows_col landing_cols[] = {
 	{ "weight_agreed", ROWS_REAL, 0, 0 },
 	{ "distance", ROWS_REAL, 0, 0 },
 	{ "heirs", ROWS_LIST, 0, 0 },
+	{ NULL, ROWS_INT, 0, 0 },
+};
+
+static const struct rows_col null_run_cols[] = {
+	COL_U32("experiment"),
+	COL_U32("first_experiment"),
+	{ "test", ROWS_TEXT, 0, 0 },
+	{ "first", ROWS_TEXT, 0, 0 },
+	COL_MS("at_ms"),
+	{ "verdict", ROWS_TEXT, 0, 0 },
+	{ "reason", ROWS_TEXT, 0, 0 },
+	COL_U32("compared"),
+	{ "distance", ROWS_REAL, 0, 0 },
+	{ "noise", ROWS_REAL, 0, 0 },
+	{ "beyond", ROWS_REAL, 0, 0 },
+	{ "max_beyond", ROWS_REAL, 0, 0 },
+	{ "shares", ROWS_TEXT, 0, 0 },
 	{ NULL, ROWS_INT, 0, 0 },
 };
 
@@ -435,6 +460,12 @@ query_landings(struct query *q, unsigned limit, struct err *err)
 
 	bind_limit(st, 1, limit);
 	return rows_json(st, landing_cols, err);
+}
+
+json_t *
+query_null_runs(struct query *q, struct err *err)
+{
+	return rows_json(q->stmts[STMT_NULL_RUNS], null_run_cols, err);
 }
 
 int64_t

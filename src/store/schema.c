@@ -210,6 +210,26 @@ static const char *const steps[] = {
 	      " json TEXT NOT NULL"
 	      ") STRICT, WITHOUT ROWID;"
 	      "PRAGMA user_version = 6;",
+	/* On which test prefix; and whether they are treated alike. */
+	[6] = "ALTER TABLE experiment DROP COLUMN prefix_group;"
+	      "ALTER TABLE experiment ADD COLUMN"
+	      " test TEXT NOT NULL DEFAULT '';"
+	      "CREATE TABLE null_run("
+	      " experiment INTEGER PRIMARY KEY,"
+	      " first_experiment INTEGER NOT NULL,"
+	      " test TEXT NOT NULL,"
+	      " first TEXT NOT NULL,"
+	      " at_ms INTEGER NOT NULL,"
+	      " verdict TEXT NOT NULL,"
+	      " reason TEXT NOT NULL,"
+	      " compared INTEGER NOT NULL,"
+	      " distance REAL NOT NULL,"
+	      " noise REAL NOT NULL,"
+	      " beyond REAL NOT NULL,"
+	      " max_beyond REAL NOT NULL,"
+	      " shares TEXT NOT NULL"
+	      ") STRICT;"
+	      "PRAGMA user_version = 7;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(steps) / sizeof(steps[0])))

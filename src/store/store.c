@@ -409,6 +409,15 @@ store_put_campaign(struct store *s, const struct store_campaign *ca)
 }
 
 void
+store_put_null_run(struct store *s, const struct store_null_run *run)
+{
+	struct wcursor w = row_begin(s);
+
+	store_wire_put_null_run(&w, run);
+	row_queue(s, row_end(s, STORE_MSG_NULL_RUN, &w), NULL, NULL);
+}
+
+void
 store_put_landing(struct store *s, const struct store_landing *l)
 {
 	struct wcursor w = row_begin(s);

@@ -146,7 +146,7 @@ get_experiment(struct cursor *c, struct store_experiment_row *r)
 	r->null_tv = get_double(c);
 	r->campaign = cursor_be32(c);
 	r->purpose = get_text(c);
-	r->group = cursor_be32(c);
+	r->test = get_text(c);
 	r->changed_ms = get_i64(c);
 	r->sites = get_text(c);
 }
@@ -170,6 +170,24 @@ get_landing(struct cursor *c, struct store_landing_row *r)
 	r->weight_agreed = get_double(c);
 	r->distance = get_double(c);
 	r->heirs = get_text(c);
+}
+
+static void
+get_null_run(struct cursor *c, struct store_null_run_row *r)
+{
+	r->experiment = cursor_be32(c);
+	r->first_experiment = cursor_be32(c);
+	r->test = get_text(c);
+	r->first = get_text(c);
+	r->at_ms = get_i64(c);
+	r->verdict = get_text(c);
+	r->reason = get_text(c);
+	r->compared = cursor_be32(c);
+	r->distance = get_double(c);
+	r->noise = get_double(c);
+	r->beyond = get_double(c);
+	r->max_beyond = get_double(c);
+	r->shares = get_text(c);
 }
 
 static void
@@ -301,6 +319,9 @@ get_row(struct cursor *c, struct store_row *row)
 		return;
 	case STORE_MSG_LANDING:
 		get_landing(c, &row->u.landing);
+		return;
+	case STORE_MSG_NULL_RUN:
+		get_null_run(c, &row->u.null_run);
 		return;
 	case STORE_MSG_CAMPAIGN:
 		get_campaign(c, &row->u.campaign);

@@ -164,7 +164,7 @@ store_wire_put_experiment(struct wcursor *w, const struct store_experiment *ex)
 	put_double(w, ex->null_tv);
 	wcursor_be32(w, ex->campaign);
 	put_text(w, ex->purpose);
-	wcursor_be32(w, ex->group);
+	put_text(w, ex->test);
 	put_i64(w, ex->changed_ms);
 	put_text(w, ex->sites);
 }
@@ -202,6 +202,24 @@ store_wire_put_landing(struct wcursor *w, const struct store_landing *l)
 	put_double(w, l->weight_agreed);
 	put_double(w, l->distance);
 	put_text(w, l->heirs);
+}
+
+void
+store_wire_put_null_run(struct wcursor *w, const struct store_null_run *run)
+{
+	wcursor_be32(w, run->experiment);
+	wcursor_be32(w, run->first_experiment);
+	put_text(w, run->test);
+	put_text(w, run->first);
+	put_i64(w, run->at_ms);
+	put_text(w, run->verdict);
+	put_text(w, run->reason);
+	wcursor_be32(w, run->compared);
+	put_double(w, run->distance);
+	put_double(w, run->noise);
+	put_double(w, run->beyond);
+	put_double(w, run->max_beyond);
+	put_text(w, run->shares);
 }
 
 void

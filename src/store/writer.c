@@ -45,6 +45,7 @@ enum stmt {
 	STMT_REPLIES,
 	STMT_CAMPAIGN,
 	STMT_LANDING,
+	STMT_NULL_RUN,
 	STMT_COUNT
 };
 
@@ -91,7 +92,7 @@ static const char *const sql[] = {
 	    "INSERT INTO experiment(id, site, state, reason, created_ms,"
 	    " ended_ms, clients, list, answered, bystanders, sites, asked,"
 	    " others, null_both, null_moved, null_tv, campaign, purpose,"
-	    " prefix_group, changed_ms)"
+	    " test, changed_ms)"
 	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
 	    " ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
 	    " ON CONFLICT(id) DO UPDATE SET site = excluded.site,"
@@ -103,7 +104,7 @@ static const char *const sql[] = {
 	    " others = excluded.others, null_both = excluded.null_both,"
 	    " null_moved = excluded.null_moved, null_tv = excluded.null_tv,"
 	    " campaign = excluded.campaign, purpose = excluded.purpose,"
-	    " prefix_group = excluded.prefix_group,"
+	    " test = excluded.test,"
 	    " changed_ms = excluded.changed_ms"
 	    " WHERE experiment.ended_ms = 0 OR excluded.ended_ms <> 0",
 	[STMT_LIST] = "INSERT INTO client_list(id, created_ms, n, current)"
@@ -142,6 +143,11 @@ static const char *const sql[] = {
 	[STMT_REPLIES] = "INSERT OR REPLACE INTO reply_class"
 			 "(experiment, site, class, n, samples)"
 			 " VALUES(?1, ?2, ?3, ?4, ?5)",
+	[STMT_NULL_RUN] =
+	    "INSERT OR REPLACE INTO null_run(experiment, first_experiment,"
+	    " test, first, at_ms, verdict, reason, compared, distance, noise,"
+	    " beyond, max_beyond, shares)"
+	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[STMT_LANDING] =
 	    "INSERT OR REPLACE INTO landing(id, at_ms, since_ms, down, label,"
 	    " experiment, campaign, displaced, seen, agreed, remained, several,"
@@ -311,7 +317,7 @@ put_experiment(struct writer *wr, const struct store_experiment_row *ex)
 	(void)sqlite3_bind_double(st, 16, ex->null_tv);
 	bind_int(st, 17, ex->campaign);
 	bind_text(st, 18, &ex->purpose);
-	bind_int(st, 19, ex->group);
+	bind_text(st, 19, &ex->test);
 	bind_int(st, 20, ex->changed_ms);
 	return run(wr, STMT_EXPERIMENT);
 }
@@ -338,6 +344,27 @@ put_landing(struct writer *wr, const struct store_landing_row *l)
 	(void)sqlite3_bind_double(st, 15, l->distance);
 	bind_text(st, 16, &l->heirs);
 	return run(wr, STMT_LANDING);
+}
+
+static int
+put_null_run(struct writer *wr, const struct store_null_run_row *r)
+{
+	sqlite3_stmt *st = wr->stmts[STMT_NULL_RUN];
+
+	bind_int(st, 1, r->experiment);
+	bind_int(st, 2, r->first_experiment);
+	bind_text(st, 3, &r->test);
+	bind_text(st, 4, &r->first);
+	bind_int(st, 5, r->at_ms);
+	bind_text(st, 6, &r->verdict);
+	bind_text(st, 7, &r->reason);
+	bind_int(st, 8, r->compared);
+	(void)sqlite3_bind_double(st, 9, r->distance);
+	(void)sqlite3_bind_double(st, 10, r->noise);
+	(void)sqlite3_bind_double(st, 11, r->beyond);
+	(void)sqlite3_bind_double(st, 12, r->max_beyond);
+	bind_text(st, 13, &r->shares);
+	return run(wr, STMT_NULL_RUN);
 }
 
 static int
@@ -533,6 +560,8 @@ put_row(struct writer *wr, const struct store_row *row, const char *boot)
 		return put_heirs(wr, row);
 	case STORE_MSG_LANDING:
 		return put_landing(wr, &row->u.landing);
+	case STORE_MSG_NULL_RUN:
+		return put_null_run(wr, &row->u.null_run);
 	case STORE_MSG_CAMPAIGN:
 		return put_campaign(wr, &row->u.campaign);
 	case STORE_MSG_RECENT:

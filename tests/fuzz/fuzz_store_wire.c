@@ -92,6 +92,10 @@ check_row(const struct store_row *row)
 	case STORE_MSG_HEIRS:
 		check_heirs(&row->u.heirs);
 		return;
+	case STORE_MSG_NULL_RUN:
+		check_text(&row->u.null_run.test);
+		check_text(&row->u.null_run.shares);
+		break;
 	case STORE_MSG_LANDING:
 		check_text(&row->u.landing.down);
 		check_text(&row->u.landing.heirs);

@@ -70,7 +70,7 @@ static const struct store_experiment experiment = { .id = 7,
 	.null_tv = 0.25,
 	.campaign = 14,
 	.purpose = "pair",
-	.group = 15,
+	.test = "198.51.100.0/24",
 	.changed_ms = 16,
 	.sites = "akl chc" };
 
@@ -242,6 +242,28 @@ make_replies(void)
 	return message(STORE_MSG_REPLIES, &w);
 }
 
+static struct chan_msg
+make_null_run(void)
+{
+	static const struct store_null_run run = { .experiment = 7,
+		.first_experiment = 6,
+		.test = "203.0.113.0/24",
+		.first = "198.51.100.0/24",
+		.at_ms = 1234,
+		.verdict = "differs",
+		.reason = "5.0 % of the IPv4 clients moved",
+		.compared = 1000,
+		.distance = 0.06,
+		.noise = 0.01,
+		.beyond = 0.04,
+		.max_beyond = 0.01,
+		.shares = "[]" };
+	struct wcursor w = begin(0);
+
+	store_wire_put_null_run(&w, &run);
+	return message(STORE_MSG_NULL_RUN, &w);
+}
+
 static struct chan_msg (*const makers[])(void) = {
 	make_init,
 	make_event,
@@ -255,6 +277,7 @@ static struct chan_msg (*const makers[])(void) = {
 	make_recent,
 	make_optout,
 	make_replies,
+	make_null_run,
 };
 
 /* Cut at a row's end these are whole again, with fewer rows. */
@@ -374,7 +397,7 @@ test_fields_survive(void **state)
 	assert_true(row.u.experiment.null_tv == 0.25);
 	assert_int_equal(row.u.experiment.campaign, 14);
 	assert_text(&row.u.experiment.purpose, "pair");
-	assert_int_equal(row.u.experiment.group, 15);
+	assert_text(&row.u.experiment.test, "198.51.100.0/24");
 	assert_int_equal(row.u.experiment.changed_ms, 16);
 	assert_text(&row.u.experiment.sites, "akl chc");
 	message_free();
