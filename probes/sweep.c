@@ -4,7 +4,8 @@
  * bytes, truth values one byte 0 or 1; a body with a byte too few or too many
  * is malformed.
  *
- *	capture   u32 experiment, key[16], u8 n, n * (addr, u8 len, u8 is_ipv4)
+ *	capture   u8 n, n * (addr, u8 len, u8 is_ipv4), u8 n_runs, n_runs *
+ *	          (u32 experiment, key[16], u16 prefixes)
  *	targets   u32 list, u32 total, u32 first, u32 n, n * addr
  *	job       u32 job, u32 list, u32 experiment, u8 phase, u8 round,
  *	          u32 rate_pps, u64 order_seed, u8 has_source4, addr source4,
@@ -114,28 +115,59 @@ sweep_encode_capture(const struct sweep_capture *in, uint8_t *buf, size_t size)
 {
 	struct wcursor w = wire_start(buf, size);
 
-	if (in->n_prefixes > SWEEP_PREFIX_MAX)
+	if (in->n_prefixes > SWEEP_PREFIX_MAX || in->n_runs > SWEEP_RUNS_MAX)
 		return 0;
-	wcursor_be32(&w, in->experiment);
-	wcursor_bytes(&w, in->key, sizeof(in->key));
 	wcursor_u8(&w, in->n_prefixes);
 	for (size_t i = 0; i < in->n_prefixes; i++)
 		prefix_encode(&w, &in->prefixes[i]);
+	wcursor_u8(&w, in->n_runs);
+	for (size_t i = 0; i < in->n_runs; i++) {
+		wcursor_be32(&w, in->runs[i].experiment);
+		wcursor_bytes(&w, in->runs[i].key, sizeof(in->runs[i].key));
+		wcursor_be16(&w, in->runs[i].prefixes);
+	}
 	return wire_length(&w, size);
+}
+
+static void
+run_decode(struct cursor *c, struct sweep_capture *got, size_t i)
+{
+	struct sweep_run *run = &got->runs[i];
+
+	run->experiment = cursor_be32(c);
+	cursor_bytes(c, run->key, sizeof(run->key));
+	run->prefixes = cursor_be16(c);
+	if (run->experiment == 0 || run->prefixes >> got->n_prefixes != 0)
+		c->bad = true;
+	for (size_t k = 0; k < i; k++)
+		c->bad |= got->runs[k].experiment == run->experiment;
+}
+
+const struct sweep_run *
+sweep_capture_run(const struct sweep_capture *what, uint32_t experiment)
+{
+	for (size_t i = 0; i < what->n_runs; i++) {
+		if (what->runs[i].experiment == experiment)
+			return &what->runs[i];
+	}
+	return NULL;
 }
 
 int
 sweep_decode_capture(const uint8_t *body, size_t len, struct sweep_capture *out)
 {
 	struct cursor c = { .p = body, .left = len };
-	struct sweep_capture got = { .experiment = cursor_be32(&c) };
+	struct sweep_capture got = { .n_prefixes = cursor_u8(&c) };
 
-	cursor_bytes(&c, got.key, sizeof(got.key));
-	got.n_prefixes = cursor_u8(&c);
 	if (got.n_prefixes > SWEEP_PREFIX_MAX)
 		return -1;
 	for (size_t i = 0; i < got.n_prefixes; i++)
 		prefix_decode(&c, &got.prefixes[i]);
+	got.n_runs = cursor_u8(&c);
+	if (c.bad || got.n_runs > SWEEP_RUNS_MAX)
+		return -1;
+	for (size_t i = 0; i < got.n_runs; i++)
+		run_decode(&c, &got, i);
 	if (!is_read_exactly(&c))
 		return -1;
 	*out = got;

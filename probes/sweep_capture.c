@@ -291,6 +291,13 @@ sweep_capture_close(struct sweep_rings *r)
 	free(r);
 }
 
+void
+sweep_capture_set_runs(struct sweep_rings *r, const struct sweep_capture *what)
+{
+	memcpy(r->what.runs, what->runs, sizeof(r->what.runs));
+	r->what.n_runs = what->n_runs;
+}
+
 /* One round of the ring at most, so that it ends also under a flood; and no
  * less of a raw socket's buffer. */
 void

@@ -43,7 +43,7 @@ drop(struct sweep_lists *ls, uint32_t list)
 	}
 }
 
-/* The oldest makes room, unless some place is free. */
+/* The one used longest ago makes room, unless some place is free. */
 static struct sweep_list *
 begin(struct sweep_lists *ls, const struct sweep_targets *part)
 {
@@ -108,8 +108,20 @@ sweep_lists_add(struct sweep_lists *ls, const struct sweep_targets *part,
 	return 0;
 }
 
+/* To the front: it is the last to make room. */
+static void
+touch(struct sweep_lists *ls, struct sweep_list *l)
+{
+	size_t i = 0;
+
+	while (ls->kept[i] != l)
+		i++;
+	memmove(&ls->kept[1], &ls->kept[0], i * sizeof(struct sweep_list *));
+	ls->kept[0] = l;
+}
+
 struct sweep_list *
-sweep_lists_find(const struct sweep_lists *ls, uint32_t list, struct err *err)
+sweep_lists_use(struct sweep_lists *ls, uint32_t list, struct err *err)
 {
 	struct sweep_list *l = find(ls, list);
 
@@ -120,7 +132,10 @@ sweep_lists_find(const struct sweep_lists *ls, uint32_t list, struct err *err)
 		    "target list %u: incomplete, %u of %u", list, l->have,
 		    l->total);
 	}
-	return l != NULL && l->have == l->total ? l : NULL;
+	if (l == NULL || l->have < l->total)
+		return NULL;
+	touch(ls, l);
+	return l;
 }
 
 void

@@ -28,7 +28,7 @@ static_assert(crypto_shorthash_KEYBYTES == SWEEP_KEY_BYTES, "key of SipHash");
 
 /* What the IP header tells about a reply. */
 struct reply_ip {
-	struct addr source;
+	struct addr source, destination;
 	uint8_t ttl;
 	uint8_t want_type; /* of the echo reply in this family */
 };
@@ -89,7 +89,7 @@ parse_ipv4(struct cursor *c, struct reply_ip *ip)
 	size_t header_bytes = (size_t)(cursor_u8(c) & 0x0f) * 4;
 	uint16_t total_bytes, fragment;
 	uint8_t protocol;
-	struct in_addr source;
+	struct in_addr source, destination;
 
 	cursor_skip(c, 1);
 	total_bytes = cursor_be16(c);
@@ -99,7 +99,7 @@ parse_ipv4(struct cursor *c, struct reply_ip *ip)
 	protocol = cursor_u8(c);
 	cursor_skip(c, 2);
 	cursor_bytes(c, &source, sizeof(source));
-	cursor_skip(c, sizeof(struct in_addr));
+	cursor_bytes(c, &destination, sizeof(destination));
 	if (c->bad)
 		return SWEEP_DROP_SHORT;
 	if (protocol != IPPROTO_ICMP || (fragment & IPV4_FRAGMENT_MASK) != 0)
@@ -109,6 +109,7 @@ parse_ipv4(struct cursor *c, struct reply_ip *ip)
 	trim_to_length(c, total_bytes - IPV4_HEADER_MIN_BYTES);
 	cursor_skip(c, header_bytes - IPV4_HEADER_MIN_BYTES);
 	ip->source = addr_from_in(source);
+	ip->destination = addr_from_in(destination);
 	ip->want_type = ICMP_ECHOREPLY;
 	return SWEEP_OK;
 }
@@ -128,7 +129,7 @@ parse_ipv6(struct cursor *c, struct reply_ip *ip)
 	next_header = cursor_u8(c);
 	ip->ttl = cursor_u8(c);
 	cursor_bytes(c, ip->source.b, sizeof(ip->source.b));
-	cursor_skip(c, sizeof(struct addr));
+	cursor_bytes(c, ip->destination.b, sizeof(ip->destination.b));
 	if (c->bad)
 		return SWEEP_DROP_SHORT;
 	if (next_header != IPPROTO_ICMPV6)
@@ -150,11 +151,25 @@ parse_ip(struct cursor *c, struct reply_ip *ip)
 	return SWEEP_DROP_TYPE;
 }
 
+/* Did it come to the test prefix that the run sends from? */
+static bool
+is_to_run(const struct sweep_capture *capture, const struct sweep_run *run,
+    const struct addr *destination)
+{
+	for (size_t i = 0; i < capture->n_prefixes; i++) {
+		if ((run->prefixes >> i & 1) != 0 &&
+		    prefix_contains(&capture->prefixes[i], destination))
+			return true;
+	}
+	return false;
+}
+
 /* The payload is what is left in c. */
 static enum sweep_drop
 parse_payload(struct cursor *c, const struct sweep_capture *capture,
-    struct sweep_probe *probe)
+    const struct addr *destination, struct sweep_probe *probe)
 {
+	const struct sweep_run *run;
 	const uint8_t *payload = c->p;
 	uint8_t mac[MAC_BYTES], want[MAC_BYTES];
 	uint32_t magic = cursor_be32(c);
@@ -174,13 +189,14 @@ parse_payload(struct cursor *c, const struct sweep_capture *capture,
 		return SWEEP_DROP_SHORT;
 	if (magic != SWEEP_MAGIC || zero != 0)
 		return SWEEP_DROP_TYPE;
-	if (capture->experiment == 0 ||
-	    probe->experiment != capture->experiment)
+	run = sweep_capture_run(capture, probe->experiment);
+	if (run == NULL)
 		return SWEEP_DROP_EXPERIMENT;
-	(void)crypto_shorthash(want, payload, MACED_BYTES + text_len,
-	    capture->key);
-	return sodium_memcmp(mac, want, MAC_BYTES) == 0 ? SWEEP_OK
-							: SWEEP_DROP_MAC;
+	(void)crypto_shorthash(want, payload, MACED_BYTES + text_len, run->key);
+	return sodium_memcmp(mac, want, MAC_BYTES) == 0 &&
+		is_to_run(capture, run, destination)
+	    ? SWEEP_OK
+	    : SWEEP_DROP_MAC;
 }
 
 enum sweep_drop
@@ -203,7 +219,7 @@ sweep_reply_parse(const uint8_t *packet, size_t len,
 		return SWEEP_DROP_SHORT;
 	if (type != ip.want_type || code != 0)
 		return SWEEP_DROP_TYPE;
-	why = parse_payload(&c, capture, &probe);
+	why = parse_payload(&c, capture, &ip.destination, &probe);
 	if (why == SWEEP_DROP_SHORT || why == SWEEP_DROP_TYPE)
 		return why;
 	*out = (struct sweep_reply){ .index = probe.index,

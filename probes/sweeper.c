@@ -43,8 +43,10 @@ struct sweeper {
 	struct chan *ch;
 	struct sweep_lists lists;
 	struct sweep_send *send;
-	struct sweep_capture what; /* experiment 0: nothing is captured */
-	struct sweep_rings *rings; /* NULL then, or if it cannot be */
+	uint32_t job_experiment;       /* of the newest job */
+	struct sweep_capture what;     /* no runs: nothing is captured */
+	struct sweep_rings *rings;     /* NULL then, or if it cannot be */
+	struct sweep_counters counted; /* by rings that are closed */
 	struct loop_timer *batch_timer;
 	struct loop_timer *pause_timer;
 	struct loop_timer *flush_timer;
@@ -152,16 +154,42 @@ on_progress(const struct sweep_progress *progress, void *arg)
 }
 
 static bool
-is_same_capture(const struct sweep_capture *a, const struct sweep_capture *b)
+is_same_place(const struct sweep_capture *a, const struct sweep_capture *b)
 {
-	if (a->experiment != b->experiment || a->n_prefixes != b->n_prefixes ||
-	    memcmp(a->key, b->key, sizeof(a->key)) != 0)
+	if (a->n_prefixes != b->n_prefixes)
 		return false;
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		if (!prefix_equal(&a->prefixes[i], &b->prefixes[i]))
 			return false;
 	}
 	return true;
+}
+
+/* Does the other one have it too, the key and the prefixes included? */
+static bool
+has_run(const struct sweep_capture *what, const struct sweep_run *run)
+{
+	const struct sweep_run *other =
+	    sweep_capture_run(what, run->experiment);
+
+	return other != NULL && other->prefixes == run->prefixes &&
+	    memcmp(other->key, run->key, sizeof(run->key)) == 0;
+}
+
+static struct sweep_counters
+counters_now(struct sweeper *sw)
+{
+	struct sweep_counters n = sw->counted, more = { 0 };
+
+	if (sw->rings != NULL)
+		more = sweep_capture_counters(sw->rings);
+	n.accepted += more.accepted;
+	n.bad_short += more.bad_short;
+	n.bad_type += more.bad_type;
+	n.bad_experiment += more.bad_experiment;
+	n.bad_mac += more.bad_mac;
+	n.kernel_drops += more.kernel_drops;
+	return n;
 }
 
 static void
@@ -179,6 +207,7 @@ capturing_send(struct sweeper *sw)
 static void
 capture_stop(struct sweeper *sw)
 {
+	sw->counted = counters_now(sw);
 	sweep_capture_close(sw->rings);
 	sw->rings = NULL;
 	sw->n_batch = 0;
@@ -186,10 +215,22 @@ capture_stop(struct sweeper *sw)
 	loop_timer_cancel(sw->pause_timer);
 }
 
+/* A job of an experiment that main has left ends. */
+static void
+leave_runs(struct sweeper *sw, const struct sweep_capture *what)
+{
+	const struct sweep_run *run =
+	    sweep_capture_run(&sw->what, sw->job_experiment);
+
+	if (run != NULL && !has_run(what, run))
+		sweep_send_stop(sw->send);
+}
+
 /*
- * The same again changes nothing, not even the counters.  Otherwise what is
- * not yet reported belongs to an experiment that main has left, and is
- * dropped; and so ends a job of the old one.
+ * Experiments come and go while others run: the rings stay, and what they hold.
+ * Only with the first are they opened, and closed with the last; what is not
+ * yet reported then belongs to an experiment that main has left, and is
+ * dropped.
  */
 static void
 handle_capture(struct sweeper *sw, const struct chan_msg *msg)
@@ -201,13 +242,19 @@ handle_capture(struct sweeper *sw, const struct chan_msg *msg)
 		trouble(sw, "capture: malformed message");
 		return;
 	}
-	if (is_same_capture(&what, &sw->what) &&
-	    (sw->rings != NULL || what.experiment == 0))
+	leave_runs(sw, &what);
+	if (sw->rings != NULL && what.n_runs > 0 &&
+	    is_same_place(&what, &sw->what)) {
+		sweep_capture_set_runs(sw->rings, &what);
+		sw->what = what;
+		return;
+	}
+	if (sw->rings == NULL && what.n_runs == 0 && sw->what.n_runs == 0)
 		return;
 	sweep_send_stop(sw->send);
 	capture_stop(sw);
 	sw->what = what;
-	if (what.experiment == 0) {
+	if (what.n_runs == 0) {
 		capturing_send(sw);
 		return;
 	}
@@ -233,16 +280,19 @@ handle_targets(struct sweeper *sw, const struct chan_msg *msg)
 static int
 job_start(struct sweeper *sw, const struct sweep_job *job, struct err *err)
 {
-	struct sweep_list *list = sweep_lists_find(&sw->lists, job->list, err);
+	struct sweep_list *list = sweep_lists_use(&sw->lists, job->list, err);
+	const struct sweep_run *run =
+	    sweep_capture_run(&sw->what, job->experiment);
 
 	if (list == NULL)
 		return -1;
-	if (job->experiment == 0 || job->experiment != sw->what.experiment) {
+	if (run == NULL) {
 		return err_set(err, ERR_PROTO,
-		    "experiment %u, but capture is of %u", job->experiment,
-		    sw->what.experiment);
+		    "experiment %u: its replies are not captured",
+		    job->experiment);
 	}
-	return sweep_send_start(sw->send, job, list, sw->what.key, err);
+	sw->job_experiment = job->experiment;
+	return sweep_send_start(sw->send, job, list, run->key, err);
 }
 
 /* A new job takes the place of the running one. */
@@ -268,12 +318,10 @@ handle_job(struct sweeper *sw, const struct chan_msg *msg)
 static void
 flush_answer(struct sweeper *sw, uint64_t cookie)
 {
-	struct sweep_counters n = { .accepted = 0 };
+	struct sweep_counters n = counters_now(sw);
 	uint8_t body[sizeof(cookie) + sizeof(n)];
 	size_t len;
 
-	if (sw->rings != NULL)
-		n = sweep_capture_counters(sw->rings);
 	batch_send(sw);
 	len = sweep_encode_flushed(cookie, &n, body, sizeof(body));
 	chan_send(sw->ch, SWEEP_MSG_FLUSHED, body, len);

@@ -42,9 +42,11 @@ static inline struct sweep_capture
 fixture_capture(void)
 {
 	return (struct sweep_capture){
-		.experiment = FIXTURE_EXPERIMENT,
-		.key = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
-		    16 },
+		.runs = { { .experiment = FIXTURE_EXPERIMENT,
+		    .key = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+			16 },
+		    .prefixes = 3 } },
+		.n_runs = 1,
 		.prefixes = { { .addr = fixture_addr("198.51.100.0"),
 				  .len = 24,
 				  .is_ipv4 = true },
@@ -125,7 +127,7 @@ fixture_build(const struct fixture_reply *r, uint8_t out[FIXTURE_PACKET_MAX])
 	probe.text.len = (uint8_t)text_len;
 	if (text_len > 0)
 		memcpy(probe.text.bytes, r->text, text_len);
-	(void)sweep_payload_build(&probe, capture.key, payload);
+	(void)sweep_payload_build(&probe, capture.runs[0].key, payload);
 	if (is_ipv4) {
 		fixture_ipv4(&w, r, length);
 	} else {

@@ -235,12 +235,21 @@ struct conf_bird {
 /* How a site sends probes: the same numbers as enum sweep_engine. */
 enum conf_engine { CONF_ENGINE_RAW, CONF_ENGINE_PACKET, CONF_ENGINE_COUNT };
 
-/* The test prefix of a site: at most one of each family. */
+/* So many experiments at most can be under way at a time: what a campaign plans
+ * at once (fleet/campaign_log.h). */
+#define CONF_TESTS_MAX 4u
+
+/*
+ * The test prefixes of a site.  The n-th IPv4 prefix and the n-th IPv6 prefix
+ * are withdrawn together: wherever one is spoken of, both are meant.
+ */
 struct conf_test {
 	struct prefix *prefixes;
 	size_t n_prefixes;    /* 0: this site takes no part in experiments */
 	struct addr *sources; /* one in each prefix; probes are sent from it */
 	size_t n_sources;     /* == n_prefixes, same order */
+	size_t *number;       /* of each prefix: n of the above, from 0 */
+	size_t n_tests;       /* how many there are, pairs counted once */
 	enum conf_engine engine; /* of the sender; default raw */
 	/* A withdrawal of the test prefix not renewed for so long is undone. */
 	int64_t confirm_ms; /* default 30 s */
@@ -289,6 +298,12 @@ struct conf_predict {
 	/* Between two experiments on one test prefix, or networks damp it
 	 * (RFC 7196); default 90 min, at least 30 min but in a lab. */
 	int64_t pace_ms;
+	/* Several test prefixes: how far beyond the noise one may differ from
+	 * the first, default 1 %; and how long that holds, default 7 d. */
+	struct {
+		unsigned limit_percent;
+		int64_t every_ms;
+	} null_run;
 	/* When a real withdrawal is compared with its prediction; default 10 min. */
 	int64_t landing_after_ms;
 	bool is_lab;          /* profile: lab; default internet */

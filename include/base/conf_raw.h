@@ -78,7 +78,12 @@ struct raw_test {
 	char *confirm, *engine;
 };
 
+struct raw_null_run {
+	char *limit, *every;
+};
+
 struct raw_predict {
+	struct raw_null_run *null_run;
 	char *rate, *linger;
 	char *sentinels, *sentinel_interval, *settle_max;
 	char *allow_special, *block_gap, *text, *pace, *profile, *landing_after;

@@ -58,8 +58,16 @@ uint32_t campaign_pick(const struct campaign_ask *ask, uint32_t *out);
 /* How many experiments a campaign takes, before anything is measured: as many
  * as there are sets, or what simulated campaigns took, if that is less. */
 unsigned campaign_rough(size_t n_sites, unsigned depth);
-/* How long so many experiments take, one at a time. */
-int64_t campaign_time_ms(unsigned experiments, int64_t each_ms,
-    int64_t pace_ms);
+/* How long so many experiments take, on n_tests test prefixes side by side, each
+ * of which rests for pace_ms behind each of its own. */
+struct campaign_time {
+	unsigned experiments;
+	unsigned n_tests; /* 0: as 1 */
+	int64_t each_ms, pace_ms;
+};
+int64_t campaign_time_ms(const struct campaign_time *t);
+/* How many experiments to plan at once, at most max: none of the test prefixes
+ * shall idle while the last ones of a batch run. */
+unsigned campaign_batch(unsigned n_tests, unsigned max);
 
 #endif /* CORE_CAMPAIGN_H */

@@ -2,8 +2,8 @@
 #ifndef FLEET_CAMPAIGN_H
 #define FLEET_CAMPAIGN_H
 /*
- * campaign -- runs a campaign over the fleet: one experiment after the other,
- * as core/pack.h proposes them, at the pace of the test prefix.
+ * campaign -- runs a campaign over the fleet: the experiments that core/pack.h
+ * proposes, on all test prefixes that are trusted, each at its own pace.
  *
  * What was measured is in the store, and what comes next follows from it: so a
  * campaign goes on where it was when the controller was restarted, and an
@@ -26,7 +26,7 @@ void campaign_free(struct campaign *ca);
 int campaign_start(struct controller *c, unsigned depth, const char *actor,
     struct err *err);
 /* What one would be: {"depth", "sites", "clients", "experiments", "naive",
- * "each_ms", "pace_ms", "time_ms"}; NULL with err. */
+ * "each_ms", "pace_ms", "tests", "unchecked", "time_ms"}; NULL with err. */
 json_t *campaign_plan(struct controller *c, unsigned depth, struct err *err);
 /* PAUSE, RESUME or ABORT by a person; -1 with err if there is none to. */
 int campaign_command(struct controller *c, enum campaign_event ev,

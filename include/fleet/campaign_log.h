@@ -6,10 +6,23 @@
  * and its log: what its experiments measured, in memory, read back from the
  * store after a start.
  */
+#include <assert.h>
+
 #include "fleet/campaign.h"
 #include "fleet/experiment.h"
 
 #define CAMPAIGN_BATCH 4u
+
+static_assert(CAMPAIGN_BATCH >= CONF_TESTS_MAX,
+    "there is something to do for each test prefix");
+
+/* An experiment that is to be made. */
+struct campaign_slot {
+	struct pack_plan plan;
+	uint32_t experiment; /* under way; 0: none */
+	unsigned attempts;   /* that failed */
+	bool is_done;
+};
 
 struct campaign {
 	struct controller *c;
@@ -31,12 +44,10 @@ struct campaign {
 	json_t *to_load; /* experiments of the store; NULL: all are read */
 	size_t loaded;
 	/* What comes next. */
-	struct pack_plan plans[PACK_BATCH_MAX];
-	size_t n_plans, at_plan;
-	uint32_t experiment; /* the one under way; 0: none */
-	unsigned attempts;   /* of this plan that failed */
-	unsigned failed;     /* of all */
-	int64_t spent_ms;    /* on experiments that were done, here */
+	struct campaign_slot slots[CAMPAIGN_BATCH];
+	size_t n_slots;
+	unsigned failed;  /* experiments of all slots */
+	int64_t spent_ms; /* on experiments that were done, here */
 	struct mono retry_at;
 	char waiting[160]; /* for what; "" */
 };

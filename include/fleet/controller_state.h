@@ -18,6 +18,9 @@
 #include "store/intent_book.h"
 
 #define NO_SITE ((size_t)-1)
+#define TEST_PREFIXES_MAX CONF_TESTS_MAX
+/* With those that no site has any more. */
+#define TESTS_KEPT_MAX ((size_t)2 * TEST_PREFIXES_MAX)
 
 /* An agent that waits for orders newer than it has. */
 struct order_waiter {
@@ -43,6 +46,7 @@ struct fleet_site {
 	json_t *permits;
 	json_t *service_prefixes; /* of the status, by name */
 	json_t *last;             /* of the orders: see guards_last_json */
+	json_t *tests;            /* of the status; NULL: none came yet */
 	double capacity;          /* 0: not known */
 	/* Budget: when it last withdrew something, and how often by the count
 	 * of that boot. */
@@ -64,6 +68,8 @@ struct campaign;
 struct landings;
 struct map_book;
 struct experiment;
+struct test_prefix;
+struct test_book;
 struct drain_request;
 struct fleet_guards;
 
@@ -89,12 +95,22 @@ struct controller {
 	struct store_client *clients;
 	uint32_t n_clients;
 	struct optouts optouts;
-	struct client_upload *upload;  /* under way; NULL: none */
-	struct experiment *experiment; /* the newest; NULL: none yet */
-	/* When the test prefix was withdrawn or restored last. */
-	struct mono test_changed;
-	bool was_test_changed;
+	struct client_upload *upload; /* under way; NULL: none */
+	/* The test prefixes, the first one first; each has its experiment. */
+	struct test_prefix *tests[TESTS_KEPT_MAX];
+	size_t n_tests;
+	struct test_book *test_book;
+	struct log_limit tests_limit;
+	struct mono null_retry; /* no null run before */
 	uint32_t next_experiment;
+	/* Whose turn it is to send, see experiment_turn.c. */
+	struct {
+		uint64_t asked, granted; /* counts */
+		/* A site that must first hear that its job is off. */
+		size_t quiet_site;
+		uint64_t quiet_revision;
+		struct mono quiet_until;
+	} turn;
 	struct map_book *maps;
 	struct landings *landings;
 	struct campaign *campaign; /* the newest; NULL: none yet */

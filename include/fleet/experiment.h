@@ -13,6 +13,10 @@
 
 /* What to do.  All borrowed for the call. */
 struct experiment_plan {
+	/* On which test prefix; NULL: on any that is trusted and rested. */
+	struct test_prefix *test;
+	/* A null run beside another one: that nobody answers is a result, too. */
+	bool is_comparison;
 	const bool *withdrawn; /* c->n_sites: where; none: a null run */
 	uint32_t campaign;     /* 0: by hand */
 	const char *purpose;   /* of core/campaign.h; "" by hand */
@@ -39,9 +43,8 @@ uint32_t experiment_id(const struct experiment *ex);
 /* Ends it as failed; the test prefix is ordered back. */
 void experiment_abort(struct experiment *ex, const char *why);
 
-/* Adds "test", "capture", "sweep" and "step" to a site's order document; ex
- * may be NULL. */
-void experiment_add_orders(const struct experiment *ex, size_t site,
+/* Adds "tests", "sweep" and "step" to a site's order document. */
+void experiments_add_orders(const struct controller *c, size_t site,
     json_t *doc);
 
 /* A site reported: look whether a step is complete. */
@@ -51,13 +54,36 @@ void experiment_on_tick(struct experiment *ex);
 void experiment_on_reboot(struct experiment *ex, size_t site);
 void experiment_on_replies(struct experiment *ex, size_t site,
     const struct sweep_reply *replies, size_t n);
+/* It may send now; it waits for that. */
+void experiment_send(struct experiment *ex);
+/* How long sending to all clients may take. */
+int64_t experiment_sending_max_ms(const struct experiment *ex);
 
-/* The bytes of its own client list, if `list` is that (free them); NULL. */
-uint8_t *experiment_list_bytes(const struct experiment *ex, uint32_t list,
+/* ---- all experiments, one on each test prefix at most ---- */
+
+bool experiments_any_runs(const struct controller *c);
+size_t experiments_running(const struct controller *c);
+/* The one with the highest number, running or over; NULL: none yet. */
+struct experiment *experiment_newest(const struct controller *c);
+/* NULL: not known any more. */
+struct experiment *experiment_find(const struct controller *c, uint32_t id);
+void experiments_on_tick(struct controller *c);
+void experiments_on_status(struct controller *c, size_t site);
+void experiments_on_reboot(struct controller *c, size_t site);
+/* Each reply goes to the experiment that it names. */
+void experiments_on_replies(struct controller *c, size_t site,
+    const struct sweep_reply *replies, size_t n);
+/* Gives the turn to send to who has waited longest, if nobody has it. */
+void experiments_grant(struct controller *c);
+/* ex, which was sending, has failed: who comes next waits until its sender has
+ * heard of that, or cannot be sending any more. */
+void experiment_give_up_turn(struct experiment *ex);
+/* The bytes of some running experiment's own client list, if `list` is that
+ * (free them); NULL. */
+uint8_t *experiments_list_bytes(const struct controller *c, uint32_t list,
     size_t *len);
-
-/* How long until the test prefix may be changed again; 0: now. */
-int64_t experiment_pace_left_ms(const struct controller *c);
+/* [EXPERIMENT] of those that run, by number; new reference. */
+json_t *experiments_json(const struct controller *c);
 
 /* EXPERIMENT of docs/api.md; JSON null for NULL. */
 json_t *experiment_to_json(const struct experiment *ex);

@@ -53,17 +53,21 @@ uint32_t experiment_sentinel_slot(const uint32_t *sentinels, uint32_t n,
 struct experiment_watch {
 	json_int_t starts;       /* of its sweeper */
 	json_int_t lost_batches; /* replies that could not be delivered */
-	json_int_t kernel_drops;
-	json_int_t given_up; /* test prefix restored without an order */
+	json_int_t given_up;     /* test prefix restored without an order */
+};
+struct experiment_where {
+	const struct test_prefix *test;
+	const struct fleet_site *site;
 };
 void experiment_watch_init(struct experiment_watch *w,
-    const struct fleet_site *s);
+    const struct experiment_where *where);
 /* False with the reason when the site's replies may be incomplete. */
 bool experiment_watch_ok(const struct experiment_watch *w,
-    const struct fleet_site *s, char *why, size_t size);
-/* Are all test prefixes of the site "announced" in BIRD, to somebody, or
- * "withdrawn" and exported to nobody? */
-bool experiment_test_is(const struct fleet_site *s, const char *real);
+    const struct experiment_where *where, char *why, size_t size);
+/* Is the test prefix, of each family that the site has, "announced" in BIRD, to
+ * somebody, or "withdrawn" and exported to nobody? */
+bool experiment_test_is(const struct test_prefix *test,
+    const struct fleet_site *s, const char *real);
 /* Counts into row and writes the map and the experiment's end, in one
  * transaction. */
 void experiment_store_map(struct controller *c, struct store_experiment *row,

@@ -13,6 +13,7 @@
 
 enum round_step {
 	ROUND_NONE,
+	ROUND_QUEUED, /* others are sending: the rate is for all together */
 	ROUND_SENDING,
 	ROUND_LINGERING,
 	ROUND_COLLECTING,
@@ -25,7 +26,9 @@ struct experiment_counters {
 
 struct experiment {
 	struct controller *c;
+	struct test_prefix *test;
 	uint32_t id;
+	bool is_comparison;
 	bool *withdrawn; /* c->n_sites: W */
 	size_t n_withdrawn;
 	char *name; /* of W: "akl,chc" */
@@ -59,10 +62,13 @@ struct experiment {
 	enum round_step step;
 	uint8_t round;
 	uint32_t job;
-	uint64_t order_step; /* changes the document: asks for a flush */
+	uint64_t order_step;      /* changes the document: asks for a flush */
+	uint64_t queued, granted; /* c->turn's counts */
+	uint64_t *barrier;        /* per site: what it must have applied */
 	struct mono step_since, state_since, wait_until;
 	struct experiment_watch *watch; /* per site, as it was at the start */
 	struct experiment_counters counters;
+	json_t *counted_before; /* by the sites, when it began */
 	struct reply_book *book;
 	json_t *counted; /* what is told of the counters once it is over */
 	json_t *counted_sites; /* the same for each site */
@@ -85,6 +91,9 @@ bool experiment_has_rounds(const struct experiment *ex);
 struct failover_input experiment_input(const struct experiment *ex);
 /* Its own counters and those of the sites, as they are now; new reference. */
 json_t *experiment_count(const struct experiment *ex);
+/* What the site's sweeper has counted under that name since the beginning. */
+int64_t experiment_counted_at(const struct experiment *ex, size_t site,
+    const char *counter);
 /* [{"site", and a count for each reply_class_name}]; new reference. */
 json_t *experiment_count_sites(const struct experiment *ex);
 /* To be called once when it is over and counted. */

@@ -20,7 +20,8 @@
 #include "base/err.h"
 
 #define SWEEP_KEY_BYTES 16
-#define SWEEP_PREFIX_MAX 8
+#define SWEEP_RUNS_MAX 4           /* experiments at a time */
+#define SWEEP_PREFIX_MAX 8         /* one of each family for each of them */
 #define SWEEP_REPLY_BATCH_MAX 1024 /* replies in one message */
 #define SWEEP_TARGETS_PER_MSG 4096
 #define SWEEP_SUBSET_MAX 100000 /* indices in one job */
@@ -67,13 +68,24 @@ struct sweep_text {
 	uint8_t bytes[SWEEP_TEXT_MAX];
 };
 
-/* What to accept.  experiment 0: capture nothing. */
-struct sweep_capture {
-	uint32_t experiment;
+/* One experiment whose replies are captured. */
+struct sweep_run {
+	uint32_t experiment; /* unique among the runs, never 0 */
 	uint8_t key[SWEEP_KEY_BYTES];
-	struct prefix prefixes[SWEEP_PREFIX_MAX]; /* test prefixes */
+	uint16_t
+	    prefixes; /* bit i: it has prefixes[i]; its replies come there */
+};
+
+/* What to accept.  No runs: capture nothing. */
+struct sweep_capture {
+	struct sweep_run runs[SWEEP_RUNS_MAX];
+	uint8_t n_runs;
+	struct prefix prefixes[SWEEP_PREFIX_MAX]; /* all test prefixes */
 	uint8_t n_prefixes;
 };
+/* NULL: no run of that experiment. */
+const struct sweep_run *sweep_capture_run(const struct sweep_capture *what,
+    uint32_t experiment);
 
 /* A target list is identified by `list`; parts come in order from index 0. */
 struct sweep_targets {
@@ -87,7 +99,7 @@ struct sweep_targets {
 struct sweep_job {
 	uint32_t job;        /* unique, echoed in the progress */
 	uint32_t list;       /* must have been completed by TARGETS */
-	uint32_t experiment; /* of the current capture: its key makes the MAC */
+	uint32_t experiment; /* one of the capture's: its key makes the MAC */
 	uint8_t phase;       /* opaque here: travels in the payload */
 	uint8_t round;       /* opaque here: travels in the payload */
 	uint32_t rate_pps;
@@ -111,12 +123,13 @@ struct sweep_job {
 enum sweep_reply_flag {
 	SWEEP_REPLY_OTHER_SOURCE = 1u << 0, /* answered from another address */
 	SWEEP_REPLY_LATE = 1u << 1,   /* a sample: of another experiment */
-	SWEEP_REPLY_FORGED = 1u << 2, /* a sample: the MAC is wrong */
+	SWEEP_REPLY_FORGED = 1u << 2, /* a sample: the MAC is wrong, or it came
+					to another experiment's prefix */
 };
 
 /*
- * One reply.  Without flags it is accepted: valid MAC, current experiment, from
- * the target.  Of late and forged ones only some are reported, as samples:
+ * One reply.  Without flags it is accepted: valid MAC, of an experiment that is
+ * captured and to its test prefix, from the target.  Of late and forged ones only some are reported, as samples:
  * anybody can send them at any rate.  All are counted in sweep_counters.
  */
 struct sweep_reply {
@@ -144,14 +157,15 @@ struct sweep_progress {
 	bool done;                /* last message about this job */
 };
 
-/* Everything captured and not accepted is counted here, by reason. */
+/* Everything captured and not accepted is counted here, by reason; since the
+ * sweeper began. */
 struct sweep_counters {
 	uint64_t accepted;
 	uint64_t bad_short; /* truncated, or no room for the payload */
 	uint64_t bad_type;  /* not an echo reply of ours (magic, version) */
 	uint64_t bad_experiment; /* late: of another experiment */
-	uint64_t bad_mac;        /* forged or damaged */
-	uint64_t kernel_drops;   /* the capture ring was full */
+	uint64_t bad_mac; /* forged, damaged, or to a prefix of another run */
+	uint64_t kernel_drops; /* the capture ring was full */
 };
 
 /*

@@ -24,11 +24,15 @@ struct sweep_rings;
 /* One reply, accepted, or late or forged by its flags; borrowed for the call. */
 typedef void sweep_reply_cb(const struct sweep_reply *reply, void *arg);
 
-/* Needs CAP_NET_RAW.  what is copied.  NULL with err. */
+/* Needs CAP_NET_RAW.  what is copied; its prefixes stay.  NULL with err. */
 struct sweep_rings *sweep_capture_open(struct loop *lp,
     const struct sweep_capture *what, sweep_reply_cb *cb, void *arg,
     struct err *err);
 void sweep_capture_close(struct sweep_rings *r); /* NULL is fine */
+/* Captures for other runs from now on; the prefixes must be the same.  What
+ * waits in the rings is judged by the new ones. */
+void sweep_capture_set_runs(struct sweep_rings *r,
+    const struct sweep_capture *what);
 
 /* Reads all that waits now, instead of when the loop says so. */
 void sweep_capture_drain(struct sweep_rings *r);

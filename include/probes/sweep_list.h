@@ -4,8 +4,9 @@
 /*
  * sweep_list -- the target lists that the sweeper was given, part by part.
  *
- * The two newest are kept.  A list dies when it is neither kept nor held, so a
- * running job can outlive its list's place among the newest.
+ * Those used last are kept, as many as there can be experiments at a time; main
+ * keeps the same account (site/sweep_link.c).  A list dies when it is neither
+ * kept nor held, so a running job can outlive its list's place.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +15,7 @@
 #include "probes/sweep.h"
 
 #define SWEEP_LIST_TARGETS_MAX (1u << 22)
-#define SWEEP_LISTS_KEPT 2
+#define SWEEP_LISTS_KEPT SWEEP_RUNS_MAX
 
 struct sweep_list {
 	uint32_t list;
@@ -25,7 +26,8 @@ struct sweep_list {
 };
 
 struct sweep_lists {
-	struct sweep_list *kept[SWEEP_LISTS_KEPT]; /* newest first, or NULL */
+	struct sweep_list
+	    *kept[SWEEP_LISTS_KEPT]; /* used last first, or NULL */
 };
 
 /*
@@ -34,8 +36,9 @@ struct sweep_lists {
  */
 int sweep_lists_add(struct sweep_lists *ls, const struct sweep_targets *part,
     struct err *err);
-/* A complete list, or NULL with err.  Borrowed until the next call of add. */
-struct sweep_list *sweep_lists_find(const struct sweep_lists *ls, uint32_t list,
+/* A complete list, which is used now, or NULL with err.  Borrowed until the next
+ * call of add. */
+struct sweep_list *sweep_lists_use(struct sweep_lists *ls, uint32_t list,
     struct err *err);
 void sweep_lists_fini(struct sweep_lists *ls);
 

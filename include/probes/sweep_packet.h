@@ -19,7 +19,8 @@
  *
  * Validation needs nothing but the key: every site can check a reply to a
  * probe that another site sent.  ICMP id and sequence are never looked at,
- * NATs rewrite them.  The MAC makes off-path forgery infeasible; the target in
+ * NATs rewrite them.  Only the destination must be the test prefix that the
+ * experiment sends from: a reply to one cannot count for another.  The MAC makes off-path forgery infeasible; the target in
  * the payload tells a host that answers from another address.
  */
 #include <stddef.h>

@@ -9,6 +9,7 @@
 #include "core/route.h"
 #include "site/agent.h"
 #include "site/checker.h"
+#include "site/orders.h"
 #include "site/reconcile.h"
 #include "site/will.h"
 #include "store/intent_book.h"
@@ -26,12 +27,20 @@ struct clients_link;
 struct agent_prefix {
 	struct prefix prefix;
 	size_t service; /* index, or NO_SERVICE: a test prefix */
+	size_t test;    /* of a test prefix: which of the agent's tests */
 	struct route_decision decision;
 	struct route_decision noted; /* the last one on record */
 	int64_t decided_ms;          /* wall: since when */
 	bool withdraw_forbidden;     /* the controller gave no permit */
 	struct drain_stage drain;
 	enum drain_wait drain_wait;
+};
+
+/* A test prefix: one of each family, see struct conf_test. */
+struct agent_test {
+	uint32_t experiment; /* that holds it withdrawn; 0: none */
+	/* How often we restored it since nobody confirmed. */
+	uint64_t given_up;
 };
 
 struct agent {
@@ -51,11 +60,8 @@ struct agent {
 	struct mono unnoted_since; /* the first of them was made */
 	struct agent_counters *counters;
 	struct agent_drain *drain;
-	/* The experiment that holds the test prefix withdrawn; 0: none. */
-	uint32_t test_experiment;
+	struct agent_test tests[CONF_TESTS_MAX];
 	struct loop_timer *test_confirm;
-	/* How often we restored it since nobody confirmed. */
-	uint64_t test_given_up;
 	struct will_seat seat;
 	bool is_replaced;             /* by one with a newer configuration */
 	bool has_permits;             /* the controller has given out some */
@@ -75,10 +81,13 @@ struct agent_prefix *agent_find_prefix(const struct agent *a,
 void agent_decide(struct agent *a);
 void agent_note(struct agent *a, const struct store_event *ev);
 
-/* Withdraws (experiment > 0) or restores (0) the test prefix; renewing it
- * holds it for another confirm time. */
-void agent_hold_test(struct agent *a, uint32_t experiment);
-void agent_renew_test(struct agent *a);
+/* Withdraws the test prefixes of those that say so, and restores all others;
+ * renewing holds them for another confirm time. */
+void agent_hold_tests(struct agent *a, const struct order_test *tests,
+    size_t n);
+void agent_renew_tests(struct agent *a);
+/* Is a test prefix withdrawn for an experiment? */
+bool agent_holds_test(const struct agent *a);
 
 /* Which prefixes may be withdrawn when sick; has_permits false: all. */
 void agent_take_permits(struct agent *a, bool has_permits,

@@ -16,6 +16,7 @@
 
 #define ORDER_SUBSET_MAX 100000u
 #define ORDER_PERMITS_MAX 65536u
+#define ORDER_TEST_PREFIXES_MAX 2u /* one of each family */
 
 struct orders {
 	uint64_t revision;
@@ -31,9 +32,15 @@ struct orders {
 	bool has_last;
 	struct prefix *last;
 	size_t n_last;
-	uint32_t test_experiment; /* that holds the test prefix; 0: announced */
-	uint32_t capture_experiment; /* 0: none */
-	uint8_t key[SWEEP_KEY_BYTES];
+	/* The experiments under way, one on each test prefix at most. */
+	struct order_test {
+		uint32_t experiment; /* never 0 */
+		bool withdrawn;      /* else announced, and captured for */
+		uint8_t key[SWEEP_KEY_BYTES];
+		struct prefix prefixes[ORDER_TEST_PREFIXES_MAX];
+		size_t n_prefixes;
+	} tests[SWEEP_RUNS_MAX];
+	size_t n_tests;
 	struct sweep_job job; /* job 0: none; sources are the site's */
 	uint32_t *subset;
 	struct prefix *optouts;
@@ -42,5 +49,7 @@ struct orders {
 /* doc must outlive *out. */
 int orders_parse(const json_t *doc, struct orders *out, struct err *err);
 void orders_fini(struct orders *o);
+/* Is the prefix one of the test's? */
+bool order_test_has(const struct order_test *t, const struct prefix *p);
 
 #endif /* SITE_ORDERS_H */

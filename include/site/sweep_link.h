@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "probes/sweep.h"
+#include "site/orders.h"
 
 struct agent;
 struct sweep_link;
@@ -19,18 +20,20 @@ struct sweep_link;
 struct sweep_link *sweep_link_new(struct agent *a);
 void sweep_link_free(struct sweep_link *sl);
 
-/* experiment 0: capture nothing. */
-void sweep_link_capture(struct sweep_link *sl, uint32_t experiment,
-    const uint8_t key[SWEEP_KEY_BYTES]);
+/* Captures for these experiments, each by those of its test prefixes that are the
+ * site's; none: capture nothing. */
+void sweep_link_capture(struct sweep_link *sl, const struct order_test *tests,
+    size_t n);
 /*
  * Sends over the target list that job->list names; fetches it from the
  * controller first if it is not here.  The subset is copied.  A job that is
- * running or done already is not started again.  Sources and engine are the
- * site's own.
+ * running or done already is not started again.  Sources, those in the
+ * experiment's test prefix, and engine are the site's own.
  */
 void sweep_link_run(struct sweep_link *sl, const struct sweep_job *job);
 void sweep_link_stop(struct sweep_link *sl);
-/* uplink_on_flushed comes when all that was captured so far was queued. */
+/* uplink_on_flushed comes when all that was captured so far was queued; cookies
+ * rise.  Several may be under way. */
 void sweep_link_flush(struct sweep_link *sl, uint64_t cookie);
 
 /* {"job", "sent", "total", "send_errors", "done", "failed", "starts",

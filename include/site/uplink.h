@@ -5,7 +5,7 @@
  * uplink -- the agent's link to its controller: long-polls the order document,
  * posts the status, delivers captured replies.  The controller never connects
  * to a site.  When it is silent, all stays as it is but an unconfirmed
- * withdrawal of the test prefix (see agent_renew_test).
+ * withdrawal of the test prefix (see agent_renew_tests).
  */
 #include <stddef.h>
 #include <stdint.h>

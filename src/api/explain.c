@@ -143,7 +143,7 @@ explain_route_inputs(const json_t *site, const json_t *prefix,
 		    : HEALTH_UNKNOWN,
 		.drained = is_drained(site, prefix, intents),
 		.attrs = drain_attrs_of(prefix),
-		.test_withdrawn = explain_number(site, "test_experiment") != 0,
+		.test_withdrawn = explain_number(prefix, "experiment") != 0,
 		.frozen = guard_check_frozen(intents,
 			      explain_text(site, "site"), NULL) == -1,
 		.withdraw_forbidden =
@@ -337,7 +337,7 @@ inputs_json(const json_t *site, const json_t *prefix,
 {
 	const char *service =
 	    json_string_value(json_object_get(prefix, "service"));
-	int64_t experiment = explain_number(site, "test_experiment");
+	int64_t experiment = explain_number(prefix, "experiment");
 	json_t *list = json_array();
 
 	if (service != NULL) {

@@ -216,6 +216,7 @@ free_agent(struct conf_agent *a)
 	free(a->services);
 	free(a->test.prefixes);
 	free(a->test.sources);
+	free(a->test.number);
 	free(a->allow.entries);
 	free(a->controller);
 	free(a);

@@ -13,6 +13,7 @@
 #define SEC_MS INT64_C(1000)
 #define MIN_MS (60 * SEC_MS)
 #define HOUR_MS (60 * MIN_MS)
+#define DAY_MS (24 * HOUR_MS)
 
 /* With the NUL that the kernel does not need, but every reader wants. */
 #define SOCKET_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
@@ -119,56 +120,106 @@ check_apart(struct conf_ck *ck, const struct conf_agent *a,
 	return 0;
 }
 
+/* A withdrawal of the one must not touch the other. */
 static int
-check_test_prefixes(struct conf_ck *ck, const struct conf_agent *a)
+check_apart_from_others(struct conf_ck *ck, const struct conf_test *t, size_t i)
 {
-	const struct conf_test *t = &a->test;
-	size_t mark = conf_ck_enter(ck, "prefixes");
+	char text[PREFIX_TEXT_BYTES], other[PREFIX_TEXT_BYTES];
 
+	for (size_t k = 0; k < i; k++) {
+		if (!is_overlap(&t->prefixes[k], &t->prefixes[i]))
+			continue;
+		return conf_ck_refuse(ck,
+		    "%s: overlaps %s, expected test prefixes that are apart",
+		    prefix_format(&t->prefixes[i], text),
+		    prefix_format(&t->prefixes[k], other));
+	}
+	return 0;
+}
+
+static int
+check_test_prefixes(struct conf_ck *ck, struct conf_agent *a)
+{
+	struct conf_test *t = &a->test;
+	size_t mark = conf_ck_enter(ck, "prefixes"), n[2] = { 0, 0 };
+
+	t->number = xcalloc(t->n_prefixes, sizeof(t->number[0]));
 	for (size_t i = 0; i < t->n_prefixes; i++) {
 		size_t entry = conf_ck_enter_entry(ck, i);
 
-		if (i > 0 && t->prefixes[0].is_ipv4 == t->prefixes[i].is_ipv4) {
-			return conf_ck_refuse(ck,
-			    "a second prefix of the same family, expected at "
-			    "most one IPv4 and one IPv6 prefix");
-		}
-		if (check_apart(ck, a, &t->prefixes[i]) == -1)
+		if (check_apart(ck, a, &t->prefixes[i]) == -1 ||
+		    check_apart_from_others(ck, t, i) == -1)
 			return -1;
+		t->number[i] = n[t->prefixes[i].is_ipv4]++;
 		conf_ck_leave(ck, entry);
+	}
+	t->n_tests = n[0] > n[1] ? n[0] : n[1];
+	if (t->n_tests > CONF_TESTS_MAX) {
+		return conf_ck_refuse(ck,
+		    "%zu of one family, expected at most %u", t->n_tests,
+		    CONF_TESTS_MAX);
+	}
+	if (n[0] > 0 && n[1] > 0 && n[0] != n[1]) {
+		return conf_ck_refuse(ck,
+		    "%zu IPv4 and %zu IPv6 prefixes, which are withdrawn in "
+		    "pairs: expected as many of each, or one family alone",
+		    n[1], n[0]);
 	}
 	conf_ck_leave(ck, mark);
 	return 0;
 }
 
-/* Puts one source behind the prefix of its family; zero is "not yet". */
+/* The prefix that the source is in; n_prefixes with a message if it is none. */
+static size_t
+find_test_prefix(struct conf_ck *ck, const char *text, const struct addr *a,
+    const struct conf_test *t)
+{
+	char shown[PREFIX_TEXT_BYTES];
+	size_t n_family = 0, last = 0;
+
+	for (size_t i = 0; i < t->n_prefixes; i++) {
+		if (prefix_contains(&t->prefixes[i], a))
+			return i;
+		if (t->prefixes[i].is_ipv4 != addr_is_ipv4(a))
+			continue;
+		n_family++;
+		last = i;
+	}
+	if (n_family == 0) {
+		(void)conf_ck_refuse(ck,
+		    "%s: no test prefix of this family, expected a source in "
+		    "each prefix",
+		    text);
+	} else if (n_family == 1) {
+		(void)conf_ck_refuse(ck,
+		    "%s: not in the test prefix, expected an address in %s",
+		    text, prefix_format(&t->prefixes[last], shown));
+	} else {
+		(void)conf_ck_refuse(ck,
+		    "%s: in none of the test prefixes, expected an address in "
+		    "each of them",
+		    text);
+	}
+	return t->n_prefixes;
+}
+
+/* Puts one source behind its prefix; zero is "not yet". */
 static int
 check_source(struct conf_ck *ck, const char *text, struct conf_test *t)
 {
 	static const struct addr none = { { 0 } };
 	char shown[PREFIX_TEXT_BYTES];
 	struct addr a;
-	size_t i = 0;
+	size_t i;
 
 	if (conf_ck_addr(ck, text, &a) == -1)
 		return -1;
-	while (i < t->n_prefixes && t->prefixes[i].is_ipv4 != addr_is_ipv4(&a))
-		i++;
-	if (i == t->n_prefixes) {
-		return conf_ck_refuse(ck,
-		    "%s: no test prefix of this family, expected a source in "
-		    "each prefix",
-		    text);
-	}
+	i = find_test_prefix(ck, text, &a, t);
+	if (i == t->n_prefixes)
+		return -1;
 	if (!addr_equal(&t->sources[i], &none)) {
 		return conf_ck_refuse(ck,
-		    "%s: a second source of this family, expected one in each "
-		    "prefix",
-		    text);
-	}
-	if (!prefix_contains(&t->prefixes[i], &a)) {
-		return conf_ck_refuse(ck,
-		    "%s: not in the test prefix, expected an address in %s",
+		    "%s: a second source in %s, expected one in each prefix",
 		    text, prefix_format(&t->prefixes[i], shown));
 	}
 	t->sources[i] = a;
@@ -376,6 +427,27 @@ check_pace(struct conf_ck *ck, const struct raw_predict *raw,
 }
 
 static int
+check_null_run(struct conf_ck *ck, const struct raw_null_run *raw,
+    struct conf_predict *out)
+{
+	static const struct raw_null_run none = { 0 };
+	static const struct conf_count limit = { "limit", 1, 100, 1 };
+	static const struct conf_duration every = { "every", SEC_MS,
+		365 * DAY_MS, 7 * DAY_MS };
+	size_t mark = conf_ck_enter(ck, "null_run");
+
+	if (raw == NULL)
+		raw = &none;
+	if (conf_ck_percent(ck, &limit, raw->limit,
+		&out->null_run.limit_percent) == -1 ||
+	    conf_ck_duration(ck, &every, raw->every, &out->null_run.every_ms) ==
+		-1)
+		return -1;
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
+static int
 check_predict(struct conf_ck *ck, const struct raw_predict *raw,
     struct conf_predict *out)
 {
@@ -406,6 +478,7 @@ check_predict(struct conf_ck *ck, const struct raw_predict *raw,
 	    conf_ck_duration(ck, &settle, raw->settle_max,
 		&out->settle_max_ms) == -1 ||
 	    check_pace(ck, raw, out) == -1 ||
+	    check_null_run(ck, raw->null_run, out) == -1 ||
 	    conf_ck_duration(ck, &landing, raw->landing_after,
 		&out->landing_after_ms) == -1 ||
 	    conf_ck_bool(ck, "allow_special", raw->allow_special,

@@ -158,10 +158,18 @@ static const cyaml_schema_field_t bird_fields[] = {
 };
 
 static const cyaml_schema_field_t test_fields[] = {
-	LIST(struct raw_test, prefixes, CYAML_FLAG_DEFAULT, &text_entry, 1, 2),
-	LIST(struct raw_test, sources, CYAML_FLAG_DEFAULT, &text_entry, 1, 2),
+	LIST(struct raw_test, prefixes, CYAML_FLAG_DEFAULT, &text_entry, 1,
+	    2 * CONF_TESTS_MAX),
+	LIST(struct raw_test, sources, CYAML_FLAG_DEFAULT, &text_entry, 1,
+	    2 * CONF_TESTS_MAX),
 	TEXT(struct raw_test, confirm),
 	TEXT(struct raw_test, engine),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t null_run_fields[] = {
+	TEXT(struct raw_null_run, limit),
+	TEXT(struct raw_null_run, every),
 	CYAML_FIELD_END,
 };
 
@@ -177,6 +185,7 @@ static const cyaml_schema_field_t predict_fields[] = {
 	TEXT(struct raw_predict, pace),
 	TEXT(struct raw_predict, profile),
 	TEXT(struct raw_predict, landing_after),
+	MAPPING(struct raw_predict, null_run, null_run_fields),
 	CYAML_FIELD_END,
 };
 

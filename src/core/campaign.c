@@ -106,9 +106,20 @@ campaign_rough(size_t n_sites, unsigned depth)
 }
 
 int64_t
-campaign_time_ms(unsigned experiments, int64_t each_ms, int64_t pace_ms)
+campaign_time_ms(const struct campaign_time *t)
 {
-	if (experiments == 0)
+	unsigned n_tests = t->n_tests > 0 ? t->n_tests : 1;
+	int64_t rounds = (t->experiments + n_tests - 1) / n_tests;
+
+	if (rounds == 0)
 		return 0;
-	return experiments * each_ms + (experiments - 1) * pace_ms;
+	return rounds * t->each_ms + (rounds - 1) * t->pace_ms;
+}
+
+unsigned
+campaign_batch(unsigned n_tests, unsigned max)
+{
+	if (n_tests == 0 || n_tests >= max)
+		return max;
+	return max / n_tests * n_tests;
 }

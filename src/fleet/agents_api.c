@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "fleet/controller_state.h"
 #include "fleet/experiment.h"
+#include "fleet/test_prefix.h"
 #include "store/intent_row.h"
 
 #define WAIT_MAX_MS 60000
@@ -50,8 +51,8 @@ check_boot(struct controller *c, struct fleet_site *s, const char *boot)
 	(void)text_copy(s->boot, sizeof(s->boot), boot);
 	s->applied_revision = 0;
 	s->taken_revision = 0;
-	if (was_known && c->experiment != NULL)
-		experiment_on_reboot(c->experiment, (size_t)(s - c->sites));
+	if (was_known)
+		experiments_on_reboot(c, (size_t)(s - c->sites));
 }
 
 /* ---- orders ---- */
@@ -209,12 +210,12 @@ handle_status(struct api_request *req, void *arg)
 	s->contact = mono_now();
 	json_decref(s->status);
 	s->status = body;
+	test_prefixes_take(c, s);
 	guards_take_status(s);
 	fleet_guards_take_status(c, s);
 	take_intents(c, s, body);
 	controller_touch_guards(c);
-	if (c->experiment != NULL)
-		experiment_on_status(c->experiment, (size_t)(s - c->sites));
+	experiments_on_status(c, (size_t)(s - c->sites));
 	api_reply_json(req, 200,
 	    json_pack("{s:I}", "revision", (json_int_t)s->revision));
 }
@@ -234,10 +235,7 @@ take_replies(struct controller *c, struct fleet_site *s, const uint8_t *body,
 	}
 	/* Late ones are no error: a refusal counts as loss at the agent, and
 	 * would spoil the experiment that comes next. */
-	if (c->experiment == NULL || !experiment_is_running(c->experiment))
-		return;
-	experiment_on_replies(c->experiment, (size_t)(s - c->sites), replies,
-	    (size_t)n);
+	experiments_on_replies(c, (size_t)(s - c->sites), replies, (size_t)n);
 }
 
 static void
@@ -292,7 +290,7 @@ handle_client_list(struct api_request *req, void *arg)
 	bool is_number =
 	    num_parse_u32(api_segment(req, 2), 1, UINT32_MAX, &list, &err) == 0;
 
-	bytes = experiment_list_bytes(c->experiment, list, &len);
+	bytes = experiments_list_bytes(c, list, &len);
 	if (is_number && list != c->list && bytes != NULL) {
 		api_reply_bytes(req, 200, "application/octet-stream", bytes,
 		    len);

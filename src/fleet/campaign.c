@@ -12,7 +12,9 @@
 #include "base/xalloc.h"
 #include "fleet/campaign_log.h"
 #include "fleet/experiment_state.h"
+#include "fleet/null_run.h"
 #include "fleet/site_set.h"
+#include "fleet/test_prefix.h"
 
 /* Clients of other sites that an experiment asks. */
 #define OTHERS 4096u
@@ -55,7 +57,8 @@ enter(struct campaign *ca, enum campaign_event ev, const char *why,
 	if (campaign_is_over(next))
 		ca->ended_ms = wall_now_ms();
 	ca->waiting[0] = '\0';
-	ca->attempts = 0;
+	for (size_t i = 0; i < ca->n_slots; i++)
+		ca->slots[i].attempts = 0;
 	(void)snprintf(subject, sizeof(subject), "campaign/%" PRIu32, ca->id);
 	(void)snprintf(what, sizeof(what), "%s -> %s",
 	    campaign_state_name(before), campaign_state_name(next));
@@ -95,9 +98,30 @@ response_classes(const struct campaign *ca, const struct pack_set *set)
 	return class;
 }
 
-static int
-start_planned(struct campaign *ca, const struct pack_plan *next,
+/* Withdraws nothing: two baselines. */
+static bool
+is_null(const struct campaign_slot *slot)
+{
+	return pack_set_count(&slot->plan.withdrawn) == 0;
+}
+
+/* The null run that says where clients are at home is the first test prefix's;
+ * if it is time for one it is compared with the others'. */
+static struct experiment *
+start_null(struct campaign *ca, const struct experiment_plan *plan,
     struct err *err)
+{
+	struct experiment_plan on_first = *plan;
+
+	if (null_run_is_due(ca->c))
+		return null_run_start(ca->c, plan, err);
+	on_first.test = test_prefix_first(ca->c);
+	return experiment_start(ca->c, &on_first, err);
+}
+
+static int
+start_slot(struct campaign *ca, struct campaign_slot *slot,
+    struct test_prefix *test, struct err *err)
 {
 	struct controller *c = ca->c;
 	bool *withdrawn = xcalloc(c->n_sites, sizeof(*withdrawn));
@@ -107,66 +131,187 @@ start_planned(struct campaign *ca, const struct pack_plan *next,
 		.n_sites = c->n_sites,
 		.withdrawn = withdrawn,
 		.others = OTHERS };
-	struct experiment_plan plan = { .withdrawn = withdrawn,
+	struct experiment_plan plan = { .test = test,
+		.withdrawn = withdrawn,
 		.campaign = ca->id,
-		.purpose = pack_purpose_name(next->purpose),
+		.purpose = pack_purpose_name(slot->plan.purpose),
 		.list = ca->list,
 		.clients = ca->clients,
 		.n_clients = ca->n };
 	struct experiment *ex;
 
 	for (size_t i = 0; i < c->n_sites; i++)
-		withdrawn[i] = pack_set_has(&next->withdrawn, i);
-	if (pack_set_count(&next->withdrawn) > 0) {
+		withdrawn[i] = pack_set_has(&slot->plan.withdrawn, i);
+	if (is_null(slot)) {
+		ex = start_null(ca, &plan, err);
+	} else {
 		plan.subset = subset;
 		plan.n_subset = campaign_pick(&ask, subset);
-		class = response_classes(ca, &next->withdrawn);
+		class = response_classes(ca, &slot->plan.withdrawn);
 		plan.class = class;
 		plan.n_classes = c->n_sites * (c->n_sites + 1);
+		ex = experiment_start(c, &plan, err);
 	}
-	ex = experiment_start(c, &plan, err);
 	if (ex != NULL)
-		ca->experiment = experiment_id(ex);
+		slot->experiment = experiment_id(ex);
 	free(withdrawn);
 	free(subset);
 	free(class);
 	return ex != NULL ? 0 : -1;
 }
 
-/* The next experiment to be made; NULL: there is none any more. */
-static const struct pack_plan *
-next_plan(struct campaign *ca)
+/* ---- what comes next ---- */
+
+/* Something to be made, or under way; false: there is nothing any more. */
+static bool
+has_batch(struct campaign *ca)
 {
-	if (ca->at_plan == ca->n_plans) {
-		ca->n_plans = pack_next(ca->pack, ca->plans, CAMPAIGN_BATCH);
-		ca->at_plan = 0;
+	struct pack_plan plans[CAMPAIGN_BATCH];
+	unsigned n_tests = (unsigned)test_prefixes_usable(ca->c);
+
+	for (size_t i = 0; i < ca->n_slots; i++) {
+		if (!ca->slots[i].is_done)
+			return true;
 	}
-	return ca->at_plan < ca->n_plans ? &ca->plans[ca->at_plan] : NULL;
+	ca->n_slots =
+	    pack_next(ca->pack, plans, campaign_batch(n_tests, CAMPAIGN_BATCH));
+	for (size_t i = 0; i < ca->n_slots; i++)
+		ca->slots[i] = (struct campaign_slot){ .plan = plans[i] };
+	return ca->n_slots > 0;
+}
+
+/* What may be begun now.  Before the null run nobody knows who lives where: what
+ * comes behind it waits. */
+static struct campaign_slot *
+next_slot(struct campaign *ca)
+{
+	for (size_t i = 0; i < ca->n_slots; i++) {
+		struct campaign_slot *slot = &ca->slots[i];
+
+		if (slot->is_done)
+			continue;
+		if (slot->experiment == 0)
+			return slot;
+		if (is_null(slot))
+			return NULL;
+	}
+	return NULL;
+}
+
+/* A trusted one that may be changed now; NULL: all are busy, or rest. */
+static struct test_prefix *
+free_test(const struct controller *c)
+{
+	for (size_t i = 0; i < c->n_tests; i++) {
+		struct test_prefix *tp = c->tests[i];
+
+		if (test_prefix_is_usable(c, tp) && !test_prefix_is_busy(tp) &&
+		    test_prefix_rest_ms(c, tp) == 0)
+			return tp;
+	}
+	return NULL;
+}
+
+/* How long until a trusted one that is idle may be changed; -1: all are busy. */
+static int64_t
+least_rest_ms(const struct controller *c)
+{
+	int64_t least = -1;
+
+	for (size_t i = 0; i < c->n_tests; i++) {
+		const struct test_prefix *tp = c->tests[i];
+		int64_t rest = test_prefix_rest_ms(c, tp);
+
+		if (test_prefix_is_usable(c, tp) && !test_prefix_is_busy(tp) &&
+		    (least == -1 || rest < least))
+			least = rest;
+	}
+	return least;
 }
 
 static void
-go_on(struct campaign *ca)
+say_rest(struct campaign *ca)
 {
-	const struct pack_plan *next;
-	int64_t left_ms = experiment_pace_left_ms(ca->c);
-	char why[160];
+	size_t n = test_prefixes_usable(ca->c);
+	int64_t rest_ms = least_rest_ms(ca->c);
+
+	ca->waiting[0] = '\0';
+	if (rest_ms <= 0)
+		return;
+	if (n == 1) {
+		(void)snprintf(ca->waiting, sizeof(ca->waiting),
+		    "the test prefix rests for another %" PRId64 " s",
+		    (rest_ms + 999) / 1000);
+	} else {
+		(void)snprintf(ca->waiting, sizeof(ca->waiting),
+		    "of %zu test prefixes the next rests for another %" PRId64
+		    " s",
+		    n, (rest_ms + 999) / 1000);
+	}
+}
+
+/* A null run is due, or under way: nothing else begins.  True if so. */
+static bool
+mind_null_run(struct campaign *ca, const struct campaign_slot *slot)
+{
+	struct controller *c = ca->c;
+	bool *nowhere;
+	struct experiment_plan plan = { .campaign = ca->id,
+		.purpose = NULL_RUN_PURPOSE,
+		.list = ca->list,
+		.clients = ca->clients,
+		.n_clients = ca->n };
 	struct err err;
 
-	if (left_ms > 0) {
-		(void)snprintf(why, sizeof(why),
-		    "the test prefix rests for another %" PRId64 " s",
-		    (left_ms + 999) / 1000);
-		(void)text_copy(ca->waiting, sizeof(ca->waiting), why);
-		return;
+	if (null_run_is_running(c)) {
+		(void)text_copy(ca->waiting, sizeof(ca->waiting),
+		    "the null run over the test prefixes");
+		return true;
 	}
-	next = next_plan(ca);
-	if (next == NULL) {
-		enter(ca, CAMPAIGN_EV_COMPLETE, "", "controller");
-	} else if (start_planned(ca, next, &err) == -1) {
+	if (!null_run_is_due(c) || is_null(slot))
+		return false;
+	if (experiments_any_runs(c)) {
+		(void)text_copy(ca->waiting, sizeof(ca->waiting),
+		    "a null run over the test prefixes is due, when those under way are over");
+		return true;
+	}
+	nowhere = xcalloc(c->n_sites, sizeof(*nowhere));
+	plan.withdrawn = nowhere;
+	if (null_run_start(c, &plan, &err) == NULL)
 		wait_for(ca, err.msg);
-	} else {
-		ca->waiting[0] = '\0';
+	free(nowhere);
+	return true;
+}
+
+/* True: something was begun, and more may be. */
+static bool
+go_on(struct campaign *ca)
+{
+	struct campaign_slot *slot;
+	struct test_prefix *test;
+	struct err err;
+
+	if (!has_batch(ca)) {
+		enter(ca, CAMPAIGN_EV_COMPLETE, "", "controller");
+		return false;
 	}
+	slot = next_slot(ca);
+	if (slot == NULL || mind_null_run(ca, slot))
+		return false;
+	test = free_test(ca->c);
+	if (is_null(slot) && experiments_any_runs(ca->c))
+		return false;
+	if (!is_null(slot) && test == NULL &&
+	    test_prefix_first(ca->c) != NULL) {
+		say_rest(ca);
+		return false;
+	}
+	if (start_slot(ca, slot, test, &err) == -1) {
+		wait_for(ca, err.msg);
+		return false;
+	}
+	ca->waiting[0] = '\0';
+	return true;
 }
 
 void
@@ -176,49 +321,60 @@ campaign_on_tick(struct controller *c)
 
 	if (ca == NULL || campaign_log_step(ca))
 		return;
-	if (ca->state != CAMPAIGN_RUNNING ||
-	    experiment_is_running(c->experiment) ||
-	    mono_before(mono_now(), ca->retry_at))
-		return;
-	go_on(ca);
+	while (ca->state == CAMPAIGN_RUNNING &&
+	    !mono_before(mono_now(), ca->retry_at) && go_on(ca))
+		continue;
 }
 
 static void
-on_failed(struct campaign *ca, const struct experiment *ex)
+on_failed(struct campaign *ca, struct campaign_slot *slot,
+    const struct experiment *ex)
 {
 	char why[240];
 
 	ca->failed++;
-	ca->attempts++;
+	slot->attempts++;
 	(void)snprintf(why, sizeof(why), "experiment %" PRIu32 ": %.200s",
 	    ex->id, ex->reason);
 	wait_for(ca, why);
-	if (ca->attempts >= CAMPAIGN_ATTEMPTS)
+	if (slot->attempts >= CAMPAIGN_ATTEMPTS)
 		enter(ca, CAMPAIGN_EV_PAUSE, why, "controller");
+}
+
+static struct campaign_slot *
+find_slot(struct campaign *ca, uint32_t experiment)
+{
+	for (size_t i = 0; i < ca->n_slots; i++) {
+		if (ca->slots[i].experiment == experiment)
+			return &ca->slots[i];
+	}
+	return NULL;
 }
 
 void
 campaign_on_experiment(struct controller *c, const struct experiment *ex)
 {
 	struct campaign *ca = c->campaign;
+	struct campaign_slot *slot;
 
-	if (ca == NULL || ex->campaign != ca->id || ex->id != ca->experiment)
+	if (ca == NULL || ex->campaign != ca->id)
 		return;
-	ca->experiment = 0;
+	slot = find_slot(ca, ex->id);
+	if (slot == NULL)
+		return;
+	slot->experiment = 0;
 	if (campaign_is_over(ca->state))
 		return;
 	if (ex->state == EXPERIMENT_FAILED) {
-		on_failed(ca, ex);
+		on_failed(ca, slot, ex);
 		return;
 	}
 	campaign_log_take(ca, ex);
-	ca->attempts = 0;
 	ca->spent_ms += ex->ended_ms - ex->created_ms;
-	ca->at_plan++;
+	slot->is_done = true;
 	/* One null run is two baselines. */
-	while (ex->n_withdrawn == 0 && ca->at_plan < ca->n_plans &&
-	    pack_set_count(&ca->plans[ca->at_plan].withdrawn) == 0)
-		ca->at_plan++;
+	for (size_t i = 0; i < ca->n_slots && ex->n_withdrawn == 0; i++)
+		ca->slots[i].is_done |= is_null(&ca->slots[i]);
 }
 
 /* ---- life ---- */
@@ -307,10 +463,12 @@ campaign_command(struct controller *c, enum campaign_event ev,
 	}
 	(void)snprintf(why, sizeof(why), "%s by %.100s", verbs[ev], actor);
 	enter(ca, ev, why, actor);
-	if (ev == CAMPAIGN_EV_ABORT && ca->experiment != 0 &&
-	    experiment_is_running(c->experiment) &&
-	    experiment_id(c->experiment) == ca->experiment)
-		experiment_abort(c->experiment, why);
+	for (size_t i = 0; i < c->n_tests && ev == CAMPAIGN_EV_ABORT; i++) {
+		struct experiment *ex = c->tests[i]->experiment;
+
+		if (experiment_is_running(ex) && ex->campaign == ca->id)
+			experiment_abort(ex, why);
+	}
 	return 0;
 }
 

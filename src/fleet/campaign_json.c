@@ -3,7 +3,8 @@
 #include <math.h>
 
 #include "fleet/campaign_log.h"
-#include "fleet/experiment.h"
+#include "fleet/experiment_state.h"
+#include "fleet/test_prefix.h"
 
 /* Before the first was done: sweeps at the rate, and what lies between. */
 static int64_t
@@ -11,9 +12,13 @@ guess_each_ms(const struct controller *c)
 {
 	const struct conf_predict *conf = &c->conf->predict;
 	int64_t sweep_ms = 1000LL * c->n_clients / conf->rate_pps;
+	size_t n = test_prefixes_hoped(c);
 
-	/* Each displaced client is asked thrice; a site has its share. */
-	return 3 * (sweep_ms / (int64_t)c->n_sites + conf->linger_ms) +
+	/* Each displaced client is asked thrice; a site has its share.  Those
+	 * that run side by side send in turn. */
+	return 3 *
+	    (sweep_ms * (int64_t)(n > 0 ? n : 1) / (int64_t)c->n_sites +
+		conf->linger_ms) +
 	    6 * (conf->sentinel_interval_ms + conf->linger_ms);
 }
 
@@ -38,6 +43,49 @@ experiments_left(const struct campaign *ca, const struct pack_progress *p)
 	return rough > ca->made ? rough - ca->made : 1;
 }
 
+/* Until all is measured, from now on. */
+static int64_t
+left_ms(const struct campaign *ca, unsigned left)
+{
+	const struct controller *c = ca->c;
+	struct campaign_time t = { .experiments = left,
+		.n_tests = (unsigned)test_prefixes_hoped(c),
+		.each_ms = each_ms(ca),
+		.pace_ms = c->conf->predict.pace_ms };
+	int64_t rest_ms = 0;
+
+	if (campaign_is_over(ca->state))
+		return 0;
+	for (size_t i = 0; i < c->n_tests; i++) {
+		int64_t one = test_prefix_rest_ms(c, c->tests[i]);
+
+		if (test_prefix_is_usable(c, c->tests[i]) &&
+		    (rest_ms == 0 || one < rest_ms))
+			rest_ms = one;
+	}
+	return campaign_time_ms(&t) + rest_ms;
+}
+
+/* Those under way, null runs included; new reference. */
+static json_t *
+experiments_of(const struct campaign *ca, json_int_t *newest)
+{
+	const struct controller *c = ca->c;
+	json_t *list = json_array();
+
+	*newest = 0;
+	for (size_t i = 0; i < c->n_tests; i++) {
+		const struct experiment *ex = c->tests[i]->experiment;
+
+		if (!experiment_is_running(ex) || ex->campaign != ca->id)
+			continue;
+		json_array_append_new(list, json_integer((json_int_t)ex->id));
+		if ((json_int_t)ex->id > *newest)
+			*newest = (json_int_t)ex->id;
+	}
+	return list;
+}
+
 json_t *
 campaign_brief_json(const struct controller *c)
 {
@@ -56,7 +104,8 @@ campaign_to_json(const struct controller *c)
 	const struct campaign *ca = c->campaign;
 	struct pack_progress progress = { 0 };
 	struct pack_summary summary = { .holdout = NAN };
-	int64_t left_ms;
+	json_int_t newest;
+	json_t *running;
 	unsigned left;
 
 	if (ca == NULL)
@@ -66,12 +115,9 @@ campaign_to_json(const struct controller *c)
 		pack_summary(ca->pack, &summary);
 	}
 	left = experiments_left(ca, &progress);
-	left_ms = campaign_is_over(ca->state)
-	    ? 0
-	    : campaign_time_ms(left, each_ms(ca), c->conf->predict.pace_ms) +
-		experiment_pace_left_ms(c);
+	running = experiments_of(ca, &newest);
 	return json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:s, s:I, s:f, s:f, s:o, s:I}",
+			 "s:I, s:I, s:s, s:I, s:f, s:f, s:o, s:I, s:o, s:I}",
 	    "id", (json_int_t)ca->id, "state", campaign_state_name(ca->state),
 	    "reason", ca->reason, "waiting", ca->waiting, "depth",
 	    (json_int_t)ca->depth, "created_ms", (json_int_t)ca->created_ms,
@@ -79,17 +125,21 @@ campaign_to_json(const struct controller *c)
 	    "clients", (json_int_t)ca->n, "made", (json_int_t)ca->made,
 	    "failed", (json_int_t)ca->failed, "estimate", (json_int_t)left,
 	    "phase", pack_purpose_name(progress.phase), "left_ms",
-	    (json_int_t)left_ms, "certified", progress.certified,
+	    (json_int_t)left_ms(ca, left), "certified", progress.certified,
 	    "expected_wrong", progress.expected_wrong, "holdout",
 	    isnan(summary.holdout) ? json_null() : json_real(summary.holdout),
-	    "experiment", (json_int_t)ca->experiment);
+	    "experiment", newest, "experiments", running, "tests",
+	    (json_int_t)test_prefixes_usable(c));
 }
 
 json_t *
 campaign_plan(struct controller *c, unsigned depth, struct err *err)
 {
-	unsigned n = campaign_rough(c->n_sites, depth);
-	int64_t one_ms;
+	struct campaign_time t = { .experiments =
+				       campaign_rough(c->n_sites, depth),
+		.n_tests = (unsigned)test_prefixes_hoped(c),
+		.pace_ms = c->conf->predict.pace_ms };
+	size_t unchecked = test_prefixes_hoped(c) - test_prefixes_usable(c);
 
 	if (c->n_clients == 0 || c->n_sites < 2) {
 		err_set(err, ERR_REFUSED,
@@ -98,11 +148,12 @@ campaign_plan(struct controller *c, unsigned depth, struct err *err)
 			: "no clients: load a list with \"anycastctl clients import\"");
 		return NULL;
 	}
-	one_ms = guess_each_ms(c);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "depth",
-	    (json_int_t)depth, "sites", (json_int_t)c->n_sites, "clients",
-	    (json_int_t)c->n_clients, "experiments", (json_int_t)n, "each_ms",
-	    (json_int_t)one_ms, "pace_ms", (json_int_t)c->conf->predict.pace_ms,
-	    "time_ms",
-	    (json_int_t)campaign_time_ms(n, one_ms, c->conf->predict.pace_ms));
+	t.each_ms = guess_each_ms(c);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	    "depth", (json_int_t)depth, "sites", (json_int_t)c->n_sites,
+	    "clients", (json_int_t)c->n_clients, "experiments",
+	    (json_int_t)t.experiments, "each_ms", (json_int_t)t.each_ms,
+	    "pace_ms", (json_int_t)t.pace_ms, "tests", (json_int_t)t.n_tests,
+	    "unchecked", (json_int_t)unchecked, "time_ms",
+	    (json_int_t)campaign_time_ms(&t));
 }

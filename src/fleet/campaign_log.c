@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "fleet/experiment_state.h"
+#include "fleet/null_run.h"
 #include "fleet/site_set.h"
 
 int
@@ -127,8 +128,21 @@ campaign_log_take(struct campaign *ca, const struct experiment *ex)
 int
 campaign_log_load(struct campaign *ca, struct err *err)
 {
+	size_t i;
+
 	ca->to_load = query_campaign_experiments(ca->c->env.query, ca->id, err);
-	return ca->to_load != NULL ? 0 : -1;
+	if (ca->to_load == NULL)
+		return -1;
+	/* Those of the other test prefixes teach nothing; the first's would,
+	 * but it has its baselines. */
+	for (i = json_array_size(ca->to_load); i-- > 0;) {
+		const json_t *row = json_array_get(ca->to_load, i);
+
+		if (strcmp(json_string_value(json_object_get(row, "purpose")),
+			NULL_RUN_PURPOSE) == 0)
+			(void)json_array_remove(ca->to_load, i);
+	}
+	return 0;
 }
 
 static int

@@ -12,6 +12,8 @@
 #include "fleet/landings.h"
 #include "fleet/map_book.h"
 #include "fleet/experiment.h"
+#include "fleet/null_run.h"
+#include "fleet/test_prefix.h"
 #include "store/intent_row.h"
 
 #define TICK_MS 50
@@ -87,7 +89,7 @@ controller_publish(struct controller *c, size_t site)
 
 	json_object_set_new(doc, "permits", guards_permits_json(c, site));
 	json_object_set_new(doc, "last", guards_last_json(c, site));
-	experiment_add_orders(c->experiment, site, doc);
+	experiments_add_orders(c, site, doc);
 	if (!is_news(s->orders, doc)) {
 		json_decref(doc);
 		return;
@@ -140,6 +142,7 @@ on_intent(const struct intent *row, void *arg)
 void
 controller_on_experiment(struct controller *c, const struct experiment *ex)
 {
+	null_run_on_experiment(c, ex);
 	map_book_take(c, ex);
 	campaign_on_experiment(c, ex);
 }
@@ -172,8 +175,7 @@ on_tick(struct loop *lp, void *arg)
 	struct controller *c = arg;
 
 	(void)lp;
-	if (c->experiment != NULL)
-		experiment_on_tick(c->experiment);
+	experiments_on_tick(c);
 	campaign_on_tick(c);
 	landings_on_tick(c);
 	controller_step_guards(c);
@@ -195,10 +197,12 @@ bury(struct controller *c, json_t *row)
 	};
 	json_int_t id, created_ms, clients, list, asked, campaign;
 
-	if (json_unpack(row, "{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:s}",
-		"id", &id, "site", &old.site, "created_ms", &created_ms,
-		"clients", &clients, "list", &list, "asked", &asked, "campaign",
-		&campaign, "purpose", &old.purpose, "sites", &old.sites) == -1)
+	if (json_unpack(row,
+		"{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:s}", "id", &id,
+		"site", &old.site, "created_ms", &created_ms, "clients",
+		&clients, "list", &list, "asked", &asked, "campaign", &campaign,
+		"purpose", &old.purpose, "sites", &old.sites, "test",
+		&old.test) == -1)
 		return 0;
 	old.id = (uint32_t)id;
 	old.created_ms = created_ms;
@@ -211,22 +215,6 @@ bury(struct controller *c, json_t *row)
 	return old.changed_ms;
 }
 
-/* The pause that was due goes on, as far as the clock on the wall can tell. */
-static void
-resume_pace(struct controller *c, int64_t last_ms)
-{
-	int64_t pace_ms = c->conf->predict.pace_ms;
-	int64_t ago_ms = wall_now_ms() - last_ms;
-
-	if (last_ms == 0 || ago_ms >= pace_ms)
-		return;
-	/* Of the future: the clock was set back. */
-	if (ago_ms < 0)
-		ago_ms = 0;
-	c->was_test_changed = true;
-	c->test_changed = mono_add_ms(mono_now(), -ago_ms);
-}
-
 /*
  * An experiment that was running when the last controller died is over: the
  * order documents made now no longer hold its test prefix withdrawn.
@@ -236,22 +224,23 @@ bury_old_experiments(struct controller *c, struct err *err)
 {
 	json_t *rows =
 	    query_experiments(c->env.query, NULL, OLD_EXPERIMENTS, err);
-	json_int_t last_ms = 0;
 	json_t *row;
 	size_t i;
 
 	if (rows == NULL)
 		return -1;
 	json_array_foreach (rows, i, row) {
-		json_int_t changed_ms =
+		int64_t changed_ms =
 		    json_integer_value(json_object_get(row, "changed_ms"));
 
 		if (json_integer_value(json_object_get(row, "ended_ms")) == 0)
 			changed_ms = bury(c, row);
-		if (changed_ms > last_ms)
-			last_ms = changed_ms;
+		/* The pause that was due goes on, as far as the clock on the
+		 * wall can tell. */
+		test_prefixes_resume(c,
+		    json_string_value(json_object_get(row, "test")),
+		    changed_ms);
 	}
-	resume_pace(c, last_ms);
 	json_decref(rows);
 	return 0;
 }
@@ -269,7 +258,8 @@ load(struct controller *c, struct err *err)
 	if (experiment == -1)
 		return -1;
 	c->next_experiment = (uint32_t)experiment + 1;
-	if (bury_old_experiments(c, err) == -1)
+	if (test_prefixes_load(c, err) == -1 ||
+	    bury_old_experiments(c, err) == -1)
 		return -1;
 	if (optouts_load(&c->optouts, c->env.query, err) == -1)
 		return -1;
@@ -321,6 +311,7 @@ controller_new(const struct controller_env *env, struct err *err)
 	c->conf = env->conf->controller;
 	c->started_ms = wall_now_ms();
 	if (load(c, err) == -1) {
+		test_prefixes_free(c);
 		optouts_fini(&c->optouts);
 		free(c->clients);
 		free(c);
@@ -361,7 +352,7 @@ controller_free(struct controller *c)
 	campaign_free(c->campaign);
 	map_book_free(c->maps);
 	landings_free(c->landings);
-	experiment_free(c->experiment);
+	test_prefixes_free(c);
 	client_upload_free(c->upload);
 	for (size_t i = 0; i < c->n_sites; i++) {
 		struct fleet_site *s = &c->sites[i];
@@ -371,6 +362,7 @@ controller_free(struct controller *c)
 		json_decref(s->status);
 		json_decref(s->service_prefixes);
 		json_decref(s->last);
+		json_decref(s->tests);
 		json_decref(s->orders);
 		json_decref(s->permits);
 	}

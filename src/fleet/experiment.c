@@ -21,6 +21,7 @@
 #include "base/xalloc.h"
 #include "fleet/experiment_state.h"
 #include "fleet/site_set.h"
+#include "fleet/test_prefix.h"
 
 /*
  * Silent clients are asked once more: the first packets over a cold link are
@@ -77,6 +78,7 @@ row_of(const struct experiment *ex)
 	row.clients = ex->clients.n_base;
 	row.asked = ex->clients.n;
 	row.list = ex->clients.base;
+	row.test = ex->test->name;
 	row.campaign = ex->campaign;
 	row.purpose = ex->purpose;
 	row.sites = ex->c->site_names;
@@ -174,6 +176,29 @@ pick_silent(struct experiment *ex)
 }
 
 static void
+queue_round(struct experiment *ex)
+{
+	set_step(ex, ROUND_QUEUED);
+	ex->queued = ++ex->c->turn.asked;
+	experiments_grant(ex->c);
+	/* Else that has told the sites what there is to tell. */
+	if (ex->step == ROUND_QUEUED)
+		controller_publish_all(ex->c);
+}
+
+void
+experiment_send(struct experiment *ex)
+{
+	int64_t waited_ms = mono_diff_ms(mono_now(), ex->step_since);
+
+	/* That others had to send first is no reason to give up. */
+	ex->state_since = mono_add_ms(ex->state_since, waited_ms);
+	ex->granted = ++ex->c->turn.granted;
+	set_step(ex, ROUND_SENDING);
+	controller_publish_all(ex->c);
+}
+
+static void
 start_round(struct experiment *ex)
 {
 	uint16_t *swap = ex->previous;
@@ -187,8 +212,16 @@ start_round(struct experiment *ex)
 		ex->current = swap;
 		memset(ex->current, 0, ex->n_sentinels * sizeof(*ex->current));
 	}
-	set_step(ex, ROUND_SENDING);
+	queue_round(ex);
+}
+
+/* Tells the sites, and notes what they must have applied. */
+static void
+publish(struct experiment *ex)
+{
 	controller_publish_all(ex->c);
+	for (size_t i = 0; i < ex->c->n_sites; i++)
+		ex->barrier[i] = ex->c->sites[i].revision;
 }
 
 static void
@@ -196,16 +229,21 @@ collect(struct experiment *ex)
 {
 	ex->order_step++;
 	set_step(ex, ROUND_COLLECTING);
-	controller_publish_all(ex->c);
+	publish(ex);
+}
+
+/* Other experiments change the document, too: a later one is as good. */
+static bool
+has_applied(const struct experiment *ex, size_t site)
+{
+	return ex->c->sites[site].applied_revision >= ex->barrier[site];
 }
 
 static bool
 all_collected(const struct experiment *ex)
 {
 	for (size_t i = 0; i < ex->c->n_sites; i++) {
-		const struct fleet_site *s = &ex->c->sites[i];
-
-		if (s->applied_revision != s->revision)
+		if (!has_applied(ex, i))
 			return false;
 	}
 	return true;
@@ -234,12 +272,12 @@ baseline_done(struct experiment *ex)
 
 	for (uint32_t i = 0; i < ex->clients.n; i++)
 		answered += ex->before[i] != OUTCOME_NONE;
-	if (answered == 0) {
+	if (answered == 0 && !ex->is_comparison) {
 		fail(ex, "no client answered the baseline sweep");
 		return;
 	}
 	pick_sentinels(ex);
-	if (ex->n_sentinels == 0) {
+	if (ex->n_sentinels == 0 && !ex->is_comparison) {
 		fail(ex, "no client answered to one site only");
 		return;
 	}
@@ -350,6 +388,7 @@ step_round(struct experiment *ex)
 
 	switch (ex->step) {
 	case ROUND_NONE:
+	case ROUND_QUEUED:
 		break;
 	case ROUND_SENDING:
 		rc = job_progress(ex, &why);
@@ -358,6 +397,7 @@ step_round(struct experiment *ex)
 		} else if (rc == 1) {
 			set_step(ex, ROUND_LINGERING);
 			ex->wait_until = mono_add_ms(now, conf->linger_ms);
+			experiments_grant(ex->c);
 		}
 		break;
 	case ROUND_LINGERING:
@@ -461,6 +501,7 @@ enter(struct experiment *ex, enum experiment_event ev)
 {
 	enum experiment_state before = ex->state;
 	enum experiment_state next = experiment_next(before, ev);
+	bool was_sending = ex->step == ROUND_SENDING;
 
 	if (next == EXPERIMENT_STAY)
 		return;
@@ -469,8 +510,8 @@ enter(struct experiment *ex, enum experiment_event ev)
 	if (experiment_holds_withdrawn(before) !=
 	    experiment_holds_withdrawn(next)) {
 		ex->changed_ms = wall_now_ms();
-		ex->c->test_changed = mono_now();
-		ex->c->was_test_changed = true;
+		ex->test->changed = mono_now();
+		ex->test->was_changed = true;
 	}
 	ex->state_since = mono_now();
 	set_step(ex, ROUND_NONE);
@@ -489,8 +530,10 @@ enter(struct experiment *ex, enum experiment_event ev)
 	if (experiment_has_rounds(ex)) {
 		start_round(ex);
 	} else {
-		controller_publish_all(ex->c);
+		publish(ex);
 	}
+	if (was_sending)
+		experiment_give_up_turn(ex);
 }
 
 /* Have all test prefixes of all sites of W become what is ordered? */
@@ -498,11 +541,9 @@ static bool
 test_prefixes_are(const struct experiment *ex, const char *real)
 {
 	for (size_t i = 0; i < ex->c->n_sites; i++) {
-		const struct fleet_site *s = &ex->c->sites[i];
-
 		if (ex->withdrawn[i] &&
-		    (s->applied_revision != s->revision ||
-			!experiment_test_is(s, real)))
+		    (!has_applied(ex, i) ||
+			!experiment_test_is(ex->test, &ex->c->sites[i], real)))
 			return false;
 	}
 	return true;
@@ -517,7 +558,7 @@ test_is_expected(const struct experiment *ex, size_t site, const char **real)
 	*real = "announced";
 	if (ex->absent[site]) {
 		*real = "absent, as it was";
-		return !experiment_test_is(s, "announced");
+		return !experiment_test_is(ex->test, s, "announced");
 	}
 	if (ex->withdrawn[site]) {
 		/* On its way. */
@@ -527,7 +568,7 @@ test_is_expected(const struct experiment *ex, size_t site, const char **real)
 		if (experiment_holds_withdrawn(ex->state))
 			*real = "withdrawn";
 	}
-	return experiment_test_is(s, *real);
+	return experiment_test_is(ex->test, s, *real);
 }
 
 /*
@@ -541,9 +582,10 @@ watch_sites(struct experiment *ex)
 
 	for (size_t i = 0; i < ex->c->n_sites; i++) {
 		const struct fleet_site *s = &ex->c->sites[i];
+		struct experiment_where where = { ex->test, s };
 		const char *real;
-		bool is_good =
-		    experiment_watch_ok(&ex->watch[i], s, why, sizeof(why));
+		bool is_good = experiment_watch_ok(&ex->watch[i], &where, why,
+		    sizeof(why));
 
 		if (is_good && !test_is_expected(ex, i, &real)) {
 			is_good = false;
@@ -580,6 +622,15 @@ advance(struct experiment *ex)
 		enter(ex, EXPERIMENT_EV_COMPLETE);
 }
 
+int64_t
+experiment_sending_max_ms(const struct experiment *ex)
+{
+	const struct conf_predict *conf = &ex->c->conf->predict;
+
+	return 2000LL * ex->clients.n / (int64_t)conf->rate_pps +
+	    2 * conf->block_gap_ms * ex->clients.largest_block;
+}
+
 void
 experiment_on_tick(struct experiment *ex)
 {
@@ -587,12 +638,10 @@ experiment_on_tick(struct experiment *ex)
 	int64_t limit_ms = STEP_MAX_MS;
 
 	advance(ex);
-	if (!experiment_is_running(ex))
+	if (!experiment_is_running(ex) || ex->step == ROUND_QUEUED)
 		return;
-	if (experiment_has_rounds(ex) && ex->step == ROUND_SENDING) {
-		limit_ms += 2000LL * ex->clients.n / (int64_t)conf->rate_pps +
-		    2 * conf->block_gap_ms * ex->clients.largest_block;
-	}
+	if (experiment_has_rounds(ex) && ex->step == ROUND_SENDING)
+		limit_ms += experiment_sending_max_ms(ex);
 	if (experiment_has_rounds(ex))
 		limit_ms += conf->linger_ms + conf->sentinel_interval_ms;
 	if (mono_diff_ms(mono_now(),

@@ -7,6 +7,7 @@
 
 #include "base/xalloc.h"
 #include "fleet/experiment.h"
+#include "fleet/test_prefix.h"
 
 static bool
 is_same_block(const struct addr *a, const struct addr *b)
@@ -120,33 +121,35 @@ experiment_sentinel_slot(const uint32_t *sentinels, uint32_t n, uint32_t client)
 /* ---- the watch over the sites ---- */
 
 static void
-watch_read(struct experiment_watch *w, const struct fleet_site *s)
+watch_read(struct experiment_watch *w, const struct experiment_where *where)
 {
+	const json_t *test = test_prefix_at(where->test, where->site);
+
 	*w = (struct experiment_watch){ 0 };
-	(void)json_unpack(s->status, "{s:I, s:{s:I, s:{s:I}}, s:{s:I}}",
-	    "test_given_up", &w->given_up, "sweep", "starts", &w->starts,
-	    "counters", "kernel_drops", &w->kernel_drops, "uplink",
-	    "lost_batches", &w->lost_batches);
+	w->given_up = json_integer_value(json_object_get(test, "given_up"));
+	(void)json_unpack(where->site->status, "{s:{s:I}, s:{s:I}}", "sweep",
+	    "starts", &w->starts, "uplink", "lost_batches", &w->lost_batches);
 }
 
 void
-experiment_watch_init(struct experiment_watch *w, const struct fleet_site *s)
+experiment_watch_init(struct experiment_watch *w,
+    const struct experiment_where *where)
 {
-	watch_read(w, s);
-	w->kernel_drops = 0; /* counted anew for each experiment */
+	watch_read(w, where);
 }
 
 bool
 experiment_watch_ok(const struct experiment_watch *w,
-    const struct fleet_site *s, char *why, size_t size)
+    const struct experiment_where *where, char *why, size_t size)
 {
+	const struct fleet_site *s = where->site;
 	struct experiment_watch now;
 
 	if (!fleet_site_is_live(s)) {
 		(void)snprintf(why, size, "the agent of %s is silent", s->name);
 		return false;
 	}
-	watch_read(&now, s);
+	watch_read(&now, where);
 	if (now.starts != w->starts) {
 		(void)snprintf(why, size, "the prober of %s was restarted",
 		    s->name);
@@ -167,7 +170,8 @@ experiment_watch_ok(const struct experiment_watch *w,
 }
 
 bool
-experiment_test_is(const struct fleet_site *s, const char *real)
+experiment_test_is(const struct test_prefix *test, const struct fleet_site *s,
+    const char *real)
 {
 	bool is_gone = strcmp(real, "withdrawn") == 0;
 	const json_t *p, *peers;
@@ -175,8 +179,11 @@ experiment_test_is(const struct fleet_site *s, const char *real)
 
 	json_array_foreach (json_object_get(s->status, "prefixes"), i, p) {
 		const char *is = json_string_value(json_object_get(p, "real"));
+		const char *prefix =
+		    json_string_value(json_object_get(p, "prefix"));
 
-		if (!json_is_null(json_object_get(p, "service")))
+		if (!json_is_null(json_object_get(p, "service")) ||
+		    prefix == NULL || !test_prefix_has(test, prefix))
 			continue;
 		if (is == NULL || strcmp(is, real) != 0)
 			return false;

@@ -6,6 +6,7 @@
 #include <sodium.h>
 
 #include "fleet/experiment_state.h"
+#include "fleet/test_prefix.h"
 
 /* ---- orders ---- */
 
@@ -27,13 +28,10 @@ subset_json(const struct experiment *ex)
 }
 
 static json_t *
-sweep_json(const struct experiment *ex, size_t site)
+sweep_json(const struct experiment *ex)
 {
 	const struct conf_predict *conf = &ex->c->conf->predict;
 
-	if (site != ex->sender || ex->step == ROUND_NONE ||
-	    ex->step == ROUND_PAUSE)
-		return json_null();
 	return json_pack("{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:b, "
 			 "s:o, s:o}",
 	    "job", (json_int_t)ex->job, "experiment", (json_int_t)ex->id,
@@ -45,30 +43,57 @@ sweep_json(const struct experiment *ex, size_t site)
 	    "subset", subset_json(ex));
 }
 
-void
-experiment_add_orders(const struct experiment *ex, size_t site, json_t *doc)
+/* Whose round the site sends, or has sent last: while it is not collected the
+ * order stays, so that the document need not change. */
+static const struct experiment *
+sender_of(const struct controller *c, size_t site)
 {
-	bool running = ex != NULL && experiment_is_running(ex);
-	bool withdrawn = running && ex->withdrawn[site] &&
-	    experiment_holds_withdrawn(ex->state);
+	const struct experiment *last = NULL;
+
+	for (size_t i = 0; i < c->n_tests; i++) {
+		const struct experiment *ex = c->tests[i]->experiment;
+
+		if (!experiment_is_running(ex) || ex->sender != site ||
+		    (ex->step != ROUND_SENDING && ex->step != ROUND_LINGERING &&
+			ex->step != ROUND_COLLECTING))
+			continue;
+		if (last == NULL || ex->granted > last->granted)
+			last = ex;
+	}
+	return last;
+}
+
+static json_t *
+test_json(const struct experiment *ex, size_t site)
+{
 	char hex[2 * SWEEP_KEY_BYTES + 1];
 
-	json_object_set_new(doc, "test",
-	    json_pack("{s:b, s:I}", "withdrawn", withdrawn, "experiment",
-		(json_int_t)(withdrawn ? ex->id : 0)));
-	if (!running) {
-		json_object_set_new(doc, "capture", json_null());
-		json_object_set_new(doc, "sweep", json_null());
-		json_object_set_new(doc, "step", json_integer(0));
-		return;
-	}
 	sodium_bin2hex(hex, sizeof(hex), ex->key, sizeof(ex->key));
-	json_object_set_new(doc, "capture",
-	    json_pack("{s:I, s:s}", "experiment", (json_int_t)ex->id, "key",
-		hex));
-	json_object_set_new(doc, "sweep", sweep_json(ex, site));
-	json_object_set_new(doc, "step",
-	    json_integer((json_int_t)ex->order_step));
+	return json_pack("{s:I, s:O, s:b, s:s}", "experiment",
+	    (json_int_t)ex->id, "prefixes", ex->test->prefixes, "withdrawn",
+	    ex->withdrawn[site] && experiment_holds_withdrawn(ex->state), "key",
+	    hex);
+}
+
+void
+experiments_add_orders(const struct controller *c, size_t site, json_t *doc)
+{
+	const struct experiment *sender = sender_of(c, site);
+	json_t *tests = json_array();
+	uint64_t step = 0;
+
+	for (size_t i = 0; i < c->n_tests; i++) {
+		const struct experiment *ex = c->tests[i]->experiment;
+
+		if (!experiment_is_running(ex))
+			continue;
+		json_array_append_new(tests, test_json(ex, site));
+		step += ex->order_step;
+	}
+	json_object_set_new(doc, "tests", tests);
+	json_object_set_new(doc, "sweep",
+	    sender != NULL ? sweep_json(sender) : json_null());
+	json_object_set_new(doc, "step", json_integer((json_int_t)step));
 }
 
 /* ---- what is told ---- */
@@ -95,24 +120,35 @@ progress_permille(const struct experiment *ex, uint32_t sent, uint32_t total)
 	return base;
 }
 
+/* Sweepers count for all experiments together, from their start on.  If one
+ * was restarted it has counted all since. */
+int64_t
+experiment_counted_at(const struct experiment *ex, size_t site,
+    const char *counter)
+{
+	const json_t *sweep =
+	    json_object_get(ex->c->sites[site].status, "sweep");
+	int64_t now = json_integer_value(json_object_get(json_object_get(sweep,
+							     "counters"),
+	    counter));
+	int64_t before = json_integer_value(
+	    json_object_get(json_array_get(ex->counted_before, site), counter));
+
+	return now >= before ? now - before : now;
+}
+
 json_t *
 experiment_count(const struct experiment *ex)
 {
 	const struct experiment_counters *own = &ex->counters;
-	uint64_t late = own->late, forged = 0, cut = 0, drops = 0;
+	int64_t late = (int64_t)own->late, forged = 0, cut = 0, drops = 0;
 
 	for (size_t i = 0; i < ex->c->n_sites; i++) {
-		json_int_t l = 0, f = 0, s = 0, t = 0, d = 0;
-
-		if (json_unpack(ex->c->sites[i].status,
-			"{s:{s:{s:I, s:I, s:I, s:I, s:I}}}", "sweep",
-			"counters", "late", &l, "forged", &f, "short", &s,
-			"type", &t, "kernel_drops", &d) == -1)
-			continue;
-		late += (uint64_t)l;
-		forged += (uint64_t)f;
-		cut += (uint64_t)s + (uint64_t)t;
-		drops += (uint64_t)d;
+		late += experiment_counted_at(ex, i, "late");
+		forged += experiment_counted_at(ex, i, "forged");
+		cut += experiment_counted_at(ex, i, "short") +
+		    experiment_counted_at(ex, i, "type");
+		drops += experiment_counted_at(ex, i, "kernel_drops");
 	}
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted",
 	    (json_int_t)own->accepted, "duplicate", (json_int_t)own->duplicate,
@@ -136,10 +172,25 @@ withdrawn_json(const struct experiment *ex)
 	return list;
 }
 
+/* Of one that is not the first: how far it is from that. */
+static void
+add_test(const struct experiment *ex, json_t *doc)
+{
+	const struct test_prefix *tp = ex->test;
+
+	json_object_set_new(doc, "test", json_string(tp->name));
+	if (test_prefix_trust(ex->c, tp) == TEST_FIRST || tp->check.at_ms == 0)
+		return;
+	json_object_set_new(doc, "test_distance",
+	    json_real(tp->check.distance));
+	json_object_set_new(doc, "test_noise", json_real(tp->check.noise));
+}
+
 json_t *
 experiment_to_json(const struct experiment *ex)
 {
 	json_int_t sent = 0, total = 0, job = 0;
+	json_t *doc;
 	char step[96];
 
 	if (ex == NULL)
@@ -162,8 +213,8 @@ experiment_to_json(const struct experiment *ex)
 	/* When it is over its state says all. */
 	if (!experiment_is_running(ex))
 		step[0] = '\0';
-	return json_pack("{s:I, s:s, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, "
-			 "s:s, s:i, s:s, s:o, s:o, s:{s:I, s:I, s:f}}",
+	doc = json_pack("{s:I, s:s, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, "
+			"s:s, s:i, s:s, s:o, s:o, s:{s:I, s:I, s:f}}",
 	    "id", (json_int_t)ex->id, "site", ex->name, "withdrawn",
 	    withdrawn_json(ex), "state", experiment_state_name(ex->state),
 	    "reason", ex->reason, "created_ms", (json_int_t)ex->created_ms,
@@ -180,4 +231,6 @@ experiment_to_json(const struct experiment *ex)
 				      : experiment_count_sites(ex),
 	    "null", "both", (json_int_t)ex->result.null_both, "moved",
 	    (json_int_t)ex->result.null_moved, "tv", ex->result.null_tv);
+	add_test(ex, doc);
+	return doc;
 }

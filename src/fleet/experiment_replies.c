@@ -11,15 +11,10 @@
 static int64_t
 count_at(const struct experiment *ex, size_t site, enum reply_class cl)
 {
-	const json_t *counters =
-	    json_object_get(json_object_get(ex->c->sites[site].status, "sweep"),
-		"counters");
 	int64_t n = reply_book_count(ex->book, site, cl);
 
-	if (cl == REPLY_LATE || cl == REPLY_FORGED) {
-		n += json_integer_value(json_object_get(counters,
-		    reply_class_name(cl)));
-	}
+	if (cl == REPLY_LATE || cl == REPLY_FORGED)
+		n += experiment_counted_at(ex, site, reply_class_name(cl));
 	return n;
 }
 
@@ -112,9 +107,10 @@ handle_replies(struct api_request *req, void *arg)
 	struct err err;
 
 	if (num_parse_u32(api_segment(req, 2), 1, UINT32_MAX, &id, &err) == 0) {
-		list = c->experiment != NULL && c->experiment->id == id
-		    ? replies_of(c->experiment)
-		    : stored_replies(c, id, &err);
+		const struct experiment *ex = experiment_find(c, id);
+
+		list =
+		    ex != NULL ? replies_of(ex) : stored_replies(c, id, &err);
 	}
 	if (list == NULL) {
 		api_reply_err(req, &err);

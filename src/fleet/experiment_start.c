@@ -11,34 +11,34 @@
 #include "base/xalloc.h"
 #include "fleet/experiment_state.h"
 #include "fleet/site_set.h"
+#include "fleet/test_prefix.h"
 
 /* The site is not in W and its test prefix is heard: it can be an heir. */
 static bool
-is_heir(const struct controller *c, const bool *withdrawn, size_t site)
+is_heir(const struct controller *c, const struct experiment_plan *plan,
+    size_t site)
 {
-	return !withdrawn[site] &&
-	    experiment_test_is(&c->sites[site], "announced");
+	return !plan->withdrawn[site] &&
+	    experiment_test_is(plan->test, &c->sites[site], "announced");
 }
 
 static int
-check_sites(const struct controller *c, const bool *withdrawn, struct err *err)
+check_sites(const struct controller *c, const struct experiment_plan *plan,
+    struct err *err)
 {
 	size_t heirs = 0;
 
 	for (size_t i = 0; i < c->n_sites; i++) {
 		const struct fleet_site *s = &c->sites[i];
 
-		if (!fleet_site_is_live(s)) {
+		if (plan->withdrawn[i] &&
+		    !experiment_test_is(plan->test, s, "announced")) {
 			return err_set(err, ERR_REFUSED,
-			    "site %s: its agent is silent, its replies would be lost",
-			    s->name);
+			    "site %s: it has no test prefix that is announced%s%.100s",
+			    s->name, c->n_tests > 1 ? ": " : "",
+			    c->n_tests > 1 ? plan->test->name : "");
 		}
-		if (withdrawn[i] && !experiment_test_is(s, "announced")) {
-			return err_set(err, ERR_REFUSED,
-			    "site %s: it has no test prefix that is announced",
-			    s->name);
-		}
-		heirs += is_heir(c, withdrawn, i);
+		heirs += is_heir(c, plan, i);
 	}
 	if (heirs == 0) {
 		return err_set(err, ERR_REFUSED,
@@ -47,29 +47,12 @@ check_sites(const struct controller *c, const bool *withdrawn, struct err *err)
 	return 0;
 }
 
-/* How long until the test prefix may be changed again. */
-int64_t
-experiment_pace_left_ms(const struct controller *c)
-{
-	int64_t left;
-
-	if (!c->was_test_changed)
-		return 0;
-	left = c->conf->predict.pace_ms -
-	    mono_diff_ms(mono_now(), c->test_changed);
-	return left > 0 ? left : 0;
-}
-
-/* All that must be true before an experiment may begin. */
+/* What must be true before an experiment may begin, on whatever test prefix. */
 static int
 check_fleet(const struct controller *c, const struct experiment_plan *plan,
     struct err *err)
 {
-	bool is_null = true;
-	int64_t left_ms = experiment_pace_left_ms(c);
-
 	for (size_t i = 0; i < c->n_sites; i++) {
-		is_null = is_null && !plan->withdrawn[i];
 		if (plan->withdrawn[i] &&
 		    guard_check_frozen(&c->intents.set, c->sites[i].name,
 			err) == -1)
@@ -89,37 +72,80 @@ check_fleet(const struct controller *c, const struct experiment_plan *plan,
 		    "%zu sites: an experiment has at most %u", c->n_sites,
 		    FAILOVER_SITES_MAX);
 	}
-	if (experiment_is_running(c->experiment)) {
+	for (size_t i = 0; i < c->n_sites; i++) {
+		if (!fleet_site_is_live(&c->sites[i])) {
+			return err_set(err, ERR_REFUSED,
+			    "site %s: its agent is silent, its replies would be lost",
+			    c->sites[i].name);
+		}
+	}
+	return 0;
+}
+
+/* And on this one. */
+static int
+check_test(const struct controller *c, const struct experiment_plan *plan,
+    struct err *err)
+{
+	const struct experiment *running = plan->test->experiment;
+	int64_t left_ms = test_prefix_rest_ms(c, plan->test);
+	bool is_null = true;
+
+	for (size_t i = 0; i < c->n_sites; i++)
+		is_null = is_null && !plan->withdrawn[i];
+	if (experiment_is_running(running)) {
 		return err_set(err, ERR_REFUSED,
-		    "experiment %" PRIu32 " at %s is running",
-		    c->experiment->id, c->experiment->name);
+		    "experiment %" PRIu32 " at %s is running", running->id,
+		    running->name);
+	}
+	if (plan->test->null_run != 0 ||
+	    experiments_running(c) >= SWEEP_RUNS_MAX) {
+		return err_set(err, ERR_REFUSED,
+		    "a null run over the test prefixes is running");
 	}
 	if (!is_null && left_ms > 0) {
 		return err_set(err, ERR_REFUSED,
 		    "the test prefix was changed lately: again in %lld s (fleet.predict.pace), or networks would damp it",
 		    (long long)(left_ms + 999) / 1000);
 	}
-	return check_sites(c, plan->withdrawn, err);
+	return check_sites(c, plan, err);
+}
+
+/* As they are now, {} if nobody says; new reference. */
+static json_t *
+sweep_counters(const struct fleet_site *s)
+{
+	json_t *counters =
+	    json_object_get(json_object_get(s->status, "sweep"), "counters");
+
+	return counters != NULL ? json_incref(counters) : json_object();
 }
 
 static void
-init_sites(struct experiment *ex, const bool *withdrawn)
+init_sites(struct experiment *ex, const struct experiment_plan *plan)
 {
 	const struct controller *c = ex->c;
 
+	ex->counted_before = json_array();
+	ex->barrier = xcalloc(c->n_sites, sizeof(*ex->barrier));
 	ex->withdrawn = xcalloc(c->n_sites, sizeof(*ex->withdrawn));
 	ex->absent = xcalloc(c->n_sites, sizeof(*ex->absent));
 	ex->watch = xcalloc(c->n_sites, sizeof(*ex->watch));
 	ex->sender = NO_SITE;
 	for (size_t i = 0; i < c->n_sites; i++) {
-		ex->withdrawn[i] = withdrawn[i];
-		ex->n_withdrawn += withdrawn[i];
-		ex->absent[i] = !experiment_test_is(&c->sites[i], "announced");
-		experiment_watch_init(&ex->watch[i], &c->sites[i]);
-		if (ex->sender == NO_SITE && is_heir(c, withdrawn, i))
+		struct experiment_where where = { ex->test, &c->sites[i] };
+
+		ex->withdrawn[i] = plan->withdrawn[i];
+		ex->n_withdrawn += plan->withdrawn[i];
+		ex->absent[i] =
+		    !experiment_test_is(ex->test, &c->sites[i], "announced");
+		experiment_watch_init(&ex->watch[i], &where);
+		json_array_append_new(ex->counted_before,
+		    sweep_counters(&c->sites[i]));
+		if (ex->sender == NO_SITE && is_heir(c, plan, i))
 			ex->sender = i;
 	}
-	ex->name = site_set_name(c, withdrawn);
+	ex->name = site_set_name(c, plan->withdrawn);
 	ex->book = reply_book_new(c->n_sites);
 }
 
@@ -157,6 +183,37 @@ init_clients(struct experiment *ex, const struct experiment_plan *plan)
 	ex->current = xcalloc(room, sizeof(*ex->current));
 }
 
+/* The one that may be changed first, of those that are trusted. */
+static struct test_prefix *
+choose_test(const struct controller *c, struct err *err)
+{
+	struct test_prefix *best = NULL;
+
+	if (test_prefix_first(c) == NULL) {
+		(void)err_set(err, ERR_REFUSED,
+		    "no site has a test prefix, or none has reported yet");
+		return NULL;
+	}
+	for (size_t i = 0; i < c->n_tests; i++) {
+		struct test_prefix *tp = c->tests[i];
+
+		if (!test_prefix_is_usable(c, tp))
+			continue;
+		if (best == NULL ||
+		    (test_prefix_is_busy(best) && !test_prefix_is_busy(tp)) ||
+		    (test_prefix_is_busy(best) == test_prefix_is_busy(tp) &&
+			test_prefix_rest_ms(c, tp) <
+			    test_prefix_rest_ms(c, best)))
+			best = tp;
+	}
+	if (best == NULL) {
+		(void)err_set(err, ERR_REFUSED,
+		    "test prefix %.120s: sites pair it with different prefixes",
+		    test_prefix_first(c)->name);
+	}
+	return best;
+}
+
 struct experiment *
 experiment_start(struct controller *c, const struct experiment_plan *plan,
     struct err *err)
@@ -167,7 +224,8 @@ experiment_start(struct controller *c, const struct experiment_plan *plan,
 	if (plan->clients == NULL) {
 		bool any = c->n_clients > 0;
 
-		fleet_clients_drop_optouts(c);
+		if (!experiments_any_runs(c))
+			fleet_clients_drop_optouts(c);
 		if (any && c->n_clients == 0) {
 			(void)err_set(err, ERR_REFUSED,
 			    "all clients have opted out");
@@ -179,8 +237,14 @@ experiment_start(struct controller *c, const struct experiment_plan *plan,
 	}
 	if (check_fleet(c, &with_list, err) == -1)
 		return NULL;
+	if (with_list.test == NULL)
+		with_list.test = choose_test(c, err);
+	if (with_list.test == NULL || check_test(c, &with_list, err) == -1)
+		return NULL;
 	ex = xcalloc(1, sizeof(*ex));
 	*ex = (struct experiment){ .c = c,
+		.test = with_list.test,
+		.is_comparison = plan->is_comparison,
 		.id = c->next_experiment++,
 		.campaign = plan->campaign,
 		.state = EXPERIMENT_BASELINE,
@@ -189,29 +253,14 @@ experiment_start(struct controller *c, const struct experiment_plan *plan,
 	(void)text_copy(ex->purpose, sizeof(ex->purpose),
 	    plan->purpose != NULL ? plan->purpose : "");
 	randombytes_buf(ex->key, sizeof(ex->key));
-	init_sites(ex, plan->withdrawn);
+	init_sites(ex, &with_list);
 	init_clients(ex, &with_list);
-	experiment_free(c->experiment);
-	c->experiment = ex;
+	experiment_free(ex->test->experiment);
+	ex->test->experiment = ex;
 	/* Jobs are unique over all experiments: agents tell them apart by it. */
 	ex->job = ex->id << 12;
 	experiment_begin(ex);
 	return ex;
-}
-
-uint8_t *
-experiment_list_bytes(const struct experiment *ex, uint32_t list, size_t *len)
-{
-	size_t each = sizeof(ex->clients.addr[0].b);
-	uint8_t *bytes;
-
-	if (!experiment_is_running(ex) || ex->clients.list != list)
-		return NULL;
-	*len = ex->clients.n * each;
-	bytes = xcalloc(ex->clients.n, each);
-	for (uint32_t i = 0; i < ex->clients.n; i++)
-		memcpy(bytes + i * each, ex->clients.addr[i].b, each);
-	return bytes;
 }
 
 void
@@ -230,6 +279,8 @@ experiment_free(struct experiment *ex)
 	free(ex->before_rtt);
 	free(ex->after_rtt);
 	json_decref(ex->counted);
+	json_decref(ex->counted_before);
+	free(ex->barrier);
 	json_decref(ex->counted_sites);
 	reply_book_free(ex->book);
 	free(ex->silent);

@@ -226,7 +226,7 @@ add(struct controller *c, struct api_request *req, const struct prefix *p,
 	tell(c, "opted out", p, &stored);
 	/* While an experiment runs its list must stay; the sender skips them
 	 * from its next job on. */
-	if (c->experiment == NULL || !experiment_is_running(c->experiment))
+	if (!experiments_any_runs(c))
 		fleet_clients_drop_optouts(c);
 	store_put_optout(c->env.store, &stored, api_later_send,
 	    api_later_new(req,

@@ -11,6 +11,7 @@
 #include "fleet/controller_state.h"
 #include "fleet/campaign.h"
 #include "fleet/experiment.h"
+#include "fleet/test_prefix.h"
 #include "store/intent_row.h"
 
 static struct fleet_site *
@@ -83,7 +84,9 @@ fleet_status(const struct controller *c)
 	    json_pack("{s:I, s:I, s:I}", "list", (json_int_t)c->list, "count",
 		(json_int_t)c->n_clients, "optouts", (json_int_t)c->optouts.n));
 	json_object_set_new(answer, "experiment",
-	    experiment_to_json(c->experiment));
+	    experiment_to_json(experiment_newest(c)));
+	json_object_set_new(answer, "experiments", experiments_json(c));
+	json_object_set_new(answer, "tests", test_prefixes_json(c));
 	json_object_set_new(answer, "campaign", campaign_brief_json(c));
 	json_object_set_new(answer, "guards", fleet_guards_json(c));
 	return answer;

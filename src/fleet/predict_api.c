@@ -10,29 +10,34 @@
 #include "fleet/campaign.h"
 #include "fleet/experiment.h"
 #include "fleet/map_book.h"
+#include "fleet/null_run.h"
 #include "fleet/site_set.h"
+#include "fleet/test_prefix.h"
 
 /* ---- experiments ---- */
 
 static int
-start_by_hand(struct controller *c, const char *sites, struct err *err)
+start_by_hand(struct controller *c, const char *sites, struct experiment **out,
+    struct err *err)
 {
 	bool *withdrawn = xcalloc(c->n_sites, sizeof(*withdrawn));
 	struct experiment_plan plan = { .withdrawn = withdrawn };
 	int rc = site_set_parse(c, sites, withdrawn, err);
 
+	*out = NULL;
 	if (rc == 0 && site_set_size(c, withdrawn) == 0)
 		rc = err_set(err, ERR_CONF, "site: which one?");
-	if (rc == 0 && experiment_start(c, &plan, err) == NULL)
-		rc = -1;
+	if (rc == 0)
+		*out = experiment_start(c, &plan, err);
 	free(withdrawn);
-	return rc;
+	return *out != NULL ? 0 : -1;
 }
 
 static void
 handle_experiment_new(struct api_request *req, void *arg)
 {
 	struct controller *c = arg;
+	struct experiment *ex;
 	const char *sites;
 	struct err err;
 	json_t *body = api_body_json(req, &err);
@@ -44,26 +49,27 @@ handle_experiment_new(struct api_request *req, void *arg)
 	if (json_unpack(body, "{s:s}", "site", &sites) == -1) {
 		err_set(&err, ERR_CONF, "site: which one?");
 		api_reply_err(req, &err);
-	} else if (start_by_hand(c, sites, &err) == -1) {
+	} else if (start_by_hand(c, sites, &ex, &err) == -1) {
 		api_reply_err(req, &err);
 	} else {
 		api_reply_json(req, 200,
-		    json_pack("{s:o}", "experiment",
-			experiment_to_json(c->experiment)));
+		    json_pack("{s:o}", "experiment", experiment_to_json(ex)));
 	}
 	json_decref(body);
 }
 
-/* The experiment of the path, which must be the newest; NULL: answered. */
+/* The experiment of the path, the newest on its test prefix; NULL: answered. */
 static struct experiment *
 find_experiment(struct controller *c, struct api_request *req)
 {
+	struct experiment *ex = NULL;
 	uint32_t id = 0;
 	struct err err;
 
-	if (num_parse_u32(api_segment(req, 2), 1, UINT32_MAX, &id, &err) == 0 &&
-	    c->experiment != NULL && experiment_id(c->experiment) == id)
-		return c->experiment;
+	if (num_parse_u32(api_segment(req, 2), 1, UINT32_MAX, &id, &err) == 0)
+		ex = experiment_find(c, id);
+	if (ex != NULL)
+		return ex;
 	err_set(&err, ERR_GONE,
 	    "experiment %s: not known to this process, \"predict status\" has the newest",
 	    api_segment(req, 2));
@@ -101,6 +107,39 @@ handle_experiment_abort(struct api_request *req, void *arg)
 	experiment_abort(ex, why);
 	api_reply_json(req, 200,
 	    json_pack("{s:o}", "experiment", experiment_to_json(ex)));
+}
+
+/* ---- null runs over the test prefixes ---- */
+
+static void
+reply_tests(struct api_request *req, const struct controller *c)
+{
+	api_reply_json(req, 200,
+	    json_pack("{s:o}", "tests", test_prefixes_json(c)));
+}
+
+static void
+handle_tests(struct api_request *req, void *arg)
+{
+	reply_tests(req, arg);
+}
+
+static void
+handle_null_run(struct api_request *req, void *arg)
+{
+	struct controller *c = arg;
+	bool *nowhere = xcalloc(c->n_sites, sizeof(*nowhere));
+	struct experiment_plan plan = { .withdrawn = nowhere,
+		.purpose = NULL_RUN_PURPOSE };
+	struct err err;
+	bool is_begun = null_run_start(c, &plan, &err) != NULL;
+
+	free(nowhere);
+	if (is_begun) {
+		reply_tests(req, c);
+	} else {
+		api_reply_err(req, &err);
+	}
 }
 
 /* ---- campaigns ---- */
@@ -303,6 +342,8 @@ fleet_serve_predict(struct controller *c, struct api_server *server)
 		{ "GET", "/v1/experiments/+", API_READ, handle_experiment },
 		{ "POST", "/v1/experiments/+/abort", API_LOCAL,
 		    handle_experiment_abort },
+		{ "GET", "/v1/tests", API_READ, handle_tests },
+		{ "POST", "/v1/tests/null-run", API_LOCAL, handle_null_run },
 		{ "GET", "/v1/campaign", API_READ, handle_campaign },
 		{ "POST", "/v1/campaign", API_LOCAL, handle_campaign_new },
 		{ "POST", "/v1/campaign/+", API_LOCAL,

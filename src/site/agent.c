@@ -45,7 +45,7 @@ route_inputs_of(const struct agent *a, const struct agent_prefix *p)
 		.kind = is_test ? ROUTE_TEST : ROUTE_SERVICE,
 		.health = is_test ? HEALTH_UNKNOWN
 				  : checker_service(a->checker, p->service),
-		.test_withdrawn = a->test_experiment != 0,
+		.test_withdrawn = is_test && a->tests[p->test].experiment != 0,
 		.withdraw_forbidden = p->withdraw_forbidden,
 		.announced_before = reconcile_wanted(a->reconcile, i),
 	};
@@ -146,7 +146,7 @@ decide_all(struct agent *a)
 		a->unnoted_since = mono_now();
 	a->n_unnoted += n;
 	/* What is temporary must never be without its will. */
-	if (a->test_experiment != 0)
+	if (agent_holds_test(a))
 		agent_update_will(a);
 	reconcile_apply(a->reconcile);
 	if (a->n_prefixes <= FEW_PREFIXES && a->n_unnoted <= FEW_CHANGES)
@@ -323,38 +323,110 @@ agent_take_permits(struct agent *a, bool has_permits,
 	agent_decide(a);
 }
 
-/* ---- the test prefix ---- */
+/* ---- the test prefixes ---- */
+
+bool
+agent_holds_test(const struct agent *a)
+{
+	for (size_t i = 0; i < a->conf->test.n_tests; i++) {
+		if (a->tests[i].experiment != 0)
+			return true;
+	}
+	return false;
+}
+
+/* actor NULL: we ourselves. */
+static void
+note_test(struct agent *a, size_t i, const char *reason, const char *actor)
+{
+	const struct conf_test *conf = &a->conf->test;
+	char subject[2 * PREFIX_TEXT_BYTES + 16] = "test prefix",
+					     text[PREFIX_TEXT_BYTES];
+	struct store_event ev = { .kind = "order",
+		.subject = subject,
+		.what = a->tests[i].experiment != 0 ? "withdraw" : "restore",
+		.reason = reason,
+		.actor = actor };
+
+	/* With one only, its routes say the rest. */
+	for (size_t p = 0; p < conf->n_prefixes && conf->n_tests > 1; p++) {
+		size_t len = strlen(subject);
+
+		if (conf->number[p] != i)
+			continue;
+		(void)snprintf(subject + len, sizeof(subject) - len, " %s",
+		    prefix_format(&conf->prefixes[p], text));
+	}
+	agent_note(a, &ev);
+}
+
+/* Who wants the site's i-th one withdrawn; 0: nobody. */
+static uint32_t
+wanted_by(const struct agent *a, size_t i, const struct order_test *tests,
+    size_t n)
+{
+	const struct conf_test *conf = &a->conf->test;
+
+	for (size_t t = 0; t < n; t++) {
+		for (size_t p = 0; p < conf->n_prefixes; p++) {
+			if (conf->number[p] == i && tests[t].withdrawn &&
+			    order_test_has(&tests[t], &conf->prefixes[p]))
+				return tests[t].experiment;
+		}
+	}
+	return 0;
+}
+
+/* True if it is another than before. */
+static bool
+hold_test(struct agent *a, size_t i, uint32_t experiment)
+{
+	struct agent_test *test = &a->tests[i];
+	char reason[64];
+
+	if (experiment == test->experiment)
+		return false;
+	(void)snprintf(reason, sizeof(reason), "experiment %" PRIu32,
+	    experiment != 0 ? experiment : test->experiment);
+	test->experiment = experiment;
+	note_test(a, i, reason, "controller");
+	return true;
+}
 
 void
-agent_hold_test(struct agent *a, uint32_t experiment)
+agent_hold_tests(struct agent *a, const struct order_test *tests, size_t n)
 {
-	char reason[64];
-	struct store_event ev = { .kind = "order",
-		.subject = "test prefix",
-		.what = experiment != 0 ? "withdraw" : "restore",
-		.reason = reason,
-		.actor = "controller" };
+	bool is_changed = false;
 
-	if (experiment == a->test_experiment) {
-		agent_renew_test(a);
+	for (size_t i = 0; i < a->conf->test.n_tests; i++)
+		is_changed |= hold_test(a, i, wanted_by(a, i, tests, n));
+	agent_renew_tests(a);
+	if (!is_changed)
 		return;
-	}
-	(void)snprintf(reason, sizeof(reason), "experiment %" PRIu32,
-	    experiment != 0 ? experiment : a->test_experiment);
-	agent_note(a, &ev);
-	a->test_experiment = experiment;
 	a->will_is_old = true;
-	agent_renew_test(a);
 	agent_decide(a);
 }
 
 void
-agent_renew_test(struct agent *a)
+agent_renew_tests(struct agent *a)
 {
-	if (a->test_experiment != 0) {
+	if (agent_holds_test(a)) {
 		loop_timer_set(a->test_confirm, a->conf->test.confirm_ms);
 	} else {
 		loop_timer_cancel(a->test_confirm);
+	}
+}
+
+/* Restores all that are held. */
+static void
+let_go(struct agent *a, const char *why)
+{
+	for (size_t i = 0; i < a->conf->test.n_tests; i++) {
+		if (a->tests[i].experiment == 0)
+			continue;
+		a->tests[i].experiment = 0;
+		a->tests[i].given_up++;
+		note_test(a, i, why, NULL);
 	}
 }
 
@@ -362,16 +434,10 @@ static void
 on_unconfirmed(struct loop *lp, void *arg)
 {
 	struct agent *a = arg;
-	struct store_event ev = { .kind = "order",
-		.subject = "test prefix",
-		.what = "restore",
-		.reason = "the controller is silent" };
 
 	(void)lp;
-	agent_note(a, &ev);
-	a->test_experiment = 0;
+	let_go(a, "the controller is silent");
 	a->will_is_old = true;
-	a->test_given_up++;
 	agent_decide(a);
 }
 
@@ -471,7 +537,8 @@ collect_prefixes(struct agent *a)
 	for (size_t i = 0; i < conf->test.n_prefixes; i++) {
 		a->prefixes[a->n_prefixes++] =
 		    (struct agent_prefix){ .prefix = conf->test.prefixes[i],
-			    .service = NO_SERVICE };
+			    .service = NO_SERVICE,
+			    .test = conf->test.number[i] };
 	}
 	qsort(a->prefixes, n, sizeof(*a->prefixes), agent_prefix_compare);
 }
@@ -580,22 +647,17 @@ agent_new(const struct agent_env *env, struct err *err)
 void
 agent_stop(struct agent *a)
 {
-	static const struct store_event ev = { .kind = "order",
-		.subject = "test prefix",
-		.what = "restore",
-		.reason = "the daemon ends" };
 	struct bird_route *announced;
 	struct err err;
 	size_t n;
 
-	if (a == NULL || a->test_experiment == 0)
+	if (a == NULL || !agent_holds_test(a))
 		return;
-	agent_note(a, &ev);
+	let_go(a, "the daemon ends");
 	announced = agent_list_without_experiment(a, &n);
 	if (will_do_now(a->env.conf, announced, n, &err) == -1)
 		log_warnx("test prefix: not restored: %s", err.msg);
 	free(announced);
-	a->test_experiment = 0;
 }
 
 void

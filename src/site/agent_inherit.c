@@ -59,15 +59,27 @@ inherit_drain(const struct agent *a, struct agent_prefix *p,
 		p->drain.at = n;
 }
 
+static void
+inherit_tests(struct agent *a, const struct agent *from)
+{
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		const struct agent_prefix *p = &a->prefixes[i];
+		const struct agent_prefix *old =
+		    agent_find_prefix(from, &p->prefix);
+
+		if (p->service == NO_SERVICE && old != NULL &&
+		    old->service == NO_SERVICE)
+			a->tests[p->test] = from->tests[old->test];
+	}
+}
+
 void
 agent_inherit(struct agent *a, const struct agent *from)
 {
 	a->started_ms = from->started_ms;
 	a->started = from->started;
-	a->test_given_up = from->test_given_up;
-	if (a->conf->test.n_prefixes > 0)
-		a->test_experiment = from->test_experiment;
-	agent_renew_test(a);
+	inherit_tests(a, from);
+	agent_renew_tests(a);
 	a->has_permits = a->conf->controller != NULL && from->has_permits;
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		struct agent_prefix *p = &a->prefixes[i];

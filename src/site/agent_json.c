@@ -83,7 +83,7 @@ prefix_json(const struct agent *a, size_t i)
 	struct route_attrs attrs = reconcile_real_attrs(a->reconcile, i);
 
 	return json_pack("{s:s, s:s?, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:b, "
-			 "s:b, s:I, s:o}",
+			 "s:b, s:I, s:o, s:o*}",
 	    "prefix", prefix_format(&p->prefix, text), "service",
 	    service_name(a, p), "desired", announced_name(p->decision.announce),
 	    "real", route_real_name(reconcile_real(a->reconcile, i)),
@@ -94,7 +94,10 @@ prefix_json(const struct agent *a, size_t i)
 	    (json_int_t)reconcile_diverged_ms(a->reconcile, i), "permit",
 	    !p->withdraw_forbidden, "graceful_shutdown",
 	    attrs.graceful_shutdown, "prepend", (json_int_t)attrs.prepend,
-	    "drain", agent_drain_prefix_json(a, p));
+	    "drain", agent_drain_prefix_json(a, p), "experiment",
+	    p->service == NO_SERVICE
+		? json_integer((json_int_t)a->tests[p->test].experiment)
+		: NULL);
 }
 
 static json_t *
@@ -168,21 +171,53 @@ site_state(const struct agent *a)
 	return unknown > 0 ? "unknown" : "announcing";
 }
 
+/* The test prefixes: what is withdrawn together, and for whom. */
+static json_t *
+test_prefixes_json(const struct agent *a, size_t test)
+{
+	const struct conf_test *conf = &a->conf->test;
+	json_t *list = json_array();
+	char text[PREFIX_TEXT_BYTES];
+
+	for (size_t p = 0; p < conf->n_prefixes; p++) {
+		if (conf->number[p] == test) {
+			json_array_append_new(list,
+			    json_string(prefix_format(&conf->prefixes[p],
+				text)));
+		}
+	}
+	return list;
+}
+
+static json_t *
+tests_json(const struct agent *a)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < a->conf->test.n_tests; i++) {
+		json_array_append_new(list,
+		    json_pack("{s:o, s:I, s:I}", "prefixes",
+			test_prefixes_json(a, i), "experiment",
+			(json_int_t)a->tests[i].experiment, "given_up",
+			(json_int_t)a->tests[i].given_up));
+	}
+	return list;
+}
+
 json_t *
 agent_status(const struct agent *a)
 {
-	json_t *site = json_pack(
-	    "{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o?, "
-	    "s:o?}",
-	    "site", a->conf->site, "state", site_state(a), "boot", a->boot,
-	    "started_ms", (json_int_t)a->started_ms, "test_experiment",
-	    (json_int_t)a->test_experiment, "test_given_up",
-	    (json_int_t)a->test_given_up, "services", services_json(a),
-	    "prefixes", prefixes_json(a), "intents",
-	    intents_to_json(&a->intents.set, a->conf->site, true), "bird",
-	    bird_json(a), "sweep",
-	    a->sweep != NULL ? sweep_link_status(a->sweep) : NULL, "uplink",
-	    a->uplink != NULL ? uplink_status(a->uplink) : NULL);
+	json_t *site =
+	    json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o?, "
+		      "s:o?}",
+		"site", a->conf->site, "state", site_state(a), "boot", a->boot,
+		"started_ms", (json_int_t)a->started_ms, "tests", tests_json(a),
+		"services", services_json(a), "prefixes", prefixes_json(a),
+		"intents",
+		intents_to_json(&a->intents.set, a->conf->site, true), "bird",
+		bird_json(a), "sweep",
+		a->sweep != NULL ? sweep_link_status(a->sweep) : NULL, "uplink",
+		a->uplink != NULL ? uplink_status(a->uplink) : NULL);
 
 	agent_load_add(a->counters, site);
 	json_object_set_new(site, "guards", agent_guards_json(a->guards));

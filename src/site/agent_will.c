@@ -89,7 +89,7 @@ step_compare(const void *va, const void *vb)
 static void
 plan_make(const struct agent *a, struct plan *plan)
 {
-	if (a->test_experiment != 0) {
+	if (agent_holds_test(a)) {
 		plan->steps[plan->n++] =
 		    (struct will_step){ .gone_ms = WILL_TEST_GONE_MS,
 			    .hung_ms = WILL_TEST_HUNG_MS,
@@ -100,7 +100,7 @@ plan_make(const struct agent *a, struct plan *plan)
 		plan_service(a, s, plan);
 	/* The test prefix, whose times are the shortest, stays the first. */
 	if (plan->n > 1) {
-		size_t first = a->test_experiment != 0;
+		size_t first = agent_holds_test(a);
 
 		qsort(plan->steps + first, plan->n - first,
 		    sizeof(plan->steps[0]), step_compare);

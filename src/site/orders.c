@@ -125,47 +125,122 @@ parse_permits(const json_t *doc, struct orders *out, struct err *err)
 }
 
 static int
-parse_test(const json_t *doc, struct orders *out, struct err *err)
+parse_key(const json_t *value, uint8_t key[SWEEP_KEY_BYTES], struct err *err)
 {
-	const json_t *test = json_object_get(doc, "test");
-	const json_t *withdrawn = json_object_get(test, "withdrawn");
+	const char *hex = json_string_value(value);
+	size_t len;
 
-	if (!json_is_boolean(withdrawn)) {
+	if (hex == NULL ||
+	    sodium_hex2bin(key, SWEEP_KEY_BYTES, hex, strlen(hex), NULL, &len,
+		NULL) != 0 ||
+	    len != SWEEP_KEY_BYTES) {
 		return err_set(err, ERR_PROTO,
-		    "orders: test.withdrawn: expected true or false");
-	}
-	if (!json_is_true(withdrawn))
-		return 0;
-	if (get_u32(test, "experiment", &out->test_experiment, err) == -1)
-		return -1;
-	if (out->test_experiment == 0) {
-		return err_set(err, ERR_PROTO,
-		    "orders: test.experiment: expected one");
+		    "orders: tests.key: expected %d hex digits",
+		    2 * SWEEP_KEY_BYTES);
 	}
 	return 0;
 }
 
 static int
-parse_capture(const json_t *doc, struct orders *out, struct err *err)
+parse_test_prefixes(const json_t *list, struct order_test *out, struct err *err)
 {
-	const json_t *capture = json_object_get(doc, "capture");
-	const char *hex;
-	size_t len;
+	const json_t *item;
+	size_t i;
 
-	if (capture == NULL || json_is_null(capture))
-		return 0;
-	if (get_u32(capture, "experiment", &out->capture_experiment, err) == -1)
-		return -1;
-	hex = json_string_value(json_object_get(capture, "key"));
-	if (hex == NULL ||
-	    sodium_hex2bin(out->key, sizeof(out->key), hex, strlen(hex), NULL,
-		&len, NULL) != 0 ||
-	    len != sizeof(out->key)) {
+	if (!json_is_array(list) || json_array_size(list) == 0 ||
+	    json_array_size(list) > ORDER_TEST_PREFIXES_MAX) {
 		return err_set(err, ERR_PROTO,
-		    "orders: capture.key: expected %d hex digits",
-		    2 * SWEEP_KEY_BYTES);
+		    "orders: tests.prefixes: expected 1 to %u prefixes",
+		    ORDER_TEST_PREFIXES_MAX);
+	}
+	json_array_foreach (list, i, item) {
+		const char *text = json_string_value(item);
+
+		if (text == NULL ||
+		    prefix_parse(text, &out->prefixes[i], err) == -1) {
+			return err_set(err, ERR_PROTO,
+			    "orders: tests.prefixes: expected prefixes");
+		}
+		out->n_prefixes++;
 	}
 	return 0;
+}
+
+static int
+parse_test(const json_t *test, struct order_test *out, struct err *err)
+{
+	const json_t *withdrawn = json_object_get(test, "withdrawn");
+
+	if (!json_is_boolean(withdrawn)) {
+		return err_set(err, ERR_PROTO,
+		    "orders: tests.withdrawn: expected true or false");
+	}
+	out->withdrawn = json_is_true(withdrawn);
+	if (get_u32(test, "experiment", &out->experiment, err) == -1 ||
+	    parse_key(json_object_get(test, "key"), out->key, err) == -1)
+		return -1;
+	if (out->experiment == 0) {
+		return err_set(err, ERR_PROTO,
+		    "orders: tests.experiment: expected one");
+	}
+	return parse_test_prefixes(json_object_get(test, "prefixes"), out, err);
+}
+
+bool
+order_test_has(const struct order_test *t, const struct prefix *p)
+{
+	for (size_t i = 0; i < t->n_prefixes; i++) {
+		if (prefix_equal(&t->prefixes[i], p))
+			return true;
+	}
+	return false;
+}
+
+/* No two experiments may have the same number, or the same prefix. */
+static bool
+is_unique(const struct orders *o, const struct order_test *t)
+{
+	for (size_t i = 0; i < o->n_tests; i++) {
+		if (o->tests[i].experiment == t->experiment)
+			return false;
+		for (size_t k = 0; k < t->n_prefixes; k++) {
+			if (order_test_has(&o->tests[i], &t->prefixes[k]))
+				return false;
+		}
+	}
+	return true;
+}
+
+static int
+parse_tests(const json_t *doc, struct orders *out, struct err *err)
+{
+	const json_t *list = json_object_get(doc, "tests"), *item;
+	size_t i;
+
+	if (!json_is_array(list) || json_array_size(list) > SWEEP_RUNS_MAX) {
+		return err_set(err, ERR_PROTO,
+		    "orders: tests: expected at most %d", SWEEP_RUNS_MAX);
+	}
+	json_array_foreach (list, i, item) {
+		if (parse_test(item, &out->tests[i], err) == -1)
+			return -1;
+		if (!is_unique(out, &out->tests[i])) {
+			return err_set(err, ERR_PROTO,
+			    "orders: tests: one experiment or prefix twice");
+		}
+		out->n_tests++;
+	}
+	return 0;
+}
+
+static bool
+has_experiment(const struct orders *o, uint32_t experiment)
+{
+	for (size_t i = 0; i < o->n_tests; i++) {
+		if (o->tests[i].experiment == experiment)
+			return true;
+	}
+	return false;
 }
 
 static int
@@ -283,10 +358,9 @@ parse_sweep(const json_t *doc, struct orders *out, struct err *err)
 	job->phase = (uint8_t)phase;
 	job->round = (uint8_t)round;
 	if (job->job == 0 || job->list == 0 || job->rate_pps == 0 ||
-	    job->experiment == 0 ||
-	    job->experiment != out->capture_experiment) {
+	    !has_experiment(out, job->experiment)) {
 		return err_set(err, ERR_PROTO,
-		    "orders: sweep: does not fit the capture");
+		    "orders: sweep: does not fit the tests");
 	}
 	if (parse_manners(sweep, out, err) == -1)
 		return -1;
@@ -302,8 +376,7 @@ orders_parse(const json_t *doc, struct orders *out, struct err *err)
 	if (get_u64(doc, "revision", INT64_MAX, &out->revision, err) == -1 ||
 	    parse_intents(doc, out, err) == -1 ||
 	    parse_permits(doc, out, err) == -1 ||
-	    parse_test(doc, out, err) == -1 ||
-	    parse_capture(doc, out, err) == -1 ||
+	    parse_tests(doc, out, err) == -1 ||
 	    parse_sweep(doc, out, err) == -1) {
 		orders_fini(out);
 		return -1;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/xalloc.h"
+#include "probes/sweep_list.h"
 #include "site/agent_state.h"
 #include "site/uplink.h"
 
@@ -22,17 +23,24 @@ static_assert((int)CONF_ENGINE_RAW == SWEEP_ENGINE_RAW &&
 #define LIST_TIMEOUT_MS 60000
 #define ADDR_BYTES 16
 
+/* A target list at hand. */
+struct target_list {
+	uint32_t list; /* 0: none */
+	struct addr *targets;
+	uint32_t n;
+	bool is_sent; /* the sweeper has it */
+};
+
 struct sweep_link {
 	struct agent *agent;
 	struct worker *sweeper;
 	uint64_t starts; /* of the sweeper; more than one: it died */
 	struct sweep_capture capture;
-	/* The target list at hand; list 0: none. */
-	uint32_t list;
-	struct addr *targets;
-	uint32_t n_targets;
-	uint32_t sent_list; /* the list that this sweeper has */
+	/* Used last first.  The sweeper makes room by the same rule, so that it
+	 * has those that were sent: see probes/sweep_list.h. */
+	struct target_list lists[SWEEP_LISTS_KEPT];
 	struct fetch *fetch;
+	uint32_t fetched; /* list */
 	/* The job ordered last; job 0: none. */
 	struct sweep_job job;
 	uint32_t *subset;
@@ -43,43 +51,69 @@ struct sweep_link {
 	char trouble[160];
 	enum sweep_capture_mode mode; /* of this sweeper */
 	struct sweep_counters counters;
-	uint64_t flush_cookie; /* asked for, not answered; 0: none */
+	uint64_t flush_cookie; /* the newest asked for, not answered; 0: none */
 };
 
 static void
 send_capture(struct sweep_link *sl)
 {
-	uint8_t buf[512];
+	uint8_t buf[1024];
 	size_t len = sweep_encode_capture(&sl->capture, buf, sizeof(buf));
 
 	(void)worker_send(sl->sweeper, SWEEP_MSG_CAPTURE, buf, len);
 }
 
+/* ---- the target lists ---- */
+
+/* NULL: not at hand. */
+static struct target_list *
+find_list(struct sweep_link *sl, uint32_t list)
+{
+	for (size_t i = 0; i < SWEEP_LISTS_KEPT; i++) {
+		if (sl->lists[i].list == list)
+			return &sl->lists[i];
+	}
+	return NULL;
+}
+
+/* l, one of the lists, becomes the one used last. */
+static struct target_list *
+touch_list(struct sweep_link *sl, struct target_list *l)
+{
+	struct target_list used = *l;
+
+	memmove(&sl->lists[1], &sl->lists[0],
+	    (size_t)(l - sl->lists) * sizeof(*l));
+	sl->lists[0] = used;
+	return &sl->lists[0];
+}
+
 static void
-send_list(struct sweep_link *sl)
+send_list(struct sweep_link *sl, struct target_list *l)
 {
 	size_t size = SWEEP_TARGETS_PER_MSG * ADDR_BYTES + 64;
 	uint8_t *buf = xcalloc(size, 1);
 
-	for (uint32_t i = 0; i < sl->n_targets; i += SWEEP_TARGETS_PER_MSG) {
-		uint32_t left = sl->n_targets - i;
-		struct sweep_targets part = { .list = sl->list,
-			.total = sl->n_targets,
+	for (uint32_t i = 0; i < l->n; i += SWEEP_TARGETS_PER_MSG) {
+		uint32_t left = l->n - i;
+		struct sweep_targets part = { .list = l->list,
+			.total = l->n,
 			.first = i,
 			.n = left < SWEEP_TARGETS_PER_MSG
 			    ? left
 			    : SWEEP_TARGETS_PER_MSG,
-			.addrs = sl->targets + i };
+			.addrs = l->targets + i };
 		size_t len = sweep_encode_targets(&part, buf, size);
 
 		(void)worker_send(sl->sweeper, SWEEP_MSG_TARGETS, buf, len);
 	}
 	free(buf);
-	sl->sent_list = sl->list;
+	l->is_sent = true;
 }
 
+/* Its list is at hand. */
 static void
-send_job(struct sweep_link *sl)
+send_job(struct sweep_link *sl, struct target_list *l)
 {
 	size_t size = 256 + (size_t)sl->job.n_subset * sizeof(uint32_t) +
 	    sl->job.n_optouts * sizeof(struct prefix);
@@ -87,8 +121,9 @@ send_job(struct sweep_link *sl)
 	size_t len;
 
 	sl->job_waits = false;
-	if (sl->sent_list != sl->list)
-		send_list(sl);
+	l = touch_list(sl, l);
+	if (!l->is_sent)
+		send_list(sl, l);
 	buf = xcalloc(size, 1);
 	len = sweep_encode_job(&sl->job, buf, size);
 	(void)worker_send(sl->sweeper, SWEEP_MSG_JOB, buf, len);
@@ -106,12 +141,11 @@ job_failed(struct sweep_link *sl, const char *why)
 		uplink_touch(sl->agent->uplink);
 }
 
-/* ---- the target list ---- */
-
 static void
 on_list(const struct fetch_answer *answer, void *arg)
 {
 	struct sweep_link *sl = arg;
+	struct target_list *l = &sl->lists[SWEEP_LISTS_KEPT - 1];
 
 	sl->fetch = NULL;
 	if (answer->status != 200 || answer->body_len == 0 ||
@@ -119,14 +153,14 @@ on_list(const struct fetch_answer *answer, void *arg)
 		job_failed(sl, "the client list cannot be had");
 		return;
 	}
-	free(sl->targets);
-	sl->n_targets = (uint32_t)(answer->body_len / ADDR_BYTES);
-	sl->targets = xcalloc(sl->n_targets, sizeof(*sl->targets));
-	memcpy(sl->targets, answer->body, answer->body_len);
-	sl->list = sl->job.list;
-	sl->sent_list = 0;
+	free(l->targets);
+	*l = (struct target_list){ .list = sl->fetched,
+		.n = (uint32_t)(answer->body_len / ADDR_BYTES) };
+	l->targets = xcalloc(l->n, sizeof(*l->targets));
+	memcpy(l->targets, answer->body, answer->body_len);
+	l = touch_list(sl, l);
 	if (sl->job_waits)
-		send_job(sl);
+		send_job(sl, l);
 }
 
 static void
@@ -139,8 +173,7 @@ fetch_list(struct sweep_link *sl)
 		.timeout_ms = LIST_TIMEOUT_MS,
 		.max_body_bytes = LIST_MAX_BYTES };
 
-	if (sl->fetch != NULL)
-		fetch_cancel(sl->fetch);
+	sl->fetched = sl->job.list;
 	sl->fetch = fetch_start(sl->agent->env.fetch, &req, on_list, sl);
 	free(url);
 }
@@ -168,9 +201,10 @@ on_flushed(struct sweep_link *sl, const struct chan_msg *msg)
 	if (sweep_decode_flushed(msg->body, msg->len, &cookie, &sl->counters) ==
 	    -1)
 		return;
-	if (cookie != sl->flush_cookie)
+	if (cookie > sl->flush_cookie)
 		return;
-	sl->flush_cookie = 0;
+	if (cookie == sl->flush_cookie)
+		sl->flush_cookie = 0;
 	if (sl->agent->uplink != NULL)
 		uplink_on_flushed(sl->agent->uplink, cookie);
 }
@@ -230,9 +264,10 @@ on_start(struct worker *w, void *arg)
 
 	(void)w;
 	sl->starts++;
-	sl->sent_list = 0;
+	for (size_t i = 0; i < SWEEP_LISTS_KEPT; i++)
+		sl->lists[i].is_sent = false;
 	sl->mode = SWEEP_CAPTURE_OFF;
-	if (sl->capture.experiment != 0)
+	if (sl->capture.n_runs != 0)
 		send_capture(sl);
 	if (sl->flush_cookie != 0)
 		send_flush(sl);
@@ -275,32 +310,76 @@ sweep_link_free(struct sweep_link *sl)
 	if (sl->fetch != NULL)
 		fetch_cancel(sl->fetch);
 	worker_free(sl->sweeper);
-	free(sl->targets);
+	for (size_t i = 0; i < SWEEP_LISTS_KEPT; i++)
+		free(sl->lists[i].targets);
 	free(sl->subset);
 	free(sl->optouts);
 	free(sl);
 }
 
-void
-sweep_link_capture(struct sweep_link *sl, uint32_t experiment,
-    const uint8_t key[SWEEP_KEY_BYTES])
+/* Those of the test's prefixes that are the site's; 0: none is. */
+static uint16_t
+own_prefixes(const struct sweep_link *sl, const struct order_test *t)
 {
-	/* The number alone may come again after a controller's sudden end. */
-	if (sl->capture.experiment == experiment &&
-	    memcmp(sl->capture.key, key, SWEEP_KEY_BYTES) == 0)
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < sl->capture.n_prefixes; i++) {
+		if (order_test_has(t, &sl->capture.prefixes[i]))
+			bits |= 1u << i;
+	}
+	return (uint16_t)bits;
+}
+
+/* The number alone may come again after a controller's sudden end. */
+static bool
+is_same_run(const struct sweep_run *a, const struct sweep_run *b)
+{
+	return a->experiment == b->experiment && a->prefixes == b->prefixes &&
+	    memcmp(a->key, b->key, sizeof(a->key)) == 0;
+}
+
+void
+sweep_link_capture(struct sweep_link *sl, const struct order_test *tests,
+    size_t n)
+{
+	struct sweep_capture next = sl->capture;
+	const struct sweep_run *now, *then;
+	bool is_same;
+
+	next.n_runs = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct sweep_run *run = &next.runs[next.n_runs];
+
+		*run = (struct sweep_run){ .experiment = tests[i].experiment,
+			.prefixes = own_prefixes(sl, &tests[i]) };
+		memcpy(run->key, tests[i].key, sizeof(run->key));
+		next.n_runs = (uint8_t)(next.n_runs + (run->prefixes != 0));
+	}
+	is_same = next.n_runs == sl->capture.n_runs;
+	for (size_t i = 0; i < next.n_runs && is_same; i++)
+		is_same = is_same_run(&next.runs[i], &sl->capture.runs[i]);
+	if (is_same)
 		return;
-	sweep_link_stop(sl);
-	sl->capture.experiment = experiment;
-	memcpy(sl->capture.key, key, SWEEP_KEY_BYTES);
-	sl->counters = (struct sweep_counters){ 0 };
-	sl->trouble[0] = '\0';
+	now = sweep_capture_run(&sl->capture, sl->job.experiment);
+	then = sweep_capture_run(&next, sl->job.experiment);
+	if (now == NULL || then == NULL || !is_same_run(now, then))
+		sweep_link_stop(sl);
+	if (sl->capture.n_runs == 0)
+		sl->trouble[0] = '\0';
+	sl->capture = next;
 	send_capture(sl);
 }
 
 static void
-set_sources(struct sweep_job *job, const struct conf_test *test)
+set_sources(struct sweep_link *sl, struct sweep_job *job)
 {
-	for (size_t i = 0; i < test->n_sources; i++) {
+	const struct conf_test *test = &sl->agent->conf->test;
+	const struct sweep_run *run =
+	    sweep_capture_run(&sl->capture, job->experiment);
+
+	for (size_t i = 0; i < test->n_sources && run != NULL; i++) {
+		if ((run->prefixes >> i & 1) == 0)
+			continue;
 		if (addr_is_ipv4(&test->sources[i])) {
 			job->source4 = test->sources[i];
 			job->has_source4 = true;
@@ -316,6 +395,7 @@ sweep_link_run(struct sweep_link *sl, const struct sweep_job *job)
 {
 	if (job->job == sl->job.job)
 		return;
+	sl->job_waits = false;
 	free(sl->subset);
 	sl->job = *job;
 	sl->subset = xcalloc(job->n_subset, sizeof(*sl->subset));
@@ -332,13 +412,17 @@ sweep_link_run(struct sweep_link *sl, const struct sweep_job *job)
 	}
 	sl->job.optouts = sl->optouts;
 	sl->job.engine = (uint8_t)sl->agent->conf->test.engine;
-	set_sources(&sl->job, &sl->agent->conf->test);
+	set_sources(sl, &sl->job);
 	sl->progress = (struct sweep_progress){ .job = job->job };
 	sl->failed[0] = '\0';
+	fetch_cancel(sl->fetch);
+	sl->fetch = NULL;
 	if (!worker_is_up(sl->sweeper)) {
 		job_failed(sl, "the sweeper is down");
-	} else if (sl->list == job->list) {
-		send_job(sl);
+	} else if (sweep_capture_run(&sl->capture, job->experiment) == NULL) {
+		job_failed(sl, "no test prefix of the experiment is here");
+	} else if (find_list(sl, job->list) != NULL) {
+		send_job(sl, find_list(sl, job->list));
 	} else {
 		sl->job_waits = true;
 		fetch_list(sl);

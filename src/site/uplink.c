@@ -42,9 +42,11 @@ struct uplink {
 	bool touched;             /* again, while a status is on its way */
 	uint64_t wanted_revision; /* of the newest document seen */
 	uint64_t applied_revision;
-	/* FLUSHED came for wanted_revision: applied once `barrier` is in. */
-	bool is_flushed;
-	uint64_t barrier;
+	/* FLUSHED came for the document: applied once `barrier` is in.  The
+	 * oldest that waits for it, and the newest; revision 0: none. */
+	struct flushed {
+		uint64_t revision, barrier;
+	} flushed, next_flushed;
 	struct batch_queue batches;
 	size_t batches_bytes;
 	uint64_t last_seq, delivered_seq, lost_batches;
@@ -99,11 +101,35 @@ site_url(const struct uplink *up, const char *rest)
 static void
 become_applied(struct uplink *up)
 {
-	if (!up->is_flushed || up->delivered_seq < up->barrier)
-		return;
-	up->is_flushed = false;
-	up->applied_revision = up->wanted_revision;
-	uplink_touch(up);
+	bool is_news = false;
+
+	while (up->flushed.revision != 0 &&
+	    up->delivered_seq >= up->flushed.barrier) {
+		up->applied_revision = up->flushed.revision;
+		up->flushed = up->next_flushed;
+		up->next_flushed = (struct flushed){ 0 };
+		is_news = true;
+	}
+	if (is_news)
+		uplink_touch(up);
+}
+
+/*
+ * All that was captured before that document is queued.  Documents may come
+ * faster than replies get through: one that waits must not be put off by those
+ * behind it.
+ */
+static void
+take_flushed(struct uplink *up, uint64_t revision)
+{
+	struct flushed done = { revision, up->last_seq };
+
+	if (up->flushed.revision == 0) {
+		up->flushed = done;
+	} else {
+		up->next_flushed = done;
+	}
+	become_applied(up);
 }
 
 static void
@@ -120,21 +146,23 @@ apply(struct uplink *up, const struct orders *o)
 {
 	struct agent *a = up->agent;
 
+	/* Never, but from a controller that lost its store. */
+	if (o->revision < up->wanted_revision) {
+		up->flushed = up->next_flushed = (struct flushed){ 0 };
+		up->applied_revision = 0;
+	}
 	up->wanted_revision = o->revision;
-	up->is_flushed = false;
 	apply_intents(a, o);
 	agent_guards_take_last(a->guards, o->has_last, o->last, o->n_last);
 	agent_take_permits(a, o->has_permits, o->permits, o->n_permits);
-	agent_hold_test(a, o->test_experiment);
+	agent_hold_tests(a, o->tests, o->n_tests);
 	if (a->sweep == NULL) {
-		up->barrier = 0;
-		up->is_flushed = true;
-		become_applied(up);
+		take_flushed(up, o->revision);
 		return;
 	}
 	/* What was captured under the old document comes first. */
 	sweep_link_flush(a->sweep, o->revision);
-	sweep_link_capture(a->sweep, o->capture_experiment, o->key);
+	sweep_link_capture(a->sweep, o->tests, o->n_tests);
 	if (o->job.job != 0) {
 		sweep_link_run(a->sweep, &o->job);
 	} else {
@@ -217,7 +245,7 @@ on_orders(const struct fetch_answer *answer, void *arg)
 		loop_timer_set(up->poll_timer, RETRY_MS);
 		return;
 	}
-	agent_renew_test(up->agent);
+	agent_renew_tests(up->agent);
 	poll_orders(up);
 }
 
@@ -263,7 +291,7 @@ on_posted(const struct fetch_answer *answer, void *arg)
 	if (json_unpack(body, "{s:I}", "revision", &revision) == 0 &&
 	    (uint64_t)revision == up->wanted_revision) {
 		/* It still wants what we do. */
-		agent_renew_test(up->agent);
+		agent_renew_tests(up->agent);
 	}
 	json_decref(body);
 }
@@ -412,11 +440,9 @@ uplink_queue_replies(struct uplink *up, const uint8_t *body, size_t len)
 void
 uplink_on_flushed(struct uplink *up, uint64_t cookie)
 {
-	if (cookie != up->wanted_revision)
+	if (cookie > up->wanted_revision || cookie <= up->applied_revision)
 		return;
-	up->is_flushed = true;
-	up->barrier = up->last_seq;
-	become_applied(up);
+	take_flushed(up, cookie);
 }
 
 /* ---- life ---- */

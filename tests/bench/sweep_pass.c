@@ -211,7 +211,9 @@ set_up(int argc, char **argv, struct sweep_capture *what, struct sweep_job *job,
 		(void)fprintf(stderr, "sweep_pass: arguments: %s\n", err.msg);
 		exit(2);
 	}
-	what->experiment = EXPERIMENT;
+	what->n_runs = 1;
+	what->runs[0].experiment = EXPERIMENT;
+	what->runs[0].prefixes = 1;
 	what->n_prefixes = 1;
 	job->job = 1;
 	job->list = LIST;
@@ -250,7 +252,7 @@ finish(const struct sweeper *sw)
 int
 main(int argc, char **argv)
 {
-	struct sweep_capture what = { .key = "benchmark" };
+	struct sweep_capture what = { .runs = { { .key = "benchmark" } } };
 	struct sweep_job job = { .order_seed = 1 };
 	struct sweeper sws[2];
 	struct addr first;

@@ -45,8 +45,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_intent(doc);
 	if (orders_parse(doc, &o, NULL) == 0) {
 		require(o.n_intents <= INTENTS_MAX);
-		require(o.job.job == 0 ||
-		    o.job.experiment == o.capture_experiment);
+		require(o.n_tests <= SWEEP_RUNS_MAX);
+		require(o.job.job == 0 || o.n_tests > 0);
 		orders_fini(&o);
 	}
 	json_decref(doc);

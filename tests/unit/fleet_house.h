@@ -7,7 +7,7 @@
  *
  * The world: client i is caught at site i % 3; while akl's test prefix is
  * withdrawn, its clients go to chc (those with i % 2 == 0) or wlg, the last
- * of them nowhere.
+ * of them nowhere.  It is the same for each test prefix.
  */
 #include <signal.h>
 #include <sys/stat.h>
@@ -33,6 +33,7 @@
 #define SITES 3
 #define CLIENTS 12
 #define NOWHERE SITES
+#define TESTS 2 /* test prefixes, of which the first is always there */
 
 struct house;
 
@@ -42,7 +43,10 @@ struct fake {
 	size_t site;
 	char boot[20];
 	uint64_t wanted, applied;
-	bool is_withdrawn;
+	bool is_withdrawn; /* the first test prefix */
+	bool withdrawn[TESTS];
+	uint32_t experiment[TESTS]; /* that runs on it, by the orders */
+	json_int_t given_up[TESTS];
 	uint32_t job;
 	bool is_done;
 	char failed[1024];
@@ -82,7 +86,12 @@ struct house {
 	void (*twist)(struct house *h, size_t at, const struct sweep_job *job,
 	    uint32_t client);
 	unsigned sweeps;
+	bool is_slow;   /* jobs take until somebody says that they are done */
+	size_t n_tests; /* that the sites have */
 };
+
+static const char *const house_tests[TESTS] = { "198.51.100.0/24",
+	"203.0.113.0/24" };
 
 /* ---- asking ---- */
 
@@ -156,29 +165,56 @@ fake_name(const struct fake *a)
 }
 
 static inline json_t *
+fake_prefixes(const struct fake *a)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < a->h->n_tests && i < TESTS; i++) {
+		const char *is = a->withdrawn[i] ? "withdrawn" : "announced";
+
+		json_array_append_new(list,
+		    json_pack("{s:s, s:n, s:s, s:s}", "prefix", house_tests[i],
+			"service", "desired", is, "real", is));
+	}
+	json_array_append_new(list,
+	    json_pack("{s:s, s:s, s:s, s:s}", "prefix", "192.0.2.0/24",
+		"service", "web", "desired",
+		a->is_gone ? "withdrawn" : "announced", "real",
+		a->is_gone || a->is_drained ? "withdrawn" : "announced"));
+	return list;
+}
+
+static inline json_t *
+fake_tests(const struct fake *a)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < a->h->n_tests && i < TESTS; i++) {
+		json_array_append_new(list,
+		    json_pack("{s:[s], s:I, s:I}", "prefixes", house_tests[i],
+			"experiment", (json_int_t)a->experiment[i], "given_up",
+			a->given_up[i]));
+	}
+	return list;
+}
+
+static inline json_t *
 fake_status(const struct fake *a)
 {
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:O?, "
-			 "s:O*, s:I, "
-			 "s:[{s:s, s:n, s:s, s:s}, {s:s, s:s, s:s, s:s}], "
+			 "s:O*, s:I, s:o, s:o, "
 			 "s:[{s:s, s:s}], "
 			 "s:{s:I, s:b, s:s, s:I, s:I, s:I, s:{s:I}}, s:{s:I}}",
 	    "boot", a->boot, "state", "announcing", "applied_revision",
 	    (json_int_t)a->applied, "wanted_revision", (json_int_t)a->wanted,
-	    "test_given_up", (json_int_t)0, "intents", a->intents, "load",
-	    a->load, "withdrawals", a->withdrawals, "prefixes", "prefix",
-	    "198.51.100.0/24", "service", "desired",
-	    a->is_withdrawn ? "withdrawn" : "announced", "real",
-	    a->is_withdrawn ? "withdrawn" : "announced", "prefix",
-	    "192.0.2.0/24", "service", "web", "desired",
-	    a->is_gone ? "withdrawn" : "announced", "real",
-	    a->is_gone || a->is_drained ? "withdrawn" : "announced", "services",
-	    "service", "web", "health", a->is_sick ? "sick" : "healthy",
-	    "sweep", "job", (json_int_t)a->job, "done", a->is_done, "failed",
-	    a->failed, "sent", (json_int_t)CLIENTS, "total",
-	    (json_int_t)CLIENTS, "starts", a->starts, "counters",
-	    "kernel_drops", (json_int_t)0, "uplink", "lost_batches",
-	    a->lost_batches);
+	    "started_ms", (json_int_t)0, "intents", a->intents, "load", a->load,
+	    "withdrawals", a->withdrawals, "prefixes", fake_prefixes(a),
+	    "tests", fake_tests(a), "services", "service", "web", "health",
+	    a->is_sick ? "sick" : "healthy", "sweep", "job", (json_int_t)a->job,
+	    "done", a->is_done, "failed", a->failed, "sent",
+	    (json_int_t)CLIENTS, "total", (json_int_t)CLIENTS, "starts",
+	    a->starts, "counters", "kernel_drops", (json_int_t)0, "uplink",
+	    "lost_batches", a->lost_batches);
 }
 
 static inline int
@@ -232,10 +268,22 @@ fake_reply(struct house *h, size_t site, const struct sweep_job *job,
 	assert_int_equal(fake_post_batch(a, ++a->seq, &r, 1), 204);
 }
 
+/* The test prefix that the job's experiment is on. */
 static inline size_t
-world(const struct house *h, uint32_t client)
+test_of(const struct house *h, const struct sweep_job *job)
 {
-	if (client % SITES != 0 || !h->agents[0].is_withdrawn)
+	for (size_t i = 0; i < SITES * h->n_tests; i++) {
+		if (h->agents[i % SITES].experiment[i / SITES] ==
+		    job->experiment)
+			return i / SITES;
+	}
+	return 0;
+}
+
+static inline size_t
+world(const struct house *h, const struct sweep_job *job, uint32_t client)
+{
+	if (client % SITES != 0 || !h->agents[0].withdrawn[test_of(h, job)])
 		return client % SITES;
 	if (client == CLIENTS - SITES)
 		return NOWHERE;
@@ -251,7 +299,7 @@ fake_sweep(struct fake *a, const struct sweep_job *job)
 	h->sweeps++;
 	for (uint32_t k = 0; k < n; k++) {
 		uint32_t client = job->n_subset > 0 ? job->subset[k] : k;
-		size_t at = world(h, client);
+		size_t at = world(h, job, client);
 
 		if (h->twist != NULL) {
 			h->twist(h, at, job, client);
@@ -260,7 +308,7 @@ fake_sweep(struct fake *a, const struct sweep_job *job)
 		}
 	}
 	a->job = job->job;
-	a->is_done = true;
+	a->is_done = !h->is_slow;
 }
 
 static inline bool
@@ -288,6 +336,25 @@ fake_serve(struct fake *a)
 	}
 }
 
+static inline void
+fake_take_tests(struct fake *a, const struct orders *o)
+{
+	for (size_t i = 0; i < TESTS; i++) {
+		struct prefix p;
+
+		assert_int_equal(prefix_parse(house_tests[i], &p, NULL), 0);
+		a->experiment[i] = 0;
+		a->withdrawn[i] = false;
+		for (size_t t = 0; t < o->n_tests; t++) {
+			if (!order_test_has(&o->tests[t], &p))
+				continue;
+			a->experiment[i] = o->tests[t].experiment;
+			a->withdrawn[i] = o->tests[t].withdrawn;
+		}
+	}
+	a->is_withdrawn = a->withdrawn[0];
+}
+
 /* Polls once; true if there were news. */
 static inline bool
 fake_poll(struct fake *a)
@@ -306,7 +373,7 @@ fake_poll(struct fake *a)
 	doc = answer_json(a->h);
 	assert_int_equal(orders_parse(doc, &o, NULL), 0);
 	a->wanted = o.revision;
-	a->is_withdrawn = o.test_experiment != 0;
+	fake_take_tests(a, &o);
 	a->has_permit = !o.has_permits ||
 	    has_prefix(o.permits, o.n_permits, "192.0.2.0/24");
 	a->is_last = has_prefix(o.last, o.n_last, "192.0.2.0/24");
@@ -427,8 +494,10 @@ house_conf(struct house *h)
 		    .sentinel_interval_ms = 20,
 		    .settle_max_ms = 5000,
 		    .allow_special = true,
+		    .null_run = { .limit_percent = 1, .every_ms = 3600000 },
 		    .text = text } };
 	h->conf = (struct conf){ .controller = &h->fleet };
+	h->n_tests = 1;
 }
 
 static inline int

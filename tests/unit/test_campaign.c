@@ -105,8 +105,37 @@ test_rough_numbers(void **state)
 	assert_int_equal(campaign_rough(2, 3), 1 + 2 + 1);
 	assert_int_equal(campaign_rough(30, 2), 1 + 30 + 45);
 	assert_int_equal(campaign_rough(300, 1), 41);
-	assert_int_equal(campaign_time_ms(0, 1000, 50), 0);
-	assert_int_equal(campaign_time_ms(3, 1000, 50), 3100);
+}
+
+static int64_t
+time_of(unsigned experiments, unsigned n_tests)
+{
+	struct campaign_time t = { .experiments = experiments,
+		.n_tests = n_tests,
+		.each_ms = 1000,
+		.pace_ms = 50 };
+
+	return campaign_time_ms(&t);
+}
+
+/* What many test prefixes save; none known yet is as one. */
+static void
+test_time_and_batches(void **state)
+{
+	(void)state;
+	assert_int_equal(time_of(0, 1), 0);
+	assert_int_equal(time_of(3, 1), 3100);
+	assert_int_equal(time_of(3, 0), 3100);
+	assert_int_equal(time_of(4, 2), 2050);
+	assert_int_equal(time_of(5, 2), 3100);
+	assert_int_equal(time_of(4, 4), 1000);
+	assert_int_equal(time_of(2, 4), 1000);
+	assert_int_equal(campaign_batch(0, 4), 4);
+	assert_int_equal(campaign_batch(1, 4), 4);
+	assert_int_equal(campaign_batch(2, 4), 4);
+	assert_int_equal(campaign_batch(3, 4), 3);
+	assert_int_equal(campaign_batch(4, 4), 4);
+	assert_int_equal(campaign_batch(9, 4), 4);
 }
 
 /* Wilson's interval, figures from his formula by hand. */
@@ -188,6 +217,7 @@ main(void)
 		cmocka_unit_test(test_every_edge),
 		cmocka_unit_test(test_displaced_are_asked_and_some_others),
 		cmocka_unit_test(test_rough_numbers),
+		cmocka_unit_test(test_time_and_batches),
 		cmocka_unit_test(test_intervals),
 		cmocka_unit_test(test_distances),
 		cmocka_unit_test(test_landing),

@@ -17,7 +17,7 @@ test_orders_are_whole_and_come_once(void **state)
 
 	assert_true(fake_poll(a));
 	assert_answer_has(h, "\"intents\":[]");
-	assert_answer_has(h, "\"withdrawn\":false");
+	assert_answer_has(h, "\"tests\":[]");
 	first = a->wanted;
 	assert_true(first > 0);
 	assert_false(fake_poll(a));

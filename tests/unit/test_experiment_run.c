@@ -67,8 +67,7 @@ check_failed(struct house *h, unsigned id, const char *why)
 		    "/v1/sites/%s/orders?after=0&boot=%s", h->names[i],
 		    h->agents[i].boot);
 		assert_int_equal(get(h, path), 200);
-		assert_answer_has(h, "\"withdrawn\":false");
-		assert_answer_has(h, "\"capture\":null");
+		assert_answer_has(h, "\"tests\":[]");
 		assert_answer_has(h, "\"sweep\":null");
 	}
 }
@@ -590,11 +589,11 @@ test_what_an_experiment_needs(void **state)
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
 	assert_answer_has(h, "agent is silent");
 	fakes_turn(h);
-	h->agents[0].is_withdrawn = true;
+	h->agents[0].withdrawn[0] = true;
 	(void)fake_post_status(&h->agents[0]);
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
 	assert_answer_has(h, "announced");
-	h->agents[0].is_withdrawn = false;
+	h->agents[0].withdrawn[0] = false;
 	(void)fake_post_status(&h->agents[0]);
 	assert_int_equal(post(h, "/v1/experiments",
 			     "{\"site\":\"akl,wlg,chc\"}"),

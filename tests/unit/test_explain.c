@@ -7,7 +7,7 @@
 #include "test.h"
 
 static const char site_text[] =
-    "{\"site\": \"chc\", \"test_experiment\": %s,"
+    "{\"site\": \"chc\","
     " \"services\": [{\"service\": \"web\", \"health\": \"%s\","
     "  \"need\": 1, \"probes\": [{\"probe\": \"page\","
     "   \"kind\": \"http\", \"target\": \"http://x/\", \"health\": \"%s\","
@@ -16,7 +16,8 @@ static const char site_text[] =
     "  {\"prefix\": \"192.0.2.0/24\", \"service\": \"web\","
     "   \"desired\": \"announced\", \"real\": \"announced\"},"
     "  {\"prefix\": \"198.51.100.0/24\", \"service\": null,"
-    "   \"desired\": \"announced\", \"real\": \"announced\"}],"
+    "   \"desired\": \"announced\", \"real\": \"announced\","
+    "   \"experiment\": %s}],"
     " \"intents\": [%s], \"bird\": {\"state\": \"connected\"}}";
 
 #define DRAIN_ID "\"id\": \"d\", \"site\": \"chc\", \"kind\": \"drain\", "
@@ -35,8 +36,8 @@ make_site(const char *experiment, const char *health, const char *intents)
 	char text[2048];
 	json_t *site;
 
-	(void)snprintf(text, sizeof(text), site_text, experiment, health,
-	    health, intents);
+	(void)snprintf(text, sizeof(text), site_text, health, health,
+	    experiment, intents);
 	site = json_loads(text, 0, NULL);
 	assert_non_null(site);
 	return site;

@@ -404,7 +404,13 @@ static const char fleet_json[] =
     "  'applied_revision': 0, 'wanted_revision': 4, 'intents': []},"
     " {'site': 'syd', 'state': 'from the future', 'agent_age_ms': 5}],"
     " 'clients': {'list': 1, 'count': 126000, 'optouts': 2},"
-    " 'experiment': {'site': 'chc', 'state': 'settle',"
+    " 'tests': [{'test': '203.0.113.0/24', 'state': 'differs',"
+    "  'rest_ms': 1500, 'null_run': {'distance': 0.053, 'noise': 0.01,"
+    "  'beyond': 0.0312}}],"
+    " 'experiments': [{'site': 'akl', 'test': '203.0.113.0/24',"
+    "  'state': 'sweep', 'progress_permille': 500}],"
+    " 'experiment': {'site': 'chc', 'test': '198.51.100.0/24',"
+    "  'state': 'settle',"
     "  'progress_permille': 450,"
     "  'replies': [{'site': 'akl', 'second_site': 8}]}}";
 
@@ -423,13 +429,28 @@ test_fleet(void **state)
 		"anycastd_fleet_site_load{site=\"chc\",by=\"agent\"} 12.500",
 		"anycastd_fleet_site_capacity{site=\"chc\"} 100",
 		"anycastd_fleet_clients 126000",
-		"anycastd_fleet_experiment_state{site=\"chc\","
-		"state=\"settle\"} 1",
-		"anycastd_fleet_experiment_state{site=\"chc\","
-		"state=\"done\"} 0",
-		"anycastd_fleet_experiment_progress_ratio{site=\"chc\"} 0.450",
-		"anycastd_fleet_experiment_replies{site=\"akl\","
-		"class=\"second_site\"} 8",
+		"anycastd_fleet_experiment_state{test=\"198.51.100.0/24\","
+		"site=\"chc\",state=\"settle\"} 1",
+		"anycastd_fleet_experiment_state{test=\"203.0.113.0/24\","
+		"site=\"akl\",state=\"sweep\"} 1",
+		"anycastd_fleet_experiment_state{test=\"198.51.100.0/24\","
+		"site=\"chc\",state=\"done\"} 0",
+		"anycastd_fleet_experiment_progress_ratio{"
+		"test=\"198.51.100.0/24\",site=\"chc\"} 0.450",
+		"anycastd_fleet_experiment_replies{test=\"198.51.100.0/24\","
+		"site=\"akl\",class=\"second_site\"} 8",
+		"anycastd_fleet_test_prefix_state{test=\"203.0.113.0/24\","
+		"state=\"differs\"} 1",
+		"anycastd_fleet_test_prefix_state{test=\"203.0.113.0/24\","
+		"state=\"alike\"} 0",
+		"anycastd_fleet_test_prefix_rest_seconds{"
+		"test=\"203.0.113.0/24\"} 1.500",
+		"anycastd_fleet_test_prefix_distance_ratio{"
+		"test=\"203.0.113.0/24\"} 0.053000",
+		"anycastd_fleet_test_prefix_noise_ratio{"
+		"test=\"203.0.113.0/24\"} 0.010000",
+		"anycastd_fleet_test_prefix_beyond_ratio{"
+		"test=\"203.0.113.0/24\"} 0.031200",
 		"anycastd_fleet_optouts 2",
 	};
 	json_t *doc = load_quoted(fleet_json);

@@ -18,8 +18,10 @@ static const char good[] =
     "{\"revision\":12,\"term\":1,\"intents\":[" GOOD_INTENT "],"
     "\"ended\":[\"e1\",\"e2\"],"
     "\"permits\":[\"192.0.2.0/24\",\"2001:db8::/32\"],"
-    "\"test\":{\"withdrawn\":true,\"experiment\":7},"
-    "\"capture\":{\"experiment\":7,\"key\":\"" GOOD_KEY "\"},"
+    "\"tests\":[{\"experiment\":7,\"withdrawn\":true,\"key\":\"" GOOD_KEY
+    "\",\"prefixes\":[\"198.51.100.0/24\",\"2001:db8:7e57::/48\"]},"
+    "{\"experiment\":8,\"withdrawn\":false,\"key\":\"" GOOD_KEY
+    "\",\"prefixes\":[\"203.0.113.0/24\"]}],"
     "\"sweep\":{\"job\":9,\"experiment\":7,\"list\":3,\"phase\":1,"
     "\"round\":2,\"rate_pps\":20000,\"seed\":77,\"subset\":[0,5]},"
     "\"step\":1}";
@@ -51,10 +53,17 @@ test_whole_document(void **state)
 	assert_true(o.has_permits);
 	assert_int_equal(o.n_permits, 2);
 	assert_true(o.permits[0].addr.b[12] == 192);
-	assert_int_equal(o.test_experiment, 7);
-	assert_int_equal(o.capture_experiment, 7);
-	assert_int_equal(o.key[1], 1);
-	assert_int_equal(o.key[15], 255);
+	assert_int_equal(o.n_tests, 2);
+	assert_int_equal(o.tests[0].experiment, 7);
+	assert_true(o.tests[0].withdrawn);
+	assert_int_equal(o.tests[0].key[1], 1);
+	assert_int_equal(o.tests[0].key[15], 255);
+	assert_int_equal(o.tests[0].n_prefixes, 2);
+	assert_int_equal(o.tests[0].prefixes[1].len, 48);
+	assert_int_equal(o.tests[1].experiment, 8);
+	assert_false(o.tests[1].withdrawn);
+	assert_true(order_test_has(&o.tests[0], &o.tests[0].prefixes[1]));
+	assert_false(order_test_has(&o.tests[1], &o.tests[0].prefixes[0]));
 	assert_int_equal(o.job.job, 9);
 	assert_int_equal(o.job.list, 3);
 	assert_int_equal(o.job.phase, 1);
@@ -72,10 +81,9 @@ test_document_without_an_experiment(void **state)
 {
 	static const char *const texts[] = {
 		"{\"revision\":0,\"intents\":[],\"ended\":[],"
-		"\"test\":{\"withdrawn\":false}}",
+		"\"tests\":[]}",
 		"{\"revision\":1,\"intents\":[],\"ended\":[],"
-		"\"test\":{\"withdrawn\":false,\"experiment\":0},"
-		"\"capture\":null,\"sweep\":null,\"new\":{}}",
+		"\"tests\":[],\"sweep\":null,\"new\":{}}",
 	};
 
 	(void)state;
@@ -86,8 +94,7 @@ test_document_without_an_experiment(void **state)
 		assert_int_equal(orders_parse(doc, &o, NULL), 0);
 		assert_int_equal(o.revision, i);
 		assert_false(o.has_permits);
-		assert_int_equal(o.test_experiment, 0);
-		assert_int_equal(o.capture_experiment, 0);
+		assert_int_equal(o.n_tests, 0);
 		assert_int_equal(o.job.job, 0);
 		orders_fini(&o);
 		json_decref(doc);
@@ -107,13 +114,16 @@ static const struct {
 	    { "{}", "1", "true", "\"192.0.2.0/24\"", "[1]", "[null]", "[\"\"]",
 		"[\"junk\"]", "[\"192.0.2.1/24\"]", "[\"192.0.2.0/24\",[]]" } },
 	{ "ended", NULL, { "{}", "null", "1", "[1]", "[null]", "[[]]" } },
-	{ "test", NULL, { "[]", "null", "1", "\"\"", "{}" } },
-	{ "test", "withdrawn", { "0", "null", "\"true\"", "[]" } },
-	{ "test", "experiment",
-	    { "0", "-1", "4294967296", "1.5", "null", "\"7\"" } },
-	{ "capture", NULL, { "[]", "1", "\"\"", "{}", "true" } },
-	{ "capture", "experiment", { "-1", "4294967296", "null", "8", "0" } },
-	{ "capture", "key",
+	{ "tests", NULL,
+	    { "[]", "null", "1", "\"\"", "{}", "[1]", "[null]", "[{}]" } },
+	{ "tests", "withdrawn", { "0", "null", "\"true\"", "[]" } },
+	{ "tests", "experiment",
+	    { "0", "-1", "4294967296", "1.5", "null", "\"7\"", "8", "9" } },
+	{ "tests", "prefixes",
+	    { "[]", "null", "{}", "1", "\"198.51.100.0/24\"", "[1]", "[\"\"]",
+		"[\"198.51.100.1/24\"]", "[\"203.0.113.0/24\"]",
+		"[\"10.0.0.0/24\",\"10.1.0.0/24\",\"10.2.0.0/24\"]" } },
+	{ "tests", "key",
 	    { "null", "1", "\"\"", "\"00\"",
 		"\"000102030405060708090a0b0c0d0e\"",
 		"\"000102030405060708090a0b0c0d0e0\"",
@@ -123,7 +133,7 @@ static const struct {
 		"\"00010203 4050607 8090a0b0c0d0eff\"" } },
 	{ "sweep", NULL, { "[]", "1", "\"\"", "{}", "true" } },
 	{ "sweep", "job", { "0", "-1", "4294967296", "null", "\"1\"" } },
-	{ "sweep", "experiment", { "0", "8", "-1", "null", "4294967296" } },
+	{ "sweep", "experiment", { "0", "9", "-1", "null", "4294967296" } },
 	{ "sweep", "list", { "0", "-1", "4294967296", "null" } },
 	{ "sweep", "phase", { "-1", "256", "null", "1.0" } },
 	{ "sweep", "round", { "-1", "256", "null", "1.0" } },
@@ -151,6 +161,15 @@ check_refused(const json_t *doc, const char *key, const char *value)
 	orders_fini(&o);
 }
 
+/* The first one of a list speaks for all. */
+static json_t *
+inside(json_t *doc, const char *outer)
+{
+	json_t *at = json_object_get(doc, outer);
+
+	return json_is_array(at) ? json_array_get(at, 0) : at;
+}
+
 /* The good document with one value at that place, which is no good there. */
 static void
 try_value(const char *outer, const char *inner, const char *value)
@@ -159,7 +178,7 @@ try_value(const char *outer, const char *inner, const char *value)
 	const char *key = outer;
 
 	if (inner != NULL) {
-		at = json_object_get(doc, outer);
+		at = inside(doc, outer);
 		key = inner;
 	}
 	json_object_set_new(at, key, load(value));
@@ -186,7 +205,7 @@ test_each_field_missing(void **state)
 		const char *key = bad[i].outer;
 
 		if (bad[i].inner != NULL) {
-			at = json_object_get(doc, bad[i].outer);
+			at = inside(doc, bad[i].outer);
 			key = bad[i].inner;
 		}
 		/* These may be absent. */

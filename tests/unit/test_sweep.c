@@ -100,11 +100,23 @@ test_capture_round_trip(void **state)
 	(void)state;
 	while (in.n_prefixes < SWEEP_PREFIX_MAX)
 		in.prefixes[in.n_prefixes++] = in.prefixes[0];
+	while (in.n_runs < SWEEP_RUNS_MAX) {
+		struct sweep_run *run = &in.runs[in.n_runs];
+
+		*run = in.runs[0];
+		run->prefixes = (uint16_t)(3u << 2 * in.n_runs);
+		run->experiment += in.n_runs++;
+	}
 	len = sweep_encode_capture(&in, body, sizeof(body));
-	assert_int_equal(len, 4 + 16 + 1 + 8 * 18);
+	assert_int_equal(len, 1 + SWEEP_PREFIX_MAX * 18 + 1 + 4 * 22);
 	assert_int_equal(sweep_decode_capture(body, len, &out), 0);
-	assert_int_equal(out.experiment, in.experiment);
-	assert_memory_equal(out.key, in.key, sizeof(in.key));
+	assert_int_equal(out.n_runs, in.n_runs);
+	for (size_t i = 0; i < SWEEP_RUNS_MAX; i++) {
+		assert_int_equal(out.runs[i].experiment, in.runs[i].experiment);
+		assert_int_equal(out.runs[i].prefixes, in.runs[i].prefixes);
+		assert_memory_equal(out.runs[i].key, in.runs[i].key,
+		    sizeof(in.runs[i].key));
+	}
 	assert_int_equal(out.n_prefixes, in.n_prefixes);
 	for (size_t i = 0; i < SWEEP_PREFIX_MAX; i++)
 		assert_true(prefix_equal(&out.prefixes[i], &in.prefixes[i]));
@@ -120,16 +132,22 @@ test_capture_refuses_what_is_no_prefix(void **state)
 		size_t offset;
 		uint8_t value;
 	} bad[] = {
-		{ 20, SWEEP_PREFIX_MAX + 1 }, { 21 + 16, 33 }, /* IPv4 length */
-		{ 21 + 17, 2 },                                /* truth value */
-		{ 21 + 17, 0 }, /* mapped address called IPv6 */
-		{ 21 + 18 + 16, 129 },
-		{ 21 + 18 + 17, 1 }, /* IPv6 address called IPv4 */
+		{ 0, SWEEP_PREFIX_MAX + 1 }, { 1 + 16, 33 }, /* IPv4 length */
+		{ 1 + 17, 2 },                               /* truth value */
+		{ 1 + 17, 0 }, /* mapped address called IPv6 */
+		{ 1 + 18 + 16, 129 },
+		{ 1 + 18 + 17, 1 },         /* IPv6 address called IPv4 */
+		{ 37, SWEEP_RUNS_MAX + 1 }, /* runs */
+		{ 38 + 3, 0 },              /* an experiment of no number */
+		{ 38 + 21, 4 },             /* a prefix that is not there */
+		{ 38 + 22 + 3, FIXTURE_EXPERIMENT }, /* one twice */
 	};
 	struct sweep_capture in = fixture_capture();
 	uint8_t body[512];
 
 	(void)state;
+	in.runs[1] = in.runs[0];
+	in.runs[in.n_runs++].experiment++;
 	for (size_t i = 0; i < TEST_COUNT(bad); i++) {
 		size_t len = sweep_encode_capture(&in, body, sizeof(body));
 

@@ -27,15 +27,15 @@ test_parts_make_a_list(void **state)
 
 	(void)state;
 	assert_int_equal(add(&ls, 1, 5, 0, 2), 0);
-	assert_null(sweep_lists_find(&ls, 1, NULL)); /* incomplete */
+	assert_null(sweep_lists_use(&ls, 1, NULL)); /* incomplete */
 	assert_int_equal(add(&ls, 1, 5, 2, 3), 0);
-	l = sweep_lists_find(&ls, 1, NULL);
+	l = sweep_lists_use(&ls, 1, NULL);
 	assert_non_null(l);
 	assert_int_equal(l->total, 5);
 	assert_memory_equal(l->addrs, addrs, 5 * sizeof(addrs[0]));
-	assert_null(sweep_lists_find(&ls, 2, NULL));
+	assert_null(sweep_lists_use(&ls, 2, NULL));
 	assert_int_equal(add(&ls, 2, 0, 0, 0), 0);
-	assert_non_null(sweep_lists_find(&ls, 2, NULL)); /* empty */
+	assert_non_null(sweep_lists_use(&ls, 2, NULL)); /* empty */
 	sweep_lists_fini(&ls);
 }
 
@@ -64,28 +64,40 @@ test_wrong_part_drops_the_list(void **state)
 				     wrong[i].n),
 		    -1);
 		assert_int_equal(add(&ls, 1, 6, 2, 1), -1); /* it is gone */
-		assert_non_null(sweep_lists_find(&ls, 2, NULL));
+		assert_non_null(sweep_lists_use(&ls, 2, NULL));
 		sweep_lists_fini(&ls);
 	}
 }
 
+static bool
+has(struct sweep_lists *ls, uint32_t list)
+{
+	return sweep_lists_use(ls, list, NULL) != NULL;
+}
+
+/* One that is asked from time to time must not make room for those that come
+ * and go meanwhile. */
 static void
-test_two_newest_are_kept(void **state)
+test_those_used_last_are_kept(void **state)
 {
 	struct sweep_lists ls = { { NULL } };
+	uint32_t list;
 
 	(void)state;
-	for (uint32_t list = 1; list <= 3; list++)
+	for (list = 1; list <= SWEEP_LISTS_KEPT; list++)
 		assert_int_equal(add(&ls, list, 1, 0, 1), 0);
-	assert_null(sweep_lists_find(&ls, 1, NULL));
-	assert_non_null(sweep_lists_find(&ls, 2, NULL));
-	assert_non_null(sweep_lists_find(&ls, 3, NULL));
-	/* Given anew it takes its own place, not that of the other. */
-	assert_int_equal(add(&ls, 2, 2, 0, 2), 0);
-	assert_int_equal(sweep_lists_find(&ls, 2, NULL)->total, 2);
-	assert_non_null(sweep_lists_find(&ls, 3, NULL));
-	assert_int_equal(add(&ls, 4, 1, 0, 1), 0);
-	assert_null(sweep_lists_find(&ls, 3, NULL));
+	assert_true(has(&ls, 1));
+	for (; list <= 2 * SWEEP_LISTS_KEPT - 1; list++)
+		assert_int_equal(add(&ls, list, 1, 0, 1), 0);
+	assert_true(has(&ls, 1));
+	for (uint32_t i = 2; i <= SWEEP_LISTS_KEPT; i++)
+		assert_false(has(&ls, i));
+	for (uint32_t i = SWEEP_LISTS_KEPT + 1; i < list; i++)
+		assert_true(has(&ls, i));
+	/* Given anew it takes its own place, not that of another. */
+	assert_int_equal(add(&ls, 1, 2, 0, 2), 0);
+	assert_int_equal(sweep_lists_use(&ls, 1, NULL)->total, 2);
+	assert_true(has(&ls, SWEEP_LISTS_KEPT + 1));
 	sweep_lists_fini(&ls);
 }
 
@@ -98,7 +110,7 @@ test_held_list_outlives_its_place(void **state)
 
 	(void)state;
 	assert_int_equal(add(&ls, 1, 2, 0, 2), 0);
-	held = sweep_list_hold(sweep_lists_find(&ls, 1, NULL));
+	held = sweep_list_hold(sweep_lists_use(&ls, 1, NULL));
 	assert_int_equal(add(&ls, 1, 1, 0, 1), 0);
 	assert_int_equal(add(&ls, 2, 1, 0, 1), 0);
 	assert_int_equal(add(&ls, 3, 1, 0, 1), 0);
@@ -115,7 +127,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parts_make_a_list),
 		cmocka_unit_test(test_wrong_part_drops_the_list),
-		cmocka_unit_test(test_two_newest_are_kept),
+		cmocka_unit_test(test_those_used_last_are_kept),
 		cmocka_unit_test(test_held_list_outlives_its_place),
 	};
 

@@ -255,7 +255,7 @@ test_other_experiment_and_none_are_refused(void **state)
 	assert_int_equal(parse(packet, len, &got), SWEEP_DROP_EXPERIMENT);
 
 	memset(packet + len - SWEEP_PAYLOAD_BYTES + 8, 0, 4);
-	capture.experiment = 0;
+	capture.n_runs = 0;
 	assert_int_equal(sweep_reply_parse(packet, len, &capture, 0, &got),
 	    SWEEP_DROP_EXPERIMENT);
 }
@@ -270,14 +270,51 @@ test_other_key_is_forgery(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < SWEEP_KEY_BYTES; i++) {
-		capture.key[i] ^= 1;
+		capture.runs[0].key[i] ^= 1;
 		assert_int_equal(sweep_reply_parse(packet, len, &capture, 0,
 				     &got),
 		    SWEEP_DROP_MAC);
-		capture.key[i] ^= 1;
+		capture.runs[0].key[i] ^= 1;
 	}
 	assert_int_equal(sweep_reply_parse(packet, len, &capture, 0, &got),
 	    SWEEP_OK);
+}
+
+/* A client that has seen a probe of one test prefix can send its payload to the
+ * other one, and no reply to one experiment may count for another. */
+static void
+test_reply_to_another_prefix_than_its_own_is_forgery(void **state)
+{
+	static const char *const places[] = { "198.51.100.1", "203.0.113.1" };
+	struct sweep_capture capture = fixture_capture();
+	struct fixture_reply r = reply4;
+	uint8_t packet[FIXTURE_PACKET_MAX];
+	struct sweep_reply got;
+
+	(void)state;
+	capture.prefixes[2] = (struct prefix){
+		.addr = fixture_addr("203.0.113.0"), .len = 24, .is_ipv4 = true
+	};
+	capture.n_prefixes = 3;
+	capture.runs[1] = capture.runs[0];
+	capture.runs[1].experiment++;
+	capture.runs[1].prefixes = 4;
+	capture.n_runs = 2;
+	for (size_t run = 0; run < 2; run++) {
+		for (size_t at = 0; at < 2; at++) {
+			size_t len;
+
+			r.experiment = FIXTURE_EXPERIMENT + (uint32_t)run;
+			r.destination = places[at];
+			len = fixture_build(&r, packet);
+			assert_int_equal(sweep_reply_parse(packet, len,
+					     &capture, 0, &got),
+			    run == at ? SWEEP_OK : SWEEP_DROP_MAC);
+			assert_int_equal(got.experiment, r.experiment);
+			assert_int_equal(got.flags,
+			    run == at ? 0 : SWEEP_REPLY_FORGED);
+		}
+	}
 }
 
 /* Its length and its bytes are under the MAC; behind it is nothing of ours. */
@@ -326,7 +363,7 @@ test_text_of_any_length_is_read(void **state)
 		payload[6] = (uint8_t)n;
 		memset(payload + 40, 'x', n);
 		assert_int_equal(crypto_shorthash(payload + 40 + n, payload,
-				     40 + n, capture.key),
+				     40 + n, capture.runs[0].key),
 		    0);
 		assert_int_equal(parse(packet, len, &got), SWEEP_OK);
 		assert_reply(&got, &reply4);
@@ -350,6 +387,8 @@ main(void)
 		cmocka_unit_test(test_answer_from_another_address_is_flagged),
 		cmocka_unit_test(test_other_experiment_and_none_are_refused),
 		cmocka_unit_test(test_other_key_is_forgery),
+		cmocka_unit_test(
+		    test_reply_to_another_prefix_than_its_own_is_forgery),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,7 +45,7 @@ test_job_without_capture_is_refused(void **state)
 	skip_if_impossible();
 	prepare(rig);
 	rig_send(rig, SWEEP_MSG_CAPTURE,
-	    sweep_encode_capture(&(struct sweep_capture){ .experiment = 0 },
+	    sweep_encode_capture(&(struct sweep_capture){ .n_runs = 0 },
 		rig->body, CHAN_BODY_MAX));
 	job.experiment = 0;
 	send_job(rig, &job);
@@ -289,8 +289,9 @@ test_unusual_replies_are_accepted(void **state)
 	assert_int_equal(rig->last.ttl, 57);
 }
 
+/* Counters only grow: who wants those of an experiment subtracts. */
 static void
-test_new_experiment_begins_from_zero(void **state)
+test_counters_outlive_experiments(void **state)
 {
 	struct fixture_reply r = { .source = "10.77.3.3",
 		.destination = "198.51.100.7" };
@@ -305,22 +306,73 @@ test_new_experiment_begins_from_zero(void **state)
 	flush(rig);
 	assert_true(rig->counters.accepted == 1);
 
-	capture.experiment++;
+	capture.runs[0].experiment++;
 	send_capture(rig, &capture);
-	flush(rig);
-	assert_true(rig->counters.accepted == 0);
 	inject(&r);
 	flush(rig);
-	assert_true(rig->counters.accepted == 0);
+	assert_true(rig->counters.accepted == 1);
 	assert_true(rig->counters.bad_experiment == 1);
 
-	capture.experiment = 0;
+	capture.n_runs = 0;
 	send_capture(rig, &capture);
 	flush(rig);
 	inject(&r);
 	flush(rig);
-	assert_true(rig->counters.bad_experiment == 0);
+	assert_true(rig->counters.accepted == 1);
+	assert_true(rig->counters.bad_experiment == 1);
 	assert_int_equal(rig->n_replies, 1);
+	capture.n_runs = 1;
+	send_capture(rig, &capture);
+	flush(rig);
+	inject(&r);
+	flush(rig);
+	assert_true(rig->counters.bad_experiment == 2);
+}
+
+/* What the ring holds for the one must survive the coming and going of the
+ * other, and so must its job. */
+static void
+test_a_second_experiment_does_not_disturb_the_first(void **state)
+{
+	struct sweep_capture capture = fixture_capture();
+	struct rig *rig = *state;
+	struct sweep_job job = full_job();
+	struct fixture_reply r = { .source = "10.77.3.3",
+		.destination = "198.51.100.7",
+		.experiment = FIXTURE_EXPERIMENT + 1 };
+
+	skip_if_impossible();
+	prepare(rig);
+	job.rate_pps = TARGETS / 4; /* longer than the flushes take */
+	send_job(rig, &job);
+	for (int i = 0; i < 40; i++) {
+		capture.runs[1] = capture.runs[0];
+		capture.runs[1].experiment++;
+		capture.n_runs = (uint8_t)(1 + i % 2);
+		send_capture(rig, &capture);
+		if (capture.n_runs == 2) {
+			flush(rig);
+			inject(&r);
+			flush(rig);
+		}
+	}
+	wait_until_done(rig);
+	flush(rig);
+	assert_int_equal(rig->progress.sent, TARGETS);
+	for (uint32_t i = 1; i < TARGETS; i++)
+		assert_int_equal(rig->seen[i], 1);
+	assert_int_equal(rig->n_replies, TARGETS + 20);
+	assert_true(rig->counters.kernel_drops == 0);
+	/* Its own end stops its job. */
+	job.job++;
+	job.rate_pps = 100;
+	send_job(rig, &job);
+	capture.runs[0] = capture.runs[1];
+	capture.n_runs = 1;
+	send_capture(rig, &capture);
+	wait_until_done(rig);
+	assert_int_equal(rig->progress.job, job.job);
+	assert_true(rig->progress.sent < TARGETS);
 }
 
 /* Several may be under way; each is answered, in order. */
@@ -354,7 +406,8 @@ main(void)
 		RIG_TEST(test_overrun_of_the_ring_is_counted),
 		RIG_TEST(test_strange_but_valid_replies_say_what_was_signed),
 		RIG_TEST(test_unusual_replies_are_accepted),
-		RIG_TEST(test_new_experiment_begins_from_zero),
+		RIG_TEST(test_counters_outlive_experiments),
+		RIG_TEST(test_a_second_experiment_does_not_disturb_the_first),
 		RIG_TEST(test_flushes_are_answered_in_order),
 	};
 

@@ -34,6 +34,7 @@ struct house {
 	char bird[128], include[128], url[64], control[128];
 	char site[8];
 	struct prefix test_prefix;
+	size_t number[1]; /* of the test prefix */
 	struct addr source;
 	struct conf_agent agent_conf;
 	struct conf conf;
@@ -120,6 +121,8 @@ make_conf(struct house *h)
 		    .n_prefixes = 1,
 		    .sources = &h->source,
 		    .n_sources = 1,
+		    .number = h->number,
+		    .n_tests = 1,
 		    .confirm_ms = CONFIRM_MS },
 		.controller = h->url };
 	h->conf = (struct conf){ .socket = h->control,
@@ -195,9 +198,12 @@ teardown(void **state)
 	return 0;
 }
 
+#define KEY "000102030405060708090a0b0c0d0eff"
+#define TEST_7                                                                 \
+	"{\"experiment\":7,\"withdrawn\":true,\"key\":\"" KEY                  \
+	"\",\"prefixes\":[\"198.51.100.0/24\"]}"
 #define WITHDRAW                                                               \
-	"{\"revision\":5,\"intents\":[],\"ended\":[],"                         \
-	"\"test\":{\"withdrawn\":true,\"experiment\":7}}"
+	"{\"revision\":5,\"intents\":[],\"ended\":[],\"tests\":[" TEST_7 "]}"
 
 static bool
 is_withdrawn(const struct house *h)
@@ -216,10 +222,9 @@ polls_in(struct house *h, int64_t ms)
 
 static const char *const unreadable[] = {
 	"", "x", "{}", "[]", "null", "{\"revision\":6}",
-	"{\"revision\":-1,\"intents\":[],\"ended\":[],"
-	"\"test\":{\"withdrawn\":true,\"experiment\":7}}",
+	"{\"revision\":-1,\"intents\":[],\"ended\":[],\"tests\":[" TEST_7 "]}",
 	"{\"revision\":6,\"intents\":[],\"ended\":[],"
-	"\"test\":{\"withdrawn\":true,\"experiment\":0}}",
+	"\"tests\":[" TEST_7 "," TEST_7 "]}",
 	"{\"revision\":6,\"revision\":6}",
 	WITHDRAW, /* readable, but nothing that was asked for */
 };

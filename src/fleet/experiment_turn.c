@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The experiments that run side by side, one on each test prefix at most.  They
+ * wait side by side, for routing to settle and for prefixes to rest; but only
+ * one of them sends at a time, whatever its sender: so the rate that the
+ * configuration allows is never exceeded, and neither is the gap between two
+ * probes to one block.
+ */
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "fleet/experiment_state.h"
+#include "fleet/test_prefix.h"
+
+bool
+experiments_any_runs(const struct controller *c)
+{
+	return experiments_running(c) > 0;
+}
+
+size_t
+experiments_running(const struct controller *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_tests; i++)
+		n += experiment_is_running(c->tests[i]->experiment);
+	return n;
+}
+
+struct experiment *
+experiment_newest(const struct controller *c)
+{
+	struct experiment *newest = NULL;
+
+	for (size_t i = 0; i < c->n_tests; i++) {
+		struct experiment *ex = c->tests[i]->experiment;
+
+		if (ex != NULL && (newest == NULL || ex->id > newest->id))
+			newest = ex;
+	}
+	return newest;
+}
+
+struct experiment *
+experiment_find(const struct controller *c, uint32_t id)
+{
+	for (size_t i = 0; i < c->n_tests; i++) {
+		struct experiment *ex = c->tests[i]->experiment;
+
+		if (ex != NULL && ex->id == id)
+			return ex;
+	}
+	return NULL;
+}
+
+/* ---- whose turn it is ---- */
+
+/* Has the last sender, whose experiment failed, stopped for sure? */
+static bool
+is_quiet(struct controller *c)
+{
+	const struct fleet_site *s;
+
+	if (c->turn.quiet_revision == 0)
+		return true;
+	s = &c->sites[c->turn.quiet_site];
+	if (s->applied_revision < c->turn.quiet_revision &&
+	    mono_before(mono_now(), c->turn.quiet_until))
+		return false;
+	c->turn.quiet_revision = 0;
+	return true;
+}
+
+void
+experiment_give_up_turn(struct experiment *ex)
+{
+	struct controller *c = ex->c;
+
+	c->turn.quiet_site = ex->sender;
+	c->turn.quiet_revision = c->sites[ex->sender].revision;
+	c->turn.quiet_until =
+	    mono_add_ms(mono_now(), experiment_sending_max_ms(ex));
+}
+
+void
+experiments_grant(struct controller *c)
+{
+	struct experiment *next = NULL;
+
+	if (!is_quiet(c))
+		return;
+	for (size_t i = 0; i < c->n_tests; i++) {
+		struct experiment *ex = c->tests[i]->experiment;
+
+		if (ex == NULL || !experiment_is_running(ex))
+			continue;
+		if (ex->step == ROUND_SENDING)
+			return;
+		if (ex->step == ROUND_QUEUED &&
+		    (next == NULL || ex->queued < next->queued))
+			next = ex;
+	}
+	if (next != NULL)
+		experiment_send(next);
+}
+
+/* ---- what happens to all ---- */
+
+void
+experiments_on_tick(struct controller *c)
+{
+	for (size_t i = 0; i < c->n_tests; i++) {
+		if (c->tests[i]->experiment != NULL)
+			experiment_on_tick(c->tests[i]->experiment);
+	}
+	experiments_grant(c);
+}
+
+void
+experiments_on_status(struct controller *c, size_t site)
+{
+	for (size_t i = 0; i < c->n_tests; i++) {
+		if (c->tests[i]->experiment != NULL)
+			experiment_on_status(c->tests[i]->experiment, site);
+	}
+	experiments_grant(c);
+}
+
+void
+experiments_on_reboot(struct controller *c, size_t site)
+{
+	for (size_t i = 0; i < c->n_tests; i++) {
+		if (c->tests[i]->experiment != NULL)
+			experiment_on_reboot(c->tests[i]->experiment, site);
+	}
+}
+
+/* NULL: none runs. */
+static struct experiment *
+newest_running(const struct controller *c)
+{
+	struct experiment *newest = NULL;
+
+	for (size_t i = 0; i < c->n_tests; i++) {
+		struct experiment *ex = c->tests[i]->experiment;
+
+		if (experiment_is_running(ex) &&
+		    (newest == NULL || ex->id > newest->id))
+			newest = ex;
+	}
+	return newest;
+}
+
+/* Whoever it is not for counts it as late. */
+static struct experiment *
+whose(const struct controller *c, const struct sweep_reply *r)
+{
+	struct experiment *ex = experiment_find(c, r->experiment);
+
+	return experiment_is_running(ex) ? ex : newest_running(c);
+}
+
+void
+experiments_on_replies(struct controller *c, size_t site,
+    const struct sweep_reply *replies, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n) {
+		struct experiment *ex = whose(c, &replies[i]);
+		size_t first = i++;
+
+		while (i < n &&
+		    replies[i].experiment == replies[first].experiment)
+			i++;
+		if (ex != NULL) {
+			experiment_on_replies(ex, site, &replies[first],
+			    i - first);
+		}
+	}
+}
+
+uint8_t *
+experiments_list_bytes(const struct controller *c, uint32_t list, size_t *len)
+{
+	const struct experiment *ex = NULL;
+	size_t each = sizeof(ex->clients.addr[0].b);
+	uint8_t *bytes;
+
+	for (size_t i = 0; i < c->n_tests && ex == NULL; i++) {
+		ex = c->tests[i]->experiment;
+		if (!experiment_is_running(ex) || ex->clients.list != list)
+			ex = NULL;
+	}
+	if (ex == NULL)
+		return NULL;
+	*len = ex->clients.n * each;
+	bytes = xcalloc(ex->clients.n, each);
+	for (uint32_t i = 0; i < ex->clients.n; i++)
+		memcpy(bytes + i * each, ex->clients.addr[i].b, each);
+	return bytes;
+}
+
+json_t *
+experiments_json(const struct controller *c)
+{
+	json_t *list = json_array();
+	uint32_t last = 0;
+
+	/* By number: they are few. */
+	for (;;) {
+		const struct experiment *next = NULL;
+
+		for (size_t i = 0; i < c->n_tests; i++) {
+			const struct experiment *ex = c->tests[i]->experiment;
+
+			if (experiment_is_running(ex) && ex->id > last &&
+			    (next == NULL || ex->id < next->id))
+				next = ex;
+		}
+		if (next == NULL)
+			return list;
+		json_array_append_new(list, experiment_to_json(next));
+		last = next->id;
+	}
+}

@@ -1,0 +1,730 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Several test prefixes: null runs, and experiments side by side. */
+#include "fleet_house.h"
+#include "test.h"
+
+#define ONE 0
+#define TWO 1
+
+static void
+use_two(struct house *h)
+{
+	h->n_tests = 2;
+	house_get_ready(h);
+}
+
+/* A text of the test prefix's object in /v1/tests; borrowed until the next. */
+static const char *
+of_test(struct house *h, size_t test, const char *key)
+{
+	static char text[400];
+	json_t *doc, *at;
+	const char *value;
+
+	assert_int_equal(get(h, "/v1/tests"), 200);
+	doc = answer_json(h);
+	at = json_array_get(json_object_get(doc, "tests"), test);
+	if (strchr(key, '.') != NULL) {
+		at = json_object_get(at, "null_run");
+		key = strchr(key, '.') + 1;
+	}
+	value = json_string_value(json_object_get(at, key));
+	(void)snprintf(text, sizeof(text), "%s", value != NULL ? value : "");
+	json_decref(doc);
+	return text;
+}
+
+static double
+number_of_test(struct house *h, size_t test, const char *key)
+{
+	json_t *doc, *at;
+	double value;
+
+	assert_int_equal(get(h, "/v1/tests"), 200);
+	doc = answer_json(h);
+	at = json_array_get(json_object_get(doc, "tests"), test);
+	if (json_object_get(at, key) == NULL)
+		at = json_object_get(at, "null_run");
+	value = json_number_value(json_object_get(at, key));
+	json_decref(doc);
+	return value;
+}
+
+/* How many run; with their states in the last answer. */
+static size_t
+running(struct house *h)
+{
+	json_t *doc;
+	size_t n;
+
+	assert_int_equal(get(h, "/v1/status"), 200);
+	doc = answer_json(h);
+	n = json_array_size(json_object_get(doc, "experiments"));
+	json_decref(doc);
+	return n;
+}
+
+#define TURN_UNTIL(h, cond)                                                    \
+	do {                                                                   \
+		struct mono end_ = mono_add_ms(mono_now(), WAIT_MAX_MS);       \
+                                                                               \
+		while (!(cond) && mono_before(mono_now(), end_))               \
+			fakes_turn(h);                                         \
+		if (!(cond))                                                   \
+			fail_msg("never: %s: %s", #cond, (h)->body);           \
+	} while (0)
+
+static void
+null_run(struct house *h)
+{
+	assert_int_equal(post(h, "/v1/tests/null-run", "{}"), 200);
+	TURN_UNTIL(h, running(h) == 0);
+}
+
+static const char *
+state_of(struct house *h, unsigned id)
+{
+	static char state[32];
+	char path[64];
+	const char *text = NULL;
+	json_t *doc;
+
+	(void)snprintf(path, sizeof(path), "/v1/experiments/%u", id);
+	assert_int_equal(get(h, path), 200);
+	doc = answer_json(h);
+	assert_int_equal(json_unpack(doc, "{s:{s:s}}", "experiment", "state",
+			     &text),
+	    0);
+	(void)snprintf(state, sizeof(state), "%s", text);
+	json_decref(doc);
+	return state;
+}
+
+static void
+start(struct house *h, const char *site, const char *test)
+{
+	char *body = xasprintf("{\"site\":\"%s\"}", site);
+	char *want = xasprintf("\"test\":\"%s\"", test);
+
+	assert_int_equal(post(h, "/v1/experiments", body), 200);
+	assert_answer_has(h, want);
+	free(body);
+	free(want);
+}
+
+/* Who loses his site goes to the next one that has that test prefix. */
+static size_t
+ring_at(const struct house *h, const struct sweep_job *job, uint32_t client)
+{
+	size_t at = client % SITES, test = test_of(h, job);
+
+	while (h->agents[at].withdrawn[test])
+		at = (at + 1) % SITES;
+	return at;
+}
+
+static void
+ring(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
+{
+	(void)at;
+	fake_reply(h, ring_at(h, job, client), job, client, 0);
+}
+
+static void
+use_ring(struct house *h)
+{
+	h->twist = ring;
+	use_two(h);
+}
+
+/* ---- null runs ---- */
+
+static void
+test_a_second_prefix_is_not_trusted_unseen(void **state)
+{
+	struct house *h = *state;
+
+	use_two(h);
+	assert_string_equal(of_test(h, ONE, "state"), "first");
+	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+	assert_string_equal(of_test(h, TWO, "test"), house_tests[TWO]);
+	start(h, "akl", house_tests[ONE]);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
+	assert_answer_has(h, "is running");
+}
+
+static void
+test_null_run_finds_them_alike(void **state)
+{
+	struct house *h = *state;
+
+	use_two(h);
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	assert_string_equal(of_test(h, TWO, ".first"), house_tests[ONE]);
+	assert_int_equal(number_of_test(h, TWO, "compared"), CLIENTS);
+	assert_true(number_of_test(h, TWO, "distance") == 0);
+	assert_true(number_of_test(h, TWO, "noise") == 0);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(get(h, "/v1/events?after=0&limit=1000"), 200);
+	assert_answer_has(h, "unchecked -> alike");
+	/* Known again after a restart. */
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	house_restart_controller(h);
+	fakes_turn(h);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	assert_int_equal(number_of_test(h, TWO, "compared"), CLIENTS);
+}
+
+/* An upstream treats the second prefix otherwise: all of akl's go to wlg. */
+static void
+otherwise(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	at = ring_at(h, job, client);
+	if (test_of(h, job) == TWO && at == 0)
+		at = 2;
+	fake_reply(h, at, job, client, 0);
+}
+
+static void
+test_null_run_finds_one_that_differs(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = otherwise;
+	use_two(h);
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "differs");
+	assert_non_null(strstr(of_test(h, TWO, ".reason"),
+	    "reach another site than by the first"));
+	assert_true(number_of_test(h, TWO, "distance") > 0.3);
+	assert_true(number_of_test(h, TWO, "beyond") > 0.01);
+	assert_true(number_of_test(h, TWO, "max_beyond") == 0.01);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(get(h, "/v1/events?after=0&limit=1000"), 200);
+	assert_answer_has(h, "test prefix 203.0.113.0/24");
+	assert_answer_has(h, "unchecked -> differs");
+	/* It is not used, though the first one is busy. */
+	start(h, "akl", house_tests[ONE]);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
+	TURN_UNTIL(h, running(h) == 0);
+	/* And is again when it has become alike. */
+	h->twist = ring;
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	/* One that differs later is taken out. */
+	h->twist = otherwise;
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "differs");
+}
+
+/* Nobody can answer to the second one. */
+static void
+unheard(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	if (test_of(h, job) == ONE && at != NOWHERE)
+		fake_reply(h, at, job, client, 0);
+}
+
+static void
+test_a_prefix_without_answers_differs(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = unheard;
+	use_two(h);
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "differs");
+	assert_non_null(strstr(of_test(h, TWO, ".reason"),
+	    "answer by one of the two only"));
+}
+
+static void
+test_null_run_grows_old(void **state)
+{
+	struct house *h = *state;
+
+	use_two(h);
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	h->fleet.predict.null_run.every_ms = 1;
+	loop_idle(h->lp, 5);
+	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+}
+
+/* ---- one after the other at the sender ---- */
+
+static unsigned
+jobs_given(const struct house *h)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < SITES; i++)
+		n += h->agents[i].job != 0 && !h->agents[i].is_done;
+	return n;
+}
+
+static void
+say_done(struct house *h)
+{
+	for (size_t i = 0; i < SITES; i++)
+		h->agents[i].is_done = true;
+}
+
+static void
+next_job(struct house *h)
+{
+	unsigned before = h->sweeps;
+
+	say_done(h);
+	TURN_UNTIL(h, h->sweeps > before);
+	assert_int_equal(jobs_given(h), 1);
+}
+
+/* Also with different senders the rate would be twice what is allowed. */
+static void
+test_only_one_sends_at_a_time(void **state)
+{
+	struct house *h = *state;
+
+	use_ring(h);
+	null_run(h);
+	h->is_slow = true;
+	start(h, "akl", house_tests[ONE]);
+	start(h, "chc", house_tests[TWO]);
+	for (int i = 0; i < 20; i++) {
+		fakes_turn(h);
+		loop_idle(h->lp, 5);
+		assert_int_equal(jobs_given(h), 1);
+	}
+	assert_int_equal(running(h), 2);
+	/* Each comes to its turn. */
+	next_job(h);
+	next_job(h);
+}
+
+static void
+abort_experiment(struct house *h, unsigned id)
+{
+	char *path = xasprintf("/v1/experiments/%u/abort", id);
+
+	assert_int_equal(post(h, path, "{}"), 200);
+	free(path);
+}
+
+/* One that fails while it sends makes room for the next, but not before its
+ * sender has heard of it. */
+static void
+test_aborted_sender_is_waited_for(void **state)
+{
+	struct house *h = *state;
+
+	use_ring(h);
+	null_run(h);
+	h->is_slow = true;
+	start(h, "akl", house_tests[ONE]); /* sent by chc */
+	start(h, "chc", house_tests[TWO]); /* sent by akl */
+	TURN_UNTIL(h, h->agents[1].job != 0 && !h->agents[1].is_done);
+	h->agents[1].is_silent = true;
+	abort_experiment(h, 3);
+	for (int i = 0; i < 4; i++) {
+		fakes_turn(h);
+		loop_idle(h->lp, 5);
+		assert_true(h->agents[0].job == 0 || h->agents[0].is_done);
+	}
+	h->agents[1].is_silent = false;
+	h->is_slow = false;
+	TURN_UNTIL(h, running(h) == 0);
+	assert_string_equal(state_of(h, 4), "done");
+}
+
+/* ---- experiments side by side ---- */
+
+static json_int_t
+heir_clients(struct house *h, const char *site, const char *heir)
+{
+	char *path = xasprintf("/v1/failover?site=%s", site);
+	json_int_t n = 0;
+	json_t *doc, *entry;
+	size_t i;
+
+	assert_int_equal(get(h, path), 200);
+	free(path);
+	doc = answer_json(h);
+	json_array_foreach (json_object_get(json_array_get(json_object_get(doc,
+							       "maps"),
+						0),
+				"heirs"),
+	    i, entry) {
+		const char *name =
+		    json_string_value(json_object_get(entry, "heir"));
+
+		if (name != NULL && strcmp(name, heir) == 0) {
+			n = json_integer_value(json_object_get(entry,
+			    "clients"));
+		}
+	}
+	json_decref(doc);
+	return n;
+}
+
+/* Both are withdrawn, akl's first and chc's second one. */
+static void
+withdraw_both(struct house *h)
+{
+	start(h, "akl", house_tests[ONE]);
+	start(h, "chc", house_tests[TWO]);
+	TURN_UNTIL(h,
+	    h->agents[0].withdrawn[ONE] && h->agents[1].withdrawn[TWO]);
+}
+
+static void
+test_two_experiments_at_once(void **state)
+{
+	struct house *h = *state;
+
+	use_ring(h);
+	null_run(h);
+	withdraw_both(h);
+	assert_false(h->agents[0].withdrawn[TWO]);
+	assert_false(h->agents[1].withdrawn[ONE]);
+	TURN_UNTIL(h, running(h) == 0);
+	assert_string_equal(state_of(h, 3), "done");
+	assert_string_equal(state_of(h, 4), "done");
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(heir_clients(h, "akl", "chc"), 4);
+	assert_int_equal(heir_clients(h, "akl", "wlg"), 0);
+	assert_int_equal(heir_clients(h, "chc", "wlg"), 4);
+	assert_int_equal(heir_clients(h, "chc", "akl"), 0);
+}
+
+/* A reply counts for the experiment that it names and for no other one. */
+static void
+cross(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
+{
+	struct sweep_job wrong = *job;
+
+	/* The other one's number: of another round or phase, or long over. */
+	wrong.experiment =
+	    test_of(h, job) == ONE ? job->experiment + 1 : job->experiment - 1;
+	wrong.round += 100;
+	fake_reply(h, (at + 1) % SITES, &wrong, client, 0);
+	ring(h, at, job, client);
+}
+
+static void
+test_replies_count_for_their_own_experiment(void **state)
+{
+	struct house *h = *state;
+
+	use_ring(h);
+	null_run(h);
+	h->twist = cross;
+	start(h, "akl", house_tests[ONE]);
+	start(h, "chc", house_tests[TWO]);
+	TURN_UNTIL(h, running(h) == 0);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(heir_clients(h, "akl", "chc"), 4);
+	assert_int_equal(heir_clients(h, "chc", "wlg"), 4);
+}
+
+/* An agent that restored one test prefix by itself spoils that experiment. */
+static void
+test_trouble_with_one_prefix_spoils_its_experiment(void **state)
+{
+	struct house *h = *state;
+
+	use_ring(h);
+	null_run(h);
+	withdraw_both(h);
+	h->agents[1].given_up[TWO]++;
+	TURN_UNTIL(h, running(h) == 0);
+	assert_string_equal(state_of(h, 4), "failed");
+	assert_answer_has(h, "chc restored its test prefix");
+	assert_string_equal(state_of(h, 3), "done");
+}
+
+static void
+test_trouble_with_a_site_spoils_all(void **state)
+{
+	struct house *h = *state;
+
+	use_ring(h);
+	null_run(h);
+	withdraw_both(h);
+	h->agents[2].starts++;
+	TURN_UNTIL(h, running(h) == 0);
+	assert_string_equal(state_of(h, 3), "failed");
+	assert_answer_has(h, "the prober of wlg was restarted");
+	assert_string_equal(state_of(h, 4), "failed");
+	TURN_UNTIL(h, !h->agents[1].withdrawn[TWO]);
+}
+
+static void
+test_each_rests_by_itself(void **state)
+{
+	struct house *h = *state;
+
+	h->fleet.predict.pace_ms = 3600000;
+	use_ring(h);
+	null_run(h);
+	start(h, "akl", house_tests[ONE]);
+	TURN_UNTIL(h, running(h) == 0);
+	assert_true(number_of_test(h, ONE, "rest_ms") > 3500000);
+	assert_true(number_of_test(h, TWO, "rest_ms") == 0);
+	start(h, "akl", house_tests[TWO]);
+	TURN_UNTIL(h, running(h) == 0);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
+	assert_answer_has(h, "was changed lately");
+	/* Also after a restart. */
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	house_restart_controller(h);
+	fakes_turn(h);
+	assert_true(number_of_test(h, ONE, "rest_ms") > 3500000);
+	assert_true(number_of_test(h, TWO, "rest_ms") > 3500000);
+	/* A null run changes nothing and may be at any time. */
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+}
+
+/* Both are restored after the controller's end, and marked. */
+static void
+test_restart_buries_both(void **state)
+{
+	struct house *h = *state;
+
+	use_two(h);
+	null_run(h);
+	start(h, "akl", house_tests[ONE]);
+	start(h, "chc", house_tests[TWO]);
+	TURN_UNTIL(h,
+	    h->agents[0].withdrawn[ONE] && h->agents[1].withdrawn[TWO]);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	house_restart_controller(h);
+	TURN_UNTIL(h,
+	    !h->agents[0].withdrawn[ONE] && !h->agents[1].withdrawn[TWO]);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM experiment"
+			     " WHERE id IN (3, 4) AND state = 'failed'"
+			     " AND reason = 'the controller was restarted'"),
+	    2);
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM experiment WHERE id = 4"
+			     " AND test = '203.0.113.0/24'"),
+	    1);
+}
+
+/* A site that lacks the second prefix, or whose prefixes are other ones. */
+static void
+test_sites_may_come_and_go(void **state)
+{
+	struct house *h = *state;
+
+	use_two(h);
+	h->n_tests = 1;
+	fakes_turn(h);
+	assert_int_equal(get(h, "/v1/tests"), 200);
+	assert_null(strstr(h->body, house_tests[TWO]));
+	h->n_tests = 2;
+	fakes_turn(h);
+	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+	assert_int_equal(number_of_test(h, TWO, "sites"), SITES);
+}
+
+/* ---- campaigns ---- */
+
+static bool
+is_campaign(struct house *h, const char *state)
+{
+	char *want = xasprintf("\"state\":\"%s\"", state);
+	json_t *doc;
+	char *text;
+	bool is;
+
+	assert_int_equal(get(h, "/v1/status"), 200);
+	doc = answer_json(h);
+	text = json_dumps(json_object_get(doc, "campaign"), JSON_COMPACT);
+	is = strstr(text, want) != NULL;
+	free(text);
+	json_decref(doc);
+	free(want);
+	return is;
+}
+
+static json_int_t
+campaign_made(struct house *h)
+{
+	json_int_t made = 0;
+	json_t *doc;
+
+	assert_int_equal(get(h, "/v1/campaign"), 200);
+	doc = answer_json(h);
+	(void)json_unpack(doc, "{s:{s:I}}", "campaign", "made", &made);
+	json_decref(doc);
+	return made;
+}
+
+static void
+test_campaign_uses_both(void **state)
+{
+	struct house *h = *state;
+	bool was_both = false;
+	json_int_t made;
+
+	use_ring(h);
+	assert_int_equal(post(h, "/v1/campaign",
+			     "{\"depth\":1,\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"tests\":2");
+	assert_answer_has(h, "\"unchecked\":1");
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	while (!is_campaign(h, "done")) {
+		fakes_turn(h);
+		if (is_campaign(h, "paused"))
+			fail_msg("%s", h->body);
+		was_both |= h->agents[0].experiment[ONE] != 0 &&
+		    h->agents[0].experiment[TWO] != 0;
+	}
+	assert_true(was_both);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	/* A null run first, one of them for nothing but the comparison. */
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM experiment WHERE site = ''"
+			     " AND purpose = 'null run'"
+			     " AND test = '203.0.113.0/24'"),
+	    1);
+	assert_true(file_number(&h->f,
+			"SELECT count(*) FROM experiment WHERE site <> ''"
+			" AND test = '203.0.113.0/24'") > 0);
+	assert_true(file_number(&h->f,
+			"SELECT count(*) FROM experiment WHERE site <> ''"
+			" AND test = '198.51.100.0/24'") > 0);
+	assert_int_equal(heir_clients(h, "akl", "chc"), 4);
+	assert_int_equal(heir_clients(h, "chc", "wlg"), 4);
+	/* What the log teaches is the same after a restart. */
+	made = campaign_made(h);
+	assert_true(made >= 1 + SITES);
+	house_restart_controller(h);
+	TURN_UNTIL(h, is_campaign(h, "done"));
+	TURN_UNTIL(h, campaign_made(h) >= made);
+	loop_idle(h->lp, 200);
+	assert_int_equal(campaign_made(h), made);
+}
+
+static void
+test_campaign_leaves_out_one_that_differs(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = otherwise;
+	use_two(h);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h, is_campaign(h, "done"));
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM experiment WHERE site <> ''"
+			     " AND test = '203.0.113.0/24'"),
+	    0);
+	assert_string_equal(of_test(h, TWO, "state"), "differs");
+}
+
+static void
+test_abort_ends_all_of_a_campaign(void **state)
+{
+	struct house *h = *state;
+
+	use_ring(h);
+	null_run(h);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h,
+	    running(h) == 2 &&
+		h->agents[0].withdrawn[ONE] + h->agents[1].withdrawn[ONE] +
+			h->agents[2].withdrawn[ONE] >
+		    0 &&
+		h->agents[0].withdrawn[TWO] + h->agents[1].withdrawn[TWO] +
+			h->agents[2].withdrawn[TWO] >
+		    0);
+	assert_int_equal(post(h, "/v1/campaign/abort", "{}"), 200);
+	assert_int_equal(running(h), 0);
+	fakes_turn(h);
+	for (size_t i = 0; i < SITES; i++) {
+		assert_false(h->agents[i].withdrawn[ONE]);
+		assert_false(h->agents[i].withdrawn[TWO]);
+	}
+}
+
+/* Pausing lets what runs end, on both, and begins nothing. */
+static void
+test_pause_and_resume_act_on_both(void **state)
+{
+	struct house *h = *state;
+	unsigned sweeps;
+
+	use_ring(h);
+	null_run(h);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h, running(h) == 2);
+	assert_int_equal(post(h, "/v1/campaign/pause", "{}"), 200);
+	TURN_UNTIL(h, running(h) == 0);
+	sweeps = h->sweeps;
+	for (int i = 0; i < 10; i++) {
+		fakes_turn(h);
+		loop_idle(h->lp, 10);
+	}
+	assert_int_equal(h->sweeps, sweeps);
+	assert_int_equal(post(h, "/v1/campaign/resume", "{}"), 200);
+	TURN_UNTIL(h, is_campaign(h, "done"));
+}
+
+/* An old null run stops the campaign for a new one, which may tell otherwise. */
+static void
+test_null_run_is_repeated_in_a_campaign(void **state)
+{
+	struct house *h = *state;
+
+	use_ring(h);
+	null_run(h);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h, running(h) == 2);
+	h->fleet.predict.null_run.every_ms = 1;
+	h->twist = otherwise;
+	fakes_turn(h);
+	loop_idle(h->lp, 60);
+	h->fleet.predict.null_run.every_ms = 1; /* still old */
+	TURN_UNTIL(h,
+	    get(h, "/v1/campaign") == 200 &&
+		strstr(h->body, "null run over the test prefixes") != NULL);
+	h->fleet.predict.null_run.every_ms = 3600000;
+	TURN_UNTIL(h, is_campaign(h, "done"));
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		WITH_HOUSE(test_a_second_prefix_is_not_trusted_unseen),
+		WITH_HOUSE(test_null_run_finds_them_alike),
+		WITH_HOUSE(test_null_run_finds_one_that_differs),
+		WITH_HOUSE(test_a_prefix_without_answers_differs),
+		WITH_HOUSE(test_null_run_grows_old),
+		WITH_HOUSE(test_only_one_sends_at_a_time),
+		WITH_HOUSE(test_aborted_sender_is_waited_for),
+		WITH_HOUSE(test_two_experiments_at_once),
+		WITH_HOUSE(test_replies_count_for_their_own_experiment),
+		WITH_HOUSE(test_trouble_with_one_prefix_spoils_its_experiment),
+		WITH_HOUSE(test_trouble_with_a_site_spoils_all),
+		WITH_HOUSE(test_each_rests_by_itself),
+		WITH_HOUSE(test_restart_buries_both),
+		WITH_HOUSE(test_sites_may_come_and_go),
+		WITH_HOUSE(test_campaign_uses_both),
+		WITH_HOUSE(test_campaign_leaves_out_one_that_differs),
+		WITH_HOUSE(test_abort_ends_all_of_a_campaign),
+		WITH_HOUSE(test_pause_and_resume_act_on_both),
+		WITH_HOUSE(test_null_run_is_repeated_in_a_campaign),
+	};
+
+	return house_main(tests, TEST_COUNT(tests));
+}
