@@ -34,7 +34,7 @@ ctl_command_fn cmd_status, cmd_drain, cmd_restore, cmd_events, cmd_explain;
 ctl_command_fn cmd_predict_run, cmd_predict_show, cmd_predict_status;
 ctl_command_fn cmd_predict_plan, cmd_predict_pause, cmd_predict_resume;
 ctl_command_fn cmd_predict_diff, cmd_predict_down, cmd_predict_campaign;
-ctl_command_fn cmd_predict_landings;
+ctl_command_fn cmd_predict_landings, cmd_predict_tests, cmd_predict_null_run;
 ctl_command_fn cmd_predict_abort, cmd_clients_import;
 ctl_command_fn cmd_report_failover, cmd_report_site, cmd_report_experiment;
 ctl_command_fn cmd_clients_list, cmd_clients_take;

@@ -63,7 +63,8 @@ report_fn report_drain;
 report_fn report_restore;
 /* POST /v1/override, /v1/freeze, ...: {"intent"} or {"ended"}. */
 report_fn report_guard_act;
-/* {"experiment": EXPERIMENT or null}: several lines; and one short line,
+/* {"experiment": EXPERIMENT or null, and "experiments" if there are several}:
+ * several lines; and one short line of "experiment",
  * without its line feed, to be shown again and again. */
 report_fn report_experiment;
 report_fn report_progress;
@@ -72,6 +73,8 @@ report_fn report_progress;
 report_fn report_campaign;
 report_fn report_campaign_plan;
 report_fn report_diff;
+/* GET /v1/tests: the test prefixes. */
+report_fn report_tests;
 /* GET /v1/landings. */
 report_fn report_landings;
 /* GET /v1/clients; and the answer to the last part of an upload. */

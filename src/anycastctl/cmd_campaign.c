@@ -102,6 +102,24 @@ cmd_predict_diff(struct ctl *c)
 }
 
 enum ctl_exit
+cmd_predict_tests(struct ctl *c)
+{
+	json_t *doc;
+	enum ctl_exit rc = ctl_get(c, "/v1/tests", &doc);
+
+	return ctl_show_answer(c, rc, report_tests, doc);
+}
+
+enum ctl_exit
+cmd_predict_null_run(struct ctl *c)
+{
+	json_t *doc;
+	enum ctl_exit rc = ctl_post(c, "/v1/tests/null-run", NULL, &doc);
+
+	return ctl_show_answer(c, rc, report_tests, doc);
+}
+
+enum ctl_exit
 cmd_predict_landings(struct ctl *c)
 {
 	char *path = xasprintf("/v1/landings?limit=%u", c->opt.limit);

@@ -21,8 +21,8 @@ cmd_predict_show(struct ctl *c)
 	return rc;
 }
 
-/* {"experiment": EXPERIMENT or null, "campaign": in brief, if there ever was
- * one}; *doc as in ctl_get. */
+/* {"experiment": EXPERIMENT or null, "experiments": those that run, "tests",
+ * "campaign": in brief, if there ever was one}; *doc as in ctl_get. */
 static enum ctl_exit
 get_experiment(struct ctl *c, json_t **doc)
 {
@@ -36,7 +36,9 @@ get_experiment(struct ctl *c, json_t **doc)
 	experiment = json_object_get(status, "experiment");
 	if (experiment == NULL)
 		experiment = json_null();
-	*doc = json_pack("{s:O}", "experiment", experiment);
+	*doc = json_pack("{s:O, s:O*, s:O*}", "experiment", experiment,
+	    "experiments", json_object_get(status, "experiments"), "tests",
+	    json_object_get(status, "tests"));
 	campaign = json_object_get(status, "campaign");
 	if (json_is_object(campaign))
 		json_object_set(*doc, "campaign", campaign);
@@ -74,6 +76,10 @@ cmd_predict_status(struct ctl *c)
 	if (rc == CTL_DONE && !ctl_options_has(&c->opt, CTL_OPT_JSON) &&
 	    json_object_get(doc, "campaign") != NULL)
 		rc = ctl_show(c, report_campaign, doc);
+	/* Of a single one there is nothing to say. */
+	if (rc == CTL_DONE && !ctl_options_has(&c->opt, CTL_OPT_JSON) &&
+	    json_array_size(json_object_get(doc, "tests")) > 1)
+		rc = ctl_show(c, report_tests, doc);
 	return ctl_show_answer(c, rc, report_experiment, doc);
 }
 
@@ -102,6 +108,25 @@ abort_experiment(struct ctl *c, const json_t *experiment)
 	}
 	json_decref(doc);
 	free(path);
+	return rc;
+}
+
+/* All that run; of a daemon that names none of them, the newest. */
+static enum ctl_exit
+abort_experiments(struct ctl *c, const json_t *doc)
+{
+	const json_t *list = json_object_get(doc, "experiments"), *experiment;
+	enum ctl_exit rc = CTL_DONE;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return abort_experiment(c, json_object_get(doc, "experiment"));
+	json_array_foreach (list, i, experiment) {
+		enum ctl_exit one = abort_experiment(c, experiment);
+
+		if (one != CTL_DONE)
+			rc = one;
+	}
 	return rc;
 }
 
@@ -139,7 +164,7 @@ cmd_predict_abort(struct ctl *c)
 		ctl_error(c, "predict: no experiment is running");
 		rc = CTL_FAILED;
 	} else {
-		rc = abort_experiment(c, experiment);
+		rc = abort_experiments(c, doc);
 	}
 	json_decref(doc);
 	return rc;

@@ -173,6 +173,20 @@ const struct ctl_command ctl_command_table[] = {
 	    .example = "anycastctl predict diff",
 	},
 	{
+	    .name = "predict tests",
+	    .run = cmd_predict_tests,
+	    .args = "",
+	    .help = "show the test prefixes, and how alike they are",
+	    .example = "anycastctl predict tests",
+	},
+	{
+	    .name = "predict null-run",
+	    .run = cmd_predict_null_run,
+	    .args = "",
+	    .help = "compare the test prefixes now, with nothing withdrawn",
+	    .example = "anycastctl predict null-run",
+	},
+	{
 	    .name = "predict landings",
 	    .run = cmd_predict_landings,
 	    .args = "",
@@ -192,15 +206,15 @@ const struct ctl_command ctl_command_table[] = {
 	    .name = "predict status",
 	    .run = cmd_predict_status,
 	    .args = "",
-	    .help = "show how far the campaign and its experiment are",
+	    .help = "show how far the campaign and its experiments are",
 	    .example = "anycastctl predict status",
 	},
 	{
 	    .name = "predict abort",
 	    .run = cmd_predict_abort,
 	    .args = "",
-	    .help = "end the campaign, or the experiment; the test prefix is "
-		    "put back",
+	    .help = "end the campaign, or what runs without one; test "
+		    "prefixes are put back",
 	    .example = "anycastctl predict abort",
 	},
 	{

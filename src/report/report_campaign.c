@@ -59,6 +59,11 @@ put_progress(struct report_job *job, const json_t *campaign)
 	    made, (long long)fields_count(f, campaign, "failed"), left);
 	if (left > 0)
 		fprintf(job->out, " (%s)", text_age(left_ms, age));
+	if (fields_count_or(f, campaign, "tests", 1) > 1) {
+		fprintf(job->out,
+		    "\n  side by side           %lld test prefixes",
+		    (long long)fields_count(f, campaign, "tests"));
+	}
 	fprintf(job->out, "\n  phase                  ");
 	text_put(job->out, fields_text(f, campaign, "phase"));
 	fputc('\n', job->out);
@@ -89,6 +94,24 @@ report_campaign(const json_t *doc, const struct report_style *style, FILE *out,
 }
 
 static void
+put_plan_tests(struct report_job *job, const json_t *plan)
+{
+	long long n = (long long)fields_count_or(&job->f, plan, "tests", 1);
+	long long unchecked =
+	    (long long)fields_count_or(&job->f, plan, "unchecked", 0);
+
+	if (n <= 1)
+		return;
+	fprintf(job->out, "  on %lld test prefixes side by side", n);
+	if (unchecked > 0) {
+		fprintf(job->out,
+		    ", if a null run finds %lld of them as the first",
+		    unchecked);
+	}
+	fputc('\n', job->out);
+}
+
+static void
 plan_body(struct report_job *job, const json_t *doc)
 {
 	struct fields *f = &job->f;
@@ -107,6 +130,7 @@ plan_body(struct report_job *job, const json_t *doc)
 	    text_age(fields_count(f, plan, "each_ms"), each),
 	    text_age(fields_count(f, plan, "pace_ms"), pace),
 	    text_age(fields_count(f, plan, "time_ms"), all));
+	put_plan_tests(job, plan);
 }
 
 int

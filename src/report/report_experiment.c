@@ -115,6 +115,46 @@ put_sites(struct report_job *job, const json_t *experiment)
 	table_free(t);
 }
 
+/* On which test prefix; and what that is worth, if it is not the first. */
+static void
+put_test(struct report_job *job, const json_t *experiment)
+{
+	const char *test = fields_text_or(&job->f, experiment, "test", "");
+	const json_t *distance = json_object_get(experiment, "test_distance");
+	char apart[TEXT_NUMBER_BYTES], noise[TEXT_NUMBER_BYTES];
+
+	if (test[0] == '\0')
+		return;
+	fputs("  over    test prefix ", job->out);
+	text_put(job->out, test);
+	if (json_is_number(distance)) {
+		fprintf(job->out, ", %s from the first, noise %s",
+		    text_share(fields_real(&job->f, experiment,
+				   "test_distance"),
+			apart),
+		    text_share(fields_real(&job->f, experiment, "test_noise"),
+			noise));
+	}
+	fputc('\n', job->out);
+}
+
+/* One line for each of those that run beside the newest. */
+static void
+put_others(struct report_job *job, const json_t *doc, const json_t *newest)
+{
+	const json_t *list = fields_array_opt(&job->f, doc, "experiments");
+	const json_t *experiment;
+	size_t i;
+
+	json_array_foreach (list, i, experiment) {
+		if (json_equal(json_object_get(experiment, "id"),
+			json_object_get(newest, "id")))
+			continue;
+		report_put_experiment(job, experiment);
+		put_test(job, experiment);
+	}
+}
+
 static void
 experiment_body(struct report_job *job, const json_t *doc)
 {
@@ -131,7 +171,9 @@ experiment_body(struct report_job *job, const json_t *doc)
 	counters = fields_object_opt(&job->f, experiment, "counters");
 	created_ms = fields_wall_ms(&job->f, experiment, "created_ms");
 	ended_ms = fields_wall_ms_or(&job->f, experiment, "ended_ms", 0);
+	put_others(job, doc, experiment);
 	report_put_experiment(job, experiment);
+	put_test(job, experiment);
 	fprintf(job->out, "  started %s\n", wall_format(created_ms, wall));
 	if (ended_ms != 0) {
 		fprintf(job->out, "  ended   %s\n",

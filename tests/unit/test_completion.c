@@ -138,7 +138,8 @@ static const struct {
 	{ "anycastctl sta", "status" },
 	{ "anycastctl --json sta", "status" },
 	{ "anycastctl predict ",
-	    "abort diff landings pause plan resume run show status" },
+	    "abort diff landings null-run pause plan resume run show status "
+	    "tests" },
 	{ "anycastctl predict ru", "run" },
 	{ "anycastctl predict run --si", "--site" },
 	{ "anycastctl predict run --site ", "akl chc chc-2" },

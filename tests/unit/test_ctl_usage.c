@@ -28,6 +28,8 @@ static const char *const accepted[][6] = {
 	{ "predict", "pause" },
 	{ "predict", "resume" },
 	{ "predict", "diff" },
+	{ "predict", "tests" },
+	{ "predict", "null-run" },
 	{ "predict", "landings" },
 	{ "predict", "show", "--site=chc" },
 	{ "predict", "status" },
@@ -111,7 +113,7 @@ test_usage(void **state)
 	check(RUN("drian", "chc"), CTL_USAGE, "", "did you mean drain?");
 	check(RUN("stats"), CTL_USAGE, "", "did you mean status?");
 	check(RUN("predict", "runn"), CTL_USAGE, "",
-	    "predict: runn: not known, expected one of run plan pause resume diff landings show status abort");
+	    "predict: runn: not known, expected one of run plan pause resume diff tests null-run landings show status abort");
 	check(RUN("predct", "run"), CTL_USAGE, "", "did you mean predict run?");
 	check(RUN("report"), CTL_USAGE, "", "report: needs one of failover");
 	check(RUN("zzzzzzzz"), CTL_USAGE, "", "see anycastctl help");
