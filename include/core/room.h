@@ -35,10 +35,11 @@ struct room_conf {
  * What would land where, in the unit of load.  level1[k]: at site k when only
  * the site is out.  level2: NULL, or for each heir h that room_is_next a row of
  * n, at level2[h * n + k]: at site k when both are out, of both; a row begins
- * below zero where no map of the two is known.  Of what is missing from the
- * loads of the sites that are out nobody knows where it goes.
+ * below zero where no map of the two is known.  Of what is missing from `goes`,
+ * and the load of the heir, nobody knows where it goes.
  */
 struct room_landing {
+	double goes; /* the load of all that is out at the first level */
 	const double *level1;
 	const double *level2;
 };

@@ -14,6 +14,8 @@ struct landings;
 struct landings *landings_new(struct controller *c, struct err *err);
 void landings_free(struct landings *l);
 void landings_on_tick(struct controller *c);
+/* Flags of the sites that announce no service prefix any more: n_sites. */
+const bool *landings_down(const struct controller *c);
 void fleet_serve_landings(struct controller *c, struct api_server *server);
 
 #endif /* FLEET_LANDINGS_H */

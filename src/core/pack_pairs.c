@@ -7,72 +7,90 @@
 #include "base/xalloc.h"
 #include "core/failover.h"
 
-/* Clients of a site. */
-struct group {
-	const uint32_t *clients;
-	size_t n;
-};
-
 struct pack_pairs {
 	struct pack_pairs_input in;
-	/* All clients with a home, by home: those of site s are
-	 * by_home[start[s]] .. by_home[start[s + 1]]. */
-	uint32_t *by_home;
+	/* All clients that reach a site, by site: those of site s are
+	 * by_site[start[s]] .. by_site[start[s + 1]]. */
+	uint32_t *by_site;
 	size_t *start;
-	struct group site;
-	uint16_t *first; /* of each of the site: where it goes without it */
-	/* Those that a pair is asked about, and the answers. */
+	double *scale; /* of each site: load per weight; < 0: no client */
+	/* The clients of `out`, and where each goes. */
+	uint32_t *clients;
+	uint16_t *first;
+	size_t n;
+	/* Those that a heir is asked about, and the answers. */
 	uint32_t *asked;
 	uint16_t *answer;
 };
 
-static struct group
-group_of(const struct pack_pairs *pp, size_t site)
-{
-	return (struct group){ pp->by_home + pp->start[site],
-		pp->start[site + 1] - pp->start[site] };
-}
-
 /* A counting sort. */
 static void
-sort_by_home(struct pack_pairs *pp)
+sort_by_site(struct pack_pairs *pp)
 {
 	const struct pack_pairs_input *in = &pp->in;
 	size_t *next = xcalloc(in->n_sites + 1, sizeof(*next));
 
-	pp->by_home = xcalloc(in->n, sizeof(*pp->by_home));
+	pp->by_site = xcalloc(in->n, sizeof(*pp->by_site));
 	pp->start = xcalloc(in->n_sites + 2, sizeof(*pp->start));
 	for (size_t c = 0; c < in->n; c++) {
-		if (outcome_is_site(in->home[c], in->n_sites))
-			pp->start[in->home[c]]++;
+		if (outcome_is_site(in->now[c], in->n_sites))
+			pp->start[in->now[c]]++;
 	}
 	for (size_t s = 0; s < in->n_sites; s++) {
 		pp->start[s + 1] += pp->start[s];
 		next[s] = pp->start[s];
 	}
 	for (size_t c = 0; c < in->n; c++) {
-		if (outcome_is_site(in->home[c], in->n_sites)) {
-			pp->by_home[next[in->home[c] - 1u]++] = (uint32_t)c;
-		}
+		if (outcome_is_site(in->now[c], in->n_sites))
+			pp->by_site[next[in->now[c] - 1u]++] = (uint32_t)c;
 	}
 	free(next);
+}
+
+static void
+make_scales(struct pack_pairs *pp)
+{
+	pp->scale = xcalloc(pp->in.n_sites, sizeof(*pp->scale));
+	for (size_t s = 0; s < pp->in.n_sites; s++) {
+		double weight = 0;
+
+		for (size_t i = pp->start[s]; i < pp->start[s + 1]; i++)
+			weight += pp->in.weight[pp->by_site[i]];
+		if (weight > 0) {
+			pp->scale[s] = pp->in.load[s] / weight;
+		} else {
+			/* No load needs no client. */
+			pp->scale[s] = pp->in.load[s] > 0 ? -1 : 0;
+		}
+	}
 }
 
 struct pack_pairs *
 pack_pairs_new(const struct pack_pairs_input *in)
 {
 	struct pack_pairs *pp = xcalloc(1, sizeof(*pp));
-	struct pack_set one = { { 0 } };
+	struct pack_set gone = in->down;
 
 	pp->in = *in;
-	sort_by_home(pp);
-	pp->site = group_of(pp, in->site);
-	pp->first = xcalloc(pp->site.n, sizeof(*pp->first));
-	pp->asked = xcalloc(pp->site.n, sizeof(*pp->asked));
+	sort_by_site(pp);
+	make_scales(pp);
+	pp->clients = xcalloc(in->n, sizeof(*pp->clients));
+	pp->first = xcalloc(in->n, sizeof(*pp->first));
+	pp->asked = xcalloc(in->n, sizeof(*pp->asked));
 	pp->answer = xcalloc(in->n, sizeof(*pp->answer));
-	pack_set_add(&one, in->site);
-	pack_predict_some(in->pack, &one, pp->site.clients, pp->site.n,
-	    pp->first);
+	for (size_t s = 0; s < in->n_sites; s++) {
+		size_t n = pp->start[s + 1] - pp->start[s];
+
+		if (!pack_set_has(&in->out, s))
+			continue;
+		pack_set_add(&gone, s);
+		if (n > 0) {
+			memcpy(pp->clients + pp->n, pp->by_site + pp->start[s],
+			    n * sizeof(*pp->clients));
+		}
+		pp->n += n;
+	}
+	pack_predict_some(in->pack, &gone, pp->clients, pp->n, pp->first);
 	return pp;
 }
 
@@ -81,75 +99,81 @@ pack_pairs_free(struct pack_pairs *pp)
 {
 	if (pp == NULL)
 		return;
-	free(pp->by_home);
+	free(pp->by_site);
 	free(pp->start);
+	free(pp->scale);
+	free(pp->clients);
 	free(pp->first);
 	free(pp->asked);
 	free(pp->answer);
 	free(pp);
 }
 
-static double
-weight_of(const struct pack_pairs *pp, struct group g)
-{
-	double weight = 0;
-
-	for (size_t i = 0; i < g.n; i++)
-		weight += pp->in.weight[g.clients[i]];
-	return weight;
-}
-
 static void
-land_group(struct pack_pairs *pp, const struct pack_set *both, struct group g,
-    double *lands)
+land(const struct pack_pairs *pp, uint32_t client, uint16_t site, double *lands)
 {
-	pack_predict_some(pp->in.pack, both, g.clients, g.n, pp->answer);
-	for (size_t i = 0; i < g.n; i++) {
-		if (pp->answer[i] < pp->in.n_sites)
-			lands[pp->answer[i]] += pp->in.weight[g.clients[i]];
+	if (site < pp->in.n_sites) {
+		lands[site] +=
+		    pp->in.weight[client] * pp->scale[pp->in.now[client] - 1u];
 	}
 }
 
-/* Who went elsewhere than to the heir stays there. */
-static void
-land_site(struct pack_pairs *pp, const struct pack_set *both, size_t heir,
-    double *lands)
+static bool
+is_known(const struct pack_pairs *pp)
 {
-	struct group asked = { pp->asked, 0 };
-
-	for (size_t i = 0; i < pp->site.n; i++) {
-		uint32_t client = pp->site.clients[i];
-
-		if (pp->first[i] == heir) {
-			pp->asked[asked.n++] = client;
-		} else if (pp->first[i] < pp->in.n_sites) {
-			lands[pp->first[i]] += pp->in.weight[client];
-		}
+	for (size_t s = 0; s < pp->in.n_sites; s++) {
+		if (pack_set_has(&pp->in.out, s) && pp->scale[s] < 0)
+			return false;
 	}
-	land_group(pp, both, asked, lands);
+	return true;
 }
 
 bool
-pack_pairs_share(struct pack_pairs *pp, size_t heir, double *of_site,
-    double *of_heir)
+pack_pairs_first(struct pack_pairs *pp, double *lands)
 {
-	size_t n_sites = pp->in.n_sites;
-	struct group other = group_of(pp, heir);
-	double of_all = weight_of(pp, pp->site);
-	double of_other = weight_of(pp, other);
-	struct pack_set both = { { 0 } };
-
-	memset(of_site, 0, n_sites * sizeof(*of_site));
-	memset(of_heir, 0, n_sites * sizeof(*of_heir));
-	if (of_all <= 0 || of_other <= 0)
+	memset(lands, 0, pp->in.n_sites * sizeof(*lands));
+	if (!is_known(pp))
 		return false;
-	pack_set_add(&both, pp->in.site);
-	pack_set_add(&both, heir);
-	land_site(pp, &both, heir, of_site);
-	land_group(pp, &both, other, of_heir);
-	for (size_t i = 0; i < n_sites; i++) {
-		of_site[i] /= of_all;
-		of_heir[i] /= of_other;
+	for (size_t i = 0; i < pp->n; i++)
+		land(pp, pp->clients[i], pp->first[i], lands);
+	return true;
+}
+
+static struct pack_set
+without(const struct pack_pairs *pp, size_t heir)
+{
+	struct pack_set gone = pp->in.down;
+
+	for (size_t s = 0; s < pp->in.n_sites; s++) {
+		if (s == heir || pack_set_has(&pp->in.out, s))
+			pack_set_add(&gone, s);
 	}
+	return gone;
+}
+
+bool
+pack_pairs_next(struct pack_pairs *pp, size_t heir, double *lands)
+{
+	struct pack_set gone = without(pp, heir);
+	const uint32_t *own = pp->by_site + pp->start[heir];
+	size_t n_own = pp->start[heir + 1] - pp->start[heir], n = 0;
+
+	memset(lands, 0, pp->in.n_sites * sizeof(*lands));
+	if (!is_known(pp) || pp->scale[heir] < 0)
+		return false;
+	/* Who went elsewhere than to the heir stays there. */
+	for (size_t i = 0; i < pp->n; i++) {
+		if (pp->first[i] == heir) {
+			pp->asked[n++] = pp->clients[i];
+		} else {
+			land(pp, pp->clients[i], pp->first[i], lands);
+		}
+	}
+	pack_predict_some(pp->in.pack, &gone, pp->asked, n, pp->answer);
+	for (size_t i = 0; i < n; i++)
+		land(pp, pp->asked[i], pp->answer[i], lands);
+	pack_predict_some(pp->in.pack, &gone, own, n_own, pp->answer);
+	for (size_t i = 0; i < n_own; i++)
+		land(pp, own[i], pp->answer[i], lands);
 	return true;
 }

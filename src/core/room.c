@@ -9,6 +9,7 @@ struct check {
 	const struct room_site *sites;
 	size_t n, site;
 	const struct room_conf *conf;
+	double goes;
 	struct room_answer answer;
 };
 
@@ -43,7 +44,7 @@ judge_heir(struct check *c, size_t heir, size_t after, double lands)
 static double
 lost_load(const struct check *c, const double *row, size_t after)
 {
-	double lost = c->sites[c->site].has_load ? c->sites[c->site].load : 0;
+	double lost = c->goes;
 
 	if (after != ROOM_NONE && c->sites[after].has_load)
 		lost += c->sites[after].load;
@@ -118,6 +119,7 @@ room_check(const struct room_site *sites, size_t n, size_t site,
 		.n = n,
 		.site = site,
 		.conf = conf,
+		.goes = landing->goes,
 		.answer = { .heir = ROOM_NONE, .after = ROOM_NONE } };
 
 	judge_row(&c, landing->level1, ROOM_NONE);

@@ -2,8 +2,11 @@
 /*
  * Before a drain: do the heirs have room, and the others if one of those heirs
  * is lost next?  What lands comes from the newest failover maps of the site and
- * of it with each of its heirs (map_book.c), measured or from what a campaign
- * says, as shares by weight, times the loads now (loads.c).
+ * of it with each of its heirs (map_book.c), or from what a campaign says, as
+ * shares by weight, times the loads now (loads.c).
+ *
+ * When other sites are withdrawn already, or being drained, a campaign tells
+ * who serves their clients now, and where all of these go.  Maps alone cannot.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +17,7 @@
 #include "core/pack_pairs.h"
 #include "core/room.h"
 #include "fleet/campaign.h"
+#include "fleet/landings.h"
 #include "fleet/map_book.h"
 
 /* It announces a service prefix, and nothing of it is sick or drained. */
@@ -44,131 +48,198 @@ room_site_of(const struct controller *c, size_t i)
 
 /* ---- what lands ---- */
 
-/* What lands where when the sites of the map are out, of them all; false: the
- * load of one is not known. */
-static bool
-land_map(const struct controller *c, const struct fleet_map *map,
-    const struct room_site *sites, double *lands)
+/* A question: where do the loads of `out` go, which are withdrawn together? */
+struct question {
+	struct controller *c;
+	const struct room_site *sites;
+	size_t site;
+	bool *down; /* withdrawn already: their clients are elsewhere now */
+	bool *out;  /* the site, and those that are being drained */
+	/* Besides the site: in down and out; in out; of these, one whose load
+	 * is not known. */
+	size_t n_others, n_drained, unmeasured;
+	double goes; /* the load of out */
+	/* What a campaign says; NULL: there is none. */
+	struct pack_pairs *pairs;
+	uint16_t *now;
+	double *weight, *load;
+};
+
+/* Sites that are out, or on their way, and what that means for the others. */
+static void
+find_others(struct question *q)
 {
+	const struct controller *c = q->c;
+	const bool *down = landings_down(c);
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		q->down[i] = i != q->site && down[i];
+		q->out[i] = i == q->site ||
+		    (!q->down[i] &&
+			intent_set_drain(&c->intents.set, c->sites[i].name) !=
+			    NULL);
+		q->n_others += i != q->site && (q->down[i] || q->out[i]);
+		q->n_drained += i != q->site && q->out[i];
+		if (q->out[i] && !q->sites[i].has_load)
+			q->unmeasured = i;
+		if (q->out[i])
+			q->goes += q->sites[i].load;
+	}
+}
+
+/* Where each client is while the sites of `down` are. */
+static void
+find_now(const struct campaign_view *view, const struct pack_set *down,
+    size_t n_sites, uint16_t *now)
+{
+	pack_predict(view->pack, down, now, NULL);
+	for (uint32_t i = 0; i < view->n; i++) {
+		uint16_t home = view->home[i];
+
+		if (!outcome_is_site(home, n_sites) ||
+		    !pack_set_has(down, home - 1u)) {
+			now[i] = home;
+		} else {
+			now[i] = now[i] < n_sites ? (uint16_t)(now[i] + 1u)
+						  : OUTCOME_NONE;
+		}
+	}
+}
+
+static void
+ask_campaign(struct question *q)
+{
+	struct pack_pairs_input in = { .n_sites = q->c->n_sites };
+	struct campaign_view view;
+
+	if (!campaign_view(q->c, &view))
+		return;
+	q->weight = xcalloc(view.n, sizeof(*q->weight));
+	q->load = xcalloc(q->c->n_sites, sizeof(*q->load));
+	for (uint32_t i = 0; i < view.n; i++)
+		q->weight[i] = view.clients[i].weight;
+	for (size_t i = 0; i < q->c->n_sites; i++) {
+		q->load[i] = q->sites[i].load;
+		if (q->down[i])
+			pack_set_add(&in.down, i);
+		if (q->out[i])
+			pack_set_add(&in.out, i);
+	}
+	in.pack = view.pack;
+	in.n = view.n;
+	in.now = view.home;
+	in.weight = q->weight;
+	in.load = q->load;
+	if (pack_set_count(&in.down) > 0) {
+		q->now = xcalloc(view.n, sizeof(*q->now));
+		find_now(&view, &in.down, q->c->n_sites, q->now);
+		in.now = q->now;
+	}
+	q->pairs = pack_pairs_new(&in);
+}
+
+static void
+question_init(struct question *q, struct controller *c,
+    const struct room_site *sites, size_t site)
+{
+	*q = (struct question){
+		.c = c, .sites = sites, .site = site, .unmeasured = NO_SITE
+	};
+	q->down = xcalloc(c->n_sites, sizeof(*q->down));
+	q->out = xcalloc(c->n_sites, sizeof(*q->out));
+	find_others(q);
+}
+
+static void
+question_fini(struct question *q)
+{
+	pack_pairs_free(q->pairs);
+	free(q->down);
+	free(q->out);
+	free(q->now);
+	free(q->weight);
+	free(q->load);
+}
+
+/* By a measured map of just these sites, if all others announce; -1: there is
+ * none, 0: a load is not known. */
+static int
+land_measured(const struct question *q, const bool *sites, double *lands)
+{
+	const struct controller *c = q->c;
+	const struct fleet_map *map = map_book_find(c, sites);
+
+	if (map == NULL)
+		return -1;
 	for (size_t k = 0; k < map->counts.n_origins; k++) {
 		const struct failover_origin *o = &map->counts.origins[k];
 
 		/* Nobody knows where the load of no clients goes. */
-		if (!sites[o->site].has_load || o->all.weight <= 0)
-			return false;
+		if (!q->sites[o->site].has_load || o->all.weight <= 0)
+			return 0;
 		for (size_t i = 0; i < c->n_sites; i++) {
-			lands[i] += sites[o->site].load *
+			lands[i] += q->sites[o->site].load *
 			    (o->heirs[0][i].weight + o->heirs[1][i].weight) /
 			    o->all.weight;
 		}
 	}
-	return true;
+	return 1;
 }
 
 /* The first level; false: there is no map. */
 static bool
-land_alone(struct controller *c, const bool *down,
-    const struct room_site *sites, double *lands)
+land_first(const struct question *q, double *lands)
 {
-	const struct fleet_map *measured = map_book_find(c, down);
-	struct fleet_map *predicted;
-	bool is_known;
+	bool *alone = xcalloc(q->c->n_sites, sizeof(*alone));
+	int rc = -1;
 
-	if (measured != NULL)
-		return land_map(c, measured, sites, lands);
-	predicted = map_predict(c, down, NULL);
-	is_known = predicted != NULL && land_map(c, predicted, sites, lands);
-	fleet_map_free(predicted);
-	return is_known;
+	alone[q->site] = true;
+	/* Without a campaign, what is known of the site alone. */
+	if (q->n_others == 0 || q->pairs == NULL)
+		rc = land_measured(q, alone, lands);
+	free(alone);
+	if (rc == -1 && q->pairs != NULL)
+		rc = pack_pairs_first(q->pairs, lands);
+	return rc == 1;
 }
 
-/* What a campaign says of each client of the site and of its heirs. */
-struct told {
-	const struct room_site *sites;
-	size_t n, site;
-	struct pack_pairs *pairs; /* NULL: there is no campaign */
-	double *weight;
-};
-
-static void
-told_init(const struct controller *c, const struct room_site *sites,
-    size_t site, struct told *t)
-{
-	struct campaign_view view;
-	struct pack_pairs_input in;
-
-	*t = (struct told){ .sites = sites, .n = c->n_sites, .site = site };
-	if (!campaign_view(c, &view))
-		return;
-	t->weight = xcalloc(view.n, sizeof(*t->weight));
-	for (uint32_t i = 0; i < view.n; i++)
-		t->weight[i] = view.clients[i].weight;
-	in = (struct pack_pairs_input){ .pack = view.pack,
-		.n = view.n,
-		.home = view.home,
-		.weight = t->weight,
-		.n_sites = c->n_sites,
-		.site = site };
-	t->pairs = pack_pairs_new(&in);
-}
-
-static void
-told_fini(struct told *t)
-{
-	pack_pairs_free(t->pairs);
-	free(t->weight);
-}
-
+/* The row of an heir; false: it is not known. */
 static bool
-land_pair(const struct told *t, size_t heir, double *lands)
+land_next(const struct question *q, size_t heir, double *lands)
 {
-	double *of_site = xcalloc(t->n, sizeof(*of_site));
-	double *of_heir = xcalloc(t->n, sizeof(*of_heir));
-	bool is_known = t->pairs != NULL && t->sites[heir].has_load &&
-	    pack_pairs_share(t->pairs, heir, of_site, of_heir);
+	int rc = -1;
 
-	for (size_t i = 0; is_known && i < t->n; i++) {
-		lands[i] = t->sites[t->site].load * of_site[i] +
-		    t->sites[heir].load * of_heir[i];
+	if (q->n_others == 0) {
+		q->out[heir] = true;
+		rc = land_measured(q, q->out, lands);
+		q->out[heir] = false;
 	}
-	free(of_site);
-	free(of_heir);
-	return is_known;
+	if (rc == -1 && q->pairs != NULL && q->sites[heir].has_load)
+		rc = pack_pairs_next(q->pairs, heir, lands);
+	return rc == 1;
 }
 
 /* A row for each heir that could be lost next; below zero: not known. */
 static double *
-land_next(struct controller *c, bool *down, const struct room_site *sites,
-    size_t site, const double *level1)
+land_all_next(const struct question *q, const double *level1)
 {
-	size_t n = c->n_sites;
+	size_t n = q->c->n_sites;
 	double *rows = xcalloc(n * n, sizeof(*rows));
-	struct told told;
 
-	told_init(c, sites, site, &told);
 	for (size_t h = 0; h < n; h++) {
-		const struct fleet_map *measured;
-		double *row = &rows[h * n];
-
-		if (!room_is_next(level1, n, site, h))
-			continue;
-		down[h] = true;
-		measured = map_book_find(c, down);
-		down[h] = false;
-		if (measured != NULL ? !land_map(c, measured, sites, row)
-				     : !land_pair(&told, h, row))
-			row[0] = -1;
+		if (room_is_next(level1, n, q->site, h) &&
+		    !land_next(q, h, &rows[h * n]))
+			rows[h * n] = -1;
 	}
-	told_fini(&told);
 	return rows;
 }
 
 /* ---- words ---- */
 
 static int
-refuse(const struct controller *c, size_t site, const struct room_answer *a,
-    struct err *err)
+refuse(const struct question *q, const struct room_answer *a, struct err *err)
 {
+	const struct controller *c = q->c;
 	char next[CONF_NAME_MAX + 16] = "";
 
 	if (a->after != ROOM_NONE) {
@@ -176,9 +247,10 @@ refuse(const struct controller *c, size_t site, const struct room_answer *a,
 		    c->sites[a->after].name);
 	}
 	return err_set(err, ERR_REFUSED,
-	    "guard room: draining %s%s would bring %.0f to %s, which has %.0f of %.0f in use",
-	    c->sites[site].name, next, a->lands, c->sites[a->heir].name,
-	    a->load, a->capacity);
+	    "guard room: draining %s%s%s would bring %.0f to %s, which has %.0f of %.0f in use",
+	    c->sites[q->site].name,
+	    q->n_drained > 0 ? " beside what is being drained" : "", next,
+	    a->lands, c->sites[a->heir].name, a->load, a->capacity);
 }
 
 /* Why it cannot be told of the heir that the answer names. */
@@ -228,39 +300,36 @@ say(const struct controller *c, const struct room_answer *a,
 
 /* ---- the check ---- */
 
-/* The answer in words; its verdict is the result. */
-static struct room_answer
-judge(struct controller *c, size_t site, const struct room_site *sites,
-    struct room_text *out)
+/* -1 with err if it is full; else what is known in words. */
+static int
+judge(const struct question *q, struct room_text *out, struct err *err)
 {
-	const struct conf_guards *g = &c->conf->guards;
+	size_t n = q->c->n_sites;
+	const struct conf_guards *g = &q->c->conf->guards;
 	const struct room_conf conf = { .limit_percent = g->room.limit_percent,
 		.margin_percent = g->room.margin_percent };
+	double *level1 = xcalloc(n, sizeof(*level1)), *level2 = NULL;
+	struct room_landing landing = { .goes = q->goes, .level1 = level1 };
 	struct room_answer a = { .verdict = ROOM_UNKNOWN };
-	double *level1 = xcalloc(c->n_sites, sizeof(*level1)), *level2 = NULL;
-	struct room_landing landing = { .level1 = level1 };
-	bool *down = xcalloc(c->n_sites, sizeof(*down));
 
-	down[site] = true;
-	if (!land_alone(c, down, sites, level1)) {
+	if (!land_first(q, level1)) {
 		(void)snprintf(out->text, sizeof(out->text),
 		    "not known: there is no failover map of the site's clients");
 	} else {
 		/* Of two sites nobody would be left. */
-		if (g->room.levels > 1 && c->n_sites > 2)
-			level2 = land_next(c, down, sites, site, level1);
+		if (g->room.levels > 1 && n - q->n_others > 2)
+			level2 = land_all_next(q, level1);
 		landing.level2 = level2;
-		a = room_check(sites, c->n_sites, site, &landing, &conf);
-		say(c, &a, sites, out);
+		a = room_check(q->sites, n, q->site, &landing, &conf);
+		say(q->c, &a, q->sites, out);
 		if (a.verdict == ROOM_OK && level2 != NULL) {
 			(void)text_copy(out->text, sizeof(out->text),
 			    "all heirs have room, also should one of them fail");
 		}
 	}
-	free(down);
 	free(level1);
 	free(level2);
-	return a;
+	return a.verdict == ROOM_FULL ? refuse(q, &a, err) : 0;
 }
 
 int
@@ -268,19 +337,27 @@ fleet_room_check(struct controller *c, size_t site, struct room_text *out,
     struct err *err)
 {
 	struct room_site *sites = xcalloc(c->n_sites, sizeof(*sites));
-	struct room_answer a = { .verdict = ROOM_UNKNOWN };
+	struct question q;
+	int rc = 0;
 
 	for (size_t i = 0; i < c->n_sites; i++)
 		sites[i] = room_site_of(c, i);
+	question_init(&q, c, sites, site);
 	if (c->conf->guards.room.levels == 0) {
 		(void)snprintf(out->text, sizeof(out->text),
 		    "not looked at: the guard is off");
 	} else if (!sites[site].has_load) {
 		(void)snprintf(out->text, sizeof(out->text),
 		    "not known: no load of the site is");
+	} else if (q.unmeasured != NO_SITE) {
+		(void)snprintf(out->text, sizeof(out->text),
+		    "not known: no load of %s is, which is being drained",
+		    c->sites[q.unmeasured].name);
 	} else {
-		a = judge(c, site, sites, out);
+		ask_campaign(&q);
+		rc = judge(&q, out, err);
 	}
+	question_fini(&q);
 	free(sites);
-	return a.verdict == ROOM_FULL ? refuse(c, site, &a, err) : 0;
+	return rc;
 }

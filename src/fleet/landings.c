@@ -60,6 +60,12 @@ landings_free(struct landings *l)
 
 /* ---- who is down ---- */
 
+const bool *
+landings_down(const struct controller *c)
+{
+	return c->landings->down;
+}
+
 /* A site that is silent is what it was. */
 static bool
 is_down(const struct fleet_site *s, bool was)

@@ -369,6 +369,96 @@ comes_by_map(struct house *h, const char *down, const char *heir)
 	return after - load;
 }
 
+/* Until the campaign is told to be so. */
+static void
+run_campaign(struct house *h, const char *body, const char *until)
+{
+	struct mono end = mono_add_ms(mono_now(), 30000);
+
+	house_get_ready(h);
+	assert_int_equal(post(h, "/v1/campaign", body), 200);
+	do {
+		fakes_turn(h);
+		assert_int_equal(get(h, "/v1/campaign"), 200);
+	} while (strstr(h->body, until) == NULL &&
+	    mono_before(mono_now(), end));
+	assert_answer_has(h, until);
+}
+
+/* Until a drain of akl would be answered so. */
+static void
+wait_said(struct house *h, const char *text)
+{
+	struct mono end = mono_add_ms(mono_now(), 10000);
+
+	do {
+		fakes_turn(h);
+		loop_idle(h->lp, 20);
+		(void)post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}");
+	} while (strstr(h->body, text) == NULL && mono_before(mono_now(), end));
+	assert_answer_has(h, text);
+}
+
+/* Akl's clients go to chc, and all go on to wlg. */
+static void
+ring(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
+{
+	at = client % SITES;
+	while (h->agents[at].is_withdrawn)
+		at = (at + 1) % SITES;
+	fake_reply(h, at, job, client, 0);
+}
+
+/* One site after the other: the maps of one tell nothing any more. */
+static void
+test_the_second_of_two_drains(void **state)
+{
+	struct house *h = *state;
+	struct conf_guards guards = { .room = { .limit_percent = 100,
+					  .margin_percent = 10,
+					  .levels = 2 } };
+
+	h->twist = ring;
+	use(h, &guards);
+	run_campaign(h, "{\"depth\":2}", "\"phase\":\"holdout\"");
+	capacity[1].load = 20;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h,
+	    "\"room\":\"all heirs have room, also should one of them fail\"");
+	/* What is being drained is on its way, too. */
+	assert_int_equal(post(h, "/v1/sites/chc/drain",
+			     "{\"force\":\"room\",\"reason\":\"r\","
+			     "\"for_ms\":60000}"),
+	    200);
+	capacity[2].load = 200;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"room\":\"all heirs have room\"");
+	capacity[2].load = 220;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    409);
+	assert_answer_has(h,
+	    "guard room: draining akl beside what is being drained would bring 88 to wlg, which has 220 of 300 in use");
+	capacity[1].has_load = false;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "no load of chc is, which is being drained");
+	capacity[1].has_load = true;
+	/* It is gone: its clients are among wlg's. */
+	capacity[1].load = 0;
+	capacity[2].load = 240;
+	h->agents[1].is_drained = true;
+	wait_said(h,
+	    "guard room: draining akl would bring 66 to wlg, which has 240 of 300 in use");
+	capacity[2].load = 230;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"room\":\"all heirs have room\"");
+	capacity[1].load = 50;
+	capacity[2].load = 100;
+}
+
 /* A campaign of depth 1 measures no pair, but knows of some clients where they
  * would go; of the others nobody does. */
 static void
@@ -379,18 +469,10 @@ test_a_campaign_tells_of_the_heirs_heirs(void **state)
 					  .limit_percent = 100, .levels = 2 } };
 	double want;
 	char *text;
-	int tries = 0;
 
 	h->twist = to_the_next;
 	use(h, &guards);
-	house_get_ready(h);
-	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
-	do {
-		fakes_turn(h);
-		loop_idle(h->lp, 20);
-		assert_int_equal(get(h, "/v1/campaign"), 200);
-	} while (strstr(h->body, "\"state\":\"done\"") == NULL &&
-	    ++tries < 400);
+	run_campaign(h, "{\"depth\":1}", "\"phase\":\"holdout\"");
 	want = comes_by_map(h, "akl,wlg", "chc");
 	assert_true(want > 0);
 	capacity[1].load = 25;
@@ -490,6 +572,7 @@ main(void)
 		WITH_HOUSE(test_heirs_must_have_room),
 		WITH_HOUSE(test_the_heirs_heirs_must_have_room),
 		WITH_HOUSE(test_a_campaign_tells_of_the_heirs_heirs),
+		WITH_HOUSE(test_the_second_of_two_drains),
 		WITH_HOUSE(test_a_measured_load_counts),
 		WITH_HOUSE(test_an_absurd_load_is_none),
 	};

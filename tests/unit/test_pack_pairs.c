@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* All pairs of a site at once must say what each of them says alone. */
+/* All heirs at once must say what a prediction of each set says alone. */
 #include "core/pack_pairs.h"
+
+#include <string.h>
 
 #include "base/xalloc.h"
 #include "core/failover.h"
@@ -53,112 +55,194 @@ teardown(void **state)
 	return 0;
 }
 
-/* Shares of the clients of `home` by pack_predict of both. */
+static struct pack_set
+set_of(size_t a, size_t b)
+{
+	struct pack_set set = { { 0 } };
+
+	pack_set_add(&set, a);
+	pack_set_add(&set, b);
+	return set;
+}
+
+/* Loads are such that each client is its weight times the site's number + 1. */
 static void
-share_alone(struct rig *r, const struct pack_set *both, size_t home,
-    double *share)
+make_loads(const uint16_t *now, const double *weight, double *load)
+{
+	memset(load, 0, SITES * sizeof(*load));
+	for (size_t c = 0; c < CLIENTS; c++) {
+		if (now[c] != OUTCOME_NONE)
+			load[now[c] - 1u] += weight[c] * now[c];
+	}
+}
+
+/* By pack_predict of all that is gone, of the clients of `moved`. */
+static void
+land_alone(struct rig *r, const struct pack_set *gone, const uint16_t *now,
+    const struct pack_set *moved, double *lands)
 {
 	uint16_t site[CLIENTS];
-	double all = 0;
 
-	pack_predict(r->p, both, site, NULL);
+	memset(lands, 0, SITES * sizeof(*lands));
+	pack_predict(r->p, gone, site, NULL);
 	for (size_t c = 0; c < CLIENTS; c++) {
-		if (r->home[c] != home + 1)
+		if (now[c] == OUTCOME_NONE || site[c] >= SITES ||
+		    !pack_set_has(moved, now[c] - 1u))
 			continue;
-		all += r->weight[c];
-		if (site[c] < SITES)
-			share[site[c]] += r->weight[c];
+		lands[site[c]] += r->weight[c] * now[c];
 	}
-	for (size_t i = 0; i < SITES && all > 0; i++)
-		share[i] /= all;
 }
 
 static void
-assert_shares(const double *got, const double *want)
+assert_equal(const double *got, const double *want)
 {
 	for (size_t i = 0; i < SITES; i++) {
 		double off = got[i] - want[i];
 
-		if (off < -1e-9 || off > 1e-9)
+		if (off < -1e-6 || off > 1e-6)
 			fail_msg("%zu: %f, not %f", i, got[i], want[i]);
 	}
 }
 
-static void
-check_pair(struct rig *r, struct pack_pairs *pp, size_t site, size_t heir)
+static struct pack_set
+join(const struct pack_set *a, const struct pack_set *b)
 {
-	double of_site[SITES], of_heir[SITES];
-	double want_site[SITES] = { 0 }, want_heir[SITES] = { 0 };
-	struct pack_set both = { { 0 } };
+	struct pack_set both = *a;
 
-	assert_true(pack_pairs_share(pp, heir, of_site, of_heir));
-	pack_set_add(&both, site);
-	pack_set_add(&both, heir);
-	share_alone(r, &both, site, want_site);
-	share_alone(r, &both, heir, want_heir);
-	assert_shares(of_site, want_site);
-	assert_shares(of_heir, want_heir);
-	assert_true(of_site[heir] <= 0 && of_heir[site] <= 0);
+	for (size_t s = 0; s < SITES; s++) {
+		if (pack_set_has(b, s))
+			pack_set_add(&both, s);
+	}
+	return both;
+}
+
+/* The first level, and each heir's row. */
+static void
+check_all(struct rig *r, struct pack_pairs_input *in)
+{
+	struct pack_set gone = join(&in->down, &in->out);
+	double load[SITES], got[SITES], want[SITES];
+	struct pack_pairs *pp;
+
+	in->pack = r->p;
+	in->n = CLIENTS;
+	in->n_sites = SITES;
+	in->weight = r->weight;
+	make_loads(in->now, r->weight, load);
+	in->load = load;
+	pp = pack_pairs_new(in);
+	assert_true(pack_pairs_first(pp, got));
+	land_alone(r, &gone, in->now, &in->out, want);
+	assert_equal(got, want);
+	for (size_t heir = 0; heir < SITES; heir++) {
+		const struct pack_set one = set_of(heir, heir);
+		struct pack_set all = join(&gone, &one);
+		struct pack_set moved = join(&in->out, &one);
+
+		if (pack_set_has(&gone, heir))
+			continue;
+		assert_true(pack_pairs_next(pp, heir, got));
+		land_alone(r, &all, in->now, &moved, want);
+		assert_equal(got, want);
+	}
+	pack_pairs_free(pp);
 }
 
 static void
-test_all_pairs_of_all_sites(void **state)
+test_every_heir_of_every_site(void **state)
 {
 	struct rig *r = *state;
 
 	for (size_t site = 0; site < SITES; site++) {
-		const struct pack_pairs_input in = { .pack = r->p,
-			.n = CLIENTS,
-			.home = r->home,
-			.weight = r->weight,
-			.n_sites = SITES,
-			.site = site };
-		struct pack_pairs *pp = pack_pairs_new(&in);
+		struct pack_pairs_input in = { .now = r->home,
+			.out = set_of(site, site) };
 
-		for (size_t heir = 0; heir < SITES; heir++) {
-			if (heir != site)
-				check_pair(r, pp, site, heir);
-		}
-		pack_pairs_free(pp);
+		check_all(r, &in);
 	}
 }
 
 static void
-test_a_site_without_clients_tells_nothing(void **state)
+test_two_go_together(void **state)
 {
 	struct rig *r = *state;
-	double of_site[SITES], of_heir[SITES];
+
+	for (size_t site = 1; site < SITES; site++) {
+		struct pack_pairs_input in = { .now = r->home,
+			.out = set_of(site, site - 1) };
+
+		check_all(r, &in);
+	}
+}
+
+/* Who is at his heir already moves on from there. */
+static void
+test_one_after_the_other(void **state)
+{
+	struct rig *r = *state;
+	uint16_t now[CLIENTS];
+
+	for (size_t site = 1; site < SITES; site++) {
+		struct pack_pairs_input in = { .now = now,
+			.down = set_of(site - 1, site - 1),
+			.out = set_of(site, site) };
+
+		for (size_t c = 0; c < CLIENTS; c++) {
+			now[c] =
+			    (uint16_t)(ranked_world_site(&r->w, c, &in.down) +
+				1u);
+		}
+		check_all(r, &in);
+	}
+}
+
+static void
+test_a_load_without_clients_tells_nothing(void **state)
+{
+	struct rig *r = *state;
+	double load[SITES], lands[SITES];
 	struct pack_pairs_input in = { .pack = r->p,
 		.n = CLIENTS,
-		.home = r->home,
+		.now = r->home,
 		.weight = r->weight,
 		.n_sites = SITES,
-		.site = 0 };
+		.load = load,
+		.out = set_of(0, 0) };
 	struct pack_pairs *pp;
 
+	make_loads(r->home, r->weight, load);
 	for (size_t c = 0; c < CLIENTS; c++) {
 		if (r->home[c] == 2)
 			r->home[c] = OUTCOME_NONE;
 	}
 	pp = pack_pairs_new(&in);
-	assert_false(pack_pairs_share(pp, 1, of_site, of_heir));
-	assert_true(pack_pairs_share(pp, 2, of_site, of_heir));
+	assert_true(pack_pairs_first(pp, lands));
+	assert_false(pack_pairs_next(pp, 1, lands));
+	assert_true(pack_pairs_next(pp, 2, lands));
 	pack_pairs_free(pp);
-	in.site = 1;
+	in.out = set_of(0, 1);
 	pp = pack_pairs_new(&in);
-	assert_false(pack_pairs_share(pp, 2, of_site, of_heir));
+	assert_false(pack_pairs_first(pp, lands));
+	assert_false(pack_pairs_next(pp, 2, lands));
+	pack_pairs_free(pp);
+	/* No load needs no client. */
+	load[1] = 0;
+	pp = pack_pairs_new(&in);
+	assert_true(pack_pairs_first(pp, lands));
+	assert_true(pack_pairs_next(pp, 2, lands));
 	pack_pairs_free(pp);
 	pack_pairs_free(NULL);
 }
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_all_pairs_of_all_sites,
-		    setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		    test_a_site_without_clients_tells_nothing, setup, teardown),
+		CASE(test_every_heir_of_every_site),
+		CASE(test_two_go_together),
+		CASE(test_one_after_the_other),
+		CASE(test_a_load_without_clients_tells_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,7 @@ test_the_second_level_counts(void **state)
 
 	(void)state;
 	fill(s);
-	s[0].load = 10;
+	landing.goes = 10;
 	both[1 * N + 2] = 60; /* site 0 and then site 1 lost */
 	both[3 * N + 2] = 99; /* site 3 inherits nothing: not looked at */
 	a = room_check(s, N, 0, &landing, &conf);
@@ -73,7 +73,7 @@ test_a_missing_second_map_is_said(void **state)
 
 	(void)state;
 	fill(s);
-	s[0].load = 20;
+	landing.goes = 20;
 	both[1 * N] = -1;
 	a = room_check(s, N, 0, &landing, &conf);
 	assert_int_equal(a.verdict, ROOM_UNKNOWN);
@@ -101,14 +101,14 @@ test_what_is_lost_may_land_anywhere(void **state)
 	struct room_site s[N];
 	double lands[N] = { 0, 20, 20, 0 };
 	double both[N * N] = { 0 };
-	struct room_landing landing = { .level1 = lands };
+	struct room_landing landing = { .goes = 50, .level1 = lands };
 	struct room_answer a;
 
 	(void)state;
 	fill(s);
 	a = room_check(s, N, 0, &landing, &conf);
 	assert_int_equal(a.verdict, ROOM_OK); /* 50 + 22 + 11 of 90 */
-	s[0].load = 60;                       /* 20 are lost */
+	landing.goes = 60;                    /* 20 are lost */
 	a = room_check(s, N, 0, &landing, &conf);
 	assert_int_equal(a.verdict, ROOM_UNKNOWN);
 	assert_int_equal(a.heir, 1);
@@ -144,7 +144,7 @@ test_an_heir_of_next_to_nothing_is_not_lost_next(void **state)
 
 	(void)state;
 	fill(s);
-	s[0].load = 10.09;
+	landing.goes = 10.09;
 	s[1].load = s[2].load = 1;
 	both[1 * N + 2] = 11.09;
 	both[2 * N] = -1;
@@ -154,7 +154,7 @@ test_an_heir_of_next_to_nothing_is_not_lost_next(void **state)
 	assert_false(room_is_next(lands, N, 1, 1));
 	assert_int_equal(room_check(s, N, 0, &landing, &conf).verdict, ROOM_OK);
 	lands[2] = 0.11;
-	s[0].load = 10.11;
+	landing.goes = 10.11;
 	assert_true(room_is_next(lands, N, 0, 2));
 	assert_int_equal(room_check(s, N, 0, &landing, &conf).verdict,
 	    ROOM_UNKNOWN);
