@@ -47,6 +47,7 @@ struct fleet_site {
 	json_t *service_prefixes; /* of the status, by name */
 	json_t *last;             /* of the orders: see guards_last_json */
 	json_t *tests;            /* of the status; NULL: none came yet */
+	uint64_t sends;           /* the newest turn that it had, of c->turn */
 	double capacity;          /* 0: not known */
 	/* Budget: when it last withdrew something, and how often by the count
 	 * of that boot. */

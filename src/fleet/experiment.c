@@ -194,6 +194,7 @@ experiment_send(struct experiment *ex)
 	/* That others had to send first is no reason to give up. */
 	ex->state_since = mono_add_ms(ex->state_since, waited_ms);
 	ex->granted = ++ex->c->turn.granted;
+	ex->c->sites[ex->sender].sends = ex->granted;
 	set_step(ex, ROUND_SENDING);
 	controller_publish_all(ex->c);
 }

@@ -43,24 +43,27 @@ sweep_json(const struct experiment *ex)
 	    "subset", subset_json(ex));
 }
 
-/* Whose round the site sends, or has sent last: while it is not collected the
- * order stays, so that the document need not change. */
+/*
+ * Whose round the site sends, or has sent last: while that is not collected the
+ * order stays, so that the document need not change.  One that had its turn
+ * before must not come back: the site would send it again.
+ */
 static const struct experiment *
 sender_of(const struct controller *c, size_t site)
 {
-	const struct experiment *last = NULL;
-
 	for (size_t i = 0; i < c->n_tests; i++) {
 		const struct experiment *ex = c->tests[i]->experiment;
 
-		if (!experiment_is_running(ex) || ex->sender != site ||
-		    (ex->step != ROUND_SENDING && ex->step != ROUND_LINGERING &&
-			ex->step != ROUND_COLLECTING))
+		if (ex == NULL || !experiment_is_running(ex) ||
+		    ex->sender != site || ex->granted != c->sites[site].sends)
 			continue;
-		if (last == NULL || ex->granted > last->granted)
-			last = ex;
+		return ex->step == ROUND_SENDING ||
+			ex->step == ROUND_LINGERING ||
+			ex->step == ROUND_COLLECTING
+		    ? ex
+		    : NULL;
 	}
-	return last;
+	return NULL;
 }
 
 static json_t *

@@ -86,6 +86,7 @@ struct house {
 	void (*twist)(struct house *h, size_t at, const struct sweep_job *job,
 	    uint32_t client);
 	unsigned sweeps;
+	uint32_t jobs[256]; /* the newest one of each experiment */
 	bool is_slow;   /* jobs take until somebody says that they are done */
 	size_t n_tests; /* that the sites have */
 };
@@ -296,6 +297,9 @@ fake_sweep(struct fake *a, const struct sweep_job *job)
 	struct house *h = a->h;
 	uint32_t n = job->n_subset > 0 ? job->n_subset : CLIENTS;
 
+	/* Whatever happens, no round is sent twice. */
+	assert_true(job->job > h->jobs[job->experiment % 256]);
+	h->jobs[job->experiment % 256] = job->job;
 	h->sweeps++;
 	for (uint32_t k = 0; k < n; k++) {
 		uint32_t client = job->n_subset > 0 ? job->subset[k] : k;
