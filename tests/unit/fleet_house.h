@@ -47,6 +47,7 @@ struct fake {
 	bool withdrawn[TESTS];
 	uint32_t experiment[TESTS]; /* that runs on it, by the orders */
 	json_int_t given_up[TESTS];
+	bool pairs_both; /* takes both test prefixes for one pair */
 	uint32_t job;
 	bool is_done;
 	char failed[1024];
@@ -190,6 +191,13 @@ fake_tests(const struct fake *a)
 {
 	json_t *list = json_array();
 
+	if (a->pairs_both) {
+		json_array_append_new(list,
+		    json_pack("{s:[s, s], s:i, s:i}", "prefixes",
+			house_tests[0], house_tests[1], "experiment", 0,
+			"given_up", 0));
+		return list;
+	}
 	for (size_t i = 0; i < a->h->n_tests && i < TESTS; i++) {
 		json_array_append_new(list,
 		    json_pack("{s:[s], s:I, s:I}", "prefixes", house_tests[i],

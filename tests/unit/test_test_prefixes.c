@@ -624,6 +624,59 @@ test_sites_may_come_and_go(void **state)
 	assert_int_equal(number_of_test(h, TWO, "sites"), SITES);
 }
 
+/* To withdraw one would be to withdraw the other at some site. */
+static void
+test_prefixes_paired_differently_are_not_used(void **state)
+{
+	struct house *h = *state;
+
+	h->agents[2].pairs_both = true;
+	use_two(h);
+	for (size_t i = 0; i < TESTS; i++)
+		assert_string_equal(of_test(h, i, "state"), "ambiguous");
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
+	assert_answer_has(h, "sites pair it with different prefixes");
+	h->agents[2].pairs_both = false;
+	fakes_turn(h);
+	assert_string_equal(of_test(h, ONE, "state"), "first");
+	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+}
+
+/* What an agent says may be anything. */
+static void
+test_nonsense_of_an_agent_is_no_test_prefix(void **state)
+{
+	static const char *const bodies[] = { "1", "{}", "[1]", "[{}]",
+		"[{\"prefixes\":1}]", "[{\"prefixes\":[]}]",
+		"[{\"prefixes\":[1]}]", "[{\"prefixes\":[\"x\"]}]",
+		"[{\"prefixes\":[\"10.0.0.1/8\"]}]",
+		"[{\"prefixes\":[\"10.0.0.0/24\",\"10.0.1.0/24\","
+		"\"10.0.2.0/24\"]}]" };
+	struct house *h = *state;
+
+	for (size_t i = 0; i < TEST_COUNT(bodies); i++) {
+		char *body =
+		    xasprintf("{\"boot\":\"b\",\"tests\":%s}", bodies[i]);
+
+		assert_int_equal(post(h, "/v1/sites/akl/status", body), 200);
+		assert_int_equal(get(h, "/v1/tests"), 200);
+		assert_string_equal(h->body, "{\"tests\":[]}");
+		free(body);
+	}
+	/* More than there may be: the rest is left alone. */
+	assert_int_equal(post(h, "/v1/sites/akl/status",
+			     "{\"boot\":\"b\",\"tests\":["
+			     "{\"prefixes\":[\"10.0.0.0/24\"]},"
+			     "{\"prefixes\":[\"10.0.1.0/24\"]},"
+			     "{\"prefixes\":[\"10.0.2.0/24\"]},"
+			     "{\"prefixes\":[\"10.0.3.0/24\"]},"
+			     "{\"prefixes\":[\"10.0.4.0/24\"]}]}"),
+	    200);
+	assert_int_equal(get(h, "/v1/tests"), 200);
+	assert_answer_has(h, "10.0.3.0/24");
+	assert_null(strstr(h->body, "10.0.4.0/24"));
+}
+
 /* ---- campaigns ---- */
 
 static bool
@@ -810,6 +863,8 @@ main(void)
 		WITH_HOUSE(test_each_rests_by_itself),
 		WITH_HOUSE(test_restart_buries_both),
 		WITH_HOUSE(test_sites_may_come_and_go),
+		WITH_HOUSE(test_prefixes_paired_differently_are_not_used),
+		WITH_HOUSE(test_nonsense_of_an_agent_is_no_test_prefix),
 		WITH_HOUSE(test_campaign_uses_both),
 		WITH_HOUSE(test_campaign_leaves_out_one_that_differs),
 		WITH_HOUSE(test_abort_ends_all_of_a_campaign),
