@@ -364,11 +364,9 @@ handle_flush(struct sweeper *sw, const struct chan_msg *msg)
 		trouble(sw, "flush: malformed message");
 		return;
 	}
-	if (sw->n_flushes == FLUSHES_MAX) {
-		trouble(sw, "flush %" PRIu64 ": %u are waiting already", cookie,
-		    FLUSHES_MAX);
-		return;
-	}
+	/* Main wants to know of the newest: it stands for the one before. */
+	if (sw->n_flushes == FLUSHES_MAX)
+		sw->n_flushes--;
 	sw->flushes[sw->n_flushes++] =
 	    (struct flush){ .cookie = cookie, .due = due };
 	if (sw->n_flushes == 1)

@@ -35,7 +35,8 @@ enum sweep_msg {
 	SWEEP_MSG_JOB,         /* struct sweep_job: send now */
 	SWEEP_MSG_STOP,        /* no body: end the running job */
 	SWEEP_MSG_FLUSH,       /* u64 cookie: report all captured so far, then
-				  answer with SWEEP_MSG_FLUSHED */
+				  answer with SWEEP_MSG_FLUSHED; of very many
+				  the newest is answered, others may not be */
 	/* sweeper -> main */
 	SWEEP_MSG_REPLIES,   /* u16 count, then that many struct sweep_reply */
 	SWEEP_MSG_PROGRESS,  /* struct sweep_progress */

@@ -390,6 +390,21 @@ test_flushes_are_answered_in_order(void **state)
 	}
 }
 
+/* However many: what was asked last must not be forgotten. */
+static void
+test_the_newest_flush_is_answered(void **state)
+{
+	struct rig *rig = *state;
+
+	skip_if_impossible();
+	for (uint64_t i = 1; i <= 100; i++)
+		send_flush(rig, i);
+	do {
+		wait_for(rig, SWEEP_MSG_FLUSHED);
+	} while (rig->cookie < 100);
+	assert_string_equal(rig->trouble, "");
+}
+
 int
 main(void)
 {
@@ -409,6 +424,7 @@ main(void)
 		RIG_TEST(test_counters_outlive_experiments),
 		RIG_TEST(test_a_second_experiment_does_not_disturb_the_first),
 		RIG_TEST(test_flushes_are_answered_in_order),
+		RIG_TEST(test_the_newest_flush_is_answered),
 	};
 
 	return cmocka_run_group_tests(tests, enter_namespace, NULL);

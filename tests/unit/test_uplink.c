@@ -47,6 +47,7 @@ struct house {
 	struct agent *agent;
 	/* The controller. */
 	const char *orders; /* what it answers; NULL: it waits */
+	uint64_t revision;  /* of a stream of orders; 0: it is none */
 	int orders_status, posts_status;
 	const char *posts_answer;
 	struct api_request *waiting;
@@ -71,6 +72,13 @@ handle_orders(struct api_request *req, void *arg)
 	struct house *h = arg;
 
 	h->polls++;
+	if (h->revision != 0) {
+		api_reply_json(req, 200,
+		    json_pack("{s:I, s:[], s:[], s:[]}", "revision",
+			(json_int_t)h->revision++, "intents", "ended",
+			"tests"));
+		return;
+	}
 	if (h->orders != NULL) {
 		api_reply_bytes(req, h->orders_status, NULL, h->orders,
 		    strlen(h->orders));
@@ -290,6 +298,36 @@ test_living_controller_holds_the_test_prefix(void **state)
 	assert_true(is_withdrawn(h));
 }
 
+static uint64_t
+applied(const struct house *h)
+{
+	json_t *doc = h->status != NULL ? json_loads(h->status, 0, NULL) : NULL;
+	json_int_t revision =
+	    json_integer_value(json_object_get(doc, "applied_revision"));
+
+	json_decref(doc);
+	return (uint64_t)revision;
+}
+
+/* With several experiments documents come one after the other: each must be
+ * reported as applied before long, and the last one in the end. */
+static void
+test_a_stream_of_orders_is_applied_meanwhile(void **state)
+{
+	struct house *h = *state;
+	uint64_t last;
+
+	h->revision = 10;
+	begin(h);
+	WAIT_FOR(h->lp, applied(h) >= 10);
+	last = applied(h);
+	WAIT_FOR(h->lp, applied(h) > last + 10);
+	last = h->revision - 1;
+	h->revision = 0;
+	h->orders = NULL;
+	WAIT_FOR(h->lp, applied(h) == last);
+}
+
 /* An error's text goes into our own report: it must stay JSON. */
 static void
 test_errors_of_any_bytes_are_reported(void **state)
@@ -361,6 +399,7 @@ main(void)
 		WITH(test_orders_that_cannot_be_read_confirm_nothing),
 		WITH(test_silent_controller_confirms_nothing),
 		WITH(test_living_controller_holds_the_test_prefix),
+		WITH(test_a_stream_of_orders_is_applied_meanwhile),
 		WITH(test_errors_of_any_bytes_are_reported),
 		WITH(test_answers_to_a_report_of_any_shape),
 		WITH(test_end_while_a_poll_waits),
