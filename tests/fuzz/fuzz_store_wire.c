@@ -95,7 +95,7 @@ check_row(const struct store_row *row)
 	case STORE_MSG_NULL_RUN:
 		check_text(&row->u.null_run.test);
 		check_text(&row->u.null_run.shares);
-		break;
+		return;
 	case STORE_MSG_LANDING:
 		check_text(&row->u.landing.down);
 		check_text(&row->u.landing.heirs);
