@@ -291,13 +291,6 @@ sweep_capture_close(struct sweep_rings *r)
 	free(r);
 }
 
-void
-sweep_capture_set_runs(struct sweep_rings *r, const struct sweep_capture *what)
-{
-	memcpy(r->what.runs, what->runs, sizeof(r->what.runs));
-	r->what.n_runs = what->n_runs;
-}
-
 /* One round of the ring at most, so that it ends also under a flood; and no
  * less of a raw socket's buffer. */
 void
@@ -311,6 +304,15 @@ sweep_capture_drain(struct sweep_rings *r)
 			    ring->raw != NULL ? RAW_READS_MAX : BLOCKS);
 		}
 	}
+}
+
+void
+sweep_capture_set_runs(struct sweep_rings *r, const struct sweep_capture *what)
+{
+	if (!r->is_paused)
+		sweep_capture_drain(r);
+	memcpy(r->what.runs, what->runs, sizeof(r->what.runs));
+	r->what.n_runs = what->n_runs;
 }
 
 enum sweep_capture_mode

@@ -29,8 +29,8 @@ struct sweep_rings *sweep_capture_open(struct loop *lp,
     const struct sweep_capture *what, sweep_reply_cb *cb, void *arg,
     struct err *err);
 void sweep_capture_close(struct sweep_rings *r); /* NULL is fine */
-/* Captures for other runs from now on; the prefixes must be the same.  What
- * waits in the rings is judged by the new ones. */
+/* Captures for other runs from now on; the prefixes must be the same.  What can
+ * be read now is first, and counts for the runs before. */
 void sweep_capture_set_runs(struct sweep_rings *r,
     const struct sweep_capture *what);
 
