@@ -650,8 +650,7 @@ test_nonsense_of_an_agent_is_no_test_prefix(void **state)
 		"[{\"prefixes\":1}]", "[{\"prefixes\":[]}]",
 		"[{\"prefixes\":[1]}]", "[{\"prefixes\":[\"x\"]}]",
 		"[{\"prefixes\":[\"10.0.0.1/8\"]}]",
-		"[{\"prefixes\":[\"10.0.0.0/24\",\"10.0.1.0/24\","
-		"\"10.0.2.0/24\"]}]" };
+		"[{\"prefixes\":[\"10.0.0.0/8\",\"11.0.0.0/8\",\"::/8\"]}]" };
 	struct house *h = *state;
 
 	for (size_t i = 0; i < TEST_COUNT(bodies); i++) {
