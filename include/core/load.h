@@ -7,8 +7,9 @@
  * as much after each half-life.
  *
  * A counter that fell was reset, or has wrapped: how far nobody knows, so that
- * reading says nothing, and the next one is compared with it.  Nothing is known
- * before the second reading, nor when the last growth is too old.
+ * reading says nothing, and the next one is compared with it; so does the first
+ * one after a gap.  Nothing is known before the second reading, nor when the last
+ * growth is too old.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +19,9 @@
 struct load_conf {
 	uint32_t unit;        /* so many a second are a load of 1; at least 1 */
 	int64_t half_life_ms; /* 0: the newest reading alone counts */
-	int64_t stale_ms;     /* older than this is not known */
+	/* What is older is not known, and no growth is told over a longer
+	 * time. */
+	int64_t stale_ms;
 };
 
 /* All zero at first. */

@@ -17,7 +17,9 @@ load_take(struct load *l, const struct load_conf *conf, uint64_t count,
     struct mono now)
 {
 	int64_t us = now.us - l->counted.us;
-	bool has_grown = l->has_count && count >= l->count;
+	/* After a gap the growth is of any time in it, not of now. */
+	bool has_grown =
+	    l->has_count && count >= l->count && us <= conf->stale_ms * 1000;
 	double value, rest, old = 0;
 
 	/* Twice at one time: the later one will tell. */

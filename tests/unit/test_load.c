@@ -114,6 +114,26 @@ test_what_is_old_is_not_known(void **state)
 	assert_load(&l, 18000, 9.999, 10.001);
 }
 
+/* Unreadable for hours, in which there was little to do: the mean over them is
+ * no load of now. */
+static void
+test_a_gap_is_not_averaged(void **state)
+{
+	struct load l = { 0 };
+	double load;
+
+	(void)state;
+	load_take(&l, &conf, 0, at(0));
+	load_take(&l, &conf, 1000, at(1000));
+	load_take(&l, &conf, 501000, at(14401000));
+	assert_false(load_get(&l, &conf, at(14401000), &load));
+	load_take(&l, &conf, 506000, at(14406000));
+	assert_load(&l, 14406000, 999.9, 1000.1);
+	/* Just as long as a load is known is no gap. */
+	load_take(&l, &conf, 506000, at(14421000));
+	assert_true(load_get(&l, &conf, at(14421000), &load));
+}
+
 static void
 test_two_readings_at_one_time(void **state)
 {
@@ -135,6 +155,7 @@ main(void)
 		cmocka_unit_test(test_half_is_forgotten_in_a_half_life),
 		cmocka_unit_test(test_a_counter_that_fell_says_nothing),
 		cmocka_unit_test(test_what_is_old_is_not_known),
+		cmocka_unit_test(test_a_gap_is_not_averaged),
 		cmocka_unit_test(test_two_readings_at_one_time),
 	};
 
