@@ -43,7 +43,10 @@ fleet_load_add(const struct controller *c, size_t site, json_t *obj)
 	const struct conf_capacity *conf = fleet_site_capacity(c, site);
 	struct fleet_load load = fleet_site_load(c, site);
 
+	/* Capacities are the operator's word, and not what an agent reports. */
+	json_object_del(obj, "capacity");
 	json_object_del(obj, "load");
+	json_object_del(obj, "load_by");
 	if (conf != NULL) {
 		json_object_set_new(obj, "capacity",
 		    json_integer((json_int_t)conf->capacity));

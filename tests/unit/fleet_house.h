@@ -57,6 +57,7 @@ struct fake {
 	bool is_silent;  /* does nothing at all */
 	bool is_drained; /* its service prefix is withdrawn */
 	json_t *load;    /* to report; NULL: it measures none */
+	json_t *more;    /* keys to add to its report; NULL: none */
 	/* Its service: sick, it withdraws if its orders permit. */
 	bool is_sick, is_gone, has_permit, is_last;
 	json_int_t withdrawals;
@@ -230,9 +231,12 @@ static inline int
 fake_post_status(struct fake *a)
 {
 	json_t *status = fake_status(a);
-	char *text = json_dumps(status, JSON_COMPACT), *path;
+	char *text, *path;
 	int rc;
 
+	if (a->more != NULL)
+		json_object_update(status, a->more);
+	text = json_dumps(status, JSON_COMPACT);
 	assert_non_null(text);
 	json_decref(status);
 	path = xasprintf("/v1/sites/%s/status", fake_name(a));
@@ -551,6 +555,7 @@ house_teardown(void **state)
 	for (size_t i = 0; i < SITES; i++) {
 		json_decref(h->agents[i].intents);
 		json_decref(h->agents[i].load);
+		json_decref(h->agents[i].more);
 	}
 	free(h->body);
 	file_remove(&h->f);

@@ -558,6 +558,23 @@ test_an_absurd_load_is_none(void **state)
 	}
 }
 
+/* What only the operator knows is not taken from an agent. */
+static void
+test_an_agent_has_no_capacity_of_its_own(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ 0 });
+	h->fleet.n_capacity = 0;
+	h->agents[1].more =
+	    json_pack("{s:i, s:s}", "capacity", 9, "load_by", "agent");
+	house_restart_controller(h);
+	turn(h);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_null(strstr(h->body, "\"capacity\":9"));
+	assert_null(strstr(h->body, "\"load_by\""));
+}
+
 int
 main(void)
 {
@@ -575,6 +592,7 @@ main(void)
 		WITH_HOUSE(test_the_second_of_two_drains),
 		WITH_HOUSE(test_a_measured_load_counts),
 		WITH_HOUSE(test_an_absurd_load_is_none),
+		WITH_HOUSE(test_an_agent_has_no_capacity_of_its_own),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));
