@@ -36,7 +36,9 @@ struct room_conf {
  * the site is out.  level2: NULL, or for each heir h that room_is_next a row of
  * n, at level2[h * n + k]: at site k when both are out, of both; a row begins
  * below zero where no map of the two is known.  Of what is missing from `goes`,
- * and the load of the heir, nobody knows where it goes.
+ * and the load of the heir, nobody knows where it goes.  An heir that announces
+ * nothing is not lost next: its clients may be in the loads of the others
+ * already, and the first level says that it is not known.
  */
 struct room_landing {
 	double goes; /* the load of all that is out at the first level */

@@ -124,7 +124,7 @@ room_check(const struct room_site *sites, size_t n, size_t site,
 
 	judge_row(&c, landing->level1, ROOM_NONE);
 	for (size_t h = 0; landing->level2 != NULL && h < n; h++) {
-		if (c.answer.verdict != ROOM_FULL &&
+		if (c.answer.verdict != ROOM_FULL && sites[h].announces &&
 		    room_is_next(landing->level1, n, site, h))
 			judge_next(&c, landing, h);
 	}

@@ -134,6 +134,36 @@ test_what_is_lost_may_land_anywhere(void **state)
 	assert_int_equal(a.after, 1);
 }
 
+/* A dead heir's clients are among the others' already: they do not come twice. */
+static void
+test_a_dead_heir_is_not_lost_next(void **state)
+{
+	struct room_site s[N];
+	double lands[N] = { 0, 10, 10, 0 };
+	double both[N * N] = { 0 };
+	struct room_landing landing = {
+		.goes = 20, .level1 = lands, .level2 = both
+	};
+	struct room_answer a;
+
+	(void)state;
+	fill(s);
+	s[1].announces = false;
+	s[2].load = 70;
+	s[2].capacity = 115;
+	both[1 * N + 2] = 70; /* all of the site's 20, and its own 50 */
+	both[2 * N + 3] = 30;
+	both[2 * N + 1] = 50;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_UNKNOWN);
+	assert_int_equal(a.heir, 1);
+	assert_true(a.after == ROOM_NONE);
+	s[1].announces = true;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_FULL);
+	assert_int_equal(a.after, 1);
+}
+
 static void
 test_an_heir_of_next_to_nothing_is_not_lost_next(void **state)
 {
@@ -199,6 +229,7 @@ main(void)
 		cmocka_unit_test(test_the_second_level_counts),
 		cmocka_unit_test(test_a_missing_second_map_is_said),
 		cmocka_unit_test(test_what_is_lost_may_land_anywhere),
+		cmocka_unit_test(test_a_dead_heir_is_not_lost_next),
 		cmocka_unit_test(
 		    test_an_heir_of_next_to_nothing_is_not_lost_next),
 		cmocka_unit_test(test_what_is_not_known_is_said),
