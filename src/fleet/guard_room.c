@@ -161,29 +161,35 @@ question_fini(struct question *q)
 	free(q->load);
 }
 
-/* By a measured map of just these sites, if all others announce; -1: there is
- * none, 0: a load is not known. */
-static int
+/* By a measured map of just these sites, if all others announce; false: there is
+ * none that tells. */
+static bool
 land_measured(const struct question *q, const bool *sites, double *lands)
 {
 	const struct controller *c = q->c;
 	const struct fleet_map *map = map_book_find(c, sites);
 
 	if (map == NULL)
-		return -1;
+		return false;
 	for (size_t k = 0; k < map->counts.n_origins; k++) {
 		const struct failover_origin *o = &map->counts.origins[k];
 
 		/* Nobody knows where the load of no clients goes. */
-		if (!q->sites[o->site].has_load || o->all.weight <= 0)
-			return 0;
+		if (o->all.weight <= 0 && q->sites[o->site].load > 0)
+			return false;
+	}
+	for (size_t k = 0; k < map->counts.n_origins; k++) {
+		const struct failover_origin *o = &map->counts.origins[k];
+
+		if (o->all.weight <= 0)
+			continue;
 		for (size_t i = 0; i < c->n_sites; i++) {
 			lands[i] += q->sites[o->site].load *
 			    (o->heirs[0][i].weight + o->heirs[1][i].weight) /
 			    o->all.weight;
 		}
 	}
-	return 1;
+	return true;
 }
 
 /* The first level; false: there is no map. */
@@ -191,32 +197,33 @@ static bool
 land_first(const struct question *q, double *lands)
 {
 	bool *alone = xcalloc(q->c->n_sites, sizeof(*alone));
-	int rc = -1;
+	bool is_known = false;
 
 	alone[q->site] = true;
 	/* Without a campaign, what is known of the site alone. */
 	if (q->n_others == 0 || q->pairs == NULL)
-		rc = land_measured(q, alone, lands);
+		is_known = land_measured(q, alone, lands);
 	free(alone);
-	if (rc == -1 && q->pairs != NULL)
-		rc = pack_pairs_first(q->pairs, lands);
-	return rc == 1;
+	return is_known ||
+	    (q->pairs != NULL && pack_pairs_first(q->pairs, lands));
 }
 
 /* The row of an heir; false: it is not known. */
 static bool
 land_next(const struct question *q, size_t heir, double *lands)
 {
-	int rc = -1;
+	bool is_known = false;
 
+	/* The first level has said so. */
+	if (!q->sites[heir].has_load)
+		return false;
 	if (q->n_others == 0) {
 		q->out[heir] = true;
-		rc = land_measured(q, q->out, lands);
+		is_known = land_measured(q, q->out, lands);
 		q->out[heir] = false;
 	}
-	if (rc == -1 && q->pairs != NULL && q->sites[heir].has_load)
-		rc = pack_pairs_next(q->pairs, heir, lands);
-	return rc == 1;
+	return is_known ||
+	    (q->pairs != NULL && pack_pairs_next(q->pairs, heir, lands));
 }
 
 /* A row for each heir that could be lost next; below zero: not known. */
@@ -227,7 +234,8 @@ land_all_next(const struct question *q, const double *level1)
 	double *rows = xcalloc(n * n, sizeof(*rows));
 
 	for (size_t h = 0; h < n; h++) {
-		if (room_is_next(level1, n, q->site, h) &&
+		if (q->sites[h].announces &&
+		    room_is_next(level1, n, q->site, h) &&
 		    !land_next(q, h, &rows[h * n]))
 			rows[h * n] = -1;
 	}
@@ -258,10 +266,18 @@ static const char *
 doubt(const struct room_answer *a, const struct room_site *heir,
     struct room_text *buf)
 {
-	if (a->lost > 0) {
+	double room = a->capacity - a->load - a->lands;
+
+	if (a->lost > 0 && room > 0) {
 		(void)snprintf(buf->text, sizeof(buf->text),
 		    "nobody knows where %.0f go, it has room for %.0f", a->lost,
-		    a->capacity - a->load - a->lands);
+		    room);
+		return buf->text;
+	}
+	if (a->lost > 0) {
+		(void)snprintf(buf->text, sizeof(buf->text),
+		    "nobody knows where %.0f go, and it is full already",
+		    a->lost);
 		return buf->text;
 	}
 	if (!heir->announces)
@@ -272,9 +288,11 @@ doubt(const struct room_answer *a, const struct room_site *heir,
 
 /* Why it cannot be told, or that there is room. */
 static void
-say(const struct controller *c, const struct room_answer *a,
-    const struct room_site *sites, struct room_text *out)
+say(const struct question *q, const struct room_answer *a,
+    struct room_text *out)
 {
+	const struct controller *c = q->c;
+	const struct room_site *sites = q->sites;
 	const char *next =
 	    a->after != ROOM_NONE ? c->sites[a->after].name : NULL;
 	struct room_text why;
@@ -288,8 +306,10 @@ say(const struct controller *c, const struct room_answer *a,
 		    c->sites[a->heir].name, doubt(a, &sites[a->heir], &why));
 	} else if (a->heir == ROOM_NONE) {
 		(void)snprintf(out->text, sizeof(out->text),
-		    "all heirs have room; not known should %s fail, too: there is no failover map of both",
-		    next);
+		    "all heirs have room; not known should %s fail, too: %s",
+		    next,
+		    q->pairs == NULL ? "there is no failover map of both"
+				     : "of one of them no client is known");
 	} else {
 		(void)snprintf(out->text, sizeof(out->text),
 		    "all heirs have room; not known should %s fail, too, because of the heir %s: %.150s",
@@ -313,15 +333,17 @@ judge(const struct question *q, struct room_text *out, struct err *err)
 	struct room_answer a = { .verdict = ROOM_UNKNOWN };
 
 	if (!land_first(q, level1)) {
-		(void)snprintf(out->text, sizeof(out->text),
-		    "not known: there is no failover map of the site's clients");
+		(void)snprintf(out->text, sizeof(out->text), "not known: %s",
+		    q->pairs == NULL
+			? "there is no failover map of the site's clients"
+			: "of a load that goes no client is known");
 	} else {
 		/* Of two sites nobody would be left. */
 		if (g->room.levels > 1 && n - q->n_others > 2)
 			level2 = land_all_next(q, level1);
 		landing.level2 = level2;
 		a = room_check(q->sites, n, q->site, &landing, &conf);
-		say(q->c, &a, q->sites, out);
+		say(q, &a, out);
 		if (a.verdict == ROOM_OK && level2 != NULL) {
 			(void)text_copy(out->text, sizeof(out->text),
 			    "all heirs have room, also should one of them fail");

@@ -409,6 +409,80 @@ ring(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
 	fake_reply(h, at, job, client, 0);
 }
 
+static void
+ring_without_akl(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	if (client % SITES != 0) {
+		ring(h, at, job, client);
+	} else if (!h->agents[1].is_withdrawn) {
+		fake_reply(h, 1, job, client, 0);
+	}
+}
+
+/* A map of akl measured when it had no clients: the campaign knows more. */
+static void
+test_a_map_of_no_clients_tells_nothing(void **state)
+{
+	struct house *h = *state;
+	struct conf_guards guards = { .room = {
+					  .limit_percent = 100, .levels = 1 } };
+	static const char none[] = "\"clients\":0,\"weight\":0.0,\"heirs\"";
+	struct mono end;
+
+	h->twist = ring;
+	use(h, &guards);
+	run_campaign(h, "{\"depth\":1}", "\"phase\":\"holdout\"");
+	assert_int_equal(post(h, "/v1/campaign/abort", "{}"), 200);
+	h->twist = ring_without_akl;
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 200);
+	end = mono_add_ms(mono_now(), 10000);
+	do {
+		fakes_turn(h);
+		loop_idle(h->lp, 20);
+		assert_int_equal(get(h, "/v1/failover?site=akl"), 200);
+	} while (strstr(h->body, none) == NULL && mono_before(mono_now(), end));
+	assert_answer_has(h, none);
+	capacity[1].load = 20;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"room\":\"all heirs have room\"");
+	capacity[1].load = 50;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    409);
+	assert_answer_has(h, "would bring 60 to chc, which has 50 of 100");
+}
+
+/* Half of akl's clients go nowhere, when they are not let in. */
+static void
+ring_or_lost(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	if (client % 2 == 0 || !h->agents[client % SITES].is_withdrawn)
+		ring(h, at, job, client);
+}
+
+/* What is lost may land at one that has too much already. */
+static void
+test_a_full_site_has_room_for_nothing(void **state)
+{
+	struct house *h = *state;
+	struct conf_guards guards = { .room = {
+					  .limit_percent = 100, .levels = 1 } };
+
+	h->twist = ring_or_lost;
+	use(h, &guards);
+	measure_akl(h);
+	capacity[1].load = 20;
+	capacity[2].load = 320;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "because of the heir wlg: nobody knows where ");
+	assert_answer_has(h, " go, and it is full already\"");
+	capacity[1].load = 50;
+	capacity[2].load = 100;
+}
+
 /* One site after the other: the maps of one tell nothing any more. */
 static void
 test_the_second_of_two_drains(void **state)
@@ -589,6 +663,8 @@ main(void)
 		WITH_HOUSE(test_heirs_must_have_room),
 		WITH_HOUSE(test_the_heirs_heirs_must_have_room),
 		WITH_HOUSE(test_a_campaign_tells_of_the_heirs_heirs),
+		WITH_HOUSE(test_a_map_of_no_clients_tells_nothing),
+		WITH_HOUSE(test_a_full_site_has_room_for_nothing),
 		WITH_HOUSE(test_the_second_of_two_drains),
 		WITH_HOUSE(test_a_measured_load_counts),
 		WITH_HOUSE(test_an_absurd_load_is_none),
