@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Campaigns over several test prefixes. */
+#include "test_prefixes_rig.h"
+
+static bool
+is_campaign(struct house *h, const char *state)
+{
+	char *want = xasprintf("\"state\":\"%s\"", state);
+	json_t *doc;
+	char *text;
+	bool is;
+
+	assert_int_equal(get(h, "/v1/status"), 200);
+	doc = answer_json(h);
+	text = json_dumps(json_object_get(doc, "campaign"), JSON_COMPACT);
+	is = strstr(text, want) != NULL;
+	free(text);
+	json_decref(doc);
+	free(want);
+	return is;
+}
+
+static json_int_t
+campaign_made(struct house *h)
+{
+	json_int_t made = 0;
+	json_t *doc;
+
+	assert_int_equal(get(h, "/v1/campaign"), 200);
+	doc = answer_json(h);
+	(void)json_unpack(doc, "{s:{s:I}}", "campaign", "made", &made);
+	json_decref(doc);
+	return made;
+}
+
+static void
+test_campaign_uses_both(void **state)
+{
+	struct house *h = *state;
+	bool was_both = false;
+	json_int_t made;
+
+	use_ring(h);
+	assert_int_equal(post(h, "/v1/campaign",
+			     "{\"depth\":1,\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"tests\":2");
+	assert_answer_has(h, "\"unchecked\":1");
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	while (!is_campaign(h, "done")) {
+		fakes_turn(h);
+		if (is_campaign(h, "paused"))
+			fail_msg("%s", h->body);
+		was_both |= h->agents[0].experiment[ONE] != 0 &&
+		    h->agents[0].experiment[TWO] != 0;
+	}
+	assert_true(was_both);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	/* A null run first, one of them for nothing but the comparison. */
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM experiment WHERE site = ''"
+			     " AND purpose = 'null run'"
+			     " AND test = '203.0.113.0/24'"),
+	    1);
+	assert_true(file_number(&h->f,
+			"SELECT count(*) FROM experiment WHERE site <> ''"
+			" AND test = '203.0.113.0/24'") > 0);
+	assert_true(file_number(&h->f,
+			"SELECT count(*) FROM experiment WHERE site <> ''"
+			" AND test = '198.51.100.0/24'") > 0);
+	assert_int_equal(heir_clients(h, "akl", "chc"), 4);
+	assert_int_equal(heir_clients(h, "chc", "wlg"), 4);
+	/* What the log teaches is the same after a restart. */
+	made = campaign_made(h);
+	assert_true(made >= 1 + SITES);
+	house_restart_controller(h);
+	TURN_UNTIL(h, is_campaign(h, "done"));
+	TURN_UNTIL(h, campaign_made(h) >= made);
+	loop_idle(h->lp, 200);
+	assert_int_equal(campaign_made(h), made);
+}
+
+static void
+test_campaign_leaves_out_one_that_differs(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = otherwise;
+	use_two(h);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h, is_campaign(h, "done"));
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM experiment WHERE site <> ''"
+			     " AND test = '203.0.113.0/24'"),
+	    0);
+	assert_string_equal(of_test(h, TWO, "state"), "differs");
+}
+
+static void
+test_abort_ends_all_of_a_campaign(void **state)
+{
+	struct house *h = *state;
+
+	use_ring(h);
+	null_run(h);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h,
+	    running(h) == 2 &&
+		h->agents[0].withdrawn[ONE] + h->agents[1].withdrawn[ONE] +
+			h->agents[2].withdrawn[ONE] >
+		    0 &&
+		h->agents[0].withdrawn[TWO] + h->agents[1].withdrawn[TWO] +
+			h->agents[2].withdrawn[TWO] >
+		    0);
+	assert_int_equal(post(h, "/v1/campaign/abort", "{}"), 200);
+	assert_int_equal(running(h), 0);
+	fakes_turn(h);
+	for (size_t i = 0; i < SITES; i++) {
+		assert_false(h->agents[i].withdrawn[ONE]);
+		assert_false(h->agents[i].withdrawn[TWO]);
+	}
+}
+
+/* Pausing lets what runs end, on both, and begins nothing. */
+static void
+test_pause_and_resume_act_on_both(void **state)
+{
+	struct house *h = *state;
+	unsigned sweeps;
+
+	use_ring(h);
+	null_run(h);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h, running(h) == 2);
+	assert_int_equal(post(h, "/v1/campaign/pause", "{}"), 200);
+	TURN_UNTIL(h, running(h) == 0);
+	sweeps = h->sweeps;
+	for (int i = 0; i < 10; i++) {
+		fakes_turn(h);
+		loop_idle(h->lp, 10);
+	}
+	assert_int_equal(h->sweeps, sweeps);
+	assert_int_equal(post(h, "/v1/campaign/resume", "{}"), 200);
+	TURN_UNTIL(h, is_campaign(h, "done"));
+}
+
+/* An old null run stops the campaign for a new one, which may tell otherwise. */
+static void
+test_null_run_is_repeated_in_a_campaign(void **state)
+{
+	struct house *h = *state;
+
+	use_ring(h);
+	null_run(h);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h, running(h) == 2);
+	h->fleet.predict.null_run.every_ms = 1;
+	h->twist = otherwise;
+	fakes_turn(h);
+	loop_idle(h->lp, 60);
+	h->fleet.predict.null_run.every_ms = 1; /* still old */
+	TURN_UNTIL(h,
+	    get(h, "/v1/campaign") == 200 &&
+		strstr(h->body, "null run over the test prefixes") != NULL);
+	h->fleet.predict.null_run.every_ms = 3600000;
+	TURN_UNTIL(h, is_campaign(h, "done"));
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		WITH_HOUSE(test_campaign_uses_both),
+		WITH_HOUSE(test_campaign_leaves_out_one_that_differs),
+		WITH_HOUSE(test_abort_ends_all_of_a_campaign),
+		WITH_HOUSE(test_pause_and_resume_act_on_both),
+		WITH_HOUSE(test_null_run_is_repeated_in_a_campaign),
+	};
+
+	return house_main(tests, TEST_COUNT(tests));
+}
