@@ -56,8 +56,8 @@ struct agent {
 	struct reconcile *reconcile;
 	struct intent_book intents;
 	struct agent_guards *guards;
-	size_t n_unnoted;          /* decisions that are not on record yet */
-	struct mono unnoted_since; /* the first of them was made */
+	size_t n_unnoted; /* decisions that are not on record yet */
+	struct loop_timer *note_timer;
 	struct agent_counters *counters;
 	struct agent_drain *drain;
 	struct agent_test tests[CONF_TESTS_MAX];

@@ -92,6 +92,13 @@ decision_equal(const struct route_decision *a, const struct route_decision *b)
 	    route_attrs_equal(a->attrs, b->attrs);
 }
 
+static void
+note_one(struct agent *a, struct agent_prefix *p)
+{
+	note_decision(a, p, &p->noted);
+	p->noted = p->decision;
+}
+
 /* Decides prefix i; true: otherwise than before. */
 static bool
 decide_one(struct agent *a, size_t i)
@@ -99,8 +106,12 @@ decide_one(struct agent *a, size_t i)
 	struct agent_prefix *p = &a->prefixes[i];
 	struct route_inputs in = route_inputs_of(a, p);
 	const struct route_decision before = p->decision;
+	struct route_decision now = route_decide(&in);
 
-	p->decision = route_decide(&in);
+	/* What it was in between is on record, too. */
+	if (a->n_unnoted > 0 && !decision_equal(&now, &before))
+		note_one(a, p);
+	p->decision = now;
 	if (p->service != NO_SERVICE)
 		agent_guards_on_decision(a->guards, p, &before);
 	reconcile_want(a->reconcile, i,
@@ -115,15 +126,19 @@ decide_one(struct agent *a, size_t i)
 static void
 note_decisions(struct agent *a)
 {
-	for (size_t i = 0; a->n_unnoted > 0 && i < a->n_prefixes; i++) {
-		struct agent_prefix *p = &a->prefixes[i];
-
-		note_decision(a, p, &p->noted);
-		p->noted = p->decision;
-	}
+	for (size_t i = 0; a->n_unnoted > 0 && i < a->n_prefixes; i++)
+		note_one(a, &a->prefixes[i]);
 	a->n_unnoted = 0;
+	loop_timer_cancel(a->note_timer);
 	agent_update_will(a);
 	agent_guards_keep(a->guards);
+}
+
+static void
+on_note_timer(struct loop *lp, void *arg)
+{
+	(void)lp;
+	note_decisions(arg);
 }
 
 /*
@@ -143,10 +158,11 @@ decide_all(struct agent *a)
 		n += decide_one(a, i);
 	a->will_is_old |= n > 0;
 	if (n > 0 && a->n_unnoted == 0)
-		a->unnoted_since = mono_now();
+		loop_timer_set(a->note_timer, NOTE_MAX_MS);
 	a->n_unnoted += n;
-	/* What is temporary must never be without its will. */
-	if (agent_holds_test(a))
+	/* What is temporary must never be without its will; and to make one of
+	 * a few takes no time. */
+	if (agent_holds_test(a) || a->n_prefixes <= FEW_PREFIXES)
 		agent_update_will(a);
 	reconcile_apply(a->reconcile);
 	if (a->n_prefixes <= FEW_PREFIXES && a->n_unnoted <= FEW_CHANGES)
@@ -196,8 +212,7 @@ agent_turn(struct agent *a)
 	agent_guards_turn(a->guards);
 	if (decide_all(a) && a->uplink != NULL)
 		uplink_touch(a->uplink);
-	if (a->n_unnoted == 0 || reconcile_is_idle(a->reconcile) ||
-	    mono_diff_ms(mono_now(), a->unnoted_since) >= NOTE_MAX_MS)
+	if (a->n_unnoted == 0 || reconcile_is_idle(a->reconcile))
 		note_decisions(a);
 	return reconcile_turns(a->reconcile);
 }
@@ -255,6 +270,9 @@ on_real(size_t i, enum route_real before, enum route_real now, void *arg)
 		.what = what,
 		.reason = "as bird reports" };
 
+	/* First the decision that it follows from. */
+	if (a->n_unnoted > 0)
+		note_one(a, &a->prefixes[i]);
 	(void)snprintf(subject, sizeof(subject), "prefix/%s",
 	    prefix_format(&a->prefixes[i].prefix, text));
 	(void)snprintf(what, sizeof(what), "%s -> %s", route_real_name(before),
@@ -620,6 +638,7 @@ agent_new(const struct agent_env *env, struct err *err)
 	a->intents.on_change = on_intent;
 	a->intents.arg = a;
 	a->test_confirm = loop_timer_new(env->lp, on_unconfirmed, a);
+	a->note_timer = loop_timer_new(env->lp, on_note_timer, a);
 	will_seat_init(&a->seat, env->conf, a->boot);
 	a->will_is_old = true;
 	keeper_set_on_acted(env->keeper, on_acted, a);
@@ -651,7 +670,10 @@ agent_stop(struct agent *a)
 	struct err err;
 	size_t n;
 
-	if (a == NULL || !agent_holds_test(a))
+	if (a == NULL)
+		return;
+	note_decisions(a);
+	if (!agent_holds_test(a))
 		return;
 	let_go(a, "the daemon ends");
 	announced = agent_list_without_experiment(a, &n);
@@ -680,6 +702,7 @@ agent_free(struct agent *a)
 	agent_guards_free(a->guards);
 	reconcile_free(a->reconcile);
 	loop_timer_free(a->test_confirm);
+	loop_timer_free(a->note_timer);
 	intent_book_fini(&a->intents);
 	free(a->prefixes);
 	free(a->overdue);

@@ -575,6 +575,7 @@ agent_guards_inherit(struct agent_guards *g, const struct agent_guards *from)
 	const struct agent *a = g->a, *old = from->a;
 
 	g->brake = from->brake;
+	g->is_changed = from->is_changed;
 	memcpy(g->held, from->held, sizeof(g->held));
 	g->is_last_known = from->is_last_known;
 	inherit_services(g, from);

@@ -98,7 +98,8 @@ agent_inherit(struct agent *a, const struct agent *from)
 		}
 	}
 	a->n_unnoted = from->n_unnoted;
-	a->unnoted_since = from->unnoted_since;
+	if (a->n_unnoted > 0)
+		loop_timer_set(a->note_timer, 0);
 	agent_guards_inherit(a->guards, from->guards);
 	agent_load_inherit(a->counters, from->counters);
 	checker_inherit(a->checker, from->checker);

@@ -107,6 +107,12 @@ class Fleet:
         os.killpg(self.procs[node.name].pid, signal.SIGKILL)
         self.procs[node.name].wait()
 
+    def terminate(self, node: Node) -> None:
+        """SIGTERM, and waits until it has ended well."""
+        self.procs[node.name].kill(signal.SIGTERM)
+        status = self.procs[node.name].wait(15)
+        assert status == 0, f"{node.name}: anycastd ended with {status}"
+
     def restart(self, node: Node) -> None:
         self.kill(node)
         self.start(node)

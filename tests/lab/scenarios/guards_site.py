@@ -151,6 +151,21 @@ def many_services(lab: Lab, fleet: Fleet, site: Node) -> None:
         flag.unlink()
         lab.wait(lambda: set(fleet.real(site).values()) == {"withdrawn"}, 30, "all withdrawn")
         assert any("told only" in why for why in guard_events(fleet, site, "brake"))
+    with lab.check("stopped before BIRD has followed: every decision of a drain is on record"):
+        flag.write_text("")
+        lab.wait(lambda: set(fleet.real(site).values()) == {"announced"}, 30, "all announced")
+        site.stop_bird()
+        try:
+            fleet.ctl(site, "drain", site.name, "--at-once")
+            fleet.terminate(site)
+        finally:
+            site.cont_bird()
+        ended_ms = time.time() * 1000
+        fleet.start(site)
+        lab.wait(lambda: set(fleet.real(site).values()) == {"withdrawn"}, 30, "all withdrawn")
+        gone = [e for e in fleet.events(site) if "an operator drained it" in e["reason"] and e["at_ms"] < ended_ms]
+        assert len(gone) == SERVICES, len(gone)
+        fleet.ctl(site, "restore", site.name)
     with_guards(fleet, site)
     fleet.kill(site)
     fleet.start(site)
