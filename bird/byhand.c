@@ -163,6 +163,12 @@ bird_byhand_take(struct bird_byhand *bh, const struct bird_survey *s)
 	is_same = bird_times_agree(&bh->since, &s->times, bh->is_same_run);
 	bh->is_same_run = true;
 	if (is_same) {
+		/* A step of the clock: known by its new texts from now on, also
+		 * in another session, where nothing else tells them. */
+		if (!bird_times_agree(&bh->since, &s->times, false)) {
+			bh->since = s->times;
+			save(bh);
+		}
 		forget_started(bh, s);
 		return false;
 	}

@@ -184,10 +184,11 @@ model_status(struct model *m)
 	}
 	(void)snprintf(m->reply, sizeof(m->reply),
 	    "1000-BIRD 2.0.12\n1011-Router ID is 10.0.0.1\n"
-	    " Last reboot on 2026-11-26 11:59:00.%03u\n"
+	    " Last reboot on 2026-11-26 11:59:%02u.%03u\n"
 	    " Last reconfiguration on 2026-11-26 12:00:%02u.%03u\n"
 	    "0013 Daemon is up and running\n",
-	    m->clock_ms, m->loads % 60, m->clock_ms);
+	    m->clock_ms / 1000, m->clock_ms % 1000,
+	    m->loads % 50 + m->clock_ms / 1000, m->clock_ms % 1000);
 	return m->reply;
 }
 

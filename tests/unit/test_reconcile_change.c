@@ -345,6 +345,15 @@ test_by_hand_outlives_a_moving_clock(void **state)
 	assert_string_equal(recon_bird(&m->rec).by_hand, "lost1");
 	assert_int_equal(recon_bird(&m->rec).foreign, 0);
 	assert_int_equal(m->configures, 0);
+	/* A step; later another session, or another daemon. */
+	m->clock_ms = 7200;
+	loop_idle(m->rec.lp, 3 * RIG_POLL_MS);
+	recon_restart(&m->rec);
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp,
+	    recon_notice(&m->rec, "disabled by hand: lost1") != NULL);
+	loop_idle(m->rec.lp, 3 * RIG_POLL_MS);
+	assert_int_equal(m->configures, 0);
 }
 
 /* A restarted daemon knows it from the list beside the include. */
