@@ -267,6 +267,8 @@ struct pack_summary {
 	double bystanders_median;
 	double holdout; /* agreement over all hold-outs; NAN: none yet */
 	double holdout_certified;
+	/* What they say about the sets that matter (core/pack_holdout.h). */
+	double right_estimate;
 	double
 	    flapping; /* answering weight of clients whose baselines differ */
 	uint32_t flapping_clients;

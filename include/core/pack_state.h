@@ -70,6 +70,7 @@ struct pack {
 	float *weight;
 	struct pack_set sites; /* all */
 	unsigned low;          /* sites of a small set */
+	unsigned few;          /* other sites that a proof may leave open */
 	unsigned code_bytes;
 
 	struct pack_experiment log[PACK_EXPERIMENTS_MAX];

@@ -166,6 +166,9 @@ pack_new(const struct pack_conf *conf, struct err *err)
 	p->low = (unsigned)conf->n_sites / LOW_SHARE;
 	if (p->low < LOW_MIN)
 		p->low = LOW_MIN;
+	p->few = (unsigned)conf->n_sites / LOW_SHARE;
+	if (p->few < 1)
+		p->few = 1;
 	for (size_t s = 0; s < conf->n_sites; s++)
 		pack_set_add(&p->sites, s);
 	p->weight = xcalloc(conf->n_clients, sizeof(*p->weight));

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "core/pack_holdout.h"
 #include "core/pack_state.h"
 
 #define SUSPECT_FACTOR 3.0
@@ -21,6 +22,7 @@ struct sums {
 	double displaced, against; /* clients of withdrawn sites */
 	double predicted, agreed;  /* of them, with a prediction */
 	double certified, certified_agreed;
+	struct pack_strata strata;
 };
 
 /* A client's weight, and where it counts. */
@@ -40,9 +42,9 @@ standing_add(const struct pack_result *r, uint16_t u, double weight,
 	s->moved += u != r->site[0] ? weight : 0;
 }
 
-/* The first site of a route that announces, or PACK_NONE; all of the ranks up
- * to it certified? */
-static uint16_t
+/* The first rank of a route that announces, or its number of ranks; all of the
+ * ranks up to it certified? */
+static unsigned
 first_announcing(const struct pack_result *r, const struct pack_set *withdrawn,
     bool *is_certified)
 {
@@ -52,9 +54,9 @@ first_announcing(const struct pack_result *r, const struct pack_set *withdrawn,
 		if (pack_set_has(withdrawn, r->site[d]))
 			continue;
 		*is_certified &= !pack_is_tainted(r, d, withdrawn);
-		return r->site[d];
+		return d;
 	}
-	return PACK_NONE;
+	return r->n;
 }
 
 static void
@@ -62,14 +64,21 @@ displaced_add(const struct pack *p, const struct pack_experiment *e,
     const struct pack_result *r, uint16_t u, struct weighted *to)
 {
 	bool is_certified, is_right;
-	uint16_t site = first_announcing(r, &e->withdrawn, &is_certified);
+	unsigned rank = first_announcing(r, &e->withdrawn, &is_certified);
 	double weight = to->weight;
+	unsigned stratum;
 
 	to->sums->displaced += weight;
-	if (site == PACK_NONE)
+	if (rank == r->n)
 		return;
 	/* Of a client that flaps, either route is right. */
-	is_right = u == site || u == pack_route_site(p, r, &e->withdrawn);
+	is_right =
+	    u == r->site[rank] || u == pack_route_site(p, r, &e->withdrawn);
+	stratum = pack_stratum(p, r, rank, is_certified);
+	if (stratum < PACK_STRATA) {
+		to->sums->strata.seen[stratum]++;
+		to->sums->strata.agreed[stratum] += is_right;
+	}
 	to->sums->predicted += weight;
 	to->sums->agreed += is_right ? weight : 0;
 	if (is_certified) {
@@ -198,6 +207,7 @@ summary_begin(struct pack *p, const struct sums *sums)
 {
 	struct pack_summary *m = &p->summary;
 	struct sums held = { 0 }, learned = { 0 };
+	struct pack_strata strata = { 0 };
 
 	memset(m, 0, sizeof(*m));
 	for (size_t i = 0; i < p->as_of; i++) {
@@ -216,12 +226,14 @@ summary_begin(struct pack *p, const struct sums *sums)
 		held.agreed += sums[i].agreed;
 		held.certified += sums[i].certified;
 		held.certified_agreed += sums[i].certified_agreed;
+		pack_strata_add(&strata, &sums[i].strata);
 	}
 	m->contradiction_rate =
 	    learned.displaced > 0 ? learned.against / learned.displaced : 0;
 	m->bystanders_median = bystanders_median(p);
 	m->holdout = ratio(held.agreed, held.predicted);
 	m->holdout_certified = ratio(held.certified_agreed, held.certified);
+	m->right_estimate = pack_holdout_estimate(p, &strata);
 }
 
 static void

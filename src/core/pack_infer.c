@@ -202,9 +202,9 @@ rule_find(const struct pack *p, const struct pack_evidence *ev, unsigned d)
 		return PACK_RULE_A;
 	is_alone = is_only(&ev->possible, &ev->known, k->site);
 	if (d >= 2 && is_alone &&
-	    (pack_set_count(&ev->possible) - 1 <= p->low || k->support >= 2))
+	    (pack_set_count(&ev->possible) - 1 <= p->few || k->support >= 2))
 		return PACK_RULE_B;
-	if (is_alone && k->smallest <= p->low)
+	if (is_alone && k->smallest <= p->few)
 		return PACK_RULE_C;
 	return PACK_RULE_NONE;
 }

@@ -98,12 +98,18 @@ campaign_brief_json(const struct controller *c)
 	    (json_int_t)ca->made, "waiting", ca->waiting, "reason", ca->reason);
 }
 
+static json_t *
+share_json(double share)
+{
+	return isnan(share) ? json_null() : json_real(share);
+}
+
 json_t *
 campaign_to_json(const struct controller *c)
 {
 	const struct campaign *ca = c->campaign;
 	struct pack_progress progress = { 0 };
-	struct pack_summary summary = { .holdout = NAN };
+	struct pack_summary summary = { .holdout = NAN, .right_estimate = NAN };
 	json_int_t newest;
 	json_t *running;
 	unsigned left;
@@ -116,8 +122,9 @@ campaign_to_json(const struct controller *c)
 	}
 	left = experiments_left(ca, &progress);
 	running = experiments_of(ca, &newest);
-	return json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I, s:I, s:s, s:I, s:f, s:f, s:o, s:I, s:o, s:I}",
+	return json_pack(
+	    "{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, "
+	    "s:I, s:I, s:s, s:I, s:f, s:f, s:o, s:o, s:I, s:o, s:I}",
 	    "id", (json_int_t)ca->id, "state", campaign_state_name(ca->state),
 	    "reason", ca->reason, "waiting", ca->waiting, "depth",
 	    (json_int_t)ca->depth, "created_ms", (json_int_t)ca->created_ms,
@@ -127,8 +134,9 @@ campaign_to_json(const struct controller *c)
 	    "phase", pack_purpose_name(progress.phase), "left_ms",
 	    (json_int_t)left_ms(ca, left), "certified", progress.certified,
 	    "expected_wrong", progress.expected_wrong, "holdout",
-	    isnan(summary.holdout) ? json_null() : json_real(summary.holdout),
-	    "experiment", newest, "experiments", running, "tests",
+	    share_json(summary.holdout), "right_estimate",
+	    share_json(summary.right_estimate), "experiment", newest,
+	    "experiments", running, "tests",
 	    (json_int_t)test_prefixes_usable(c));
 }
 

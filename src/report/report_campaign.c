@@ -49,6 +49,7 @@ put_progress(struct report_job *job, const json_t *campaign)
 	long long left = (long long)fields_count(f, campaign, "estimate");
 	int64_t left_ms = fields_count(f, campaign, "left_ms");
 	double holdout = fields_real_or(f, campaign, "holdout", -1);
+	double right = fields_real_or(f, campaign, "right_estimate", -1);
 	char age[TEXT_NUMBER_BYTES], wall[WALL_TEXT_BYTES];
 
 	fprintf(job->out, "  started %s, over %lld clients\n",
@@ -71,6 +72,8 @@ put_progress(struct report_job *job, const json_t *campaign)
 	    fields_real(f, campaign, "certified"));
 	if (holdout >= 0)
 		put_share(job->out, "hold-outs as predicted", holdout);
+	if (right >= 0)
+		put_share(job->out, "so the map is right for", right);
 }
 
 static void

@@ -73,10 +73,12 @@ summary_print(struct pack *p)
 	}
 	printf("}, \"contradictions\": %.5f, \"bystanders\": %.5f, "
 	       "\"holdout\": %.5f, \"holdout_certified\": %.5f, "
+	       "\"right_estimate\": %.5f, "
 	       "\"flapping\": %.5f, \"flapping_clients\": %u, "
 	       "\"silent\": %.5f",
 	    m.contradiction_rate, m.bystanders_median, m.holdout,
-	    m.holdout_certified, m.flapping, m.flapping_clients, m.silent);
+	    m.holdout_certified, m.right_estimate, m.flapping,
+	    m.flapping_clients, m.silent);
 }
 
 /* Runs to the end; returns the CPU seconds that core/pack took. */

@@ -149,6 +149,31 @@ test_rule_c_takes_a_small_set(void **state)
 	assert_int_equal(k.ranks[1].rule, PACK_RULE_C);
 }
 
+/* Of 16 sites a set of five leaves three open: any of them may come first, and
+ * with a few networks behind all clients nobody would have shown it yet. */
+static void
+test_small_fleet_leaves_less_open(void **state)
+{
+	const struct pack_conf conf = {
+		.n_sites = 16, .n_clients = CLIENTS, .depth = 2, .seed = 1
+	};
+	struct lab small = { .p = pack_new(&conf, NULL) };
+	struct pack_client k;
+
+	(void)state;
+	base(&small, 0);
+	read_one(&small, range(0, 0), 1);
+	read_one(&small, with(range(5, 7), 0), 1);
+	read_one(&small, with(with(range(5, 7), 0), 1), 2);
+	k = client(&small);
+	assert_int_equal(k.ranks[2].site, 2);
+	assert_int_equal(k.ranks[2].label, PACK_GUESSED);
+	read_one(&small, with(range(0, 1), 6), 5);
+	k = client(&small);
+	assert_int_equal(k.ranks[2].site, 5);
+	pack_free(small.p);
+}
+
 /* Level 2 may be certified by two readings that leave one known candidate. */
 static void
 test_rule_b_takes_two_readings_at_level_two(void **state)
@@ -365,6 +390,7 @@ main(void)
 		CASE(test_rule_a_needs_every_other_site_seen_announcing),
 		CASE(test_level_one_is_not_certified_by_candidates_alone),
 		CASE(test_rule_c_takes_a_small_set),
+		CASE(test_small_fleet_leaves_less_open),
 		CASE(test_rule_b_takes_two_readings_at_level_two),
 		CASE(test_contradiction_goes_to_small_sets),
 		CASE(test_dispute_between_small_sets_is_not_settled),
