@@ -20,6 +20,9 @@ struct room_site {
 	bool has_load, has_capacity;
 	bool announces; /* well: it can inherit */
 	double load, capacity;
+	/* What sites that are withdrawn already brought, by a map, and its load
+	 * does not tell yet. */
+	double landed;
 };
 
 struct room_conf {
@@ -58,7 +61,8 @@ struct room_answer {
 	 * the site and `after` is known. */
 	size_t heir;
 	size_t after; /* level 2: this heir lost, too; else ROOM_NONE */
-	double load;  /* of heir now, and landing (margin included) */
+	double load;  /* of heir now, with what has landed, and landing (margin
+		       * included) */
 	double lands;
 	double lost; /* > 0: why it is unknown: so much may land there, too */
 	double capacity; /* times limit_percent */

@@ -205,6 +205,9 @@ struct fleet_load {
 };
 /* Now: as its agent measures it, else as the configuration says. */
 struct fleet_load fleet_site_load(const struct controller *c, size_t site);
+/* So long after a withdrawal a load that the site's agent measures may not tell
+ * yet what it brought; 0: none is measured. */
+int64_t fleet_load_settle_ms(const struct controller *c, size_t site);
 /* "capacity", "load" and "load_by" of docs/api.md, as far as they are known. */
 void fleet_load_add(const struct controller *c, size_t site, json_t *obj);
 

@@ -22,13 +22,19 @@ keep(struct check *c, const struct room_answer *a)
 		c->answer = *a;
 }
 
+static double
+in_use(const struct check *c, const struct room_site *s)
+{
+	return s->load + s->landed * (100.0 + c->conf->margin_percent) / 100.0;
+}
+
 static void
 judge_heir(struct check *c, size_t heir, size_t after, double lands)
 {
 	const struct room_site *s = &c->sites[heir];
 	struct room_answer a = { .heir = heir,
 		.after = after,
-		.load = s->load,
+		.load = in_use(c, s),
 		.lands = lands * (100.0 + c->conf->margin_percent) / 100.0,
 		.capacity = s->capacity * c->conf->limit_percent / 100.0 };
 
@@ -47,7 +53,7 @@ lost_load(const struct check *c, const double *row, size_t after)
 	double lost = c->goes;
 
 	if (after != ROOM_NONE && c->sites[after].has_load)
-		lost += c->sites[after].load;
+		lost += c->sites[after].load + c->sites[after].landed;
 	for (size_t k = 0; k < c->n; k++)
 		lost -= row[k];
 	return lost > LOST_LEAST ? lost : 0;
@@ -62,7 +68,7 @@ judge_lost(struct check *c, size_t k, size_t after, const double *row)
 	struct room_answer a = { .verdict = ROOM_UNKNOWN,
 		.heir = k,
 		.after = after,
-		.load = s->load,
+		.load = in_use(c, s),
 		.lands = row[k] * scale,
 		.lost = lost_load(c, row, after) * scale,
 		.capacity = s->capacity * c->conf->limit_percent / 100.0 };

@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "fleet/controller_state.h"
 #include "fleet/experiment.h"
+#include "fleet/landings.h"
 #include "fleet/test_prefix.h"
 #include "store/intent_row.h"
 
@@ -214,6 +215,7 @@ handle_status(struct api_request *req, void *arg)
 	guards_take_status(s);
 	fleet_guards_take_status(c, s);
 	take_intents(c, s, body);
+	landings_take_status(c, (size_t)(s - c->sites));
 	controller_touch_guards(c);
 	experiments_on_status(c, (size_t)(s - c->sites));
 	api_reply_json(req, 200,

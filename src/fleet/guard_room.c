@@ -14,11 +14,9 @@
 
 #include "base/text.h"
 #include "base/xalloc.h"
-#include "core/pack_pairs.h"
 #include "core/room.h"
-#include "fleet/campaign.h"
 #include "fleet/landings.h"
-#include "fleet/map_book.h"
+#include "fleet/lands.h"
 
 /* It announces a service prefix, and nothing of it is sick or drained. */
 static bool
@@ -51,7 +49,7 @@ room_site_of(const struct controller *c, size_t i)
 /* A question: where do the loads of `out` go, which are withdrawn together? */
 struct question {
 	struct controller *c;
-	const struct room_site *sites;
+	struct room_site *sites;
 	size_t site;
 	bool *down; /* withdrawn already: their clients are elsewhere now */
 	bool *out;  /* the site, and those that are being drained */
@@ -60,9 +58,10 @@ struct question {
 	size_t n_others, n_drained, unmeasured;
 	double goes; /* the load of out */
 	/* What a campaign says; NULL: there is none. */
+	struct lands_campaign *campaign;
 	struct pack_pairs *pairs;
-	uint16_t *now;
-	double *weight, *load;
+	double *load; /* of each site, with what has landed there */
+	struct lands_past past;
 };
 
 /* Sites that are out, or on their way, and what that means for the others. */
@@ -82,114 +81,58 @@ find_others(struct question *q)
 		q->n_drained += i != q->site && q->out[i];
 		if (q->out[i] && !q->sites[i].has_load)
 			q->unmeasured = i;
-		if (q->out[i])
-			q->goes += q->sites[i].load;
 	}
 }
 
-/* Where each client is while the sites of `down` are. */
+/* What those that are down brought is no longer theirs, and not yet in every
+ * load. */
 static void
-find_now(const struct campaign_view *view, const struct pack_set *down,
-    size_t n_sites, uint16_t *now)
+find_loads(struct question *q)
 {
-	pack_predict(view->pack, down, now, NULL);
-	for (uint32_t i = 0; i < view->n; i++) {
-		uint16_t home = view->home[i];
+	size_t n = q->c->n_sites;
 
-		if (!outcome_is_site(home, n_sites) ||
-		    !pack_set_has(down, home - 1u)) {
-			now[i] = home;
-		} else {
-			now[i] = now[i] < n_sites ? (uint16_t)(now[i] + 1u)
-						  : OUTCOME_NONE;
-		}
+	lands_past_find(q->c, q->down, &q->past);
+	q->goes = q->past.lost;
+	for (size_t i = 0; i < n; i++) {
+		q->sites[i].landed = q->past.landed[i];
+		q->load[i] = q->sites[i].load + q->sites[i].landed;
+		if (q->out[i])
+			q->goes += q->load[i];
 	}
 }
 
 static void
 ask_campaign(struct question *q)
 {
-	struct pack_pairs_input in = { .n_sites = q->c->n_sites };
-	struct campaign_view view;
+	const struct lands_asked asked = { q->down, q->out, q->load };
 
-	if (!campaign_view(q->c, &view))
-		return;
-	q->weight = xcalloc(view.n, sizeof(*q->weight));
-	q->load = xcalloc(q->c->n_sites, sizeof(*q->load));
-	for (uint32_t i = 0; i < view.n; i++)
-		q->weight[i] = view.clients[i].weight;
-	for (size_t i = 0; i < q->c->n_sites; i++) {
-		q->load[i] = q->sites[i].load;
-		if (q->down[i])
-			pack_set_add(&in.down, i);
-		if (q->out[i])
-			pack_set_add(&in.out, i);
-	}
-	in.pack = view.pack;
-	in.n = view.n;
-	in.now = view.home;
-	in.weight = q->weight;
-	in.load = q->load;
-	if (pack_set_count(&in.down) > 0) {
-		q->now = xcalloc(view.n, sizeof(*q->now));
-		find_now(&view, &in.down, q->c->n_sites, q->now);
-		in.now = q->now;
-	}
-	q->pairs = pack_pairs_new(&in);
+	q->campaign = lands_campaign_new(q->c, &asked);
+	if (q->campaign != NULL)
+		q->pairs = lands_campaign_pairs(q->campaign);
 }
 
 static void
-question_init(struct question *q, struct controller *c,
-    const struct room_site *sites, size_t site)
+question_init(struct question *q, struct controller *c, struct room_site *sites,
+    size_t site)
 {
 	*q = (struct question){
 		.c = c, .sites = sites, .site = site, .unmeasured = NO_SITE
 	};
 	q->down = xcalloc(c->n_sites, sizeof(*q->down));
 	q->out = xcalloc(c->n_sites, sizeof(*q->out));
+	q->load = xcalloc(c->n_sites, sizeof(*q->load));
 	find_others(q);
+	find_loads(q);
 }
 
 static void
 question_fini(struct question *q)
 {
-	pack_pairs_free(q->pairs);
+	lands_campaign_free(q->campaign);
+	lands_past_fini(&q->past);
 	free(q->down);
 	free(q->out);
-	free(q->now);
-	free(q->weight);
 	free(q->load);
-}
-
-/* By a measured map of just these sites, if all others announce; false: there is
- * none that tells. */
-static bool
-land_measured(const struct question *q, const bool *sites, double *lands)
-{
-	const struct controller *c = q->c;
-	const struct fleet_map *map = map_book_find(c, sites);
-
-	if (map == NULL)
-		return false;
-	for (size_t k = 0; k < map->counts.n_origins; k++) {
-		const struct failover_origin *o = &map->counts.origins[k];
-
-		/* Nobody knows where the load of no clients goes. */
-		if (o->all.weight <= 0 && q->sites[o->site].load > 0)
-			return false;
-	}
-	for (size_t k = 0; k < map->counts.n_origins; k++) {
-		const struct failover_origin *o = &map->counts.origins[k];
-
-		if (o->all.weight <= 0)
-			continue;
-		for (size_t i = 0; i < c->n_sites; i++) {
-			lands[i] += q->sites[o->site].load *
-			    (o->heirs[0][i].weight + o->heirs[1][i].weight) /
-			    o->all.weight;
-		}
-	}
-	return true;
 }
 
 /* The first level; false: there is no map. */
@@ -202,7 +145,7 @@ land_first(const struct question *q, double *lands)
 	alone[q->site] = true;
 	/* Without a campaign, what is known of the site alone. */
 	if (q->n_others == 0 || q->pairs == NULL)
-		is_known = land_measured(q, alone, lands);
+		is_known = lands_by_map(q->c, alone, q->load, lands);
 	free(alone);
 	return is_known ||
 	    (q->pairs != NULL && pack_pairs_first(q->pairs, lands));
@@ -219,7 +162,7 @@ land_next(const struct question *q, size_t heir, double *lands)
 		return false;
 	if (q->n_others == 0) {
 		q->out[heir] = true;
-		is_known = land_measured(q, q->out, lands);
+		is_known = lands_by_map(q->c, q->out, q->load, lands);
 		q->out[heir] = false;
 	}
 	return is_known ||
@@ -255,10 +198,12 @@ refuse(const struct question *q, const struct room_answer *a, struct err *err)
 		    c->sites[a->after].name);
 	}
 	return err_set(err, ERR_REFUSED,
-	    "guard room: draining %s%s%s would bring %.0f to %s, which has %.0f of %.0f in use",
+	    "guard room: draining %s%s%s would bring %.0f to %s, which has %.0f of %.0f in use%s",
 	    c->sites[q->site].name,
 	    q->n_drained > 0 ? " beside what is being drained" : "", next,
-	    a->lands, c->sites[a->heir].name, a->load, a->capacity);
+	    a->lands, c->sites[a->heir].name, a->load, a->capacity,
+	    q->sites[a->heir].landed > 0 ? ", with what withdrawn sites brought"
+					 : "");
 }
 
 /* Why it cannot be told of the heir that the answer names. */
@@ -344,7 +289,11 @@ judge(const struct question *q, struct room_text *out, struct err *err)
 		landing.level2 = level2;
 		a = room_check(q->sites, n, q->site, &landing, &conf);
 		say(q, &a, out);
-		if (a.verdict == ROOM_OK && level2 != NULL) {
+		if (q->past.unknown != NO_SITE) {
+			(void)snprintf(out->text, sizeof(out->text),
+			    "not known: %s is withdrawn, and %s",
+			    q->c->sites[q->past.unknown].name, q->past.why);
+		} else if (a.verdict == ROOM_OK && level2 != NULL) {
 			(void)text_copy(out->text, sizeof(out->text),
 			    "all heirs have room, also should one of them fail");
 		}

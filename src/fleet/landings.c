@@ -26,8 +26,16 @@
  * right to go where it did. */
 #define MARGIN_S 2
 
+/* Of one site. */
+struct site_past {
+	struct mono turned; /* when it went down or came back */
+	bool has_load;
+	double load; /* the last measured one of when it announced */
+};
+
 struct landings {
 	bool *down; /* of which all service prefixes are withdrawn */
+	struct site_past *past;
 	struct mono since;
 	int64_t since_ms; /* wall */
 	bool is_compared;
@@ -44,6 +52,9 @@ landings_new(struct controller *c, struct err *err)
 		return NULL;
 	l = xcalloc(1, sizeof(*l));
 	l->down = xcalloc(c->n_sites, sizeof(*l->down));
+	l->past = xcalloc(c->n_sites, sizeof(*l->past));
+	for (size_t i = 0; i < c->n_sites; i++)
+		l->past[i].turned = mono_now();
 	l->next = (uint32_t)newest + 1;
 	l->is_compared = true; /* nobody is down */
 	return l;
@@ -55,6 +66,7 @@ landings_free(struct landings *l)
 	if (l == NULL)
 		return;
 	free(l->down);
+	free(l->past);
 	free(l);
 }
 
@@ -64,6 +76,21 @@ const bool *
 landings_down(const struct controller *c)
 {
 	return c->landings->down;
+}
+
+int64_t
+landings_turned_ms(const struct controller *c, size_t site)
+{
+	return mono_diff_ms(mono_now(), c->landings->past[site].turned);
+}
+
+bool
+landings_load_before(const struct controller *c, size_t site, double *out)
+{
+	const struct site_past *past = &c->landings->past[site];
+
+	*out = past->load;
+	return past->has_load;
 }
 
 /* A site that is silent is what it was. */
@@ -87,13 +114,39 @@ is_down(const struct fleet_site *s, bool was)
 	return n > 0;
 }
 
+/* Steps of a drain take its load away before it is withdrawn; one that has come
+ * back gets it again in a while. */
+void
+landings_take_status(struct controller *c, size_t site)
+{
+	struct site_past *past = &c->landings->past[site];
+	const struct fleet_site *s = &c->sites[site];
+	const char *state =
+	    json_string_value(json_object_get(s->status, "state"));
+	struct fleet_load load = fleet_site_load(c, site);
+
+	if (load.source != LOAD_MEASURED || state == NULL ||
+	    strcmp(state, "announcing") != 0 ||
+	    is_down(s, c->landings->down[site]) ||
+	    intent_set_drain(&c->intents.set, s->name) != NULL)
+		return;
+	if (past->has_load && load.load < past->load &&
+	    landings_turned_ms(c, site) < fleet_load_settle_ms(c, site))
+		return;
+	past->has_load = true;
+	past->load = load.load;
+}
+
 static void
 watch(struct controller *c, struct landings *l)
 {
 	bool *down = xcalloc(c->n_sites, sizeof(*down));
 
-	for (size_t i = 0; i < c->n_sites; i++)
+	for (size_t i = 0; i < c->n_sites; i++) {
 		down[i] = is_down(&c->sites[i], l->down[i]);
+		if (down[i] != l->down[i])
+			l->past[i].turned = mono_now();
+	}
 	if (memcmp(down, l->down, c->n_sites * sizeof(*down)) != 0) {
 		memcpy(l->down, down, c->n_sites * sizeof(*down));
 		l->since = mono_now();

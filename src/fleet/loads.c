@@ -3,6 +3,17 @@
  * configuration says. */
 #include "fleet/controller_state.h"
 
+#define HOUR_MS ((int64_t)3600 * 1000)
+/* A withdrawal needs that long until all traffic has moved, unless the
+ * configuration says that it has sooner. */
+#define LAND_MS 30000
+/* Of a load a sixteenth is missing then. */
+#define SETTLE_HALF_LIVES 4
+#define SETTLE_INTERVALS 3
+/* Those of the configuration of agents. */
+#define HALF_LIFE_DEFAULT_MS 15000
+#define INTERVAL_DEFAULT_MS 5000
+
 const struct conf_capacity *
 fleet_site_capacity(const struct controller *c, size_t site)
 {
@@ -31,6 +42,34 @@ fleet_site_load(const struct controller *c, size_t site)
 			.load = conf->load };
 	}
 	return (struct fleet_load){ .source = LOAD_UNKNOWN };
+}
+
+/* A number of the agent's report, within what can be configured. */
+static int64_t
+counter_ms(const struct fleet_site *s, const char *key, int64_t otherwise_ms)
+{
+	const json_t *counter = json_object_get(s->status, "load_counter");
+	const json_t *ms = json_object_get(counter, key);
+
+	if (!json_is_integer(ms) || json_integer_value(ms) < 0)
+		return otherwise_ms;
+	return json_integer_value(ms) < HOUR_MS ? json_integer_value(ms)
+						: HOUR_MS;
+}
+
+int64_t
+fleet_load_settle_ms(const struct controller *c, size_t site)
+{
+	const struct fleet_site *s = &c->sites[site];
+	int64_t land_ms = c->conf->predict.landing_after_ms;
+
+	if (fleet_site_load(c, site).source != LOAD_MEASURED)
+		return 0;
+	return (land_ms < LAND_MS ? land_ms : LAND_MS) +
+	    SETTLE_HALF_LIVES *
+	    counter_ms(s, "half_life_ms", HALF_LIFE_DEFAULT_MS) +
+	    SETTLE_INTERVALS *
+	    counter_ms(s, "interval_ms", INTERVAL_DEFAULT_MS);
 }
 
 void

@@ -519,18 +519,73 @@ test_the_second_of_two_drains(void **state)
 	    200);
 	assert_answer_has(h, "no load of chc is, which is being drained");
 	capacity[1].has_load = true;
-	/* It is gone: its clients are among wlg's. */
-	capacity[1].load = 0;
-	capacity[2].load = 240;
+	/* It is gone: its clients are at wlg, and in no load that was configured. */
 	h->agents[1].is_drained = true;
 	wait_said(h,
-	    "guard room: draining akl would bring 66 to wlg, which has 240 of 300 in use");
-	capacity[2].load = 230;
+	    "guard room: draining akl would bring 66 to wlg, which has 242 of 300 in use, with what withdrawn sites brought");
+	capacity[2].load = 210;
 	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
 	    200);
 	assert_answer_has(h, "\"room\":\"all heirs have room\"");
 	capacity[1].load = 50;
 	capacity[2].load = 100;
+}
+
+static void
+measure_load(struct house *h, size_t site, double load, int64_t half_life_ms)
+{
+	struct fake *a = &h->agents[site];
+
+	json_decref(a->load);
+	json_decref(a->more);
+	a->load = json_real(load);
+	a->more = json_pack("{s:{s:I, s:I}}", "load_counter", "half_life_ms",
+	    (json_int_t)half_life_ms, "interval_ms", (json_int_t)1);
+}
+
+/* A load that was measured before a site's clients came does not tell of them;
+ * it does when its half-lives have gone. */
+static void
+test_a_measured_load_is_of_before(void **state)
+{
+	struct house *h = *state;
+	struct conf_guards guards = { .room = { .limit_percent = 100,
+					  .margin_percent = 10,
+					  .levels = 2 } };
+
+	h->twist = ring;
+	h->fleet.predict.landing_after_ms = 1;
+	use(h, &guards);
+	run_campaign(h, "{\"depth\":2}", "\"phase\":\"holdout\"");
+	measure_load(h, 1, 20, 1);
+	measure_load(h, 2, 210, 60000);
+	wait_said(h, "\"room\":\"all heirs have room");
+	assert_int_equal(post(h, "/v1/sites/chc/drain",
+			     "{\"force\":\"room\",\"reason\":\"r\","
+			     "\"for_ms\":60000}"),
+	    200);
+	/* Its clients leave while the drain goes on, and land at wlg. */
+	measure_load(h, 1, 0, 1);
+	measure_load(h, 2, 220, 60000);
+	turn(h);
+	h->agents[1].is_drained = true;
+	wait_said(h,
+	    "guard room: draining akl would bring 66 to wlg, which has 242 of 300 in use, with what withdrawn sites brought");
+	measure_load(h, 2, 230, 1);
+	wait_said(h, "\"room\":\"all heirs have room\"");
+	measure_load(h, 2, 240, 1);
+	wait_said(h,
+	    "guard room: draining akl would bring 66 to wlg, which has 240 of 300 in use\"");
+	/* A new controller does not know what there was before. */
+	measure_load(h, 2, 220, 60000);
+	capacity[1].has_load = false;
+	house_restart_controller(h);
+	wait_said(h,
+	    "\"room\":\"not known: chc is withdrawn, and no load of it is known from before\"");
+	capacity[1].has_load = true;
+	wait_said(h, "would bring 66 to wlg, which has 275 of 300 in use");
+	measure_load(h, 2, 220, 1);
+	wait_said(h, "\"room\":\"all heirs have room\"");
 }
 
 /* A campaign of depth 1 measures no pair, but knows of some clients where they
@@ -666,6 +721,7 @@ main(void)
 		WITH_HOUSE(test_a_map_of_no_clients_tells_nothing),
 		WITH_HOUSE(test_a_full_site_has_room_for_nothing),
 		WITH_HOUSE(test_the_second_of_two_drains),
+		WITH_HOUSE(test_a_measured_load_is_of_before),
 		WITH_HOUSE(test_a_measured_load_counts),
 		WITH_HOUSE(test_an_absurd_load_is_none),
 		WITH_HOUSE(test_an_agent_has_no_capacity_of_its_own),

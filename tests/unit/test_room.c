@@ -12,7 +12,7 @@ static void
 fill(struct room_site *s)
 {
 	for (size_t i = 0; i < N; i++) {
-		s[i] = (struct room_site){ true, true, true, 50, 100 };
+		s[i] = (struct room_site){ true, true, true, 50, 100, 0 };
 	}
 }
 
@@ -134,6 +134,44 @@ test_what_is_lost_may_land_anywhere(void **state)
 	assert_int_equal(a.after, 1);
 }
 
+/* What withdrawn sites brought counts as what lands: with the margin. */
+static void
+test_what_has_landed_is_in_use(void **state)
+{
+	struct room_site s[N];
+	double lands[N] = { 0, 20, 20, 0 };
+	double both[N * N] = { 0 };
+	struct room_landing landing = {
+		.goes = 40, .level1 = lands, .level2 = both
+	};
+	struct room_answer a;
+
+	(void)state;
+	fill(s);
+	both[1 * N + 2] = both[2 * N + 1] = 20;
+	both[1 * N + 3] = both[2 * N + 3] = 1;
+	s[3].load = 0;
+	s[3].capacity = 1000;
+	s[1].load = s[2].load = 30;
+	landing.level2 = NULL;
+	s[1].landed = 34;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_OK); /* 30 + 37.4 + 22 of 90 */
+	s[1].landed = 36;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_FULL);
+	assert_int_equal(a.heir, 1);
+	assert_true(a.load > 69.5 && a.load < 69.7);
+	/* At the second level those that landed at the heir go on. */
+	s[1].landed = 20;
+	landing.level2 = both;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_UNKNOWN);
+	assert_int_equal(a.heir, 2);
+	assert_int_equal(a.after, 1);
+	assert_true(a.lost > 75.8 && a.lost < 76); /* 1.1 * 69 of 40 + 50 */
+}
+
 /* A dead heir's clients are among the others' already: they do not come twice. */
 static void
 test_a_dead_heir_is_not_lost_next(void **state)
@@ -229,6 +267,7 @@ main(void)
 		cmocka_unit_test(test_the_second_level_counts),
 		cmocka_unit_test(test_a_missing_second_map_is_said),
 		cmocka_unit_test(test_what_is_lost_may_land_anywhere),
+		cmocka_unit_test(test_what_has_landed_is_in_use),
 		cmocka_unit_test(test_a_dead_heir_is_not_lost_next),
 		cmocka_unit_test(
 		    test_an_heir_of_next_to_nothing_is_not_lost_next),
