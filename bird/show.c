@@ -16,7 +16,7 @@
 #define CODE_ATTRIBUTE 1012
 #define CODE_STATUS_LAST 13
 
-#define US_PER_S 1000000
+#define US_PER_S INT64_C(1000000)
 /* BIRD starts no two times within so long, and its texts move by less. */
 #define START_MOVES_US (2 * US_PER_S)
 

@@ -28,9 +28,10 @@ guards_service_is_sick(const json_t *status, const char *name)
 	size_t i;
 
 	json_array_foreach (json_object_get(status, "services"), i, service) {
-		if (strcmp(json_text(service, "service"), name) == 0)
+		if (strcmp(json_text(service, "service"), name) == 0) {
 			return strcmp(json_text(service, "health"), "sick") ==
 			    0;
+		}
 	}
 	return false;
 }

@@ -20,7 +20,7 @@
 
 #define FAKE_GREETING "0001 BIRD 2.0.12 ready.\n"
 #define FAKE_LINE_BYTES 1100u
-#define WAIT_MS 10000
+#define WAIT_MS 30000
 
 /* Steps the loop until cond holds; fails the test if it does not in time. */
 #define WAIT_UNTIL(lp, cond)                                                   \

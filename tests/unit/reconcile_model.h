@@ -49,13 +49,13 @@ struct model {
 	bool has_export;                      /* ... and export.conf */
 	struct bird_route before[ROUTES_MAX]; /* to go back to */
 	size_t n_before;
-	bool is_pending;   /* waits for a confirm */
-	unsigned loads;    /* reconfigurations of any kind */
-	unsigned clock_ms; /* by which BIRD reckons both times later */
+	bool is_pending; /* waits for a confirm */
+	unsigned loads;  /* reconfigurations of any kind */
 	unsigned confirms, undos;
 	const char *protocols;       /* now */
 	const char *protocols_after; /* from the next configure on */
-	bool keeps_exports;          /* says exported what is withdrawn */
+	unsigned clock_ms;  /* by which BIRD reckons both times later */
+	bool keeps_exports; /* says exported what is withdrawn */
 	unsigned checks, configures, listings, statuses;
 	/* Faults; each counts down where it is a number. */
 	const char *check_reply; /* instead of 0020 */
