@@ -111,6 +111,16 @@ test_delayed_event_keeps_its_time(void **state)
 	assert_int_equal(file_number(&r->f, sql), 1);
 }
 
+/* In SQLite's words, by what it wrote when the limit came: nothing of a page, or
+ * half of one, or the last one of a commit. */
+static bool
+says_full(const char *alarm)
+{
+	return strstr(alarm, "File too large") != NULL ||
+	    strstr(alarm, "disk is full") != NULL ||
+	    strstr(alarm, "disk I/O error") != NULL;
+}
+
 /* The store cannot write: an alarm, nothing lost; a new store process has the
  * same trouble; it ends when there is room. */
 static void
@@ -126,7 +136,7 @@ test_full_file_system_loses_nothing(void **state)
 	put_outcomes(r, 7, 500000);
 	put_events(r, 100, 100);
 	WAIT_FOR(r, has_alarm);
-	assert_non_null(strstr(r->alarm, "File too large"));
+	assert_true(says_full(r->alarm));
 	assert_int_equal(r->calms, 0);
 	put_events(r, 200, 100);
 
