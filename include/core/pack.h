@@ -263,6 +263,7 @@ void pack_check(struct pack *p, size_t i, struct pack_check *out);
 struct pack_summary {
 	unsigned by_purpose[PACK_PURPOSE_COUNT]; /* kept experiments */
 	unsigned discarded;
+	unsigned suspect; /* kept experiments with too many bystanders */
 	double contradiction_rate;
 	double bystanders_median;
 	double holdout; /* agreement over all hold-outs; NAN: none yet */

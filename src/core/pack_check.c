@@ -218,6 +218,7 @@ summary_begin(struct pack *p, const struct sums *sums)
 			continue;
 		}
 		m->by_purpose[e->purpose]++;
+		m->suspect += p->checks[i].is_suspect;
 		learned.displaced += sums[i].displaced;
 		learned.against += sums[i].against;
 		if (e->purpose != PACK_HOLDOUT)

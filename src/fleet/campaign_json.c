@@ -124,7 +124,7 @@ campaign_to_json(const struct controller *c)
 	running = experiments_of(ca, &newest);
 	return json_pack(
 	    "{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, "
-	    "s:I, s:I, s:s, s:I, s:f, s:f, s:o, s:o, s:I, s:o, s:I}",
+	    "s:I, s:I, s:s, s:I, s:f, s:f, s:o, s:o, s:I, s:I, s:o, s:I}",
 	    "id", (json_int_t)ca->id, "state", campaign_state_name(ca->state),
 	    "reason", ca->reason, "waiting", ca->waiting, "depth",
 	    (json_int_t)ca->depth, "created_ms", (json_int_t)ca->created_ms,
@@ -135,9 +135,9 @@ campaign_to_json(const struct controller *c)
 	    (json_int_t)left_ms(ca, left), "certified", progress.certified,
 	    "expected_wrong", progress.expected_wrong, "holdout",
 	    share_json(summary.holdout), "right_estimate",
-	    share_json(summary.right_estimate), "experiment", newest,
-	    "experiments", running, "tests",
-	    (json_int_t)test_prefixes_usable(c));
+	    share_json(summary.right_estimate), "suspect",
+	    (json_int_t)summary.suspect, "experiment", newest, "experiments",
+	    running, "tests", (json_int_t)test_prefixes_usable(c));
 }
 
 json_t *

@@ -50,6 +50,8 @@ put_progress(struct report_job *job, const json_t *campaign)
 	int64_t left_ms = fields_count(f, campaign, "left_ms");
 	double holdout = fields_real_or(f, campaign, "holdout", -1);
 	double right = fields_real_or(f, campaign, "right_estimate", -1);
+	long long suspect =
+	    (long long)fields_count_or(f, campaign, "suspect", 0);
 	char age[TEXT_NUMBER_BYTES], wall[WALL_TEXT_BYTES];
 
 	fprintf(job->out, "  started %s, over %lld clients\n",
@@ -74,6 +76,11 @@ put_progress(struct report_job *job, const json_t *campaign)
 		put_share(job->out, "hold-outs as predicted", holdout);
 	if (right >= 0)
 		put_share(job->out, "so the map is right for", right);
+	if (suspect > 0) {
+		fprintf(job->out,
+		    "  suspect                %lld experiments moved many clients of other sites\n",
+		    suspect);
+	}
 }
 
 static void

@@ -402,6 +402,7 @@ test_suspect_set(void **state)
 	struct pack *p = new_pack(60, 400, 2, 1);
 	struct pack_set set = { { 0 } };
 	struct pack_check check;
+	struct pack_summary summary;
 	int at;
 
 	(void)state;
@@ -416,6 +417,8 @@ test_suspect_set(void **state)
 	pack_check(p, (size_t)at, &check);
 	assert_true(check.bystanders > 0.15);
 	assert_true(check.is_suspect);
+	pack_summary(p, &summary);
+	assert_int_equal(summary.suspect, 1);
 	pack_check(p, 2, &check);
 	assert_false(check.is_suspect);
 	assert_true(check.bystanders < 0.001);
