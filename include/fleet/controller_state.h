@@ -103,6 +103,7 @@ struct controller {
 	struct test_book *test_book;
 	struct log_limit tests_limit;
 	struct mono null_retry; /* no null run before */
+	unsigned null_failures; /* of the first test prefix's, in a row */
 	uint32_t next_experiment;
 	/* Whose turn it is to send, see experiment_turn.c. */
 	struct {

@@ -72,6 +72,12 @@ enum test_trust test_prefix_trust(const struct controller *c,
 /* May experiments use it, now or later? */
 bool test_prefix_is_usable(const struct controller *c,
     const struct test_prefix *tp);
+/*
+ * Does every site that has the first test prefix announce this one?  Else its
+ * experiments would withdraw more sites than they say.
+ */
+bool test_prefix_is_everywhere(const struct controller *c,
+    const struct test_prefix *tp, const struct fleet_site **missing);
 size_t test_prefixes_usable(const struct controller *c);
 /* Those that may still turn out to be usable, and the usable ones. */
 size_t test_prefixes_hoped(const struct controller *c);

@@ -206,7 +206,8 @@ free_test(const struct controller *c)
 		struct test_prefix *tp = c->tests[i];
 
 		if (test_prefix_is_usable(c, tp) && !test_prefix_is_busy(tp) &&
-		    test_prefix_rest_ms(c, tp) == 0)
+		    test_prefix_rest_ms(c, tp) == 0 &&
+		    test_prefix_is_everywhere(c, tp, NULL))
 			return tp;
 	}
 	return NULL;
@@ -223,6 +224,7 @@ least_rest_ms(const struct controller *c)
 		int64_t rest = test_prefix_rest_ms(c, tp);
 
 		if (test_prefix_is_usable(c, tp) && !test_prefix_is_busy(tp) &&
+		    test_prefix_is_everywhere(c, tp, NULL) &&
 		    (least == -1 || rest < least))
 			least = rest;
 	}
@@ -236,7 +238,11 @@ say_rest(struct campaign *ca)
 	int64_t rest_ms = least_rest_ms(ca->c);
 
 	ca->waiting[0] = '\0';
-	if (rest_ms <= 0)
+	if (n == 0) {
+		(void)text_copy(ca->waiting, sizeof(ca->waiting),
+		    "no test prefix may be used: see \"anycastctl predict tests\"");
+	}
+	if (n == 0 || rest_ms <= 0)
 		return;
 	if (n == 1) {
 		(void)snprintf(ca->waiting, sizeof(ca->waiting),

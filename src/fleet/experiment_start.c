@@ -26,8 +26,19 @@ static int
 check_sites(const struct controller *c, const struct experiment_plan *plan,
     struct err *err)
 {
+	const struct fleet_site *missing;
 	size_t heirs = 0;
 
+	if (plan->test->is_ambiguous) {
+		return err_set(err, ERR_REFUSED,
+		    "test prefix %.120s: sites pair its prefixes differently",
+		    plan->test->name);
+	}
+	if (!test_prefix_is_everywhere(c, plan->test, &missing)) {
+		return err_set(err, ERR_REFUSED,
+		    "site %s: does not announce the test prefix %.120s, as the others do",
+		    missing->name, plan->test->name);
+	}
 	for (size_t i = 0; i < c->n_sites; i++) {
 		const struct fleet_site *s = &c->sites[i];
 

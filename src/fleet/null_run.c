@@ -10,6 +10,7 @@
 #include "fleet/test_prefix.h"
 
 #define RETRY_MS 5000
+#define RETRY_MAX_MS 600000
 /* After so many in a row without a result it is left alone for the time that a
  * result would hold. */
 #define FAILURES_MAX 3u
@@ -199,14 +200,32 @@ judge(struct controller *c, struct test_prefix *tp)
 	const struct experiment *one = test_prefix_first(c)->experiment;
 	const struct experiment *two = tp->experiment;
 
-	if (one->state != EXPERIMENT_DONE) {
-		/* Nothing is said of the others. */
-		c->null_retry = mono_add_ms(mono_now(), RETRY_MS);
-	} else if (two->state != EXPERIMENT_DONE) {
+	if (one->state != EXPERIMENT_DONE)
+		return; /* nothing is said of the others */
+	if (two->state != EXPERIMENT_DONE) {
 		fail(c, tp, two->reason);
 	} else if (is_same_clients(one, two)) {
 		compare(c, tp);
 	}
+}
+
+/* A sweep of all clients over all test prefixes that fails again and again is
+ * tried ever less often. */
+static void
+pace_retries(struct controller *c, const struct experiment *first)
+{
+	int64_t wait_ms = RETRY_MS;
+
+	if (first->state == EXPERIMENT_DONE) {
+		c->null_failures = 0;
+		return;
+	}
+	for (unsigned i = 0; i < c->null_failures && wait_ms < RETRY_MAX_MS;
+	     i++)
+		wait_ms *= 2;
+	c->null_failures++;
+	c->null_retry = mono_add_ms(mono_now(),
+	    wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS);
 }
 
 void
@@ -225,6 +244,8 @@ null_run_on_experiment(struct controller *c, const struct experiment *ex)
 	/* The first may have become another one meanwhile. */
 	is_whole =
 	    first != NULL && first->null_run != 0 && first->experiment != NULL;
+	if (is_whole)
+		pace_retries(c, first->experiment);
 	for (size_t i = 0; i < c->n_tests; i++) {
 		struct test_prefix *tp = c->tests[i];
 

@@ -217,6 +217,9 @@ parse_tests(const json_t *doc, struct orders *out, struct err *err)
 	const json_t *list = json_object_get(doc, "tests"), *item;
 	size_t i;
 
+	/* Of a controller, or kept from one, before there could be several. */
+	if (list == NULL || json_is_null(list))
+		return 0;
 	if (!json_is_array(list) || json_array_size(list) > SWEEP_RUNS_MAX) {
 		return err_set(err, ERR_PROTO,
 		    "orders: tests: expected at most %d", SWEEP_RUNS_MAX);

@@ -47,7 +47,8 @@ struct fake {
 	bool withdrawn[TESTS];
 	uint32_t experiment[TESTS]; /* that runs on it, by the orders */
 	json_int_t given_up[TESTS];
-	bool pairs_both; /* takes both test prefixes for one pair */
+	bool pairs_both;   /* takes both test prefixes for one pair */
+	bool lacks_second; /* of them */
 	uint32_t job;
 	bool is_done;
 	char failed[1024];
@@ -200,6 +201,8 @@ fake_tests(const struct fake *a)
 		return list;
 	}
 	for (size_t i = 0; i < a->h->n_tests && i < TESTS; i++) {
+		if (i > 0 && a->lacks_second)
+			break;
 		json_array_append_new(list,
 		    json_pack("{s:[s], s:I, s:I}", "prefixes", house_tests[i],
 			"experiment", (json_int_t)a->experiment[i], "given_up",

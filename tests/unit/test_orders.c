@@ -84,6 +84,9 @@ test_document_without_an_experiment(void **state)
 		"\"tests\":[]}",
 		"{\"revision\":1,\"intents\":[],\"ended\":[],"
 		"\"tests\":[],\"sweep\":null,\"new\":{}}",
+		/* From before there could be several. */
+		"{\"revision\":2,\"intents\":[],\"ended\":[],"
+		"\"test\":{\"withdrawn\":false},\"capture\":null}",
 	};
 
 	(void)state;

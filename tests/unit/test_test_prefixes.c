@@ -462,10 +462,34 @@ test_prefixes_paired_differently_are_not_used(void **state)
 		assert_string_equal(of_test(h, i, "state"), "ambiguous");
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
 	assert_answer_has(h, "sites pair it with different prefixes");
+	/* Nor for a null run, and a campaign says why it waits. */
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h,
+	    get(h, "/v1/campaign") == 200 &&
+		strstr(h->body, "sites pair its prefixes differently") != NULL);
+	assert_int_equal(running(h), 0);
+	assert_int_equal(post(h, "/v1/campaign/abort", "{}"), 200);
 	h->agents[2].pairs_both = false;
 	fakes_turn(h);
 	assert_string_equal(of_test(h, ONE, "state"), "first");
 	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+}
+
+/* Withdrawn "at akl" it would be withdrawn at wlg besides. */
+static void
+test_one_that_a_site_lacks_is_not_used(void **state)
+{
+	struct house *h = *state;
+
+	use_two(h);
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	h->agents[2].lacks_second = true;
+	fakes_turn(h);
+	start(h, "akl", house_tests[ONE]);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
+	assert_answer_has(h, "does not announce the test prefix");
+	TURN_UNTIL(h, running(h) == 0);
 }
 
 /* What an agent says may be anything. */
@@ -522,6 +546,7 @@ main(void)
 		WITH_HOUSE(test_restart_buries_both),
 		WITH_HOUSE(test_sites_may_come_and_go),
 		WITH_HOUSE(test_prefixes_paired_differently_are_not_used),
+		WITH_HOUSE(test_one_that_a_site_lacks_is_not_used),
 		WITH_HOUSE(test_nonsense_of_an_agent_is_no_test_prefix),
 	};
 
