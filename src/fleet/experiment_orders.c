@@ -8,6 +8,8 @@
 #include "fleet/experiment_state.h"
 #include "fleet/test_prefix.h"
 
+#define COUNT_MAX (INT64_C(1) << 48)
+
 /* ---- orders ---- */
 
 /* Whom the round asks; JSON null for all. */
@@ -123,6 +125,15 @@ progress_permille(const struct experiment *ex, uint32_t sent, uint32_t total)
 	return base;
 }
 
+/* Whatever an agent says, so that sums over all sites stay numbers. */
+static int64_t
+count_of(const json_t *counters, const char *counter)
+{
+	int64_t n = json_integer_value(json_object_get(counters, counter));
+
+	return n < 0 ? 0 : n > COUNT_MAX ? COUNT_MAX : n;
+}
+
 /* Sweepers count for all experiments together, from their start on.  If one
  * was restarted it has counted all since. */
 int64_t
@@ -131,11 +142,9 @@ experiment_counted_at(const struct experiment *ex, size_t site,
 {
 	const json_t *sweep =
 	    json_object_get(ex->c->sites[site].status, "sweep");
-	int64_t now = json_integer_value(json_object_get(json_object_get(sweep,
-							     "counters"),
-	    counter));
-	int64_t before = json_integer_value(
-	    json_object_get(json_array_get(ex->counted_before, site), counter));
+	int64_t now = count_of(json_object_get(sweep, "counters"), counter);
+	int64_t before =
+	    count_of(json_array_get(ex->counted_before, site), counter);
 
 	return now >= before ? now - before : now;
 }
