@@ -49,6 +49,7 @@ def comes_back(lab: Lab, fleet: Fleet, site: Node) -> None:
     health_page(site, "web").write_text("ok")
     lab.wait(lambda: set(fleet.real(site).values()) == {"announced"}, 10, f"all of {site.name} announced")
     lab.wait(lambda: all(site.name in lab.truth(p).values() for pair in PREFIXES.values() for p in pair), 10, "seen")
+    lab.wait_converged()  # so that the next check sees no update of this one
 
 
 def wait_sick(lab: Lab, fleet: Fleet, site: Node) -> None:
@@ -207,7 +208,6 @@ def check_storm(lab: Lab, fleet: Fleet, site: Node) -> None:
         assert storm.done == 40, storm.done
         lab.note(f"{changes} changes back and forth meanwhile")
         comes_back(lab, fleet, site)
-        lab.wait_converged()
         for node in lab.nodes_with(role="client"):
             assert not [u for p in (*DNS, *TEST) for u in watch.received(node, p)], node.name
 
