@@ -135,8 +135,10 @@ fill_up(const struct guard_site *sites, size_t n,
 		if (is_needed)
 			add(&kept, s);
 		keeps_any |= is_needed;
+		/* Who may still hold one that was taken away, or that another
+		 * process gave, does not get it anew. */
 		permit[i] = s->is_live
-		    ? (s->holds_permit && !is_taken) || is_relieved
+		    ? (s->is_granted && !is_taken) || is_relieved
 		    : s->is_granted;
 	}
 	return keeps_any && !guard_is_enough(&asked, floor) ? GUARD_LAST_SITES

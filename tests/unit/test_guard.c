@@ -89,6 +89,26 @@ test_the_last_sick_site_is_kept_and_told(void **state)
 }
 
 /* The one that was to relieve the anchor fell sick too: one is enough. */
+/* The controller was restarted: the last one's report comes before it has seen
+ * a document of this process, so that it may hold a permit of the last. */
+static void
+test_no_permit_is_given_because_it_may_be_held(void **state)
+{
+	struct guard_site s[2] = { sick, gone };
+	bool permit[2];
+
+	(void)state;
+	s[0].holds_permit = s[1].holds_permit = true;
+	s[0].is_granted = s[1].is_granted = false;
+	(void)permits(s, 2, 1, permit);
+	assert_false(permit[0]);
+	assert_false(permit[1]);
+	/* Seen now: it is kept. */
+	s[0].holds_permit = false;
+	assert_int_equal(permits(s, 2, 1, permit), GUARD_LAST_SITES);
+	assert_false(permit[0]);
+}
+
 static void
 test_no_more_are_kept_than_needed(void **state)
 {
@@ -328,6 +348,8 @@ main(void)
 		cmocka_unit_test(test_all_but_the_minimum_get_one),
 		cmocka_unit_test(test_a_sick_anchor_is_relieved),
 		cmocka_unit_test(test_the_last_sick_site_is_kept_and_told),
+		cmocka_unit_test(
+		    test_no_permit_is_given_because_it_may_be_held),
 		cmocka_unit_test(test_no_more_are_kept_than_needed),
 		cmocka_unit_test(test_a_lost_site_counts_for_nothing),
 		cmocka_unit_test(test_drain_of_the_last_is_refused),
