@@ -4,6 +4,8 @@
 /*
  * pack_state -- what the files of core/pack share; not for others.
  */
+#include <math.h>
+
 #include "core/pack.h"
 
 #define PACK_MASK_WORDS (PACK_EXPERIMENTS_MAX / 64u)
@@ -152,6 +154,13 @@ extern const double pack_wrong_share[PACK_LABEL_COUNT];
 /* Where the other route of a client that flaps leads, or PACK_NONE. */
 uint16_t pack_route_site(const struct pack *p, const struct pack_result *r,
     const struct pack_set *withdrawn);
+
+/* NAN: of nothing. */
+static inline double
+pack_ratio(double part, double all)
+{
+	return all > 0 ? part / all : NAN;
+}
 
 static inline bool
 pack_mask_has(const struct pack_mask *m, size_t i)

@@ -200,8 +200,9 @@ json_t *fleet_guards_json(const struct controller *c);
 /* loads.c; the one of the configuration, or NULL */
 const struct conf_capacity *fleet_site_capacity(const struct controller *c,
     size_t site);
+enum load_source { LOAD_UNKNOWN, LOAD_CONFIGURED, LOAD_MEASURED };
 struct fleet_load {
-	enum { LOAD_UNKNOWN, LOAD_CONFIGURED, LOAD_MEASURED } source;
+	enum load_source source;
 	double load; /* in the unit of the capacities */
 };
 /* Now: as its agent measures it, else as the configuration says. */

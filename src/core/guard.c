@@ -137,9 +137,7 @@ fill_up(const struct guard_site *sites, size_t n,
 		keeps_any |= is_needed;
 		/* Who may still hold one that was taken away, or that another
 		 * process gave, does not get it anew. */
-		permit[i] = s->is_live
-		    ? (s->is_granted && !is_taken) || is_relieved
-		    : s->is_granted;
+		permit[i] = (s->is_granted && !is_taken) || is_relieved;
 	}
 	return keeps_any && !guard_is_enough(&asked, floor) ? GUARD_LAST_SITES
 							    : GUARD_QUIET;

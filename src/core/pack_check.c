@@ -145,12 +145,6 @@ counts_fill(struct pack *p, const uint16_t *u)
 	}
 }
 
-static double
-ratio(double part, double all)
-{
-	return all > 0 ? part / all : NAN;
-}
-
 static int
 double_order(const void *a, const void *b)
 {
@@ -190,9 +184,9 @@ checks_finish(struct pack *p, const struct sums *sums)
 		k->bystanders = s->standing > 0 ? s->moved / s->standing : 0;
 		k->contradictions =
 		    s->displaced > 0 ? s->against / s->displaced : 0;
-		k->agreement = ratio(s->agreed, s->predicted);
+		k->agreement = pack_ratio(s->agreed, s->predicted);
 		k->agreement_certified =
-		    ratio(s->certified_agreed, s->certified);
+		    pack_ratio(s->certified_agreed, s->certified);
 	}
 	median = bystanders_median(p);
 	for (size_t i = 0; i < p->as_of; i++) {
@@ -232,8 +226,9 @@ summary_begin(struct pack *p, const struct sums *sums)
 	m->contradiction_rate =
 	    learned.displaced > 0 ? learned.against / learned.displaced : 0;
 	m->bystanders_median = bystanders_median(p);
-	m->holdout = ratio(held.agreed, held.predicted);
-	m->holdout_certified = ratio(held.certified_agreed, held.certified);
+	m->holdout = pack_ratio(held.agreed, held.predicted);
+	m->holdout_certified =
+	    pack_ratio(held.certified_agreed, held.certified);
 	m->right_estimate = pack_holdout_estimate(p, &strata);
 }
 

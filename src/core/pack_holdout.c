@@ -98,12 +98,10 @@ count_ranks(const struct pack_result *r, const struct pack_set *partners,
 	double m = (double)pack_set_count(partners);
 	bool has1 = r->n > 1 && pack_set_has(partners, r->site[1]);
 	bool has2 = r->n > 2 && pack_set_has(partners, r->site[2]);
-	double with1 = !has1 ? 0 : size == 2 ? 1 : m - 1;
+	double with1 = size == 1 || !has1 ? 0 : size == 2 ? 1 : m - 1;
 	double with2 = has1 && has2 && size == 3 ? 1 : 0;
 	double sets = size == 1 ? 1 : size == 2 ? m : m * (m - 1) / 2;
 
-	if (size == 1)
-		with1 = 0;
 	ranks[1] = sets - with1;
 	ranks[2] = with1 - with2;
 	ranks[3] = with2;
@@ -134,12 +132,6 @@ weigh(const struct pack *p, double weight[PACK_STRATA])
 	free(partners);
 }
 
-static double
-share(double part, double all)
-{
-	return all > 0 ? part / all : NAN;
-}
-
 /* A stratum's agreement; with too few clients together with those of the same
  * certainty, then of all. */
 static double
@@ -157,7 +149,7 @@ rate_of(const struct pack_strata *held, unsigned s)
 		seen += held->seen[k];
 		agreed += held->agreed[k];
 	}
-	return share(agreed, seen);
+	return pack_ratio(agreed, seen);
 }
 
 double
@@ -176,5 +168,5 @@ pack_holdout_estimate(const struct pack *p, const struct pack_strata *held)
 		all += weight[s];
 		right += weight[s] * rate_of(held, s);
 	}
-	return share(right, all);
+	return pack_ratio(right, all);
 }

@@ -2,9 +2,10 @@
 /*
  * The experiments that run side by side, one on each test prefix at most.  They
  * wait side by side, for routing to settle and for prefixes to rest; but only
- * one of them sends at a time, whatever its sender: so the rate that the
- * configuration allows is never exceeded, and neither is the gap between two
- * probes to one block.
+ * one of them sends at a time, whatever its sender: so together they keep to
+ * the rate that the configuration allows.  The gap between two probes to one
+ * block is the sender's: it holds within a round, and the first probe of another
+ * experiment's may come sooner after the last.
  */
 #include <string.h>
 
@@ -28,18 +29,25 @@ experiments_running(const struct controller *c)
 	return n;
 }
 
-struct experiment *
-experiment_newest(const struct controller *c)
+static struct experiment *
+find_newest(const struct controller *c, bool has_to_run)
 {
 	struct experiment *newest = NULL;
 
 	for (size_t i = 0; i < c->n_tests; i++) {
 		struct experiment *ex = c->tests[i]->experiment;
 
-		if (ex != NULL && (newest == NULL || ex->id > newest->id))
+		if (ex != NULL && (newest == NULL || ex->id > newest->id) &&
+		    (!has_to_run || experiment_is_running(ex)))
 			newest = ex;
 	}
 	return newest;
+}
+
+struct experiment *
+experiment_newest(const struct controller *c)
+{
+	return find_newest(c, false);
 }
 
 struct experiment *
@@ -136,29 +144,13 @@ experiments_on_reboot(struct controller *c, size_t site)
 	}
 }
 
-/* NULL: none runs. */
-static struct experiment *
-newest_running(const struct controller *c)
-{
-	struct experiment *newest = NULL;
-
-	for (size_t i = 0; i < c->n_tests; i++) {
-		struct experiment *ex = c->tests[i]->experiment;
-
-		if (experiment_is_running(ex) &&
-		    (newest == NULL || ex->id > newest->id))
-			newest = ex;
-	}
-	return newest;
-}
-
-/* Whoever it is not for counts it as late. */
+/* Whoever it is not for counts it as late; NULL: none runs. */
 static struct experiment *
 whose(const struct controller *c, const struct sweep_reply *r)
 {
 	struct experiment *ex = experiment_find(c, r->experiment);
 
-	return experiment_is_running(ex) ? ex : newest_running(c);
+	return experiment_is_running(ex) ? ex : find_newest(c, true);
 }
 
 void

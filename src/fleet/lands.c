@@ -182,7 +182,7 @@ land(const struct move *m)
 
 /* To those whose load is of that source. */
 static void
-find_move(struct move *m, int source, struct lands_past *past)
+find_move(struct move *m, enum load_source source, struct lands_past *past)
 {
 	size_t first = NO_SITE;
 
@@ -205,7 +205,7 @@ find_move(struct move *m, int source, struct lands_past *past)
 	}
 	for (size_t i = 0; i < m->c->n_sites; i++) {
 		m->lost -= m->lands[i];
-		if ((int)fleet_site_load(m->c, i).source == source)
+		if (fleet_site_load(m->c, i).source == source)
 			past->landed[i] = m->lands[i];
 	}
 	if (m->lost > past->lost)
@@ -214,10 +214,10 @@ find_move(struct move *m, int source, struct lands_past *past)
 
 /* Some site that still announces has a load of that source. */
 static bool
-is_used(const struct controller *c, const bool *down, int source)
+is_used(const struct controller *c, const bool *down, enum load_source source)
 {
 	for (size_t i = 0; i < c->n_sites; i++) {
-		if (!down[i] && (int)fleet_site_load(c, i).source == source)
+		if (!down[i] && fleet_site_load(c, i).source == source)
 			return true;
 	}
 	return false;

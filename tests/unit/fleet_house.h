@@ -606,4 +606,24 @@ house_main(const struct CMUnitTest *tests, size_t n)
 #define WITH_HOUSE(f)                                                          \
 	cmocka_unit_test_setup_teardown(f, house_setup, house_teardown)
 
+/* The state of an experiment; borrowed until the next call. */
+static inline const char *
+state_of(struct house *h, unsigned id)
+{
+	static char state[32];
+	char path[64];
+	const char *text = NULL;
+	json_t *doc;
+
+	(void)snprintf(path, sizeof(path), "/v1/experiments/%u", id);
+	assert_int_equal(get(h, path), 200);
+	doc = answer_json(h);
+	assert_int_equal(json_unpack(doc, "{s:{s:s}}", "experiment", "state",
+			     &text),
+	    0);
+	(void)snprintf(state, sizeof(state), "%s", text);
+	json_decref(doc);
+	return state;
+}
+
 #endif /* FLEET_HOUSE_H */

@@ -11,26 +11,6 @@ start(struct house *h)
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 200);
 }
 
-/* The state of the newest experiment; borrowed until the next call. */
-static const char *
-state_of(struct house *h, unsigned id)
-{
-	static char state[32];
-	char path[64];
-	const char *text = NULL;
-	json_t *doc;
-
-	(void)snprintf(path, sizeof(path), "/v1/experiments/%u", id);
-	assert_int_equal(get(h, path), 200);
-	doc = answer_json(h);
-	assert_int_equal(json_unpack(doc, "{s:{s:s}}", "experiment", "state",
-			     &text),
-	    0);
-	(void)snprintf(state, sizeof(state), "%s", text);
-	json_decref(doc);
-	return state;
-}
-
 /* Turns until the experiment is in that state. */
 static void
 run_until(struct house *h, unsigned id, const char *wanted)

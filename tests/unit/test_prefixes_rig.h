@@ -85,25 +85,6 @@ null_run(struct house *h)
 	TURN_UNTIL(h, running(h) == 0);
 }
 
-static inline const char *
-state_of(struct house *h, unsigned id)
-{
-	static char state[32];
-	char path[64];
-	const char *text = NULL;
-	json_t *doc;
-
-	(void)snprintf(path, sizeof(path), "/v1/experiments/%u", id);
-	assert_int_equal(get(h, path), 200);
-	doc = answer_json(h);
-	assert_int_equal(json_unpack(doc, "{s:{s:s}}", "experiment", "state",
-			     &text),
-	    0);
-	(void)snprintf(state, sizeof(state), "%s", text);
-	json_decref(doc);
-	return state;
-}
-
 static inline void
 start(struct house *h, const char *site, const char *test)
 {
