@@ -31,9 +31,10 @@ struct test_check {
 	int64_t at_ms; /* wall; 0: there is none */
 	struct mono at;
 	enum agreement_verdict verdict;
-	char *first;  /* the name of what was the first then */
-	char *reason; /* for people, with the numbers */
-	uint32_t experiment, first_experiment;
+	char *first;         /* the name of what was the first then */
+	char *reason;        /* for people, with the numbers */
+	uint32_t experiment; /* 0: it could not be begun on this one */
+	uint32_t first_experiment;
 	uint32_t compared;
 	double distance, noise, beyond, max_beyond;
 	json_t *shares; /* SHARE of docs/api.md */
@@ -90,9 +91,10 @@ bool test_prefix_has(const struct test_prefix *tp, const char *prefix);
 const json_t *test_prefix_at(const struct test_prefix *tp,
     const struct fleet_site *s);
 
-/* Puts another check in place of the old one; takes over what *check holds. */
-void test_prefix_set_check(struct test_prefix *tp,
-    const struct test_check *check);
+/* Puts another check in place of the old one, also for a test prefix that goes
+ * and comes back; takes over what *check holds. */
+void test_prefix_set_check(struct controller *c, struct test_prefix *tp,
+    struct test_check *check);
 
 /* [TEST] of docs/api.md; new reference. */
 json_t *test_prefixes_json(const struct controller *c);

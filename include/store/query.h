@@ -57,7 +57,7 @@ json_t *query_campaigns(struct query *q, unsigned limit, struct err *err);
 /* The newest landings first, at most limit; keys as in struct store_landing,
  * "heirs" a list. */
 json_t *query_landings(struct query *q, unsigned limit, struct err *err);
-/* The newest null run of each test prefix beside each first one; keys as in struct
+/* The newest null run of each test prefix, the newest of all first; keys as in struct
  * store_null_run. */
 json_t *query_null_runs(struct query *q, struct err *err);
 /* Highest landing id, 0 if none; -1 with err. */

@@ -157,11 +157,11 @@ struct store_landing {
 void store_put_landing(struct store *s, const struct store_landing *l);
 
 /* A test prefix beside the first one, see core/agreement.h.  Of two with the same
- * experiment the newer counts. */
+ * test and first experiment the newer counts. */
 struct store_null_run {
-	uint32_t experiment,
-	    first_experiment;     /* whose baselines were compared */
 	const char *test, *first; /* as struct store_experiment.test */
+	uint32_t first_experiment, experiment; /* whose baselines were compared;
+						* 0: on test it never began */
 	int64_t at_ms;
 	const char *verdict; /* of core/agreement.h */
 	const char *reason;

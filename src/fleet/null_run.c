@@ -88,11 +88,11 @@ conclude(struct controller *c, struct test_prefix *tp, struct test_check *check)
 	check->at = mono_now();
 	check->first = xstrdup(test_prefix_first(c)->name);
 	check->max_beyond = c->conf->predict.null_run.limit_percent / 100.0;
-	check->experiment = tp->experiment != NULL ? tp->experiment->id : 0;
+	check->experiment = tp->null_run;
 	check->first_experiment = test_prefix_first(c)->experiment->id;
 	if (check->shares == NULL)
 		check->shares = json_array();
-	test_prefix_set_check(tp, check);
+	test_prefix_set_check(c, tp, check);
 	tp->null_failures = 0;
 	store(c, tp);
 	note(c, tp, before);

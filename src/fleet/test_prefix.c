@@ -16,10 +16,17 @@ struct old_change {
 	struct mono at;
 };
 
+/* The newest null run of a test prefix, which may be there or not. */
+struct known_check {
+	char *name;
+	struct test_check check;
+};
+
 struct test_book {
 	struct old_change *changes;
 	size_t n_changes;
-	json_t *checks; /* rows of the store, the newest of each pair */
+	struct known_check *checks; /* one for each name */
+	size_t n_checks;
 };
 
 const char *
@@ -128,23 +135,74 @@ verdict_find(const char *name)
 }
 
 static void
-take_row(struct test_prefix *tp, json_t *row)
+check_fini(struct test_check *check)
+{
+	free(check->first);
+	free(check->reason);
+	json_decref(check->shares);
+	*check = (struct test_check){ 0 };
+}
+
+/* In place of the one that is there. */
+static void
+check_copy(struct test_check *to, const struct test_check *from)
+{
+	check_fini(to);
+	*to = *from;
+	to->first = xstrdup(from->first);
+	to->reason = xstrdup(from->reason);
+	to->shares = json_incref(from->shares);
+}
+
+static struct known_check *
+find_known(const struct test_book *book, const char *name)
+{
+	for (size_t i = 0; i < book->n_checks; i++) {
+		if (strcmp(book->checks[i].name, name) == 0)
+			return &book->checks[i];
+	}
+	return NULL;
+}
+
+/* Puts it in place of what was known of that test prefix. */
+static void
+keep_check(struct test_book *book, const char *name,
+    const struct test_check *check)
+{
+	struct known_check *known = find_known(book, name);
+
+	if (known == NULL) {
+		book->checks = xreallocarray(book->checks, book->n_checks + 1,
+		    sizeof(*book->checks));
+		known = &book->checks[book->n_checks++];
+		*known = (struct known_check){ .name = xstrdup(name) };
+	}
+	check_copy(&known->check, check);
+}
+
+static void
+take_row(struct test_book *book, json_t *row)
 {
 	struct test_check check = { 0 };
 	json_int_t experiment = 0, first = 0, compared = 0, at_ms = 0;
-	const char *name = "", *verdict = "", *reason = "", *shares = "";
+	const char *test = "", *name = "", *verdict = "", *reason = "",
+		   *shares = "";
 	int64_t ago_ms;
 
 	(void)json_unpack(row,
-	    "{s:I, s:I, s:s, s:I, s:s, s:s, s:I, s:F, s:F, s:F, s:F, s:s}",
-	    "experiment", &experiment, "first_experiment", &first, "first",
-	    &name, "at_ms", &at_ms, "verdict", &verdict, "reason", &reason,
-	    "compared", &compared, "distance", &check.distance, "noise",
-	    &check.noise, "beyond", &check.beyond, "max_beyond",
-	    &check.max_beyond, "shares", &shares);
+	    "{s:I, s:I, s:s, s:s, s:I, s:s, s:s, s:I, s:F, s:F, s:F, s:F, s:s}",
+	    "experiment", &experiment, "first_experiment", &first, "test",
+	    &test, "first", &name, "at_ms", &at_ms, "verdict", &verdict,
+	    "reason", &reason, "compared", &compared, "distance",
+	    &check.distance, "noise", &check.noise, "beyond", &check.beyond,
+	    "max_beyond", &check.max_beyond, "shares", &shares);
 	ago_ms = wall_now_ms() - at_ms;
+	/* Of the future: the clock was set back, and nobody can say how old it
+	 * is.  Rather another null run than one that never grows old. */
+	if (ago_ms < 0 || find_known(book, test) != NULL)
+		return;
 	check.at_ms = at_ms;
-	check.at = mono_add_ms(mono_now(), ago_ms > 0 ? -ago_ms : 0);
+	check.at = mono_add_ms(mono_now(), -ago_ms);
 	check.verdict = verdict_find(verdict);
 	check.first = xstrdup(name);
 	check.reason = xstrdup(reason);
@@ -154,54 +212,47 @@ take_row(struct test_prefix *tp, json_t *row)
 	check.shares = json_loads(shares, 0, NULL);
 	if (check.shares == NULL)
 		check.shares = json_array();
-	test_prefix_set_check(tp, &check);
+	keep_check(book, test, &check);
+	check_fini(&check);
 }
 
-/* What is known of one that was not there before. */
+/* What is known of one that was not there before, or had other prefixes. */
 static void
 recall(const struct controller *c, struct test_prefix *tp)
 {
 	const struct test_book *book = c->test_book;
-	json_t *row;
-	size_t i;
+	const struct known_check *known = find_known(book, tp->name);
 
-	for (i = 0; i < book->n_changes; i++)
+	for (size_t i = 0; i < book->n_changes; i++)
 		take_change(tp, &book->changes[i]);
-	/* The newest comes first. */
-	json_array_foreach (book->checks, i, row) {
-		const char *test =
-		    json_string_value(json_object_get(row, "test"));
-
-		if (strcmp(test, tp->name) == 0) {
-			take_row(tp, row);
-			return;
-		}
-	}
+	check_fini(&tp->check);
+	if (known != NULL)
+		check_copy(&tp->check, &known->check);
 }
 
 int
 test_prefixes_load(struct controller *c, struct err *err)
 {
+	json_t *rows = query_null_runs(c->env.query, err), *row;
+	size_t i;
+
 	c->test_book = xcalloc(1, sizeof(*c->test_book));
-	c->test_book->checks = query_null_runs(c->env.query, err);
-	return c->test_book->checks != NULL ? 0 : -1;
+	/* The newest comes first. */
+	json_array_foreach (rows, i, row)
+		take_row(c->test_book, row);
+	json_decref(rows);
+	return rows != NULL ? 0 : -1;
 }
 
 /* ---- what the sites have ---- */
 
-static void
-check_fini(struct test_check *check)
-{
-	free(check->first);
-	free(check->reason);
-	json_decref(check->shares);
-}
-
 void
-test_prefix_set_check(struct test_prefix *tp, const struct test_check *check)
+test_prefix_set_check(struct controller *c, struct test_prefix *tp,
+    struct test_check *check)
 {
-	check_fini(&tp->check);
-	tp->check = *check;
+	check_copy(&tp->check, check);
+	keep_check(c->test_book, tp->name, check);
+	check_fini(check);
 }
 
 static struct test_prefix *
@@ -305,6 +356,21 @@ is_list_of_prefixes(const json_t *list)
 	    json_array_size(list) <= 2;
 }
 
+/* What is known of other prefixes does not hold for them. */
+static void
+take_prefixes(const struct controller *c, struct test_prefix *old,
+    const struct test_prefix *new)
+{
+	bool is_same = strcmp(old->name, new->name) == 0;
+
+	json_decref(old->prefixes);
+	old->prefixes = json_incref(new->prefixes);
+	free(old->name);
+	old->name = xstrdup(new->name);
+	if (!is_same)
+		recall(c, old);
+}
+
 /* The old one that shares a prefix lives on as the new one: experiments point
  * to it. */
 static struct test_prefix *
@@ -321,10 +387,7 @@ adopt(struct controller *c, struct test_prefix *new)
 			continue;
 		old->n_sites = new->n_sites;
 		old->is_ambiguous = new->is_ambiguous;
-		json_decref(old->prefixes);
-		old->prefixes = json_incref(new->prefixes);
-		free(old->name);
-		old->name = xstrdup(new->name);
+		take_prefixes(c, old, new);
 		test_prefix_free(new);
 		return old;
 	}
@@ -438,7 +501,11 @@ test_prefixes_free(struct controller *c)
 	for (size_t i = 0; i < c->test_book->n_changes; i++)
 		free(c->test_book->changes[i].name);
 	free(c->test_book->changes);
-	json_decref(c->test_book->checks);
+	for (size_t i = 0; i < c->test_book->n_checks; i++) {
+		free(c->test_book->checks[i].name);
+		check_fini(&c->test_book->checks[i].check);
+	}
+	free(c->test_book->checks);
 	free(c->test_book);
 }
 

@@ -105,13 +105,13 @@ static const char *const sql[] = {
 	    " weight_agreed, distance, heirs FROM landing"
 	    " ORDER BY id DESC LIMIT ?1",
 	[STMT_MAX_LANDING] = "SELECT ifnull(max(id), 0) FROM landing",
-	/* The newest of each pair. */
+	/* The newest of each test prefix. */
 	[STMT_NULL_RUNS] =
 	    "SELECT experiment, first_experiment, test, first, at_ms, verdict,"
 	    " reason, compared, distance, noise, beyond, max_beyond, shares"
-	    " FROM null_run WHERE experiment IN"
-	    " (SELECT max(experiment) FROM null_run GROUP BY test, first)"
-	    " ORDER BY experiment DESC",
+	    " FROM null_run AS r WHERE first_experiment ="
+	    " (SELECT max(first_experiment) FROM null_run WHERE test = r.test)"
+	    " ORDER BY first_experiment DESC, test",
 	[STMT_LIST_COUNT] = "SELECT n FROM client_list WHERE id = ?1",
 	[STMT_HEIRS] = "SELECT site, family, heir, clients, weight, unstable,"
 		       " square FROM heir"

@@ -230,6 +230,32 @@ static const char *const steps[] = {
 	      " shares TEXT NOT NULL"
 	      ") STRICT;"
 	      "PRAGMA user_version = 7;",
+	/* A null run that did not begin on a test prefix has no experiment there;
+	 * it was stored under an older one. */
+	[7] = "ALTER TABLE null_run RENAME TO null_run_old;"
+	      "CREATE TABLE null_run("
+	      " test TEXT NOT NULL,"
+	      " first_experiment INTEGER NOT NULL,"
+	      " experiment INTEGER NOT NULL,"
+	      " first TEXT NOT NULL,"
+	      " at_ms INTEGER NOT NULL,"
+	      " verdict TEXT NOT NULL,"
+	      " reason TEXT NOT NULL,"
+	      " compared INTEGER NOT NULL,"
+	      " distance REAL NOT NULL,"
+	      " noise REAL NOT NULL,"
+	      " beyond REAL NOT NULL,"
+	      " max_beyond REAL NOT NULL,"
+	      " shares TEXT NOT NULL,"
+	      " PRIMARY KEY(test, first_experiment)"
+	      ") STRICT, WITHOUT ROWID;"
+	      "INSERT INTO null_run SELECT test, first_experiment,"
+	      " CASE WHEN experiment > first_experiment THEN experiment"
+	      " ELSE 0 END, first, at_ms, verdict, reason, compared, distance,"
+	      " noise, beyond, max_beyond, shares FROM null_run_old"
+	      " WHERE true ON CONFLICT DO NOTHING;"
+	      "DROP TABLE null_run_old;"
+	      "PRAGMA user_version = 8;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(steps) / sizeof(steps[0])))

@@ -92,6 +92,7 @@ struct house {
 	uint32_t jobs[256]; /* the newest one of each experiment */
 	bool is_slow;   /* jobs take until somebody says that they are done */
 	size_t n_tests; /* that the sites have */
+	bool has_more;  /* the second one has an IPv6 prefix, too */
 };
 
 static const char *const house_tests[TESTS] = { "198.51.100.0/24",
@@ -204,7 +205,9 @@ fake_tests(const struct fake *a)
 		if (i > 0 && a->lacks_second)
 			break;
 		json_array_append_new(list,
-		    json_pack("{s:[s], s:I, s:I}", "prefixes", house_tests[i],
+		    json_pack("{s:[s, s*], s:I, s:I}", "prefixes",
+			house_tests[i],
+			i > 0 && a->h->has_more ? "2001:db8:2::/48" : NULL,
 			"experiment", (json_int_t)a->experiment[i], "given_up",
 			a->given_up[i]));
 	}

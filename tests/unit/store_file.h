@@ -25,6 +25,7 @@
 #define GOLDEN_V4 "tests/golden/store/v4.sql"
 #define GOLDEN_V5 "tests/golden/store/v5.sql"
 #define GOLDEN_V6 "tests/golden/store/v6.sql"
+#define GOLDEN_V7 "tests/golden/store/v7.sql"
 
 struct store_file {
 	char path[PATH_MAX];

@@ -97,11 +97,36 @@ static void
 test_migration_from_every_version(void **state)
 {
 	static const char *const golden[] = { GOLDEN_V1, GOLDEN_V2, GOLDEN_V3,
-		GOLDEN_V4, GOLDEN_V5, GOLDEN_V6 };
+		GOLDEN_V4, GOLDEN_V5, GOLDEN_V6, GOLDEN_V7 };
 
 	(void)state;
 	for (size_t i = 0; i < TEST_COUNT(golden); i++)
 		assert_migrates(golden[i]);
+}
+
+/* Version 7 stored a null run that never began on a test prefix under an older
+ * experiment. */
+static void
+test_null_runs_are_attributed_rightly(void **state)
+{
+	struct store_file f;
+
+	(void)state;
+	file_make(&f);
+	file_from_golden(&f, GOLDEN_V7);
+	assert_int_equal(store_prepare(f.path, NULL), 0);
+	assert_int_equal(file_number(&f, "SELECT count(*) FROM null_run"), 2);
+	assert_int_equal(file_number(&f,
+			     "SELECT experiment FROM null_run"
+			     " WHERE first_experiment = 7"
+			     " AND verdict = 'alike'"),
+	    8);
+	assert_int_equal(file_number(&f,
+			     "SELECT experiment FROM null_run"
+			     " WHERE first_experiment = 9"
+			     " AND verdict = 'unknown'"),
+	    0);
+	file_remove(&f);
 }
 
 static void
@@ -229,6 +254,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fresh_file),
 		cmocka_unit_test(test_migration_from_every_version),
+		cmocka_unit_test(test_null_runs_are_attributed_rightly),
 		cmocka_unit_test(test_newer_schema_is_refused),
 		cmocka_unit_test(test_newer_schema_in_the_wal_is_refused),
 		cmocka_unit_test(test_garbage_is_refused),

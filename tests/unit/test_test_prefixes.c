@@ -108,6 +108,126 @@ test_null_run_grows_old(void **state)
 	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
 }
 
+/* The sites lose their second prefix and have it again. */
+static void
+go_and_come_back(struct house *h)
+{
+	h->n_tests = 1;
+	fakes_turn(h);
+	assert_int_equal(get(h, "/v1/tests"), 200);
+	assert_null(strstr(h->body, house_tests[TWO]));
+	h->n_tests = 2;
+	fakes_turn(h);
+}
+
+/* What was known at the start is not what is known now. */
+static void
+test_one_that_comes_back_has_its_newest_verdict(void **state)
+{
+	struct house *h = *state;
+
+	use_two(h);
+	null_run(h);
+	house_restart_controller(h);
+	fakes_turn(h);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	h->twist = otherwise;
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "differs");
+	go_and_come_back(h);
+	assert_string_equal(of_test(h, TWO, "state"), "differs");
+	/* Also one that was not there at the start. */
+	h->twist = ring;
+	null_run(h);
+	go_and_come_back(h);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	h->fleet.predict.null_run.every_ms = 1;
+	loop_idle(h->lp, 5);
+	go_and_come_back(h);
+	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+}
+
+static void
+restart_with(struct house *h, const char *sql)
+{
+	house_stop_controller(h);
+	file_exec(&h->f, sql);
+	house_start_controller(h);
+	fakes_turn(h);
+}
+
+/* As old as it says; of the future, after a clock was set back, it would never
+ * grow old. */
+static void
+test_a_verdict_is_as_old_as_it_says(void **state)
+{
+	struct house *h = *state;
+
+	use_two(h);
+	null_run(h);
+	restart_with(h, "UPDATE null_run SET at_ms = at_ms - 3590000");
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	restart_with(h, "UPDATE null_run SET at_ms = at_ms - 10000");
+	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	restart_with(h, "UPDATE null_run SET at_ms = at_ms + 60000");
+	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+}
+
+/* With another prefix beside it, it is not the one that was compared. */
+static void
+test_a_verdict_is_of_those_prefixes(void **state)
+{
+	struct house *h = *state;
+
+	use_two(h);
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	h->has_more = true;
+	fakes_turn(h);
+	assert_string_equal(of_test(h, TWO, "test"),
+	    "203.0.113.0/24,2001:db8:2::/48");
+	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+	h->has_more = false;
+	fakes_turn(h);
+	assert_string_equal(of_test(h, TWO, "test"), house_tests[TWO]);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+}
+
+/* One that never began has no experiment there, and an older one keeps what it
+ * found. */
+static void
+test_a_null_run_that_never_began_has_no_experiment(void **state)
+{
+	struct house *h = *state;
+
+	use_two(h);
+	null_run(h);
+	h->agents[2].lacks_second = true;
+	fakes_turn(h);
+	for (int i = 0; i < 3; i++)
+		null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "unknown");
+	assert_int_equal(number_of_test(h, TWO, "experiment"), 0);
+	assert_int_equal(number_of_test(h, TWO, "first_experiment"), 5);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM null_run"
+			     " WHERE experiment = 2 AND first_experiment = 1"
+			     " AND verdict = 'alike'"),
+	    1);
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM null_run"
+			     " WHERE experiment = 0 AND first_experiment = 5"
+			     " AND verdict = 'unknown'"),
+	    1);
+	/* And it is the newest, also to those who come later. */
+	house_restart_controller(h);
+	fakes_turn(h);
+	assert_string_equal(of_test(h, TWO, "state"), "unknown");
+}
+
 /* ---- one after the other at the sender ---- */
 
 static unsigned
@@ -440,12 +560,7 @@ test_sites_may_come_and_go(void **state)
 	struct house *h = *state;
 
 	use_two(h);
-	h->n_tests = 1;
-	fakes_turn(h);
-	assert_int_equal(get(h, "/v1/tests"), 200);
-	assert_null(strstr(h->body, house_tests[TWO]));
-	h->n_tests = 2;
-	fakes_turn(h);
+	go_and_come_back(h);
 	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
 	assert_int_equal(number_of_test(h, TWO, "sites"), SITES);
 }
@@ -535,6 +650,10 @@ main(void)
 		WITH_HOUSE(test_null_run_finds_one_that_differs),
 		WITH_HOUSE(test_a_prefix_without_answers_differs),
 		WITH_HOUSE(test_null_run_grows_old),
+		WITH_HOUSE(test_one_that_comes_back_has_its_newest_verdict),
+		WITH_HOUSE(test_a_verdict_is_as_old_as_it_says),
+		WITH_HOUSE(test_a_verdict_is_of_those_prefixes),
+		WITH_HOUSE(test_a_null_run_that_never_began_has_no_experiment),
 		WITH_HOUSE(test_only_one_sends_at_a_time),
 		WITH_HOUSE(test_no_round_is_ordered_twice),
 		WITH_HOUSE(test_aborted_sender_is_waited_for),
