@@ -11,9 +11,9 @@
  * what is above it is the prefixes' doing: a filter, a route map, a policy that
  * knows one of them.
  *
- * Two ways to differ are counted apart, for each family: a client that was
- * caught at another site (moved), and one that was heard by one prefix only
- * (lost).
+ * Three ways to differ are counted apart, for each family: a client that was
+ * caught at another site (moved), one that was heard by one prefix only (lost),
+ * and one that was caught at two sites in a sweep of one prefix only (flips).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,9 +29,14 @@ struct agreement_input {
 	size_t n_sites;
 };
 
-enum agreement_way { AGREEMENT_MOVED, AGREEMENT_LOST, AGREEMENT_WAY_COUNT };
+enum agreement_way {
+	AGREEMENT_MOVED, /* of those that flip in no sweep */
+	AGREEMENT_LOST,
+	AGREEMENT_FLIPS,
+	AGREEMENT_WAY_COUNT
+};
 
-/* Shares, 0 to 1; the clients that flip within a sweep are left out. */
+/* Shares, 0 to 1. */
 struct agreement_share {
 	uint32_t compared; /* clients that could have differed */
 	double distance;   /* of them: differ, between the prefixes */

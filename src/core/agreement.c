@@ -32,56 +32,66 @@ add(struct tally *t, double weight, bool differs)
 	}
 }
 
-/* Client i in two sweeps. */
-static void
-add_pair(const struct agreement_input *in, size_t i, const uint16_t *const s[2],
-    struct tally *by_way)
+static bool
+is_heard(const struct agreement_input *in, uint16_t outcome)
 {
-	bool first = outcome_is_site(s[0][i], in->n_sites);
-	bool second = outcome_is_site(s[1][i], in->n_sites);
+	return outcome == OUTCOME_FLIPPING ||
+	    outcome_is_site(outcome, in->n_sites);
+}
+
+/* A client in all sweeps. */
+struct client {
+	uint16_t one[2], two[2];
+	double weight;
+	bool is_asked;    /* in all of them */
+	bool is_heard;    /* in any */
+	bool never_flips; /* in none is it caught at two sites */
+};
+
+static struct client
+client_of(const struct agreement_input *in, size_t i)
+{
+	struct client c = {
+		.weight = in->weight[i], .is_asked = true, .never_flips = true
+	};
+
+	for (size_t k = 0; k < 4; k++) {
+		uint16_t outcome = k < 2 ? in->one[k][i] : in->two[k - 2][i];
+
+		*(k < 2 ? &c.one[k] : &c.two[k - 2]) = outcome;
+		c.is_asked &= outcome != OUTCOME_NOT_ASKED;
+		c.is_heard |= is_heard(in, outcome);
+		c.never_flips &= outcome != OUTCOME_FLIPPING;
+	}
+	return c;
+}
+
+/* Its outcomes in two sweeps.  Where one is that flips in any of the four, chance
+ * says: that it flips is what counts. */
+static void
+add_pair(const struct agreement_input *in, const struct client *c, uint16_t a,
+    uint16_t b, struct tally *by_way)
+{
+	bool first = is_heard(in, a), second = is_heard(in, b);
 
 	if (first && second) {
-		add(&by_way[AGREEMENT_MOVED], in->weight[i],
-		    s[0][i] != s[1][i]);
+		add(&by_way[AGREEMENT_FLIPS], c->weight,
+		    (a == OUTCOME_FLIPPING) != (b == OUTCOME_FLIPPING));
 	}
+	if (first && second && c->never_flips)
+		add(&by_way[AGREEMENT_MOVED], c->weight, a != b);
 	if (first || second)
-		add(&by_way[AGREEMENT_LOST], in->weight[i], first != second);
-}
-
-/* Caught at two sites in one sweep, or not asked: it says nothing. */
-static bool
-is_clear(const struct agreement_input *in, size_t i)
-{
-	for (size_t k = 0; k < 2; k++) {
-		if (in->one[k][i] == OUTCOME_FLIPPING ||
-		    in->two[k][i] == OUTCOME_FLIPPING ||
-		    in->one[k][i] == OUTCOME_NOT_ASKED ||
-		    in->two[k][i] == OUTCOME_NOT_ASKED)
-			return false;
-	}
-	return true;
-}
-
-static bool
-is_heard(const struct agreement_input *in, size_t i)
-{
-	return outcome_is_site(in->one[0][i], in->n_sites) ||
-	    outcome_is_site(in->one[1][i], in->n_sites) ||
-	    outcome_is_site(in->two[0][i], in->n_sites) ||
-	    outcome_is_site(in->two[1][i], in->n_sites);
+		add(&by_way[AGREEMENT_LOST], c->weight, first != second);
 }
 
 static void
-add_client(const struct agreement_input *in, size_t i, struct family *f)
+add_client(const struct agreement_input *in, const struct client *c,
+    struct family *f)
 {
-	add_pair(in, i, in->one, f->noise);
-	add_pair(in, i, in->two, f->noise);
-	for (size_t k = 0; k < 4; k++) {
-		const uint16_t *const pair[2] = { in->one[k / 2],
-			in->two[k % 2] };
-
-		add_pair(in, i, pair, f->between);
-	}
+	add_pair(in, c, c->one[0], c->one[1], f->noise);
+	add_pair(in, c, c->two[0], c->two[1], f->noise);
+	for (size_t k = 0; k < 4; k++)
+		add_pair(in, c, c->one[k / 2], c->two[k % 2], f->between);
 }
 
 static double
@@ -148,10 +158,12 @@ agreement_count(const struct agreement_input *in, struct agreement *out)
 
 	*out = (struct agreement){ 0 };
 	for (size_t i = 0; i < in->n; i++) {
-		if (!is_clear(in, i) || !is_heard(in, i))
+		struct client c = client_of(in, i);
+
+		if (!c.is_asked || !c.is_heard)
 			continue;
 		out->compared++;
-		add_client(in, i, &families[in->is_ipv4[i] ? 0 : 1]);
+		add_client(in, &c, &families[in->is_ipv4[i] ? 0 : 1]);
 	}
 	for (unsigned f = 0; f < 2; f++) {
 		for (int w = 0; w < AGREEMENT_WAY_COUNT; w++) {
@@ -190,6 +202,7 @@ agreement_way_name(enum agreement_way way)
 	static const char *const names[AGREEMENT_WAY_COUNT] = {
 		[AGREEMENT_MOVED] = "moved",
 		[AGREEMENT_LOST] = "lost",
+		[AGREEMENT_FLIPS] = "flips",
 	};
 
 	return names[way];

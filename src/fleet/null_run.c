@@ -124,6 +124,20 @@ shares_json(const struct agreement *a)
 	return list;
 }
 
+/* What such clients do, for people. */
+static const char *
+way_text(enum agreement_way way)
+{
+	static const char *const texts[AGREEMENT_WAY_COUNT] = {
+		[AGREEMENT_MOVED] = "reach another site than by the first",
+		[AGREEMENT_LOST] = "answer by one of the two only",
+		[AGREEMENT_FLIPS] =
+		    "reach two sites at once by one of the two only",
+	};
+
+	return texts[way];
+}
+
 static char *
 reason_of(const struct agreement *a, const struct test_check *check,
     double limit)
@@ -137,10 +151,8 @@ reason_of(const struct agreement *a, const struct test_check *check,
 	    "%.2f %% of the %s of %u IPv%d clients %s, %.2f %% within one prefix; %.2f %% is beyond that for sure, at most %.0f %% may be (fleet.predict.null_run.limit)",
 	    100 * check->distance, s->by_weight ? "weight" : "number",
 	    (unsigned)s->compared, a->worst_family == 0 ? 4 : 6,
-	    a->worst_way == AGREEMENT_MOVED
-		? "reach another site than by the first"
-		: "answer by one of the two only",
-	    100 * check->noise, 100 * check->beyond, 100 * limit);
+	    way_text(a->worst_way), 100 * check->noise, 100 * check->beyond,
+	    100 * limit);
 }
 
 static void

@@ -227,9 +227,9 @@ test_few_clients_are_not_believed_at_once(void **state)
 	assert_int_equal(judge(w), AGREEMENT_DIFFERS);
 }
 
-/* At two sites in one sweep: it is no witness of anything. */
+/* At two sites in one sweep of four: chance decides where it is caught. */
 static void
-test_flipping_clients_are_left_out(void **state)
+test_a_client_that_flips_is_no_witness_of_its_site(void **state)
 {
 	struct world *w = make();
 
@@ -240,7 +240,60 @@ test_flipping_clients_are_left_out(void **state)
 	}
 	w->two[1][N - 1] = OUTCOME_NOT_ASKED;
 	assert_int_equal(judge(w), AGREEMENT_ALIKE);
-	assert_int_equal(w->a.compared, N - N / 4 - 1);
+	assert_int_equal(w->a.compared, N - 1);
+	assert_int_equal(w->a.shares[0][AGREEMENT_MOVED].compared, N / 4);
+	assert_int_equal(w->a.shares[0][AGREEMENT_FLIPS].compared, N / 2);
+	assert_true(w->a.shares[0][AGREEMENT_FLIPS].distance == 0.25);
+	assert_true(w->a.shares[0][AGREEMENT_FLIPS].noise == 0.25);
+}
+
+static void
+test_flipping_by_one_prefix_only_is_a_difference(void **state)
+{
+	(void)state;
+	for (unsigned f = 0; f < 2; f++) {
+		struct world *w = make();
+
+		for (uint32_t i = f * N / 2; i < (f + 1) * N / 2; i += 20)
+			w->two[0][i] = w->two[1][i] = OUTCOME_FLIPPING;
+		assert_int_equal(judge(w), AGREEMENT_DIFFERS);
+		assert_int_equal(w->a.worst_family, f);
+		assert_int_equal(w->a.worst_way, AGREEMENT_FLIPS);
+		assert_true(w->a.shares[f][AGREEMENT_FLIPS].distance == 0.05);
+		assert_true(w->a.shares[f][AGREEMENT_FLIPS].noise == 0);
+		assert_true(w->a.shares[f][AGREEMENT_LOST].distance == 0);
+	}
+}
+
+static void
+test_flipping_by_both_is_none(void **state)
+{
+	struct world *w = make();
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i += 2) {
+		for (size_t k = 0; k < 2; k++)
+			w->one[k][i] = w->two[k][i] = OUTCOME_FLIPPING;
+	}
+	assert_int_equal(judge(w), AGREEMENT_ALIKE);
+	assert_int_equal(w->a.compared, N);
+	assert_true(w->a.shares[0][AGREEMENT_FLIPS].distance == 0);
+}
+
+/* It answers: silence by the other is a loss. */
+static void
+test_flipping_by_one_and_silent_by_the_other_is_a_loss(void **state)
+{
+	struct world *w = make();
+
+	(void)state;
+	for (uint32_t i = 0; i < N / 2; i += 20) {
+		w->one[0][i] = w->one[1][i] = OUTCOME_FLIPPING;
+		w->two[0][i] = w->two[1][i] = OUTCOME_NONE;
+	}
+	assert_int_equal(judge(w), AGREEMENT_DIFFERS);
+	assert_int_equal(w->a.worst_way, AGREEMENT_LOST);
+	assert_true(w->a.shares[0][AGREEMENT_LOST].distance == 0.05);
 }
 
 int
@@ -257,7 +310,13 @@ main(void)
 		cmocka_unit_test(test_a_difference_above_the_noise_is_found),
 		cmocka_unit_test(test_weight_counts_too),
 		cmocka_unit_test(test_few_clients_are_not_believed_at_once),
-		cmocka_unit_test(test_flipping_clients_are_left_out),
+		cmocka_unit_test(
+		    test_a_client_that_flips_is_no_witness_of_its_site),
+		cmocka_unit_test(
+		    test_flipping_by_one_prefix_only_is_a_difference),
+		cmocka_unit_test(test_flipping_by_both_is_none),
+		cmocka_unit_test(
+		    test_flipping_by_one_and_silent_by_the_other_is_a_loss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,6 +95,30 @@ test_a_prefix_without_answers_differs(void **state)
 	    "answer by one of the two only"));
 }
 
+/* akl's clients reach a second site, too, by the second one. */
+static void
+twice(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
+{
+	at = ring_at(h, job, client);
+	fake_reply(h, at, job, client, 0);
+	if (test_of(h, job) == TWO && at == 0)
+		fake_reply(h, 2, job, client, 0);
+}
+
+static void
+test_a_prefix_that_makes_clients_flip_differs(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = twice;
+	use_two(h);
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "differs");
+	assert_non_null(strstr(of_test(h, TWO, ".reason"),
+	    "reach two sites at once by one of the two only"));
+	assert_int_equal(number_of_test(h, TWO, "compared"), CLIENTS);
+}
+
 static void
 test_null_run_grows_old(void **state)
 {
@@ -649,6 +673,7 @@ main(void)
 		WITH_HOUSE(test_null_run_finds_them_alike),
 		WITH_HOUSE(test_null_run_finds_one_that_differs),
 		WITH_HOUSE(test_a_prefix_without_answers_differs),
+		WITH_HOUSE(test_a_prefix_that_makes_clients_flip_differs),
 		WITH_HOUSE(test_null_run_grows_old),
 		WITH_HOUSE(test_one_that_comes_back_has_its_newest_verdict),
 		WITH_HOUSE(test_a_verdict_is_as_old_as_it_says),
