@@ -299,9 +299,11 @@ struct conf_predict {
 	 * (RFC 7196); default 90 min, at least 30 min but in a lab. */
 	int64_t pace_ms;
 	/* Several test prefixes: how far beyond the noise one may differ from
-	 * the first, default 1 %; and how long that holds, default 7 d. */
+	 * the first, default 1 %; by how many clients of each family that is
+	 * judged at least, default 100; and how long it holds, default 7 d. */
 	struct {
 		unsigned limit_percent;
+		uint32_t min_clients;
 		int64_t every_ms;
 	} null_run;
 	/* When a real withdrawal is compared with its prediction; default 10 min. */

@@ -79,7 +79,7 @@ struct raw_test {
 };
 
 struct raw_null_run {
-	char *limit, *every;
+	char *limit, *min_clients, *every;
 };
 
 struct raw_predict {

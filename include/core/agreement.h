@@ -52,6 +52,7 @@ struct agreement_share {
 struct agreement {
 	/* [family]: 0 IPv4, 1 IPv6 */
 	struct agreement_share shares[2][AGREEMENT_WAY_COUNT];
+	uint32_t asked[2];
 	uint32_t compared; /* clients heard in any of the sweeps */
 	/* The share that is farthest beyond its noise. */
 	unsigned worst_family;
@@ -61,12 +62,27 @@ struct agreement {
 void agreement_count(const struct agreement_input *in, struct agreement *out);
 
 enum agreement_verdict {
-	AGREEMENT_UNKNOWN, /* no client was heard: nothing can be said */
+	AGREEMENT_UNKNOWN, /* of too few clients it is known where they go */
 	AGREEMENT_ALIKE,
 	AGREEMENT_DIFFERS
 };
-/* limit: how far beyond its noise a share may be, 0 to 1. */
-enum agreement_verdict agreement_judge(const struct agreement *a, double limit);
+
+/* What is asked of two test prefixes. */
+struct agreement_rule {
+	double limit; /* how far beyond its noise a share may be, 0 to 1 */
+	/* Of each family: clients that reached a site by both, so that they
+	 * could have been seen to move.  A few that agree show little. */
+	uint32_t min_clients;
+	/* [family]: one of the prefixes is of it.  Only clients of such a family
+	 * can answer; a family that has none is not judged. */
+	bool has_family[2];
+};
+enum agreement_verdict agreement_judge(const struct agreement *a,
+    const struct agreement_rule *rule);
+/* The family of which too few clients were compared: 0 IPv4, 1 IPv6; -1: none,
+ * or there was no client to ask. */
+int agreement_thin_family(const struct agreement *a,
+    const struct agreement_rule *rule);
 const char *agreement_verdict_name(enum agreement_verdict v);
 const char *agreement_way_name(enum agreement_way way);
 

@@ -101,6 +101,7 @@ struct controller {
 	struct test_prefix *tests[TESTS_KEPT_MAX];
 	size_t n_tests;
 	struct test_book *test_book;
+	bool asks[2]; /* experiments ask clients of IPv4, of IPv6 */
 	struct log_limit tests_limit;
 	struct mono null_retry; /* no null run before */
 	unsigned null_failures; /* of the first test prefix's, in a row */

@@ -17,8 +17,9 @@
 enum test_trust {
 	TEST_FIRST,     /* the reference */
 	TEST_ALIKE,     /* as alike as the noise lets see */
-	TEST_UNCHECKED, /* no null run yet, or the last one is too old */
-	TEST_UNKNOWN,   /* null runs came to nothing */
+	TEST_UNCHECKED, /* no null run yet, or the last one is too old or was not
+			 * over such clients */
+	TEST_UNKNOWN,   /* null runs came to nothing, or had too few clients */
 	TEST_DIFFERS,
 	TEST_AMBIGUOUS, /* sites pair their prefixes differently */
 	TEST_GONE,      /* no site has it any more */
@@ -36,6 +37,9 @@ struct test_check {
 	uint32_t experiment; /* 0: it could not be begun on this one */
 	uint32_t first_experiment;
 	uint32_t compared;
+	/* [family]: those that could have been seen to move. */
+	uint32_t witnesses[2];
+	bool is_over; /* it is to be tried again */
 	double distance, noise, beyond, max_beyond;
 	json_t *shares; /* SHARE of docs/api.md */
 };
@@ -69,6 +73,18 @@ void test_prefixes_take(struct controller *c, struct fleet_site *s);
 /* NULL: no site has any. */
 struct test_prefix *test_prefix_first(const struct controller *c);
 enum test_trust test_prefix_trust(const struct controller *c,
+    const struct test_prefix *tp);
+/*
+ * Experiments ask these clients: a test prefix that was found alike by too few
+ * of one of their families, or before there were any, is unchecked.
+ */
+void test_prefixes_ask(struct controller *c, const struct store_client *clients,
+    uint32_t n);
+/* Those of which null runs could not tell are unchecked again: now there may be
+ * more clients. */
+void test_prefixes_try_again(struct controller *c);
+/* How alike it must be. */
+struct agreement_rule test_prefix_rule(const struct controller *c,
     const struct test_prefix *tp);
 /* May experiments use it, now or later? */
 bool test_prefix_is_usable(const struct controller *c,

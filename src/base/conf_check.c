@@ -432,6 +432,7 @@ check_null_run(struct conf_ck *ck, const struct raw_null_run *raw,
 {
 	static const struct raw_null_run none = { 0 };
 	static const struct conf_count limit = { "limit", 1, 100, 1 };
+	static const struct conf_count min = { "min_clients", 1, 1000000, 100 };
 	static const struct conf_duration every = { "every", SEC_MS,
 		365 * DAY_MS, 7 * DAY_MS };
 	size_t mark = conf_ck_enter(ck, "null_run");
@@ -440,6 +441,8 @@ check_null_run(struct conf_ck *ck, const struct raw_null_run *raw,
 		raw = &none;
 	if (conf_ck_percent(ck, &limit, raw->limit,
 		&out->null_run.limit_percent) == -1 ||
+	    conf_ck_count(ck, &min, raw->min_clients,
+		&out->null_run.min_clients) == -1 ||
 	    conf_ck_duration(ck, &every, raw->every, &out->null_run.every_ms) ==
 		-1)
 		return -1;

@@ -443,6 +443,8 @@ fill_controller(struct conf_raw *out, const struct conf_controller *c)
 	predict->landing_after = duration(c->predict.landing_after_ms);
 	predict->null_run = xcalloc(1, sizeof(*predict->null_run));
 	predict->null_run->limit = percent(c->predict.null_run.limit_percent);
+	predict->null_run->min_clients =
+	    xasprintf("%u", c->predict.null_run.min_clients);
 	predict->null_run->every = duration(c->predict.null_run.every_ms);
 	fleet->predict = predict;
 	fill_capacity(fleet, c);

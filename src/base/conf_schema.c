@@ -169,6 +169,7 @@ static const cyaml_schema_field_t test_fields[] = {
 
 static const cyaml_schema_field_t null_run_fields[] = {
 	TEXT(struct raw_null_run, limit),
+	TEXT(struct raw_null_run, min_clients),
 	TEXT(struct raw_null_run, every),
 	CYAML_FIELD_END,
 };

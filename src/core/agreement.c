@@ -160,6 +160,7 @@ agreement_count(const struct agreement_input *in, struct agreement *out)
 	for (size_t i = 0; i < in->n; i++) {
 		struct client c = client_of(in, i);
 
+		out->asked[in->is_ipv4[i] ? 0 : 1] += c.is_asked;
 		if (!c.is_asked || !c.is_heard)
 			continue;
 		out->compared++;
@@ -174,14 +175,35 @@ agreement_count(const struct agreement_input *in, struct agreement *out)
 	find_worst(out);
 }
 
-enum agreement_verdict
-agreement_judge(const struct agreement *a, double limit)
+static bool
+is_judged(const struct agreement *a, const struct agreement_rule *rule, int f)
 {
-	if (a->compared == 0)
+	return rule->has_family[f] && a->asked[f] > 0;
+}
+
+int
+agreement_thin_family(const struct agreement *a,
+    const struct agreement_rule *rule)
+{
+	for (int f = 0; f < 2; f++) {
+		if (is_judged(a, rule, f) &&
+		    a->shares[f][AGREEMENT_MOVED].compared < rule->min_clients)
+			return f;
+	}
+	return -1;
+}
+
+/* That they differ is for sure, however few show it. */
+enum agreement_verdict
+agreement_judge(const struct agreement *a, const struct agreement_rule *rule)
+{
+	if (a->shares[a->worst_family][a->worst_way].beyond > rule->limit)
+		return AGREEMENT_DIFFERS;
+	if (a->compared == 0 ||
+	    (!is_judged(a, rule, 0) && !is_judged(a, rule, 1)) ||
+	    agreement_thin_family(a, rule) != -1)
 		return AGREEMENT_UNKNOWN;
-	return a->shares[a->worst_family][a->worst_way].beyond > limit
-	    ? AGREEMENT_DIFFERS
-	    : AGREEMENT_ALIKE;
+	return AGREEMENT_ALIKE;
 }
 
 const char *

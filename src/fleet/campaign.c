@@ -440,6 +440,8 @@ campaign_start(struct controller *c, unsigned depth, const char *actor,
 		campaign_free(ca);
 		return -1;
 	}
+	test_prefixes_ask(c, ca->clients, ca->n);
+	test_prefixes_try_again(c);
 	c->next_campaign++;
 	campaign_free(c->campaign);
 	c->campaign = ca;
@@ -526,6 +528,7 @@ take_up(struct controller *c, json_t *row, struct err *err)
 		    "controller");
 		return 0;
 	}
+	test_prefixes_ask(c, ca->clients, ca->n);
 	return campaign_log_init(ca, err) == -1 ? -1
 						: campaign_log_load(ca, err);
 }

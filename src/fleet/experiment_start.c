@@ -114,6 +114,12 @@ check_test(const struct controller *c, const struct experiment_plan *plan,
 		return err_set(err, ERR_REFUSED,
 		    "a null run over the test prefixes is running");
 	}
+	if (!is_null && !test_prefix_is_usable(c, plan->test)) {
+		return err_set(err, ERR_REFUSED,
+		    "test prefix %.120s: %s, see \"anycastctl predict tests\"",
+		    plan->test->name,
+		    test_trust_name(test_prefix_trust(c, plan->test)));
+	}
 	if (!is_null && left_ms > 0) {
 		return err_set(err, ERR_REFUSED,
 		    "the test prefix was changed lately: again in %lld s (fleet.predict.pace), or networks would damp it",
@@ -248,6 +254,7 @@ experiment_start(struct controller *c, const struct experiment_plan *plan,
 	}
 	if (check_fleet(c, &with_list, err) == -1)
 		return NULL;
+	test_prefixes_ask(c, with_list.clients, with_list.n_clients);
 	if (with_list.test == NULL)
 		with_list.test = choose_test(c, err);
 	if (with_list.test == NULL || check_test(c, &with_list, err) == -1)

@@ -139,20 +139,33 @@ way_text(enum agreement_way way)
 }
 
 static char *
+few_text(const struct agreement *a, const struct agreement_rule *rule)
+{
+	int thin = agreement_thin_family(a, rule);
+
+	if (thin == -1 || a->compared == 0)
+		return xstrdup("no client answered in any of the sweeps");
+	return xasprintf(
+	    "%u IPv%d clients reached a site by both, too few to say: at least %u must (fleet.predict.null_run.min_clients)",
+	    (unsigned)a->shares[thin][AGREEMENT_MOVED].compared,
+	    thin == 0 ? 4 : 6, (unsigned)rule->min_clients);
+}
+
+static char *
 reason_of(const struct agreement *a, const struct test_check *check,
-    double limit)
+    const struct agreement_rule *rule)
 {
 	const struct agreement_share *s =
 	    &a->shares[a->worst_family][a->worst_way];
 
 	if (check->verdict == AGREEMENT_UNKNOWN)
-		return xstrdup("no client answered in any of the sweeps");
+		return few_text(a, rule);
 	return xasprintf(
 	    "%.2f %% of the %s of %u IPv%d clients %s, %.2f %% within one prefix; %.2f %% is beyond that for sure, at most %.0f %% may be (fleet.predict.null_run.limit)",
 	    100 * check->distance, s->by_weight ? "weight" : "number",
 	    (unsigned)s->compared, a->worst_family == 0 ? 4 : 6,
 	    way_text(a->worst_way), 100 * check->noise, 100 * check->beyond,
-	    100 * limit);
+	    100 * rule->limit);
 }
 
 static void
@@ -166,21 +179,21 @@ compare(struct controller *c, struct test_prefix *tp)
 		.weight = one->clients.weight,
 		.is_ipv4 = one->clients.is_ipv4,
 		.n_sites = c->n_sites };
-	double limit = c->conf->predict.null_run.limit_percent / 100.0;
+	struct agreement_rule rule = test_prefix_rule(c, tp);
 	const struct agreement_share *worst;
 	struct test_check check = { 0 };
 	struct agreement a;
 
 	agreement_count(&in, &a);
 	worst = &a.shares[a.worst_family][a.worst_way];
-	check.verdict = agreement_judge(&a, limit);
+	check.verdict = agreement_judge(&a, &rule);
 	check.compared = a.compared;
 	check.distance =
 	    worst->by_weight ? worst->weight_distance : worst->distance;
 	check.noise = worst->by_weight ? worst->weight_noise : worst->noise;
 	check.beyond = worst->beyond;
 	check.shares = shares_json(&a);
-	check.reason = reason_of(&a, &check, limit);
+	check.reason = reason_of(&a, &check, &rule);
 	conclude(c, tp, &check);
 }
 

@@ -180,6 +180,29 @@ keep_check(struct test_book *book, const char *name,
 	check_copy(&known->check, check);
 }
 
+/* Of each family, by the shares of a null run. */
+static void
+count_witnesses(struct test_check *check)
+{
+	const json_t *share;
+	size_t i;
+
+	check->witnesses[0] = check->witnesses[1] = 0;
+	json_array_foreach (check->shares, i, share) {
+		const char *way =
+		    json_string_value(json_object_get(share, "way"));
+		json_int_t family =
+		    json_integer_value(json_object_get(share, "family"));
+		json_int_t n =
+		    json_integer_value(json_object_get(share, "compared"));
+
+		if (way != NULL &&
+		    strcmp(way, agreement_way_name(AGREEMENT_MOVED)) == 0 &&
+		    n > 0 && n <= UINT32_MAX)
+			check->witnesses[family == 4 ? 0 : 1] = (uint32_t)n;
+	}
+}
+
 static void
 take_row(struct test_book *book, json_t *row)
 {
@@ -212,6 +235,7 @@ take_row(struct test_book *book, json_t *row)
 	check.shares = json_loads(shares, 0, NULL);
 	if (check.shares == NULL)
 		check.shares = json_array();
+	count_witnesses(&check);
 	keep_check(book, test, &check);
 	check_fini(&check);
 }
@@ -250,6 +274,7 @@ void
 test_prefix_set_check(struct controller *c, struct test_prefix *tp,
     struct test_check *check)
 {
+	count_witnesses(check);
 	check_copy(&tp->check, check);
 	keep_check(c->test_book, tp->name, check);
 	check_fini(check);
@@ -534,6 +559,72 @@ test_prefix_rest_ms(const struct controller *c, const struct test_prefix *tp)
 	return left > 0 ? left : 0;
 }
 
+static bool
+has_family(const struct test_prefix *tp, bool is_ipv4)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach (tp->prefixes, i, p) {
+		if (is_ipv4_text(json_string_value(p)) == is_ipv4)
+			return true;
+	}
+	return false;
+}
+
+struct agreement_rule
+test_prefix_rule(const struct controller *c, const struct test_prefix *tp)
+{
+	const struct test_prefix *first = test_prefix_first(c);
+	struct agreement_rule rule = {
+		.limit = c->conf->predict.null_run.limit_percent / 100.0,
+		.min_clients = c->conf->predict.null_run.min_clients
+	};
+
+	for (int f = 0; f < 2; f++) {
+		rule.has_family[f] = has_family(tp, f == 0) ||
+		    (first != NULL && has_family(first, f == 0));
+	}
+	return rule;
+}
+
+void
+test_prefixes_ask(struct controller *c, const struct store_client *clients,
+    uint32_t n)
+{
+	c->asks[0] = c->asks[1] = false;
+	for (uint32_t i = 0; i < n && !(c->asks[0] && c->asks[1]); i++) {
+		struct addr a;
+
+		memcpy(a.b, clients[i].addr, sizeof(a.b));
+		c->asks[addr_is_ipv4(&a) ? 0 : 1] = true;
+	}
+}
+
+void
+test_prefixes_try_again(struct controller *c)
+{
+	for (size_t i = 0; i < c->n_tests; i++) {
+		struct test_check *check = &c->tests[i]->check;
+
+		check->is_over |= check->verdict == AGREEMENT_UNKNOWN;
+	}
+}
+
+/* Was it compared by enough clients of each family that is asked now? */
+static bool
+is_about_clients(const struct controller *c, const struct test_prefix *tp)
+{
+	struct agreement_rule rule = test_prefix_rule(c, tp);
+
+	for (int f = 0; f < 2; f++) {
+		if (c->asks[f] && rule.has_family[f] &&
+		    tp->check.witnesses[f] < rule.min_clients)
+			return false;
+	}
+	return true;
+}
+
 enum test_trust
 test_prefix_trust(const struct controller *c, const struct test_prefix *tp)
 {
@@ -546,12 +637,14 @@ test_prefix_trust(const struct controller *c, const struct test_prefix *tp)
 		return TEST_AMBIGUOUS;
 	if (tp == first)
 		return TEST_FIRST;
-	if (check->at_ms == 0 || strcmp(check->first, first->name) != 0 ||
+	if (check->at_ms == 0 || check->is_over ||
+	    strcmp(check->first, first->name) != 0 ||
 	    mono_diff_ms(mono_now(), check->at) >
 		c->conf->predict.null_run.every_ms)
 		return TEST_UNCHECKED;
-	if (check->verdict == AGREEMENT_ALIKE)
-		return TEST_ALIKE;
+	if (check->verdict == AGREEMENT_ALIKE) {
+		return is_about_clients(c, tp) ? TEST_ALIKE : TEST_UNCHECKED;
+	}
 	return check->verdict == AGREEMENT_DIFFERS ? TEST_DIFFERS
 						   : TEST_UNKNOWN;
 }

@@ -28,7 +28,8 @@ put_reasons(struct report_job *job, const json_t *tests)
 		} else if (strcmp(state, "ambiguous") == 0) {
 			why = "sites pair it with different prefixes";
 		} else if (strcmp(state, "unchecked") == 0) {
-			why = "no null run yet, or none that is recent";
+			why =
+			    "no null run yet, or none that is recent and over such clients";
 		} else if (strcmp(state, "gone") == 0) {
 			why = "no site has it any more";
 		}

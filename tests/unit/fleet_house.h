@@ -516,7 +516,9 @@ house_conf(struct house *h)
 		    .sentinel_interval_ms = 20,
 		    .settle_max_ms = 5000,
 		    .allow_special = true,
-		    .null_run = { .limit_percent = 1, .every_ms = 3600000 },
+		    .null_run = { .limit_percent = 1,
+			.min_clients = CLIENTS / 2,
+			.every_ms = 3600000 },
 		    .text = text } };
 	h->conf = (struct conf){ .controller = &h->fleet };
 	h->n_tests = 1;

@@ -13,6 +13,7 @@ struct world {
 	uint16_t one[2][N], two[2][N];
 	double weight[N];
 	bool is_ipv4[N];
+	struct agreement_rule rule;
 	struct agreement a;
 };
 
@@ -33,7 +34,9 @@ make(void)
 {
 	static struct world w;
 
-	w = (struct world){ 0 };
+	w = (struct world){ .rule = { .limit = LIMIT,
+				.min_clients = 100,
+				.has_family = { true, true } } };
 	for (uint32_t i = 0; i < N; i++) {
 		for (size_t k = 0; k < 2; k++)
 			w.one[k][i] = w.two[k][i] = home(i);
@@ -54,7 +57,7 @@ judge(struct world *w)
 		.n_sites = SITES };
 
 	agreement_count(&in, &w->a);
-	return agreement_judge(&w->a, LIMIT);
+	return agreement_judge(&w->a, &w->rule);
 }
 
 /* The same on every run. */
@@ -208,23 +211,75 @@ test_weight_counts_too(void **state)
 	assert_true(w->a.shares[0][0].weight_distance > 0.4);
 }
 
-/* A handful of clients proves little: two of twenty may be chance. */
+/* Of all the others nothing is heard. */
 static void
-test_few_clients_are_not_believed_at_once(void **state)
+silence(struct world *w, uint32_t first, uint32_t end)
+{
+	for (uint32_t i = first; i < end; i++) {
+		for (size_t k = 0; k < 2; k++)
+			w->one[k][i] = w->two[k][i] = OUTCOME_NONE;
+	}
+}
+
+/* A handful of clients that agree proves little, and two of twenty that do not
+ * may be chance. */
+static void
+test_few_clients_are_not_believed(void **state)
 {
 	struct world *w = make();
 
 	(void)state;
-	for (uint32_t i = 20; i < N; i++) {
-		for (size_t k = 0; k < 2; k++)
-			w->one[k][i] = w->two[k][i] = OUTCOME_NONE;
-	}
-	w->two[0][0] = w->two[0][1] = 4;
-	assert_int_equal(judge(w), AGREEMENT_ALIKE);
+	silence(w, 20, N);
+	assert_int_equal(judge(w), AGREEMENT_UNKNOWN);
 	assert_int_equal(w->a.compared, 20);
+	w->two[0][0] = w->two[0][1] = 4;
+	assert_int_equal(judge(w), AGREEMENT_UNKNOWN);
 	for (uint32_t i = 0; i < 6; i++)
 		w->two[0][i] = w->two[1][i] = elsewhere(i);
 	assert_int_equal(judge(w), AGREEMENT_DIFFERS);
+}
+
+/* Each family by itself: that the other is alike says nothing of it. */
+static void
+test_few_clients_of_one_family_are_too_few(void **state)
+{
+	(void)state;
+	for (unsigned f = 0; f < 2; f++) {
+		struct world *w = make();
+		uint32_t end = (f + 1) * N / 2;
+
+		silence(w, end - N / 2 + 99, end);
+		assert_int_equal(judge(w), AGREEMENT_UNKNOWN);
+		assert_int_equal(agreement_thin_family(&w->a, &w->rule), f);
+		w->rule.min_clients = 99;
+		assert_int_equal(judge(w), AGREEMENT_ALIKE);
+		assert_int_equal(agreement_thin_family(&w->a, &w->rule), -1);
+		w->rule.min_clients = 100;
+		/* None can answer, whatever the list holds. */
+		w->rule.has_family[f] = false;
+		assert_int_equal(judge(w), AGREEMENT_ALIKE);
+		/* There is nobody to ask. */
+		w->rule.has_family[f] = true;
+		for (uint32_t i = end - N / 2; i < end; i++)
+			w->is_ipv4[i] = !w->is_ipv4[i];
+		assert_int_equal(judge(w), AGREEMENT_ALIKE);
+		assert_int_equal(w->a.asked[f], 0);
+	}
+}
+
+/* Those that were heard, but by no two sweeps at one site each. */
+static void
+test_clients_that_never_tell_their_site_are_no_witnesses(void **state)
+{
+	struct world *w = make();
+
+	(void)state;
+	for (uint32_t i = 99; i < N / 2; i++) {
+		for (size_t k = 0; k < 2; k++)
+			w->one[k][i] = w->two[k][i] = OUTCOME_FLIPPING;
+	}
+	assert_int_equal(judge(w), AGREEMENT_UNKNOWN);
+	assert_int_equal(w->a.compared, N);
 }
 
 /* At two sites in one sweep of four: chance decides where it is caught. */
@@ -309,7 +364,10 @@ main(void)
 		cmocka_unit_test(test_noise_alone_is_no_difference),
 		cmocka_unit_test(test_a_difference_above_the_noise_is_found),
 		cmocka_unit_test(test_weight_counts_too),
-		cmocka_unit_test(test_few_clients_are_not_believed_at_once),
+		cmocka_unit_test(test_few_clients_are_not_believed),
+		cmocka_unit_test(test_few_clients_of_one_family_are_too_few),
+		cmocka_unit_test(
+		    test_clients_that_never_tell_their_site_are_no_witnesses),
 		cmocka_unit_test(
 		    test_a_client_that_flips_is_no_witness_of_its_site),
 		cmocka_unit_test(

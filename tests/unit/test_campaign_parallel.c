@@ -167,6 +167,38 @@ test_null_run_is_repeated_in_a_campaign(void **state)
 	TURN_UNTIL(h, is_campaign(h, "done"));
 }
 
+/* With few clients a campaign does with the first one, and the next campaign
+ * tries again: there may be more. */
+static void
+test_campaign_with_few_clients_uses_the_first(void **state)
+{
+	struct house *h = *state;
+
+	h->fleet.predict.null_run.min_clients = 100;
+	use_ring(h);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h, is_campaign(h, "done"));
+	assert_string_equal(of_test(h, TWO, "state"), "unknown");
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM experiment WHERE site <> ''"
+			     " AND test = '203.0.113.0/24'"),
+	    0);
+	/* One null run, and not again and again. */
+	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM null_run"),
+	    1);
+	assert_int_equal(heir_clients(h, "akl", "chc"), 4);
+	h->fleet.predict.null_run.min_clients = 1;
+	assert_string_equal(of_test(h, TWO, "state"), "unknown");
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h, is_campaign(h, "done"));
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_true(file_number(&h->f,
+			"SELECT count(*) FROM experiment WHERE site <> ''"
+			" AND test = '203.0.113.0/24'") > 0);
+}
+
 int
 main(void)
 {
@@ -176,6 +208,7 @@ main(void)
 		WITH_HOUSE(test_abort_ends_all_of_a_campaign),
 		WITH_HOUSE(test_pause_and_resume_act_on_both),
 		WITH_HOUSE(test_null_run_is_repeated_in_a_campaign),
+		WITH_HOUSE(test_campaign_with_few_clients_uses_the_first),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));

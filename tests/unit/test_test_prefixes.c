@@ -5,6 +5,15 @@
 /* ---- null runs ---- */
 
 static void
+restart_with(struct house *h, const char *sql)
+{
+	house_stop_controller(h);
+	file_exec(&h->f, sql);
+	house_start_controller(h);
+	fakes_turn(h);
+}
+
+static void
 test_a_second_prefix_is_not_trusted_unseen(void **state)
 {
 	struct house *h = *state;
@@ -95,6 +104,81 @@ test_a_prefix_without_answers_differs(void **state)
 	    "answer by one of the two only"));
 }
 
+/* That a handful agrees shows nothing: the second one is not used, the first
+ * is. */
+static void
+test_few_clients_show_nothing(void **state)
+{
+	struct house *h = *state;
+
+	h->fleet.predict.null_run.min_clients = CLIENTS / 2 + 1;
+	use_ring(h);
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "unknown");
+	assert_string_equal(of_test(h, TWO, ".verdict"), "unknown");
+	assert_string_equal(of_test(h, TWO, ".reason"),
+	    "6 IPv4 clients reached a site by both, too few to say: at least 7 "
+	    "must (fleet.predict.null_run.min_clients)");
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(get(h, "/v1/events?after=0&limit=1000"), 200);
+	assert_answer_has(h, "unchecked -> unknown");
+	start(h, "akl", house_tests[ONE]);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
+	assert_answer_has(h, "is running");
+	TURN_UNTIL(h, running(h) == 0);
+	assert_string_equal(state_of(h, 3), "done");
+	/* It stays so after a restart, also when it is taken for alike there. */
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	house_restart_controller(h);
+	fakes_turn(h);
+	assert_string_equal(of_test(h, TWO, "state"), "unknown");
+	restart_with(h, "UPDATE null_run SET verdict = 'alike'");
+	start(h, "akl", house_tests[ONE]);
+	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+}
+
+/* 12 clients of IPv4. */
+static void
+load_ipv4_clients(struct house *h)
+{
+	char *text = xstrdup("");
+
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		char *more = xasprintf("%s203.0.113.%u\n", text, i + 1);
+
+		free(text);
+		text = more;
+	}
+	assert_int_equal(post(h, "/v1/clients?upload=u&part=0&last=1", text),
+	    200);
+	free(text);
+}
+
+/* What was found by IPv4 clients holds for no others. */
+static void
+test_a_verdict_is_of_families_that_were_asked(void **state)
+{
+	struct house *h = *state;
+
+	h->has_more = true;
+	use_ring(h);
+	load_ipv4_clients(h);
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	start(h, "akl", house_tests[ONE]);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 200);
+	TURN_UNTIL(h, running(h) == 0);
+	house_load_clients(h);
+	start(h, "akl", house_tests[ONE]);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
+	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+	TURN_UNTIL(h, running(h) == 0);
+	null_run(h);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	start(h, "akl", house_tests[ONE]);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 200);
+}
+
 /* akl's clients reach a second site, too, by the second one. */
 static void
 twice(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
@@ -169,15 +253,6 @@ test_one_that_comes_back_has_its_newest_verdict(void **state)
 	loop_idle(h->lp, 5);
 	go_and_come_back(h);
 	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
-}
-
-static void
-restart_with(struct house *h, const char *sql)
-{
-	house_stop_controller(h);
-	file_exec(&h->f, sql);
-	house_start_controller(h);
-	fakes_turn(h);
 }
 
 /* As old as it says; of the future, after a clock was set back, it would never
@@ -674,6 +749,8 @@ main(void)
 		WITH_HOUSE(test_null_run_finds_one_that_differs),
 		WITH_HOUSE(test_a_prefix_without_answers_differs),
 		WITH_HOUSE(test_a_prefix_that_makes_clients_flip_differs),
+		WITH_HOUSE(test_few_clients_show_nothing),
+		WITH_HOUSE(test_a_verdict_is_of_families_that_were_asked),
 		WITH_HOUSE(test_null_run_grows_old),
 		WITH_HOUSE(test_one_that_comes_back_has_its_newest_verdict),
 		WITH_HOUSE(test_a_verdict_is_as_old_as_it_says),
