@@ -28,6 +28,15 @@ mono_diff_ms(struct mono later, struct mono earlier)
 	return (later.us - earlier.us) / 1000;
 }
 
+/* The first point at or after t on a grid that all who use it share. */
+static inline struct mono
+mono_ceil_ms(struct mono t, int64_t grid_ms)
+{
+	int64_t grid_us = grid_ms * 1000;
+
+	return (struct mono){ .us = (t.us + grid_us - 1) / grid_us * grid_us };
+}
+
 static inline bool
 mono_before(struct mono a, struct mono b)
 {

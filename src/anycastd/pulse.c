@@ -51,6 +51,14 @@ pulse_beat(struct pulse *p)
 		notify_supervisor("WATCHDOG=1");
 }
 
+/* On the grid of the checks, to share their wake-ups. */
+static void
+set_tick(struct pulse *p)
+{
+	p->due = mono_ceil_ms(mono_add_ms(mono_now(), TICK_MS / 2), TICK_MS);
+	loop_timer_set_at(p->tick, p->due);
+}
+
 static void
 on_tick(struct loop *lp, void *arg)
 {
@@ -58,8 +66,7 @@ on_tick(struct loop *lp, void *arg)
 	int64_t late_ms = mono_diff_ms(mono_now(), p->due);
 
 	(void)lp;
-	p->due = mono_add_ms(mono_now(), TICK_MS);
-	loop_timer_set(p->tick, TICK_MS);
+	set_tick(p);
 	if (late_ms > p->longest_stall_ms)
 		p->longest_stall_ms = late_ms;
 	if (late_ms > PULSE_STALL_MS) {
@@ -77,12 +84,11 @@ pulse_new(struct loop *lp, struct keeper *k, const struct pulse_ops *ops)
 
 	*p = (struct pulse){ .keeper = k,
 		.ops = *ops,
-		.due = mono_add_ms(mono_now(), TICK_MS),
 		.is_watched = getenv("WATCHDOG_USEC") != NULL,
 		.turned = true,
 		.store_well = true };
 	p->tick = loop_timer_new(lp, on_tick, p);
-	loop_timer_set(p->tick, TICK_MS);
+	set_tick(p);
 	keeper_beat(k);
 	return p;
 }

@@ -203,6 +203,14 @@ loop_timer_set(struct loop_timer *t, int64_t delay_ms)
 }
 
 void
+loop_timer_set_at(struct loop_timer *t, struct mono when)
+{
+	/* libevent adds the delay to the time when it last woke up. */
+	(void)event_base_update_cache_time(t->lp->base);
+	loop_timer_set_us(t, when.us - mono_now().us);
+}
+
+void
 loop_timer_cancel(struct loop_timer *t)
 {
 	(void)evtimer_del(t->ev);

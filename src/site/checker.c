@@ -8,9 +8,7 @@
 
 #include "base/text.h"
 #include "base/xalloc.h"
-
-#define APART_MS 5
-#define APART_MAX_MS 10000
+#include "core/beat.h"
 
 struct slot {
 	struct checker *ck;
@@ -51,6 +49,7 @@ struct checker {
 	const struct conf_service *conf;
 	struct service *services;
 	size_t n;
+	size_t n_probes;                                  /* of all services */
 	struct checker_round *rounds[CHECKER_ROUNDS_MAX]; /* NULL: free */
 	uint64_t last_wish;
 	struct checker_ops ops;
@@ -98,7 +97,7 @@ static void
 schedule_next(struct slot *sl)
 {
 	int64_t step_ms = sl->conf->interval_ms;
-	struct mono now = mono_now();
+	struct mono now = mono_now(), begin;
 
 	if (sl->again) {
 		sl->again = false;
@@ -109,8 +108,9 @@ schedule_next(struct slot *sl)
 		step_ms = sl->conf->quick_interval_ms;
 	do {
 		sl->due = mono_add_ms(sl->due, step_ms);
-	} while (mono_before(sl->due, now));
-	loop_timer_set(sl->timer, mono_diff_ms(sl->due, now));
+		begin = beat_begin(sl->conf, step_ms, sl->due);
+	} while (mono_before(begin, now));
+	loop_timer_set_at(sl->timer, begin);
 }
 
 static bool
@@ -211,17 +211,6 @@ on_due(struct loop *lp, void *arg)
 	sl->running = probe_start(sl->ck->env, sl->conf, on_result, sl);
 }
 
-/* Checks that begin together are set so far apart that they are no burst. */
-static int64_t
-apart_ms(const struct conf_probe *conf, size_t place)
-{
-	int64_t most_ms = conf->interval_ms;
-
-	if (most_ms > APART_MAX_MS)
-		most_ms = APART_MAX_MS;
-	return (int64_t)place * APART_MS % most_ms;
-}
-
 static void
 slot_init(struct checker *ck, struct slot *sl, size_t s, size_t p,
     int64_t wait_ms)
@@ -235,13 +224,13 @@ slot_init(struct checker *ck, struct slot *sl, size_t s, size_t p,
 	set_due(sl, wait_ms);
 }
 
-/* place: among the n probes of the site. */
 static int64_t
-first_wait_ms(const struct conf_probe *conf, size_t place, size_t n)
+first_wait_ms(const struct checker *ck, const struct conf_probe *conf,
+    struct beat_places *places, size_t place)
 {
 	if (conf->has_spread)
-		return conf->spread_ms * (int64_t)place / (int64_t)n;
-	return apart_ms(conf, place);
+		return conf->spread_ms * (int64_t)place / (int64_t)ck->n_probes;
+	return beat_first_wait_ms(places, conf, place, mono_now());
 }
 
 struct checker *
@@ -251,7 +240,8 @@ checker_new(struct loop *lp, struct probe_env *env,
     const struct checker_ops *ops, void *arg)
 {
 	struct checker *ck = xcalloc(1, sizeof(*ck));
-	size_t place = 0, n_probes = 0;
+	struct beat_places places = { { 0 } };
+	size_t place = 0;
 
 	*ck = (struct checker){ .lp = lp,
 		.env = env,
@@ -261,15 +251,15 @@ checker_new(struct loop *lp, struct probe_env *env,
 		.arg = arg };
 	ck->services = xcalloc(n, sizeof(*ck->services));
 	for (size_t s = 0; s < n; s++)
-		n_probes += services[s].n_probes;
+		ck->n_probes += services[s].n_probes;
 	for (size_t s = 0; s < n; s++) {
 		struct service *sv = &ck->services[s];
 
 		sv->slots = xcalloc(services[s].n_probes, sizeof(*sv->slots));
 		for (size_t p = 0; p < services[s].n_probes; p++) {
 			slot_init(ck, &sv->slots[p], s, p,
-			    first_wait_ms(&services[s].probes[p], place++,
-				n_probes));
+			    first_wait_ms(ck, &services[s].probes[p], &places,
+				place++));
 		}
 	}
 	return ck;
@@ -278,8 +268,6 @@ checker_new(struct loop *lp, struct probe_env *env,
 static void
 inherit_probe(struct slot *sl, const struct slot *old)
 {
-	struct mono now = mono_now();
-
 	sl->health = old->health;
 	sl->known = old->known;
 	sl->counted = old->counted;
@@ -287,8 +275,10 @@ inherit_probe(struct slot *sl, const struct slot *old)
 	/* In the same beat; what was under way begins again. */
 	if (old->running != NULL) {
 		set_due(sl, 0);
-	} else if (mono_before(now, old->due)) {
-		set_due(sl, mono_diff_ms(old->due, now));
+	} else {
+		sl->due = old->due;
+		loop_timer_set_at(sl->timer,
+		    beat_begin(sl->conf, sl->conf->interval_ms, old->due));
 	}
 }
 
@@ -354,13 +344,15 @@ checker_free(struct checker *ck)
 
 /* Returns how many probes were asked. */
 static size_t
-check_service_now(struct checker *ck, size_t s, size_t place)
+check_service_now(struct checker *ck, size_t s, struct beat_places *places,
+    size_t place)
 {
 	struct mono now = mono_now();
 
 	for (size_t p = 0; p < ck->conf[s].n_probes; p++) {
 		struct slot *sl = &ck->services[s].slots[p];
-		int64_t wait_ms = apart_ms(sl->conf, place + p);
+		int64_t wait_ms =
+		    beat_first_wait_ms(places, sl->conf, place + p, now);
 
 		if (sl->running != NULL) {
 			sl->again = true;
@@ -376,6 +368,7 @@ checker_check_now(struct checker *ck, size_t s, checker_round_cb *on_done,
     void *arg)
 {
 	struct checker_round *r;
+	struct beat_places places = { { 0 } };
 	size_t place = 0;
 
 	assert(s == CHECKER_ALL || s < ck->n);
@@ -392,7 +385,8 @@ checker_check_now(struct checker *ck, size_t s, checker_round_cb *on_done,
 	ck->rounds[place] = r;
 	for (size_t i = 0; i < ck->n; i++) {
 		if (is_of_round(r, i))
-			r->n_awaited += check_service_now(ck, i, r->n_awaited);
+			r->n_awaited +=
+			    check_service_now(ck, i, &places, r->n_awaited);
 	}
 	assert(r->n_awaited > 0);
 	return r;

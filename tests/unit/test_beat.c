@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/beat.h"
+
+#include <stdio.h>
+
+#include "test.h"
+
+#define NOW_MS 123456789LL
+#define PROBES 100
+
+static const struct mono now = { .us = NOW_MS * 1000 };
+
+static struct conf_probe
+probe_of(enum probe_kind kind, char *target, int64_t interval_ms)
+{
+	return (struct conf_probe){
+		.kind = kind, .target = target, .interval_ms = interval_ms
+	};
+}
+
+static int64_t
+late_us(enum probe_kind kind, int64_t interval_ms, int64_t due_us)
+{
+	static char target[] = "192.0.2.1:80";
+	struct conf_probe cp = probe_of(kind, target, interval_ms);
+	struct mono due = { .us = due_us };
+
+	return beat_begin(&cp, interval_ms, due).us - due_us;
+}
+
+static void
+test_begins_on_the_grid(void **state)
+{
+	(void)state;
+	assert_int_equal(late_us(PROBE_TCP, 1000, 7000000), 0);
+	assert_int_equal(late_us(PROBE_TCP, 1000, 7000001), 49999);
+	assert_int_equal(late_us(PROBE_FILE, 3600000, 7050001), 49999);
+	assert_int_equal(late_us(PROBE_HTTP, 500, 7000001), 24999);
+	assert_int_equal(late_us(PROBE_ICMP, 200, 7000001), 9999);
+	assert_int_equal(late_us(PROBE_DNS, 50, 7000001), 1999);
+	/* No step divides it, or even the smallest is too long. */
+	assert_int_equal(late_us(PROBE_TCP, 1237, 7000001), 0);
+	assert_int_equal(late_us(PROBE_TCP, 10, 7000001), 0);
+	assert_int_equal(late_us(PROBE_EXEC, 1000, 7000001), 0);
+}
+
+/* Never before it is due, never later than a twentieth, and in the beat. */
+static void
+test_stays_in_the_beat(void **state)
+{
+	(void)state;
+	for (int64_t interval_ms = 10; interval_ms < 3000; interval_ms++) {
+		for (int64_t i = 0; i < 50; i++) {
+			int64_t due_us = NOW_MS * 1000 + i * 1777;
+			int64_t late = late_us(PROBE_TCP, interval_ms, due_us);
+
+			assert_in_range(late, 0, interval_ms * 1000 / 20);
+			assert_int_equal(late_us(PROBE_TCP, interval_ms,
+					     due_us + interval_ms * 1000),
+			    late);
+		}
+	}
+}
+
+/* How many of them begin together, at most, in any later interval. */
+static unsigned
+most_together(const struct conf_probe *probes, size_t n)
+{
+	struct beat_places places = { { 0 } };
+	unsigned counts[1000] = { 0 }, most = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct conf_probe *cp = &probes[i];
+		int64_t wait_ms = beat_first_wait_ms(&places, cp, i, now);
+		struct mono begin;
+		unsigned *count;
+
+		assert_in_range(wait_ms, 0, cp->interval_ms - 1);
+		begin = beat_begin(cp, cp->interval_ms,
+		    mono_add_ms(now, wait_ms + cp->interval_ms));
+		count = &counts[begin.us / 1000 % cp->interval_ms];
+		if (++*count > most)
+			most = *count;
+	}
+	return most;
+}
+
+static void
+test_one_service_is_asked_by_few_at_once(void **state)
+{
+	static char url[] = "http://[2001:db8::1]:80/health",
+		    tcp[] = "[2001:db8::1]:80", ping[] = "2001:db8::1";
+	struct conf_probe probes[PROBES];
+
+	(void)state;
+	for (size_t i = 0; i < PROBES; i++) {
+		probes[i] = i % 2 == 0 ? probe_of(PROBE_HTTP, url, 1000)
+				       : probe_of(PROBE_TCP, tcp, 1000);
+	}
+	/* As long as there is room. */
+	for (size_t n = 1; n <= 80; n++)
+		assert_true(most_together(probes, n) <= 4);
+	/* Then even. */
+	assert_int_equal(most_together(probes, PROBES), 5);
+	for (size_t i = 0; i < PROBES; i++)
+		probes[i].interval_ms = 200;
+	assert_int_equal(most_together(probes, PROBES), 5);
+	/* No kernel minds ten pings. */
+	for (size_t i = 0; i < PROBES; i++)
+		probes[i] = probe_of(PROBE_ICMP, ping, 1000);
+	assert_int_equal(most_together(probes, PROBES), 10);
+}
+
+static void
+test_first_checks_come_soon(void **state)
+{
+	struct beat_places places = { { 0 } };
+	static char targets[PROBES][16];
+
+	(void)state;
+	for (size_t i = 0; i < PROBES; i++) {
+		struct conf_probe cp;
+
+		(void)snprintf(targets[i], sizeof(targets[i]), "h%zu:80", i);
+		cp = probe_of(PROBE_TCP, targets[i], 1000);
+		assert_int_equal(beat_first_wait_ms(&places, &cp, i, now),
+		    5 * i);
+	}
+}
+
+/* More than a count can hold: they still wait within the interval. */
+static void
+test_any_number_has_a_place(void **state)
+{
+	static char target[] = "192.0.2.1:80";
+	struct conf_probe cp = probe_of(PROBE_TCP, target, 50);
+	struct beat_places places = { { 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < 20000; i++) {
+		assert_in_range(beat_first_wait_ms(&places, &cp, i, now), 0,
+		    49);
+	}
+	cp.interval_ms = 3600000;
+	for (size_t i = 0; i < 20000; i++) {
+		assert_in_range(beat_first_wait_ms(&places, &cp, i, now), 0,
+		    9999);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_begins_on_the_grid),
+		cmocka_unit_test(test_stays_in_the_beat),
+		cmocka_unit_test(test_one_service_is_asked_by_few_at_once),
+		cmocka_unit_test(test_first_checks_come_soon),
+		cmocka_unit_test(test_any_number_has_a_place),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
