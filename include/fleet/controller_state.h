@@ -109,6 +109,10 @@ struct controller {
 	/* Whose turn it is to send, see experiment_turn.c. */
 	struct {
 		uint64_t asked, granted; /* counts */
+		struct mono began;       /* this controller */
+		bool is_taken_over; /* nobody sends for the one before it */
+		struct mono ended; /* the last turn; at first as long ago as may
+				    * be */
 		/* A site that must first hear that its job is off. */
 		size_t quiet_site;
 		uint64_t quiet_revision;

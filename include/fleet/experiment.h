@@ -58,6 +58,8 @@ void experiment_on_replies(struct experiment *ex, size_t site,
 void experiment_send(struct experiment *ex);
 /* How long sending to all clients may take. */
 int64_t experiment_sending_max_ms(const struct experiment *ex);
+/* And to all of the list that they are taken from. */
+int64_t experiment_sending_list_max_ms(const struct experiment *ex);
 
 /* ---- all experiments, one on each test prefix at most ---- */
 
@@ -73,8 +75,11 @@ void experiments_on_reboot(struct controller *c, size_t site);
 /* Each reply goes to the experiment that it names. */
 void experiments_on_replies(struct controller *c, size_t site,
     const struct sweep_reply *replies, size_t n);
-/* Gives the turn to send to who has waited longest, if nobody has it. */
+/* Gives the turn to send to who has waited longest, if nobody has it or had it
+ * a moment ago. */
 void experiments_grant(struct controller *c);
+/* Who had the turn has sent all. */
+void experiments_end_turn(struct controller *c);
 /* ex, which was sending, has failed: who comes next waits until its sender has
  * heard of that, or cannot be sending any more. */
 void experiment_give_up_turn(struct experiment *ex);

@@ -310,6 +310,7 @@ controller_new(const struct controller_env *env, struct err *err)
 	c->env = *env;
 	c->conf = env->conf->controller;
 	c->started_ms = wall_now_ms();
+	c->turn.began = mono_now();
 	if (load(c, err) == -1) {
 		test_prefixes_free(c);
 		optouts_fini(&c->optouts);

@@ -398,7 +398,7 @@ step_round(struct experiment *ex)
 		} else if (rc == 1) {
 			set_step(ex, ROUND_LINGERING);
 			ex->wait_until = mono_add_ms(now, conf->linger_ms);
-			experiments_grant(ex->c);
+			experiments_end_turn(ex->c);
 		}
 		break;
 	case ROUND_LINGERING:
@@ -623,13 +623,25 @@ advance(struct experiment *ex)
 		enter(ex, EXPERIMENT_EV_COMPLETE);
 }
 
-int64_t
-experiment_sending_max_ms(const struct experiment *ex)
+static int64_t
+sending_max_ms(const struct experiment *ex, uint32_t n)
 {
 	const struct conf_predict *conf = &ex->c->conf->predict;
 
-	return 2000LL * ex->clients.n / (int64_t)conf->rate_pps +
+	return 2000LL * n / (int64_t)conf->rate_pps +
 	    2 * conf->block_gap_ms * ex->clients.largest_block;
+}
+
+int64_t
+experiment_sending_max_ms(const struct experiment *ex)
+{
+	return sending_max_ms(ex, ex->clients.n);
+}
+
+int64_t
+experiment_sending_list_max_ms(const struct experiment *ex)
+{
+	return sending_max_ms(ex, ex->clients.n_base);
 }
 
 void

@@ -4,8 +4,8 @@
  * wait side by side, for routing to settle and for prefixes to rest; but only
  * one of them sends at a time, whatever its sender: so together they keep to
  * the rate that the configuration allows.  The gap between two probes to one
- * block is the sender's: it holds within a round, and the first probe of another
- * experiment's may come sooner after the last.
+ * block is the sender's within a round; between the end of one round and the
+ * beginning of the next, whosever it is, the controller leaves it.
  */
 #include <string.h>
 
@@ -64,6 +64,32 @@ experiment_find(const struct controller *c, uint32_t id)
 
 /* ---- whose turn it is ---- */
 
+/*
+ * Orders of a controller that was killed may still be carried out: until each
+ * site has applied some of this one's, or can have nothing left to send.
+ */
+static bool
+is_taken_over(struct controller *c, const struct experiment *next)
+{
+	struct mono now = mono_now();
+	bool is_over = !mono_before(now,
+	    mono_add_ms(c->turn.began, experiment_sending_list_max_ms(next)));
+
+	if (c->turn.is_taken_over)
+		return true;
+	for (size_t i = 0; i < c->n_sites && !is_over; i++) {
+		const struct fleet_site *s = &c->sites[i];
+
+		/* A higher one is of a store that was lost. */
+		if (s->applied_revision < s->first_revision ||
+		    s->applied_revision > s->revision)
+			return false;
+	}
+	c->turn.is_taken_over = true;
+	c->turn.ended = now;
+	return true;
+}
+
 /* Has the last sender, whose experiment failed, stopped for sure? */
 static bool
 is_quiet(struct controller *c)
@@ -77,7 +103,23 @@ is_quiet(struct controller *c)
 	    mono_before(mono_now(), c->turn.quiet_until))
 		return false;
 	c->turn.quiet_revision = 0;
+	c->turn.ended = mono_now();
 	return true;
+}
+
+/* Its last probe may have been to any block. */
+static bool
+is_gap_over(const struct controller *c)
+{
+	return mono_diff_ms(mono_now(), c->turn.ended) >=
+	    c->conf->predict.block_gap_ms;
+}
+
+void
+experiments_end_turn(struct controller *c)
+{
+	c->turn.ended = mono_now();
+	experiments_grant(c);
 }
 
 void
@@ -109,7 +151,7 @@ experiments_grant(struct controller *c)
 		    (next == NULL || ex->queued < next->queued))
 			next = ex;
 	}
-	if (next != NULL)
+	if (next != NULL && is_taken_over(c, next) && is_gap_over(c))
 		experiment_send(next);
 }
 

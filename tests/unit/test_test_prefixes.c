@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Several test prefixes: null runs, and experiments side by side. */
+/* Several test prefixes: null runs, and experiments side by side; how they take turns is
+ * in test_test_turns.c. */
 #include "test_prefixes_rig.h"
 
 /* ---- null runs ---- */
@@ -327,182 +328,6 @@ test_a_null_run_that_never_began_has_no_experiment(void **state)
 	assert_string_equal(of_test(h, TWO, "state"), "unknown");
 }
 
-/* ---- one after the other at the sender ---- */
-
-static unsigned
-jobs_given(const struct house *h)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < SITES; i++)
-		n += h->agents[i].job != 0 && !h->agents[i].is_done;
-	return n;
-}
-
-static void
-say_done(struct house *h)
-{
-	for (size_t i = 0; i < SITES; i++)
-		h->agents[i].is_done = true;
-}
-
-static void
-next_job(struct house *h)
-{
-	unsigned before = h->sweeps;
-
-	say_done(h);
-	TURN_UNTIL(h, h->sweeps > before);
-	assert_int_equal(jobs_given(h), 1);
-}
-
-/* Also with different senders the rate would be twice what is allowed. */
-static void
-test_only_one_sends_at_a_time(void **state)
-{
-	struct house *h = *state;
-
-	use_ring(h);
-	null_run(h);
-	h->is_slow = true;
-	start(h, "akl", house_tests[ONE]);
-	start(h, "chc", house_tests[TWO]);
-	for (int i = 0; i < 20; i++) {
-		fakes_turn(h);
-		loop_idle(h->lp, 5);
-		assert_int_equal(jobs_given(h), 1);
-	}
-	assert_int_equal(running(h), 2);
-	/* Each comes to its turn. */
-	next_job(h);
-	next_job(h);
-}
-
-static void
-abort_experiment(struct house *h, unsigned id)
-{
-	char *path = xasprintf("/v1/experiments/%u/abort", id);
-
-	assert_int_equal(post(h, path, "{}"), 200);
-	free(path);
-}
-
-/* Hears each order document of akl, also those that are out of date at once. */
-struct ear {
-	struct house *h;
-	uint64_t after;
-	json_int_t jobs[64]; /* in the order in which they came */
-	size_t n;
-	bool is_open, has_twice, is_needed;
-};
-
-static void listen_on(struct ear *ear);
-
-static void
-on_orders(const struct fetch_answer *answer, void *arg)
-{
-	struct ear *ear = arg;
-	json_t *doc =
-	    json_loadb(answer->body != NULL ? (const char *)answer->body : "",
-		answer->body_len, 0, NULL);
-	json_int_t job =
-	    json_integer_value(json_object_get(json_object_get(doc, "sweep"),
-		"job"));
-
-	if (doc != NULL) {
-		ear->after = (uint64_t)json_integer_value(json_object_get(doc,
-		    "revision"));
-	}
-	json_decref(doc);
-	if (job != 0 && (ear->n == 0 || ear->jobs[ear->n - 1] != job)) {
-		for (size_t i = 0; i < ear->n; i++)
-			ear->has_twice |= ear->jobs[i] == job;
-		ear->jobs[ear->n++ % TEST_COUNT(ear->jobs)] = job;
-	}
-	ear->is_open = ear->is_needed;
-	if (ear->is_open)
-		listen_on(ear);
-}
-
-static void
-listen_on(struct ear *ear)
-{
-	char *url = xasprintf("http://localhost/v1/sites/akl/orders?after=%llu"
-			      "&wait_ms=100&boot=boot0",
-	    (unsigned long long)ear->after);
-	struct fetch_request req = { .method = "GET",
-		.url = url,
-		.unix_socket = ear->h->path,
-		.timeout_ms = 8000,
-		.max_body_bytes = 1u << 20 };
-
-	(void)fetch_start(ear->h->fetch, &req, on_orders, ear);
-	free(url);
-}
-
-/*
- * akl sends for both, and the later turn is collected before the earlier one,
- * by the same report: the earlier job must not be ordered again.
- */
-static void
-test_no_round_is_ordered_twice(void **state)
-{
-	struct house *h = *state;
-	struct ear ear = { .h = h };
-	unsigned turns = 0;
-
-	use_ring(h);
-	null_run(h);
-	h->is_slow = true;
-	start(h, "akl", house_tests[ONE]);
-	start(h, "wlg", house_tests[TWO]);
-	abort_experiment(h, 3);
-	TURN_UNTIL(h, h->agents[0].job != 0 && !h->agents[0].is_done);
-	start(h, "chc", house_tests[ONE]);
-	h->is_slow = false;
-	ear.is_needed = true;
-	ear.is_open = true;
-	listen_on(&ear);
-	while (running(h) > 0) {
-		h->agents[2].is_silent = ++turns % 16 != 0;
-		say_done(h);
-		fakes_turn(h);
-	}
-	ear.is_needed = false;
-	WAIT_FOR(h->lp, !ear.is_open);
-	assert_true(ear.n >= 6);
-	assert_false(ear.has_twice);
-	assert_string_equal(state_of(h, 4), "done");
-	assert_string_equal(state_of(h, 5), "done");
-}
-
-/* One that fails while it sends makes room for the next, but not before its
- * sender has heard of it. */
-static void
-test_aborted_sender_is_waited_for(void **state)
-{
-	struct house *h = *state;
-
-	h->fleet.predict.rate_pps = 2; /* its probes take 6 s */
-	use_ring(h);
-	null_run(h);
-	h->is_slow = true;
-	start(h, "akl", house_tests[ONE]); /* sent by chc */
-	start(h, "chc", house_tests[TWO]); /* sent by akl */
-	TURN_UNTIL(h, h->agents[1].job != 0 && !h->agents[1].is_done);
-	h->agents[1].is_silent = true;
-	abort_experiment(h, 3);
-	for (int i = 0; i < 4; i++) {
-		fakes_turn(h);
-		loop_idle(h->lp, 5);
-		assert_true(h->agents[0].job == 0 || h->agents[0].is_done);
-	}
-	h->agents[1].is_silent = false;
-	h->is_slow = false;
-	TURN_UNTIL(h, running(h) == 0);
-	assert_string_equal(state_of(h, 4), "done");
-}
-
 /* ---- experiments side by side ---- */
 
 /* Both are withdrawn, akl's first and chc's second one. */
@@ -756,9 +581,6 @@ main(void)
 		WITH_HOUSE(test_a_verdict_is_as_old_as_it_says),
 		WITH_HOUSE(test_a_verdict_is_of_those_prefixes),
 		WITH_HOUSE(test_a_null_run_that_never_began_has_no_experiment),
-		WITH_HOUSE(test_only_one_sends_at_a_time),
-		WITH_HOUSE(test_no_round_is_ordered_twice),
-		WITH_HOUSE(test_aborted_sender_is_waited_for),
 		WITH_HOUSE(test_two_experiments_at_once),
 		WITH_HOUSE(test_replies_count_for_their_own_experiment),
 		WITH_HOUSE(test_trouble_with_one_prefix_spoils_its_experiment),
