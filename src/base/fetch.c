@@ -27,12 +27,15 @@
 /* All header lines of an answer together. */
 #define HEADERS_MAX_BYTES ((size_t)256 * 1024)
 #define BODY_FIRST_BYTES 4096u
+#define SPARE_MAX 16
 
 struct fetch_engine {
 	struct loop *lp;
 	CURLM *multi;
 	struct loop_timer *timer;
 	TAILQ_HEAD(, fetch) running;
+	CURL *spare[SPARE_MAX]; /* all their options are the defaults */
+	size_t n_spare;
 	bool delivering;
 };
 
@@ -48,6 +51,7 @@ struct fetch {
 	bool truncate;
 	bool body_too_long;
 	bool headers_too_long;
+	bool is_clean;    /* ended, without any error */
 	int socket_errno; /* our own socket() failed */
 	int64_t timeout_ms;
 	size_t max_body_bytes;
@@ -62,14 +66,33 @@ struct fetch {
 	void *arg;
 };
 
+/* A handle costs more to make than to reset. */
+static CURL *
+easy_take(struct fetch_engine *fe)
+{
+	return fe->n_spare > 0 ? fe->spare[--fe->n_spare] : curl_easy_init();
+}
+
+/* What a failed transfer leaves in a handle, a reset does not always clear: its
+ * next one would report another error. */
+static void
+easy_give_back(struct fetch_engine *fe, CURL *easy, bool is_clean)
+{
+	(void)curl_multi_remove_handle(fe->multi, easy);
+	if (!is_clean || fe->n_spare == SPARE_MAX) {
+		curl_easy_cleanup(easy);
+		return;
+	}
+	curl_easy_reset(easy);
+	fe->spare[fe->n_spare++] = easy;
+}
+
 static void
 fetch_free(struct fetch *f)
 {
 	TAILQ_REMOVE(&f->fe->running, f, entry);
-	if (f->easy != NULL) {
-		(void)curl_multi_remove_handle(f->fe->multi, f->easy);
-		curl_easy_cleanup(f->easy);
-	}
+	if (f->easy != NULL)
+		easy_give_back(f->fe, f->easy, f->is_clean);
 	loop_timer_free(f->failed);
 	curl_slist_free_all(f->headers);
 	curl_slist_free_all(f->connect_to);
@@ -270,6 +293,7 @@ fetch_finish(struct fetch *f, CURLcode code)
 	bool enough =
 	    code == CURLE_WRITE_ERROR && f->body_too_long && f->truncate;
 
+	f->is_clean = code == CURLE_OK;
 	if (code != CURLE_OK && !enough)
 		err_from_curl(f, code);
 	fetch_deliver(f);
@@ -402,6 +426,8 @@ fetch_engine_free(struct fetch_engine *fe)
 		next = TAILQ_NEXT(f, entry);
 		fetch_free(f);
 	}
+	while (fe->n_spare > 0)
+		curl_easy_cleanup(fe->spare[--fe->n_spare]);
 	(void)curl_multi_cleanup(fe->multi);
 	loop_timer_free(fe->timer);
 	curl_global_cleanup();
@@ -628,7 +654,7 @@ fetch_start(struct fetch_engine *fe, const struct fetch_request *req,
 	f->arg = arg;
 	TAILQ_INSERT_TAIL(&fe->running, f, entry);
 
-	f->easy = curl_easy_init();
+	f->easy = easy_take(fe);
 	if (f->easy == NULL || set_callbacks(f) != 0 ||
 	    set_transport(f, req) != 0 || set_ends(f, req) != 0 ||
 	    set_method(f, req) != 0 ||
