@@ -122,6 +122,29 @@ tcp_on_timer(struct probe *p)
 	}
 }
 
+/* On this machine a connection is there, or refused, at once. */
+static bool
+is_decided(struct probe *p, const struct endpoint *ep)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&ep->sa;
+
+	if (connect(p->fd, sa, ep->len) == -1 && errno != EINPROGRESS) {
+		probe_decide_errno(p, errno);
+		return true;
+	}
+	if (p->cp->tcp.send.len > 0 || p->cp->tcp.expect.bytes != NULL)
+		return false;
+	/* The second call tells how far the first has come. */
+	if (connect(p->fd, sa, ep->len) == 0 || errno == EISCONN) {
+		probe_decide(p, PROBE_PASS, "connected");
+		return true;
+	}
+	if (errno == EALREADY || errno == EINTR)
+		return false;
+	probe_decide_errno(p, errno);
+	return true;
+}
+
 static void
 tcp_start(struct probe *p)
 {
@@ -138,12 +161,10 @@ tcp_start(struct probe *p)
 		probe_decide_err(p, &err);
 		return;
 	}
-	if (connect(p->fd, (const struct sockaddr *)&ep.sa, ep.len) == -1 &&
-	    errno != EINPROGRESS) {
-		probe_decide_errno(p, errno);
-		return;
+	if (!is_decided(p, &ep)) {
+		p->io =
+		    loop_fd_new(p->env->lp, p->fd, LOOP_WRITE, tcp_on_io, p);
 	}
-	p->io = loop_fd_new(p->env->lp, p->fd, LOOP_WRITE, tcp_on_io, p);
 }
 
 static void
