@@ -79,6 +79,9 @@ lane_round(int fd, struct ping_idents *idents, uint8_t number,
 {
 	struct probe_ping_msg pings[PROBE_WIRE_PINGS_MAX];
 	struct probe_result results[PROBE_WIRE_PINGS_MAX];
+	uint8_t out[PROBE_WIRE_PINGS_MAX *
+	    (CHAN_HEADER_BYTES + PROBE_WIRE_RESULT_BYTES)];
+	struct frames frames = { .buf = out, .size = sizeof(out) };
 	int n = probe_wire_decode_pings(msg->body, msg->len, pings);
 	struct ping_round round = { .pings = pings,
 		.n = (size_t)n,
@@ -93,9 +96,10 @@ lane_round(int fd, struct ping_idents *idents, uint8_t number,
 		size_t len = probe_wire_encode_result(pings[i].id, &results[i],
 		    body, sizeof(body));
 
-		if (frame_write(fd, PROBE_MSG_RESULT, body, len, NULL) == -1)
-			_exit(0);
+		(void)frames_add(&frames, PROBE_MSG_RESULT, body, len);
 	}
+	if (frames_write(fd, &frames, NULL) == -1)
+		_exit(0);
 }
 
 static void __attribute__((noreturn))
@@ -132,7 +136,7 @@ answer_main(struct pinger *pg, uint64_t id, const struct probe_result *result)
 {
 	uint8_t body[PROBE_WIRE_RESULT_BYTES];
 
-	chan_send(pg->main_ch, PROBE_MSG_RESULT, body,
+	chan_send_soon(pg->main_ch, PROBE_MSG_RESULT, body,
 	    probe_wire_encode_result(id, result, body, sizeof(body)));
 }
 

@@ -258,7 +258,7 @@ probe_ask_worker(struct probe *p, struct worker *w, uint16_t type,
 {
 	if (w != NULL && worker_backlog_bytes(w) > WORKER_BACKLOG_MAX_BYTES) {
 		probe_on_worker_silent(p);
-	} else if (w == NULL || worker_send(w, type, body, len) == -1) {
+	} else if (w == NULL || worker_send_soon(w, type, body, len) == -1) {
 		probe_decide(p, PROBE_NO_ANSWER_FROM_US,
 		    "the %s process is not running", worker_title(p));
 	} else {

@@ -10,6 +10,7 @@
  * All big-endian; a body has at most CHAN_BODY_MAX bytes.  A malformed header
  * closes the channel: the peer is a process of ours gone mad.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,10 @@ struct chan *chan_new(struct loop *lp, int fd, chan_msg_cb *on_msg,
 void chan_free(struct chan *ch);
 /* Queued, never blocks. */
 void chan_send(struct chan *ch, uint16_t type, const void *body, size_t len);
+/* The same, but handed to the kernel when the loop turns, together with what
+ * else is sent until then: the peer is woken up once. */
+void chan_send_soon(struct chan *ch, uint16_t type, const void *body,
+    size_t len);
 /* Bytes queued and not yet taken by the kernel. */
 size_t chan_backlog_bytes(const struct chan *ch);
 
@@ -49,5 +54,13 @@ int frame_read(int fd, uint8_t *buf, size_t size, struct chan_msg *msg,
     struct err *err);
 int frame_write(int fd, uint16_t type, const void *body, size_t len,
     struct err *err);
+/* Appends a message to what is in buf, to be written at once by frames_write;
+ * false if there is no room for it. */
+struct frames {
+	uint8_t *buf;
+	size_t size, len;
+};
+bool frames_add(struct frames *fs, uint16_t type, const void *body, size_t len);
+int frames_write(int fd, const struct frames *fs, struct err *err);
 
 #endif /* BASE_CHAN_H */

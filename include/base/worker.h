@@ -94,6 +94,9 @@ pid_t worker_pid(const struct worker *w);
 void worker_kick(struct worker *w);
 /* -1 if it is down: the message is dropped, on_start will come again. */
 int worker_send(struct worker *w, uint16_t type, const void *body, size_t len);
+/* The same by chan_send_soon. */
+int worker_send_soon(struct worker *w, uint16_t type, const void *body,
+    size_t len);
 size_t worker_backlog_bytes(const struct worker *w);
 const char *worker_name(const struct worker *w);
 

@@ -21,6 +21,7 @@
 struct chan {
 	struct loop_fd *io;
 	struct loop_timer *more; /* complete messages wait in `in` */
+	struct loop_timer *soon; /* messages wait in `out` for the others */
 	struct evbuffer *in;
 	struct evbuffer *out;
 	int fd;
@@ -62,6 +63,7 @@ chan_destroy(struct chan *ch)
 {
 	loop_fd_free(ch->io);
 	loop_timer_free(ch->more);
+	loop_timer_free(ch->soon);
 	evbuffer_free(ch->in);
 	evbuffer_free(ch->out);
 	(void)close(ch->fd);
@@ -119,6 +121,7 @@ chan_leave(struct chan *ch, bool closed)
 	if (closed && !ch->dead) {
 		loop_fd_set(ch->io, 0);
 		loop_timer_cancel(ch->more);
+		loop_timer_cancel(ch->soon);
 		ch->closed = true;
 		ch->on_close(ch, ch->arg);
 	}
@@ -178,9 +181,10 @@ chan_on_io(struct loop *lp, int fd, unsigned events, void *arg)
 	if ((events & LOOP_READ) != 0)
 		closed = chan_read_in(ch);
 	if (!ch->dead && !closed) {
-		loop_fd_set(ch->io,
-		    LOOP_READ |
-			(evbuffer_get_length(ch->out) > 0 ? LOOP_WRITE : 0));
+		bool is_full = evbuffer_get_length(ch->out) > 0 &&
+		    !loop_timer_pending(ch->soon);
+
+		loop_fd_set(ch->io, LOOP_READ | (is_full ? LOOP_WRITE : 0));
 	}
 	chan_leave(ch, closed);
 }
@@ -195,6 +199,22 @@ chan_on_more(struct loop *lp, void *arg)
 	ch->in_callback = true;
 	closed = chan_take_msgs(ch);
 	chan_leave(ch, closed);
+}
+
+static void
+chan_flush(struct chan *ch)
+{
+	if (chan_write_out(ch))
+		(void)evbuffer_drain(ch->out, evbuffer_get_length(ch->out));
+	if (evbuffer_get_length(ch->out) > 0)
+		loop_fd_set(ch->io, LOOP_READ | LOOP_WRITE);
+}
+
+static void
+chan_on_soon(struct loop *lp, void *arg)
+{
+	(void)lp;
+	chan_flush(arg);
 }
 
 struct chan *
@@ -216,12 +236,13 @@ chan_new(struct loop *lp, int fd, chan_msg_cb *on_msg, chan_close_cb *on_close,
 		abort();
 	}
 	ch->more = loop_timer_new(lp, chan_on_more, ch);
+	ch->soon = loop_timer_new(lp, chan_on_soon, ch);
 	ch->io = loop_fd_new(lp, fd, LOOP_READ, chan_on_io, ch);
 	return ch;
 }
 
-void
-chan_send(struct chan *ch, uint16_t type, const void *body, size_t len)
+static void
+chan_queue(struct chan *ch, uint16_t type, const void *body, size_t len)
 {
 	uint8_t header[CHAN_HEADER_BYTES];
 
@@ -229,16 +250,29 @@ chan_send(struct chan *ch, uint16_t type, const void *body, size_t len)
 		log_warnx("chan: message of %zu bytes: too long", len);
 		abort();
 	}
-	if (ch->closed)
-		return;
 	header_build(header, type, len);
 	(void)evbuffer_add(ch->out, header, sizeof(header));
 	if (len > 0)
 		(void)evbuffer_add(ch->out, body, len);
-	if (chan_write_out(ch))
-		(void)evbuffer_drain(ch->out, evbuffer_get_length(ch->out));
-	if (evbuffer_get_length(ch->out) > 0)
-		loop_fd_set(ch->io, LOOP_READ | LOOP_WRITE);
+}
+
+void
+chan_send(struct chan *ch, uint16_t type, const void *body, size_t len)
+{
+	if (ch->closed)
+		return;
+	chan_queue(ch, type, body, len);
+	chan_flush(ch);
+}
+
+void
+chan_send_soon(struct chan *ch, uint16_t type, const void *body, size_t len)
+{
+	if (ch->closed)
+		return;
+	chan_queue(ch, type, body, len);
+	if (!loop_timer_pending(ch->soon))
+		loop_timer_set(ch->soon, 0);
 }
 
 size_t
@@ -320,4 +354,22 @@ frame_write(int fd, uint16_t type, const void *body, size_t len,
 	if (write_all(fd, header, sizeof(header), err) == -1)
 		return -1;
 	return write_all(fd, body, len, err);
+}
+
+bool
+frames_add(struct frames *fs, uint16_t type, const void *body, size_t len)
+{
+	if (len > CHAN_BODY_MAX || fs->size - fs->len < CHAN_HEADER_BYTES ||
+	    fs->size - fs->len - CHAN_HEADER_BYTES < len)
+		return false;
+	header_build(fs->buf + fs->len, type, len);
+	memcpy(fs->buf + fs->len + CHAN_HEADER_BYTES, body, len);
+	fs->len += CHAN_HEADER_BYTES + len;
+	return true;
+}
+
+int
+frames_write(int fd, const struct frames *fs, struct err *err)
+{
+	return write_all(fd, fs->buf, fs->len, err);
 }

@@ -376,6 +376,15 @@ worker_send(struct worker *w, uint16_t type, const void *body, size_t len)
 	return 0;
 }
 
+int
+worker_send_soon(struct worker *w, uint16_t type, const void *body, size_t len)
+{
+	if (w->ch == NULL)
+		return -1;
+	chan_send_soon(w->ch, type, body, len);
+	return 0;
+}
+
 size_t
 worker_backlog_bytes(const struct worker *w)
 {

@@ -384,9 +384,10 @@ checker_check_now(struct checker *ck, size_t s, checker_round_cb *on_done,
 		.arg = arg };
 	ck->rounds[place] = r;
 	for (size_t i = 0; i < ck->n; i++) {
-		if (is_of_round(r, i))
+		if (is_of_round(r, i)) {
 			r->n_awaited +=
 			    check_service_now(ck, i, &places, r->n_awaited);
+		}
 	}
 	assert(r->n_awaited > 0);
 	return r;

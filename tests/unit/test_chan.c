@@ -384,7 +384,117 @@ test_sending_to_a_dead_peer_closes(void **state)
 	WAIT_FOR(l->lp, l->closed == 1);
 }
 
+/* ---- sent soon ---- */
+
+static int
+bytes_at_peer(const struct line *l)
+{
+	int n = -1;
+
+	assert_int_equal(ioctl(l->peer, FIONREAD, &n), 0);
+	return n;
+}
+
+static void
+peer_expect(const struct line *l, uint16_t type)
+{
+	uint8_t buf[32];
+	struct chan_msg msg;
+
+	assert_int_equal(frame_read(l->peer, buf, sizeof(buf), &msg, NULL), 1);
+	assert_int_equal(msg.type, type);
+}
+
+static void
+test_sent_soon_goes_together(void **state)
+{
+	struct line *l = *state;
+
+	chan_send_soon(l->ch, 1, "one", 3);
+	chan_send_soon(l->ch, 2, NULL, 0);
+	assert_int_equal(bytes_at_peer(l), 0);
+	assert_int_equal(chan_backlog_bytes(l->ch), 19);
+	WAIT_FOR(l->lp, chan_backlog_bytes(l->ch) == 0);
+	assert_int_equal(bytes_at_peer(l), 19);
+	peer_expect(l, 1);
+	peer_expect(l, 2);
+}
+
+/* The order stays, whatever is sent at once. */
+static void
+test_sent_at_once_takes_what_waits_along(void **state)
+{
+	struct line *l = *state;
+
+	chan_send_soon(l->ch, 1, "one", 3);
+	chan_send(l->ch, 2, "two", 3);
+	assert_int_equal(bytes_at_peer(l), 22);
+	chan_send_soon(l->ch, 3, "three", 5);
+	WAIT_FOR(l->lp, chan_backlog_bytes(l->ch) == 0);
+	for (uint16_t type = 1; type <= 3; type++)
+		peer_expect(l, type);
+}
+
+/* More than the kernel takes: the rest follows as the peer reads. */
+static void
+test_sent_soon_survives_a_full_socket(void **state)
+{
+	static uint8_t body[CHAN_BODY_MAX], buf[4096];
+	struct line *l = *state;
+	size_t want = 3 * (CHAN_HEADER_BYTES + sizeof(body)), got = 0;
+
+	for (uint16_t i = 0; i < 3; i++)
+		chan_send_soon(l->ch, i, body, sizeof(body));
+	while (got < want) {
+		ssize_t n = recv(l->peer, buf, sizeof(buf), MSG_DONTWAIT);
+
+		got += n > 0 ? (size_t)n : 0;
+		loop_step(l->lp, 0);
+	}
+	assert_int_equal(chan_backlog_bytes(l->ch), 0);
+}
+
+static void
+test_sent_soon_to_a_dead_peer(void **state)
+{
+	struct line *l = *state;
+
+	chan_send_soon(l->ch, 1, "one", 3);
+	peer_hang_up(l);
+	WAIT_FOR(l->lp, l->closed == 1);
+	chan_send_soon(l->ch, 2, "two", 3);
+	chan_free(l->ch);
+	l->ch = NULL;
+	loop_idle(l->lp, 2LL * WAIT_STEP_MS);
+}
+
 /* ---- the blocking pair ---- */
+
+static void
+test_frames_in_one_write(void **state)
+{
+	uint8_t out[2 * CHAN_HEADER_BYTES + 5], buf[32];
+	struct frames fs = { .buf = out, .size = sizeof(out) };
+	struct chan_msg msg;
+	int sv[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	assert_false(frames_add(&fs, 5, "much too long", 14));
+	assert_true(frames_add(&fs, 5, "hello", 5));
+	assert_false(frames_add(&fs, 6, "x", 1));
+	assert_true(frames_add(&fs, 6, "", 0));
+	assert_false(frames_add(&fs, 7, "", 0));
+	assert_int_equal(frames_write(sv[0], &fs, NULL), 0);
+	assert_int_equal(frame_read(sv[1], buf, sizeof(buf), &msg, NULL), 1);
+	assert_int_equal(msg.type, 5);
+	assert_memory_equal(msg.body, "hello", 5);
+	assert_int_equal(frame_read(sv[1], buf, sizeof(buf), &msg, NULL), 1);
+	assert_int_equal(msg.type, 6);
+	(void)close(sv[0]);
+	assert_int_equal(frame_read(sv[1], buf, sizeof(buf), &msg, NULL), 0);
+	(void)close(sv[1]);
+}
 
 static void
 test_frames_both_ways(void **state)
@@ -489,6 +599,15 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_sending_to_a_dead_peer_closes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sent_soon_goes_together,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_sent_at_once_takes_what_waits_along, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_sent_soon_survives_a_full_socket, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sent_soon_to_a_dead_peer,
+		    setup, teardown),
+		cmocka_unit_test(test_frames_in_one_write),
 		cmocka_unit_test(test_frames_both_ways),
 		cmocka_unit_test(test_frame_cut_short_is_an_error),
 		cmocka_unit_test(test_frame_longer_than_the_buffer_is_refused),
