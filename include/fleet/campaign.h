@@ -55,6 +55,7 @@ struct campaign_view {
 	uint32_t n;
 	const uint16_t *home; /* outcome at baseline */
 	int64_t measured_ms;  /* wall: the newest experiment's end */
+	const char *tests;    /* its experiments', see test_names.h; or NULL */
 };
 bool campaign_view(const struct controller *c, struct campaign_view *out);
 

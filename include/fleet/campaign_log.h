@@ -41,6 +41,7 @@ struct campaign {
 	uint16_t *home;
 	unsigned made;
 	int64_t measured_ms;
+	char *tests;     /* over which test prefixes; NULL: none is known */
 	json_t *to_load; /* experiments of the store; NULL: all are read */
 	size_t loaded;
 	/* What comes next. */

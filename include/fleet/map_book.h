@@ -21,6 +21,8 @@ struct fleet_map {
 	uint32_t experiment; /* that measured just this; 0: none did */
 	uint32_t campaign;   /* 0: run by hand */
 	int64_t measured_ms; /* wall; if composed: the newest reading */
+	char *tests; /* over which test prefixes, see test_names.h; NULL: not
+		      * known */
 	uint32_t asked, list_clients;
 	const char *label;
 	/* Shares of the displaced weight by what is known of it. */

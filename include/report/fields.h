@@ -49,5 +49,9 @@ const json_t *fields_array_opt(struct fields *f, const json_t *obj,
     const char *key);
 const json_t *fields_object_opt(struct fields *f, const json_t *obj,
     const char *key);
+/* A list of texts as one, separator between; "" if there is none.  The caller
+ * frees it. */
+char *fields_texts_or_none(struct fields *f, const json_t *obj, const char *key,
+    const char *separator);
 
 #endif /* REPORT_FIELDS_H */

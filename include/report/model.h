@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <jansson.h>
 
@@ -66,6 +67,9 @@ struct model_map {
 	int64_t bystanders, answered;
 	int64_t asked; /* of the list's clients */
 	int64_t list_clients;
+	/* The test prefixes over which it was measured, by family; owned; "":
+	 * not known, or none. */
+	char *tests[MODEL_FAMILY_ALL];
 	double noise_floor; /* share that moves when nothing is changed */
 	enum model_label label;
 	/* Shares of the weight that each label is good for; NAN: not said. */
@@ -93,6 +97,12 @@ void model_read_heirs(struct fields *f, const json_t *heirs,
 void model_clear_heirs(struct model_heirs *heirs);
 
 const char *model_label_name(enum model_label label); /* "" if unlabelled */
+
+/* Are the test prefixes known?  "IPv4 198.51.100.0/24; IPv6 2001:db8::/48",
+ * each by put. */
+bool model_has_tests(const struct model_map *m);
+void model_put_tests(FILE *out, const struct model_map *m,
+    void (*put)(FILE *out, const char *s));
 
 /* "fails", or "fail" of a set. */
 const char *model_fails(const struct model_map *m);

@@ -9,6 +9,8 @@
 #include "fleet/experiment_state.h"
 #include "fleet/null_run.h"
 #include "fleet/site_set.h"
+#include "fleet/test_names.h"
+#include "fleet/test_prefix.h"
 
 int
 campaign_log_init(struct campaign *ca, struct err *err)
@@ -34,6 +36,7 @@ campaign_log_fini(struct campaign *ca)
 {
 	pack_free(ca->pack);
 	free(ca->home);
+	free(ca->tests);
 	json_decref(ca->to_load);
 }
 
@@ -121,6 +124,7 @@ campaign_log_take(struct campaign *ca, const struct experiment *ex)
 	}
 	ca->made++;
 	ca->measured_ms = ex->ended_ms;
+	test_names_add(&ca->tests, ex->test->name);
 }
 
 /* ---- what the store has ---- */
@@ -204,6 +208,8 @@ campaign_log_step(struct campaign *ca)
 		log_warnx("campaign %u: %s", ca->id, err.msg);
 	ca->made++;
 	ca->measured_ms = json_integer_value(json_object_get(row, "ended_ms"));
+	test_names_add(&ca->tests,
+	    json_string_value(json_object_get(row, "test")));
 	return true;
 }
 
@@ -220,6 +226,7 @@ campaign_view(const struct controller *c, struct campaign_view *out)
 		.clients = ca->clients,
 		.n = ca->n,
 		.home = ca->home,
-		.measured_ms = ca->measured_ms };
+		.measured_ms = ca->measured_ms,
+		.tests = ca->tests };
 	return true;
 }

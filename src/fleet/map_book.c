@@ -10,6 +10,8 @@
 #include "fleet/campaign.h"
 #include "fleet/experiment_state.h"
 #include "fleet/site_set.h"
+#include "fleet/test_names.h"
+#include "fleet/test_prefix.h"
 
 struct map_book {
 	struct fleet_map **maps;
@@ -23,6 +25,7 @@ fleet_map_free(struct fleet_map *map)
 		return;
 	free(map->name);
 	free(map->down);
+	free(map->tests);
 	failover_map_fini(&map->counts);
 	free(map);
 }
@@ -120,6 +123,8 @@ take_row(struct fleet_map *map, json_t *row)
 	    "clients", &clients, "answered", &answered, "others", &others,
 	    "bystanders", &bystanders, "null_both", &both, "null_moved", &moved,
 	    "null_tv", &map->counts.null_tv);
+	test_names_add(&map->tests,
+	    json_string_value(json_object_get(row, "test")));
 	map->experiment = (uint32_t)id;
 	map->campaign = (uint32_t)campaign;
 	map->measured_ms = ended;
@@ -256,6 +261,7 @@ map_book_take(struct controller *c, const struct experiment *ex)
 		return;
 	map = map_new(c, ex->withdrawn);
 	failover_count(&in, &map->counts);
+	test_names_add(&map->tests, ex->test->name);
 	map->experiment = ex->id;
 	map->campaign = ex->campaign;
 	map->measured_ms = ex->ended_ms;
@@ -352,6 +358,7 @@ map_predict(struct controller *c, const bool *down, struct err *err)
 			pack_set_add(&set, i);
 	}
 	map = map_new(c, down);
+	test_names_add(&map->tests, view.tests);
 	map->campaign = view.id;
 	map->measured_ms = view.measured_ms;
 	map->asked = map->list_clients = view.n;

@@ -7,6 +7,7 @@
 #include "core/heirs.h"
 #include "fleet/campaign.h"
 #include "fleet/map_book.h"
+#include "fleet/test_names.h"
 
 /* Heirs' heirs are told of from this share on. */
 #define LEVEL_MIN_SHARE 0.01
@@ -327,7 +328,7 @@ fleet_map_json(struct controller *c, const struct fleet_map *map, int levels)
 	free(h.sums);
 	return json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:i, s:s, s:o, s:I, "
 			 "s:f, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:f, "
-			 "s:{s:I, s:I, s:f}}",
+			 "s:{s:I, s:I, s:f}, s:o}",
 	    "site", map->name, "down", down_json(c, map->down), "experiment",
 	    (json_int_t)map->experiment, "campaign", (json_int_t)map->campaign,
 	    "measured_ms", (json_int_t)map->measured_ms, "age_ms",
@@ -341,5 +342,6 @@ fleet_map_json(struct controller *c, const struct fleet_map *map, int levels)
 	    (json_int_t)map->list_clients, "noise_floor",
 	    m->null_both > 0 ? (double)m->null_moved / m->null_both : 0.0,
 	    "null", "both", (json_int_t)m->null_both, "moved",
-	    (json_int_t)m->null_moved, "tv", m->null_tv);
+	    (json_int_t)m->null_moved, "tv", m->null_tv, "tests",
+	    test_names_json(map->tests));
 }

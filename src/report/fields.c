@@ -2,7 +2,9 @@
 #include "report/fields.h"
 
 #include <math.h>
+#include <stdlib.h>
 
+#include "base/xalloc.h"
 #include "report/text.h"
 
 static const char *
@@ -167,4 +169,27 @@ const json_t *
 fields_object_opt(struct fields *f, const json_t *obj, const char *key)
 {
 	return is_absent(obj, key) ? NULL : fields_object(f, obj, key);
+}
+
+char *
+fields_texts_or_none(struct fields *f, const json_t *obj, const char *key,
+    const char *separator)
+{
+	const json_t *list = fields_array_opt(f, obj, key), *v;
+	char *text = xstrdup("");
+	size_t i;
+
+	json_array_foreach (list, i, v) {
+		char *longer;
+
+		if (!json_is_string(v)) {
+			spoil(f, v, key, "text");
+			continue;
+		}
+		longer = xasprintf("%s%s%s", text, i > 0 ? separator : "",
+		    json_string_value(v));
+		free(text);
+		text = longer;
+	}
+	return text;
 }

@@ -152,6 +152,10 @@ read_map(struct fields *f, const json_t *obj, struct model_map *out)
 	out->noise_floor = fields_real_or(f, obj, "noise_floor", NAN);
 	out->label = read_label(f, obj);
 	read_labels(f, fields_object_opt(f, obj, "labels"), out->labels);
+	for (int i = 0; i < MODEL_FAMILY_ALL; i++) {
+		out->tests[i] = fields_texts_or_none(f,
+		    fields_object_opt(f, obj, "tests"), family_keys[i], ", ");
+	}
 	model_read_heirs(f, fields_array(f, obj, "heirs"), &out->heirs);
 }
 
@@ -171,10 +175,38 @@ model_read(struct fields *f, const json_t *doc, struct model *out)
 void
 model_clear(struct model *m)
 {
-	for (size_t i = 0; i < m->n_maps; i++)
+	for (size_t i = 0; i < m->n_maps; i++) {
 		model_clear_heirs(&m->maps[i].heirs);
+		for (int k = 0; k < MODEL_FAMILY_ALL; k++)
+			free(m->maps[i].tests[k]);
+	}
 	free(m->maps);
 	*m = (struct model){ 0 };
+}
+
+bool
+model_has_tests(const struct model_map *m)
+{
+	for (int i = 0; i < MODEL_FAMILY_ALL; i++) {
+		if (m->tests[i][0] != '\0')
+			return true;
+	}
+	return false;
+}
+
+void
+model_put_tests(FILE *out, const struct model_map *m,
+    void (*put)(FILE *out, const char *s))
+{
+	const char *between = "";
+
+	for (int i = 0; i < MODEL_FAMILY_ALL; i++) {
+		if (m->tests[i][0] == '\0')
+			continue;
+		fprintf(out, "%sIPv%s ", between, family_keys[i]);
+		put(out, m->tests[i]);
+		between = "; ";
+	}
 }
 
 const char *

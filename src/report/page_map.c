@@ -401,6 +401,11 @@ put_facts(FILE *out, const struct model_map *m)
 		fputs("several", out);
 	}
 	end_fact(out);
+	if (model_has_tests(m)) {
+		put_fact(out, "Test prefix");
+		model_put_tests(out, m, markup_put);
+		end_fact(out);
+	}
 	put_fact(out, "Answered");
 	page_put_share(out,
 	    m->asked > 0 ? (double)m->answered / (double)m->asked : 0);

@@ -32,6 +32,7 @@ struct level {
 	char experiment[TEXT_NUMBER_BYTES];
 	char measured[WALL_TEXT_BYTES];
 	char age[TEXT_NUMBER_BYTES];
+	const char *tests[MODEL_FAMILY_COUNT];
 };
 
 enum column {
@@ -54,13 +55,14 @@ enum column {
 	COL_LABEL,
 	COL_NOISE_FLOOR,
 	COL_AGE_MS,
+	COL_TESTS,
 	COL_COUNT
 };
 
 static const char *const header[COL_COUNT + 1] = { "site", "experiment",
 	"measured_at", "family", "heir", "clients", "clients_share", "weight",
 	"weight_share", "depth", "via", "low", "high", "load", "load_after",
-	"capacity", "label", "noise_floor", "age_ms", NULL };
+	"capacity", "label", "noise_floor", "age_ms", "tests", NULL };
 
 static double
 share_of(double part, double whole)
@@ -130,6 +132,7 @@ put_line(FILE *out, const struct level *l, const struct model_heir *h,
 	fields[COL_NOISE_FLOOR] =
 	    real(l->map->noise_floor, bufs[COL_NOISE_FLOOR]);
 	fields[COL_AGE_MS] = l->age;
+	fields[COL_TESTS] = l->tests[family];
 	csv_put_line(out, fields);
 }
 
@@ -182,12 +185,23 @@ put_map(FILE *out, const struct model_map *m)
 		.clients = m->clients,
 		.weight = m->weight,
 	};
+	char *tests;
 
 	(void)snprintf(l.experiment, sizeof(l.experiment), "%lld",
 	    (long long)m->experiment);
 	(void)snprintf(l.age, sizeof(l.age), "%lld", (long long)m->age_ms);
 	wall_format(m->measured_ms, l.measured);
+	tests = xasprintf("%s%s%s", m->tests[MODEL_FAMILY_4],
+	    m->tests[MODEL_FAMILY_4][0] != '\0' &&
+		    m->tests[MODEL_FAMILY_6][0] != '\0'
+		? ", "
+		: "",
+	    m->tests[MODEL_FAMILY_6]);
+	l.tests[MODEL_FAMILY_4] = m->tests[MODEL_FAMILY_4];
+	l.tests[MODEL_FAMILY_6] = m->tests[MODEL_FAMILY_6];
+	l.tests[MODEL_FAMILY_ALL] = tests;
 	put_heirs(out, &l, &m->heirs);
+	free(tests);
 }
 
 static void

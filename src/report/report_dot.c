@@ -97,7 +97,12 @@ put_one(FILE *out, const struct model_map *m)
 		fprintf(out, ", noise floor %s",
 		    text_share(m->noise_floor, buf));
 	}
-	fprintf(out, "%s%s\";\n", label[0] == '\0' ? "" : ", ", label);
+	fprintf(out, "%s%s", label[0] == '\0' ? "" : ", ", label);
+	if (model_has_tests(m)) {
+		fputs(", over ", out);
+		model_put_tests(out, m, markup_put_dot);
+	}
+	fputs("\";\n", out);
 	put_node(out, 0, m->site);
 	put_tree(out, &m->heirs, &root, &n);
 }

@@ -240,6 +240,11 @@ report_put_map_head(struct report_job *job, const struct model_map *m)
 		    text_age(m->age_ms, age),
 		    wall_format(m->measured_ms, wall));
 	}
+	if (model_has_tests(m)) {
+		fputs("over test prefix ", job->out);
+		model_put_tests(job->out, m, text_put);
+		fputc('\n', job->out);
+	}
 	fprintf(job->out, "%lld clients, weight %s", (long long)m->clients,
 	    text_weight(m->weight, weight));
 	fprintf(job->out,

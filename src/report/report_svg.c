@@ -108,6 +108,14 @@ put_head(const struct panel *p)
 		    text_share(m->noise_floor, buf));
 	}
 	fprintf(out, "%s%s</text>\n", label[0] == '\0' ? "" : "; ", label);
+	if (!model_has_tests(m))
+		return;
+	fprintf(out,
+	    "<text x=\"%d\" y=\"%.0f\" font-size=\"11\" fill=\"" COLOR_FAINT_TEXT
+	    "\">over test prefix ",
+	    MARGIN, p->top + 57);
+	model_put_tests(out, m, markup_put);
+	fputs("</text>\n", out);
 }
 
 static void

@@ -87,12 +87,13 @@ class Fleet:
                 "bystanders": self.rng.randrange(40),
                 "answered": 398000 + self.rng.randrange(2000), "list_clients": 410000,
                 "noise_floor": self.rng.uniform(.004, .02),
+                "tests": {"4": ["198.51.100.0/24"], "6": ["2001:db8:7e57::/48"]},
                 "label": "unstable" if self.rng.random() < .03 else "measured"}
 
 
 def make_plain(obj):
     """In place: only what every daemon knows."""
-    for key in ("low", "high", "load", "load_after", "capacity", "label", "noise_floor"):
+    for key in ("low", "high", "load", "load_after", "capacity", "label", "noise_floor", "tests"):
         obj.pop(key, None)
     for heir in obj.get("heirs", []):
         heir.pop("heirs", None)

@@ -36,6 +36,9 @@ campaign_made(struct house *h)
 static void
 test_campaign_uses_both(void **state)
 {
+	static const char tests[] =
+	    "\"tests\":{\"4\":[\"198.51.100.0/24\",\"203.0.113.0/24\"],"
+	    "\"6\":[]}";
 	struct house *h = *state;
 	bool was_both = false;
 	json_int_t made;
@@ -70,12 +73,17 @@ test_campaign_uses_both(void **state)
 			" AND test = '198.51.100.0/24'") > 0);
 	assert_int_equal(heir_clients(h, "akl", "chc"), 4);
 	assert_int_equal(heir_clients(h, "chc", "wlg"), 4);
+	/* What is put together is of both. */
+	assert_int_equal(get(h, "/v1/failover?down=akl,chc"), 200);
+	assert_answer_has(h, tests);
 	/* What the log teaches is the same after a restart. */
 	made = campaign_made(h);
 	assert_true(made >= 1 + SITES);
 	house_restart_controller(h);
 	TURN_UNTIL(h, is_campaign(h, "done"));
 	TURN_UNTIL(h, campaign_made(h) >= made);
+	assert_int_equal(get(h, "/v1/failover?down=akl,chc"), 200);
+	assert_answer_has(h, tests);
 	loop_idle(h->lp, 200);
 	assert_int_equal(campaign_made(h), made);
 }

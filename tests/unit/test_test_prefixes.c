@@ -360,6 +360,51 @@ test_two_experiments_at_once(void **state)
 	assert_int_equal(heir_clients(h, "chc", "akl"), 0);
 }
 
+static void
+assert_map_is_over(struct house *h, const char *path, const char *want)
+{
+	json_t *doc, *tests;
+	char *text;
+
+	assert_int_equal(get(h, path), 200);
+	doc = answer_json(h);
+	tests = json_object_get(json_array_get(json_object_get(doc, "maps"), 0),
+	    "tests");
+	text = json_dumps(tests, JSON_COMPACT);
+	assert_non_null(text);
+	assert_string_equal(text, want);
+	free(text);
+	json_decref(doc);
+}
+
+/* A map says over which test prefix it was measured, by family. */
+static void
+test_maps_name_their_test_prefix(void **state)
+{
+	static const char *const one = "{\"4\":[\"198.51.100.0/24\"],\"6\":[]}";
+	static const char *const two =
+	    "{\"4\":[\"203.0.113.0/24\"],\"6\":[\"2001:db8:2::/48\"]}";
+	struct house *h = *state;
+
+	h->has_more = true;
+	use_ring(h);
+	null_run(h);
+	start(h, "akl", house_tests[ONE]);
+	start(h, "chc", of_test(h, TWO, "test"));
+	TURN_UNTIL(h, running(h) == 0);
+	assert_map_is_over(h, "/v1/failover?site=akl", one);
+	assert_map_is_over(h, "/v1/failover?site=chc", two);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	house_restart_controller(h);
+	assert_map_is_over(h, "/v1/failover?site=akl", one);
+	assert_map_is_over(h, "/v1/failover?site=chc", two);
+	/* One of an older version of the store. */
+	house_stop_controller(h);
+	file_exec(&h->f, "UPDATE experiment SET test = ''");
+	house_start_controller(h);
+	assert_map_is_over(h, "/v1/failover?site=akl", "{\"4\":[],\"6\":[]}");
+}
+
 /* A reply counts for the experiment that it names and for no other one. */
 static void
 cross(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
@@ -582,6 +627,7 @@ main(void)
 		WITH_HOUSE(test_a_verdict_is_of_those_prefixes),
 		WITH_HOUSE(test_a_null_run_that_never_began_has_no_experiment),
 		WITH_HOUSE(test_two_experiments_at_once),
+		WITH_HOUSE(test_maps_name_their_test_prefix),
 		WITH_HOUSE(test_replies_count_for_their_own_experiment),
 		WITH_HOUSE(test_trouble_with_one_prefix_spoils_its_experiment),
 		WITH_HOUSE(test_trouble_with_a_site_spoils_all),
