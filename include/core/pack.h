@@ -68,6 +68,7 @@ enum pack_purpose {
 	PACK_CONFIRM,  /* a small set that settles contradictions */
 	PACK_ALONE,    /* just the site or pair that is still open */
 	PACK_HOLDOUT,  /* predicted before it is measured; never learned from */
+	PACK_REPEAT,   /* a set whose experiment is suspect, measured again */
 	PACK_OTHER,    /* not ours: an operator's experiment, a real outage */
 	PACK_PURPOSE_COUNT
 };
@@ -107,6 +108,7 @@ struct pack_conf {
 	uint64_t seed;
 	unsigned cap_permille; /* of the sites in one set, at most; 0: 350 */
 	struct pack_set keep;  /* sites that no proposed set may withdraw */
+	bool keep_suspects;    /* believe all, repeat none: to compare with */
 };
 
 struct pack;
@@ -120,7 +122,8 @@ void pack_free(struct pack *p);
  * for whatever reason.  outcome: per client the site that caught its reply,
  * PACK_NONE or PACK_FLIPPING; copied, 1 byte each up to 254 sites, else 2.  An
  * outcome that cannot be (a withdrawn site, no such site) is taken as
- * PACK_NONE and counted in pack_check.
+ * PACK_NONE and counted in pack_check.  A PACK_REPEAT is of the newest
+ * experiment with the same set; without one it is a PACK_OTHER.
  * Returns the index of the experiment, or -1 with err set: the log is full, a
  * site does not exist, all sites withdrawn.
  */
@@ -136,6 +139,8 @@ size_t pack_count(const struct pack *p); /* experiments in the log */
 struct pack_plan {
 	struct pack_set withdrawn;
 	enum pack_purpose purpose;
+	/* 1 + the experiment in the log that it measures again; 0: none. */
+	uint16_t repeats;
 	/* Share of the answering weight (every site counts alike) that is
 	 * expected to be certified by it; 0 where that means nothing. */
 	double gain;
@@ -244,12 +249,16 @@ struct pack_check {
 	struct pack_set withdrawn;
 	enum pack_purpose purpose;
 	bool is_discarded;
-	bool is_suspect;     /* more bystanders than three times the median */
+	bool is_suspect;     /* far more bystanders astray than in its like */
+	bool is_aside;       /* for that, and out of the evidence */
+	unsigned repeats;    /* 1 + the experiment measured again; 0: none */
 	uint32_t answered;   /* clients */
 	uint32_t impossible; /* outcomes that cannot be */
 	uint32_t flipping;
 	double bystanders; /* weight share of clients of announcing sites that
 			      were caught elsewhere than at baseline */
+	double astray;     /* share of those clients (each counts 1) that
+				  moved here, and in hardly any other */
 	double contradictions; /* weight share of displaced clients that go
 				  against another reading */
 	double agreement; /* weight share of displaced clients that went where
@@ -259,11 +268,17 @@ struct pack_check {
 /* i < pack_count.  For a hold-out, `agreement` is the end-to-end figure. */
 void pack_check(struct pack *p, size_t i, struct pack_check *out);
 
+/* Of it, alone: pack_check without the rest, which costs more. */
+bool pack_is_aside(struct pack *p, size_t i);
+
 /* The whole campaign's. */
 struct pack_summary {
 	unsigned by_purpose[PACK_PURPOSE_COUNT]; /* kept experiments */
 	unsigned discarded;
-	unsigned suspect; /* kept experiments with too many bystanders */
+	/* Suspect ones: set aside; in the evidence all the same, because there
+	 * were repeats enough.  And suspects of old that their repeats cleared:
+	 * the set does that to the same clients again. */
+	unsigned aside, suspect, cleared;
 	double contradiction_rate;
 	double bystanders_median;
 	double holdout; /* agreement over all hold-outs; NAN: none yet */

@@ -21,8 +21,16 @@ struct pack_experiment {
 	unsigned n_withdrawn;
 	enum pack_purpose purpose;
 	bool is_discarded;
+	bool is_holdout;  /* or a repeat of one */
+	uint16_t repeats; /* 1 + the experiment measured again; 0: none */
+	bool is_repeated;
 	uint32_t impossible;
-	void *column; /* n_clients codes of p->code_bytes each */
+	/* Derived by pack_review. */
+	float astray;    /* share of its bystanders */
+	bool is_suspect; /* too many of them */
+	bool is_aside;   /* not in the evidence */
+	bool is_due;     /* to be measured again */
+	void *column;    /* n_clients codes of p->code_bytes each */
 };
 
 /*
@@ -121,6 +129,9 @@ struct pack_evidence {
 	struct pack_set known;    /* C: seen to inherit, or near */
 	struct pack_candidate candidate[PACK_CANDIDATES_MAX];
 };
+
+/* Judges all experiments: who is suspect, set aside, to be measured again. */
+void pack_review(struct pack *p);
 
 /* Copies the readings of clients [first, first + n) to out[client][as_of]. */
 void pack_gather(const struct pack *p, size_t first, size_t n, uint16_t *out);

@@ -33,6 +33,7 @@ static const char *const purpose_names[] = {
 	[PACK_CONFIRM] = "confirm",
 	[PACK_ALONE] = "alone",
 	[PACK_HOLDOUT] = "holdout",
+	[PACK_REPEAT] = "repeat",
 	[PACK_OTHER] = "other",
 };
 static_assert(sizeof(purpose_names) / sizeof(purpose_names[0]) ==
@@ -256,6 +257,24 @@ set_check(const struct pack *p, const struct pack_set *set, struct err *err)
 	return 0;
 }
 
+/* Of which experiment e, the next one, is the repeat. */
+static void
+original_find(struct pack *p, struct pack_experiment *e)
+{
+	size_t i = p->n_log;
+
+	while (i > 0 &&
+	    !pack_set_equal(&p->log[i - 1].withdrawn, &e->withdrawn))
+		i--;
+	if (i == 0) {
+		e->purpose = PACK_OTHER;
+		return;
+	}
+	e->repeats = (uint16_t)i;
+	e->is_holdout = p->log[i - 1].is_holdout;
+	p->log[i - 1].is_repeated = true;
+}
+
 int
 pack_add(struct pack *p, const struct pack_set *withdrawn,
     enum pack_purpose purpose, const uint16_t *outcome, struct err *err)
@@ -273,8 +292,11 @@ pack_add(struct pack *p, const struct pack_set *withdrawn,
 		.withdrawn = *withdrawn,
 		.n_withdrawn = (unsigned)pack_set_count(withdrawn),
 		.purpose = purpose,
+		.is_holdout = purpose == PACK_HOLDOUT,
 		.column = xcalloc(p->conf.n_clients, p->code_bytes),
 	};
+	if (purpose == PACK_REPEAT)
+		original_find(p, e);
 	if (p->code_bytes == 1) {
 		column_write8(p, e, outcome);
 	} else {
@@ -289,6 +311,8 @@ pack_discard(struct pack *p, size_t i)
 {
 	assert(i < p->n_log);
 	p->log[i].is_discarded = true;
+	if (p->log[i].repeats != 0)
+		p->log[p->log[i].repeats - 1].is_repeated = false;
 	p->is_inferred = false;
 }
 

@@ -61,6 +61,22 @@ cap_of(const struct pack *p, unsigned permille)
 	return cap < n ? cap : n - 1;
 }
 
+/* A suspect experiment, once more.  It is alone in its batch: it may clear the
+ * others, and what else to ask depends on what it says. */
+static size_t
+plan_repeat(const struct pack *p, struct pack_plan *out)
+{
+	for (size_t i = 0; i < p->n_log; i++) {
+		if (!p->log[i].is_due)
+			continue;
+		*out = (struct pack_plan){ .withdrawn = p->log[i].withdrawn,
+			.purpose = PACK_REPEAT,
+			.repeats = (uint16_t)(i + 1) };
+		return 1;
+	}
+	return 0;
+}
+
 static size_t
 plan_baselines(const struct pack *p, struct pack_plan *out, size_t max)
 {
@@ -308,8 +324,10 @@ static size_t
 plan_next(struct pack *p, struct pack_plan *out, size_t max)
 {
 	bool is_late = made(p, PACK_ALONE) + made(p, PACK_HOLDOUT) > 0;
-	size_t n = plan_baselines(p, out, max);
+	size_t n = plan_repeat(p, out);
 
+	if (n == 0)
+		n = plan_baselines(p, out, max);
 	if (n == 0)
 		n = plan_singles(p, out, max);
 	if (n == 0)
@@ -353,13 +371,21 @@ pack_next(struct pack *p, struct pack_plan *out, size_t max)
 /* How many designed and small sets campaigns of a depth took at most, with 300
  * sites and noise (docs/pack.md); what is left of them is the estimate. */
 static unsigned
-estimate_of(const struct pack *p)
+estimate_of(const struct pack *p, bool goes_on, enum pack_purpose phase)
 {
 	static const unsigned designed[PACK_DEPTH_MAX + 1] = { 0, 20, 60, 110 };
+	unsigned heldout = made(p, PACK_HOLDOUT);
 	unsigned fixed = BASELINES + SEEDS + HOLDOUTS;
 	unsigned want = designed[p->conf.depth];
 	unsigned done = kept(p);
 
+	if (!goes_on)
+		return 0;
+	if (phase == PACK_HOLDOUT || heldout > 0) {
+		unsigned left = heldout < HOLDOUTS ? HOLDOUTS - heldout : 0;
+
+		return left + (phase == PACK_REPEAT);
+	}
 	if (p->conf.n_sites <= NAIVE_SITES_MAX)
 		fixed += (unsigned)p->conf.n_sites;
 	/* Never less than a batch while it goes on. */
@@ -394,9 +420,7 @@ pack_progress(struct pack *p, struct pack_progress *out)
 	out->is_done = n == 0;
 	out->phase = n == 0 ? PACK_HOLDOUT : plans[0].purpose;
 	out->made = kept(p);
-	out->estimate = n == 0           ? 0
-	    : out->phase == PACK_HOLDOUT ? HOLDOUTS - made(p, PACK_HOLDOUT)
-					 : estimate_of(p);
+	out->estimate = estimate_of(p, n > 0, out->phase);
 	for (size_t c = 0; c < p->conf.n_clients; c++) {
 		const struct pack_result *r = &p->result[c];
 		double weight = (double)p->weight[c];

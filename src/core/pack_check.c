@@ -11,9 +11,6 @@
 #include "core/pack_holdout.h"
 #include "core/pack_state.h"
 
-#define SUSPECT_FACTOR 3.0
-#define SUSPECT_MIN 0.005
-
 #define BLOCK_CLIENTS 128u
 
 /* Sums of one experiment. */
@@ -170,8 +167,6 @@ bystanders_median(const struct pack *p)
 static void
 checks_finish(struct pack *p, const struct sums *sums)
 {
-	double median;
-
 	for (size_t i = 0; i < p->as_of; i++) {
 		const struct pack_experiment *e = &p->log[i];
 		const struct sums *s = &sums[i];
@@ -180,6 +175,10 @@ checks_finish(struct pack *p, const struct sums *sums)
 		k->withdrawn = e->withdrawn;
 		k->purpose = e->purpose;
 		k->is_discarded = e->is_discarded;
+		k->is_suspect = e->is_suspect;
+		k->is_aside = e->is_aside;
+		k->repeats = e->repeats;
+		k->astray = (double)e->astray;
 		k->impossible = e->impossible;
 		k->bystanders = s->standing > 0 ? s->moved / s->standing : 0;
 		k->contradictions =
@@ -187,12 +186,6 @@ checks_finish(struct pack *p, const struct sums *sums)
 		k->agreement = pack_ratio(s->agreed, s->predicted);
 		k->agreement_certified =
 		    pack_ratio(s->certified_agreed, s->certified);
-	}
-	median = bystanders_median(p);
-	for (size_t i = 0; i < p->as_of; i++) {
-		p->checks[i].is_suspect =
-		    p->checks[i].bystanders > SUSPECT_MIN &&
-		    p->checks[i].bystanders > SUSPECT_FACTOR * median;
 	}
 }
 
@@ -212,10 +205,14 @@ summary_begin(struct pack *p, const struct sums *sums)
 			continue;
 		}
 		m->by_purpose[e->purpose]++;
-		m->suspect += p->checks[i].is_suspect;
+		m->aside += e->is_aside;
+		m->suspect += e->is_suspect && !e->is_aside;
+		m->cleared += e->is_repeated && !e->is_suspect;
+		if (e->is_aside)
+			continue;
 		learned.displaced += sums[i].displaced;
 		learned.against += sums[i].against;
-		if (e->purpose != PACK_HOLDOUT)
+		if (!e->is_holdout)
 			continue;
 		held.predicted += sums[i].predicted;
 		held.agreed += sums[i].agreed;

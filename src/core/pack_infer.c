@@ -46,7 +46,7 @@ masks_build(struct pack *p)
 	for (size_t i = 0; i < p->as_of; i++) {
 		const struct pack_experiment *e = &p->log[i];
 
-		if (e->is_discarded || e->purpose == PACK_HOLDOUT)
+		if (e->is_discarded || e->is_aside || e->is_holdout)
 			continue;
 		pack_mask_add(&p->learn, i);
 		if (e->n_withdrawn == 0)
@@ -622,6 +622,7 @@ pack_infer(struct pack *p)
 {
 	if (p->is_inferred)
 		return;
+	pack_review(p);
 	pack_infer_as_of(p, p->n_log);
 	p->is_inferred = true;
 	p->is_checked = false;

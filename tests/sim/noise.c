@@ -6,7 +6,14 @@
 
 #include "base/xalloc.h"
 
-enum { SALT_SILENT = 1, SALT_FLAPPING, SALT_LOST, SALT_TOSS, SALT_DRIFT };
+enum {
+	SALT_SILENT = 1,
+	SALT_FLAPPING,
+	SALT_LOST,
+	SALT_TOSS,
+	SALT_DRIFT,
+	SALT_BURST
+};
 
 #define EXPERIMENTS_A_DAY 144.0 /* of ten minutes each */
 
@@ -102,6 +109,10 @@ noise_measure(struct noise *n, const struct pack_set *withdrawn,
 	if (n->conf.drift > 0) {
 		internet_drift(n->net, n->conf.drift,
 		    sim_hash(n->conf.seed ^ i << 24 ^ SALT_DRIFT));
+	}
+	if (chance(n, SALT_BURST, i, 0) < n->conf.bursts) {
+		mood.wavering = n->conf.burst_share;
+		n->disturbed++;
 	}
 	internet_route(n->net, withdrawn, &mood, outcome, n->second);
 	for (size_t c = 0; c < clients; c++) {

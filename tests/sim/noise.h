@@ -15,6 +15,9 @@ struct noise_conf {
 	double flapping; /* clients: either route, by the toss of a coin */
 	double wavering; /* ASes that pick another exit, per experiment */
 	double drift;    /* ASes that change for good, per experiment */
+	/* So often something happens while an experiment runs: then this share
+	 * of the ASes picks another exit until it is over. */
+	double bursts, burst_share;
 };
 
 /* "none", "n1", "n2", "n3" of the study (docs/pack.md).  False: no such. */
@@ -24,6 +27,7 @@ struct noise {
 	struct noise_conf conf;
 	struct internet *net;
 	uint64_t experiments; /* made so far */
+	uint64_t disturbed;   /* of them, by a burst */
 	bool *is_silent;
 	bool *is_flapping;
 	uint16_t *second;

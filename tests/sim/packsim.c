@@ -4,6 +4,7 @@
  * and prints one JSON object that says how right it was, and after how many.
  */
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,9 @@
 
 struct options {
 	uint32_t sites, depth, seed, noise_seed, every, cap;
+	uint32_t bursts, burst_permille; /* percent of the experiments; ASes */
 	const char *noise;
-	bool is_small, is_stress, is_order;
+	bool is_small, is_stress, is_order, keeps_suspects, is_checks;
 };
 
 static double
@@ -71,14 +73,35 @@ summary_print(struct pack *p)
 		printf("%s\"%s\": %u", k == 0 ? "" : ", ",
 		    pack_purpose_name((enum pack_purpose)k), m.by_purpose[k]);
 	}
-	printf("}, \"contradictions\": %.5f, \"bystanders\": %.5f, "
-	       "\"holdout\": %.5f, \"holdout_certified\": %.5f, "
-	       "\"right_estimate\": %.5f, "
-	       "\"flapping\": %.5f, \"flapping_clients\": %u, "
-	       "\"silent\": %.5f",
+	printf(
+	    "}, \"contradictions\": %.5f, \"bystanders\": %.5f, "
+	    "\"holdout\": %.5f, \"holdout_certified\": %.5f, "
+	    "\"right_estimate\": %.5f, "
+	    "\"flapping\": %.5f, \"flapping_clients\": %u, "
+	    "\"silent\": %.5f, \"suspect\": %u, \"aside\": %u, \"cleared\": %u",
 	    m.contradiction_rate, m.bystanders_median, m.holdout,
 	    m.holdout_certified, m.right_estimate, m.flapping,
-	    m.flapping_clients, m.silent);
+	    m.flapping_clients, m.silent, m.suspect, m.aside, m.cleared);
+}
+
+/* What each experiment says about itself. */
+static void
+checks_print(struct pack *p)
+{
+	for (size_t i = 0; i < pack_count(p); i++) {
+		struct pack_check k;
+
+		pack_check(p, i, &k);
+		printf(
+		    "{\"experiment\": %zu, \"purpose\": \"%s\", "
+		    "\"withdrawn\": %zu, \"bystanders\": %.5f, \"astray\": %.5f, "
+		    "\"contradictions\": %.5f, \"suspect\": %s, "
+		    "\"set_aside\": %s}\n",
+		    i, pack_purpose_name(k.purpose),
+		    pack_set_count(&k.withdrawn), k.bystanders, k.astray,
+		    k.contradictions, k.is_suspect ? "true" : "false",
+		    k.is_aside ? "true" : "false");
+	}
 }
 
 /* Runs to the end; returns the CPU seconds that core/pack took. */
@@ -254,6 +277,8 @@ run(const struct options *o)
 		return 2;
 	}
 	conf.stress_percent = o->is_stress ? 45 : 0;
+	noise_conf.bursts = o->bursts / 100.0;
+	noise_conf.burst_share = o->burst_permille / 1000.0;
 	net = internet_new(&conf);
 	internet_size(net, &size);
 	if (o->is_order) {
@@ -271,7 +296,8 @@ run(const struct options *o)
 			 .weight = internet_weights(net),
 			 .depth = o->depth,
 			 .seed = o->noise_seed,
-			 .cap_permille = o->cap },
+			 .cap_permille = o->cap,
+			 .keep_suspects = o->keeps_suspects },
 	    &err);
 	if (p == NULL) {
 		fprintf(stderr, "packsim: %s\n", err.msg);
@@ -284,6 +310,8 @@ run(const struct options *o)
 	cpu = campaign_run(o, p, &noise, j);
 	if (j == NULL)
 		j = judge_new(net, &noise, o->depth);
+	if (o->is_checks)
+		checks_print(p);
 	printf("{\"sites\": %u, \"depth\": %u, \"seed\": %u, "
 	       "\"noise\": \"%s\", \"experiments\": %zu, \"naive\": %zu, "
 	       "\"cpu_per_experiment\": %.4f, \"campaign_cpu\": %.2f, "
@@ -296,7 +324,7 @@ run(const struct options *o)
 	    size.peer_links, size.site_sessions, size.largest_customer_degree);
 	scores_print(j, p, o->depth);
 	summary_print(p);
-	printf("}\n");
+	printf(", \"disturbed\": %" PRIu64 "}\n", noise.disturbed);
 	judge_free(j);
 	pack_free(p);
 	noise_fini(&noise);
@@ -340,6 +368,14 @@ option_take(int option, struct options *o)
 		return o->is_order = true;
 	case 't':
 		return o->is_stress = true;
+	case 'b':
+		return option_number(optarg, 0, 100, &o->bursts);
+	case 'B':
+		return option_number(optarg, 0, 1000, &o->burst_permille);
+	case 'k':
+		return o->keeps_suspects = true;
+	case 'x':
+		return o->is_checks = true;
 	default:
 		return false;
 	}
@@ -358,6 +394,10 @@ main(int argc, char **argv)
 		{ "noise", required_argument, NULL, 'n' },
 		{ "small", no_argument, NULL, 'm' },
 		{ "order", no_argument, NULL, 'i' },
+		{ "bursts", required_argument, NULL, 'b' },
+		{ "burst-permille", required_argument, NULL, 'B' },
+		{ "keep-suspects", no_argument, NULL, 'k' },
+		{ "checks", no_argument, NULL, 'x' },
 		{ "stress", no_argument, NULL, 't' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -365,6 +405,7 @@ main(int argc, char **argv)
 		.depth = 2,
 		.seed = 1,
 		.noise_seed = 1,
+		.burst_permille = 200,
 		.noise = "n1" };
 	int option;
 

@@ -416,9 +416,13 @@ test_suspect_set(void **state)
 	assert_true(at > 0);
 	pack_check(p, (size_t)at, &check);
 	assert_true(check.bystanders > 0.15);
-	assert_true(check.is_suspect);
+	assert_true(check.astray > 0.15);
+	assert_true(check.is_suspect && check.is_aside);
 	pack_summary(p, &summary);
-	assert_int_equal(summary.suspect, 1);
+	assert_int_equal(summary.aside, 1);
+	/* Not ours to measure again. */
+	assert_int_equal(summary.suspect, 0);
+	assert_int_equal(summary.by_purpose[PACK_REPEAT], 0);
 	pack_check(p, 2, &check);
 	assert_false(check.is_suspect);
 	assert_true(check.bystanders < 0.001);

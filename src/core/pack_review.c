@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Which experiments to mistrust: those in which clients went astray.
+ *
+ * A bystander, a client whose own site announces, should be where it always is.
+ * Some never are: they flap, or an AS on their way minds what else is withdrawn.
+ * Those move in one experiment after the other, and big sets move many of them;
+ * so they say nothing about a single one.  A client that is at home in nearly
+ * all experiments and elsewhere in this one does: something else happened while
+ * it ran.  What went astray with it are the displaced clients, and their
+ * readings are wrong.
+ *
+ * All follows from the log, so it is the same after a restart, and with more
+ * experiments it is judged better.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "core/pack_state.h"
+
+/* A client that moved is astray if it left home so seldom -- this share of its
+ * experiments, but once is always seldom -- and not for long. */
+#define LEFT_SHARE_MAX 0.1
+#define AWAY_SHARE_MAX 0.34
+/* An experiment is suspect with more than so many times the median of its like,
+ * or this share of the bystanders, whichever is more, and beyond chance: so many
+ * standard deviations of their number; and with this number of them. */
+#define SUSPECT_FACTOR 3.0
+#define SUSPECT_SHARE_MIN 0.015
+#define SUSPECT_DEVIATIONS 3.0
+#define SUSPECT_CLIENTS_MIN 4u
+/* A median of fewer is none. */
+#define LIKE_MIN 3u
+/* One repeat for so many others; a few in any case. */
+#define REPEAT_OF 4u
+#define REPEATS_ALWAYS 2u
+
+#define BLOCK_CLIENTS 128u
+
+/* Bystanders of one experiment. */
+struct crowd {
+	uint32_t standing, astray;
+};
+
+/* Experiments in which one client was a bystander. */
+struct path {
+	uint16_t moved[PACK_EXPERIMENTS_MAX]; /* where it was elsewhere */
+	unsigned n_moved, n;
+	unsigned left; /* how often it left home */
+};
+
+/* Where all baselines have the client, or PACK_NONE. */
+static uint16_t
+home_of(const struct pack *p, const uint16_t *u)
+{
+	uint16_t home = PACK_NONE;
+
+	for (size_t i = 0; i < p->n_log; i++) {
+		const struct pack_experiment *e = &p->log[i];
+
+		if (e->n_withdrawn > 0 || e->is_discarded || u[i] == PACK_NONE)
+			continue;
+		if (u[i] == PACK_FLIPPING ||
+		    (home != PACK_NONE && u[i] != home))
+			return PACK_NONE;
+		home = u[i];
+	}
+	return home;
+}
+
+static void
+path_find(const struct pack *p, const uint16_t *u, uint16_t home,
+    struct crowd *crowds, struct path *path)
+{
+	bool is_away = false;
+
+	path->n_moved = path->n = path->left = 0;
+	for (size_t i = 0; i < p->n_log; i++) {
+		const struct pack_experiment *e = &p->log[i];
+
+		if (e->is_discarded || u[i] == PACK_NONE ||
+		    pack_set_has(&e->withdrawn, home))
+			continue;
+		path->n++;
+		crowds[i].standing++;
+		if (u[i] != home) {
+			path->left += !is_away;
+			path->moved[path->n_moved++] = (uint16_t)i;
+		}
+		is_away = u[i] != home;
+	}
+}
+
+/* Does the client go the same way whenever a set is withdrawn?  Or has it moved
+ * for good? */
+static bool
+is_repeated(const struct pack *p, const uint16_t *u, const struct path *path)
+{
+	for (unsigned k = 0; k < path->n_moved; k++) {
+		size_t i = path->moved[k];
+		size_t first = p->log[i].repeats;
+
+		if (first != 0 && u[first - 1] == u[i])
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_steady(const struct path *path)
+{
+	if (path->left > 1 && path->left > LEFT_SHARE_MAX * path->n)
+		return false;
+	return path->n_moved <= 1 || path->n_moved <= AWAY_SHARE_MAX * path->n;
+}
+
+static void
+client_review(const struct pack *p, const uint16_t *u, struct crowd *crowds)
+{
+	uint16_t home = home_of(p, u);
+	struct path path;
+
+	if (home == PACK_NONE)
+		return;
+	path_find(p, u, home, crowds, &path);
+	if (!is_steady(&path) || is_repeated(p, u, &path))
+		return;
+	for (unsigned k = 0; k < path.n_moved; k++)
+		crowds[path.moved[k]].astray++;
+}
+
+static int
+float_order(const void *a, const void *b)
+{
+	float x = *(const float *)a, y = *(const float *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Big sets move more than small ones: each is held against its like. */
+static bool
+is_big(const struct pack *p, size_t i)
+{
+	return p->log[i].n_withdrawn > p->low;
+}
+
+/* The median share astray among its like; false: there are too few. */
+static bool
+median_find(const struct pack *p, bool of_big, float *median)
+{
+	float values[PACK_EXPERIMENTS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_log; i++) {
+		const struct pack_experiment *e = &p->log[i];
+
+		if (!e->is_discarded && e->n_withdrawn > 0 &&
+		    is_big(p, i) == of_big)
+			values[n++] = e->astray;
+	}
+	if (n < LIKE_MIN)
+		return false;
+	qsort(values, n, sizeof(values[0]), float_order);
+	*median = values[n / 2];
+	return true;
+}
+
+static bool
+is_beyond(uint32_t astray, uint32_t all, double median)
+{
+	double usual = SUSPECT_FACTOR * median;
+
+	if (usual < SUSPECT_SHARE_MIN)
+		usual = SUSPECT_SHARE_MIN;
+	usual *= all;
+	return astray >= SUSPECT_CLIENTS_MIN &&
+	    astray > usual + SUSPECT_DEVIATIONS * sqrt(usual);
+}
+
+static void
+suspects_find(struct pack *p, const struct crowd *crowds)
+{
+	float median[2];
+	bool is_known[2];
+
+	for (size_t i = 0; i < p->n_log; i++) {
+		const struct crowd *k = &crowds[i];
+
+		p->log[i].astray =
+		    k->standing > 0 ? (float)k->astray / (float)k->standing : 0;
+	}
+	for (int big = 0; big < 2; big++)
+		is_known[big] = median_find(p, big, &median[big]);
+	for (size_t i = 0; i < p->n_log; i++) {
+		struct pack_experiment *e = &p->log[i];
+		bool big = is_big(p, i);
+
+		e->is_suspect = is_known[big] && e->n_withdrawn > 0 &&
+		    !e->is_discarded &&
+		    is_beyond(crowds[i].astray, crowds[i].standing,
+			(double)median[big]);
+	}
+}
+
+/* How many sets may still be measured again. */
+static unsigned
+repeats_left(const struct pack *p)
+{
+	unsigned repeats = 0, others = 0, most;
+
+	for (size_t i = 0; i < p->n_log; i++) {
+		repeats += p->log[i].repeats != 0;
+		others += p->log[i].repeats == 0;
+	}
+	most = others / REPEAT_OF;
+	if (most < REPEATS_ALWAYS)
+		most = REPEATS_ALWAYS;
+	return most > repeats ? most - repeats : 0;
+}
+
+/*
+ * A suspect one is out, and its set is measured again: once, and while repeats
+ * are left; what is suspect beyond that is believed after all.  If the same
+ * clients move in the repeat it is the Internet that does that, and neither is
+ * suspect any more; if others do, something happened again, and both are out.
+ */
+static void
+asides_find(struct pack *p)
+{
+	unsigned left = repeats_left(p);
+
+	for (size_t i = 0; i < p->n_log; i++) {
+		struct pack_experiment *e = &p->log[i];
+
+		e->is_aside = e->is_suspect;
+		e->is_due = e->is_aside && e->repeats == 0 && !e->is_repeated &&
+		    e->purpose != PACK_OTHER;
+		if (!e->is_due)
+			continue;
+		e->is_due = e->is_aside = left > 0;
+		left -= left > 0;
+	}
+}
+
+void
+pack_review(struct pack *p)
+{
+	struct crowd *crowds;
+	uint16_t *block;
+
+	if (p->conf.keep_suspects)
+		return;
+	crowds = xcalloc(p->n_log + 1, sizeof(*crowds));
+	block = xcalloc(BLOCK_CLIENTS * (p->n_log + 1), sizeof(*block));
+	p->as_of = p->n_log;
+	for (size_t first = 0; first < p->conf.n_clients;
+	     first += BLOCK_CLIENTS) {
+		size_t left = p->conf.n_clients - first;
+		size_t n = left < BLOCK_CLIENTS ? left : BLOCK_CLIENTS;
+
+		pack_gather(p, first, n, block);
+		for (size_t c = 0; c < n; c++)
+			client_review(p, block + c * p->n_log, crowds);
+	}
+	suspects_find(p, crowds);
+	asides_find(p);
+	free(crowds);
+	free(block);
+}
+
+bool
+pack_is_aside(struct pack *p, size_t i)
+{
+	pack_infer(p);
+	return p->log[i].is_aside;
+}
