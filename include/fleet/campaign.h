@@ -59,4 +59,8 @@ struct campaign_view {
 };
 bool campaign_view(const struct controller *c, struct campaign_view *out);
 
+/* Is it one of the campaign's, and was it set aside: because something else
+ * happened while it ran (docs/pack.md)? */
+bool campaign_mistrusts(const struct controller *c, uint32_t experiment);
+
 #endif /* FLEET_CAMPAIGN_H */

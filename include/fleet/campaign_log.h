@@ -38,6 +38,7 @@ struct campaign {
 	uint32_t n;
 	/* What was measured: the log, and where each client is at home. */
 	struct pack *pack;
+	uint32_t experiments[PACK_EXPERIMENTS_MAX]; /* of pack's log */
 	uint16_t *home;
 	unsigned made;
 	int64_t measured_ms;

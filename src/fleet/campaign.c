@@ -119,6 +119,29 @@ start_null(struct campaign *ca, const struct experiment_plan *plan,
 	return experiment_start(ca->c, &on_first, err);
 }
 
+/* A set that is measured again: said, with what was wrong. */
+static void
+note_repeat(struct campaign *ca, const struct campaign_slot *slot)
+{
+	size_t of = slot->plan.repeats - 1u;
+	char subject[32], what[64], reason[160];
+	struct store_event note = { .kind = "campaign",
+		.subject = subject,
+		.what = what,
+		.reason = reason,
+		.actor = "controller" };
+	struct pack_check check;
+
+	pack_check(ca->pack, of, &check);
+	(void)snprintf(subject, sizeof(subject), "campaign/%" PRIu32, ca->id);
+	(void)snprintf(what, sizeof(what), "experiment %" PRIu32 " again",
+	    ca->experiments[of]);
+	(void)snprintf(reason, sizeof(reason),
+	    "%.1f %% of the clients of other sites were elsewhere, that are nearly always at home",
+	    100 * check.astray);
+	controller_note(ca->c, &note);
+}
+
 static int
 start_slot(struct campaign *ca, struct campaign_slot *slot,
     struct test_prefix *test, struct err *err)
@@ -154,6 +177,8 @@ start_slot(struct campaign *ca, struct campaign_slot *slot,
 	}
 	if (ex != NULL)
 		slot->experiment = experiment_id(ex);
+	if (ex != NULL && slot->plan.purpose == PACK_REPEAT)
+		note_repeat(ca, slot);
 	free(withdrawn);
 	free(subset);
 	free(class);

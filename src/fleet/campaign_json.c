@@ -104,6 +104,21 @@ share_json(double share)
 	return isnan(share) ? json_null() : json_real(share);
 }
 
+/* Experiments that nothing is learned from; new reference. */
+static json_t *
+set_aside(const struct campaign *ca)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < pack_count(ca->pack); i++) {
+		if (pack_is_aside(ca->pack, i)) {
+			json_array_append_new(list,
+			    json_integer((json_int_t)ca->experiments[i]));
+		}
+	}
+	return list;
+}
+
 json_t *
 campaign_to_json(const struct controller *c)
 {
@@ -111,7 +126,7 @@ campaign_to_json(const struct controller *c)
 	struct pack_progress progress = { 0 };
 	struct pack_summary summary = { .holdout = NAN, .right_estimate = NAN };
 	json_int_t newest;
-	json_t *running;
+	json_t *running, *aside = NULL;
 	unsigned left;
 
 	if (ca == NULL)
@@ -119,12 +134,13 @@ campaign_to_json(const struct controller *c)
 	if (ca->pack != NULL && ca->to_load == NULL) {
 		pack_progress(ca->pack, &progress);
 		pack_summary(ca->pack, &summary);
+		aside = set_aside(ca);
 	}
 	left = experiments_left(ca, &progress);
 	running = experiments_of(ca, &newest);
 	return json_pack(
 	    "{s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, "
-	    "s:I, s:I, s:s, s:I, s:f, s:f, s:o, s:o, s:I, s:I, s:o, s:I}",
+	    "s:I, s:I, s:s, s:I, s:f, s:f, s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:o, s:I}",
 	    "id", (json_int_t)ca->id, "state", campaign_state_name(ca->state),
 	    "reason", ca->reason, "waiting", ca->waiting, "depth",
 	    (json_int_t)ca->depth, "created_ms", (json_int_t)ca->created_ms,
@@ -136,8 +152,12 @@ campaign_to_json(const struct controller *c)
 	    "expected_wrong", progress.expected_wrong, "holdout",
 	    share_json(summary.holdout), "right_estimate",
 	    share_json(summary.right_estimate), "suspect",
-	    (json_int_t)summary.suspect, "experiment", newest, "experiments",
-	    running, "tests", (json_int_t)test_prefixes_usable(c));
+	    (json_int_t)summary.suspect, "repeats",
+	    (json_int_t)summary.by_purpose[PACK_REPEAT], "cleared",
+	    (json_int_t)summary.cleared, "set_aside",
+	    aside != NULL ? aside : json_array(), "experiment", newest,
+	    "experiments", running, "tests",
+	    (json_int_t)test_prefixes_usable(c));
 }
 
 json_t *

@@ -60,11 +60,12 @@ purpose_find(const char *name)
 
 /* One sweep over all clients; outcome is turned into pack's numbers. */
 static void
-add(struct campaign *ca, const bool *withdrawn, enum pack_purpose purpose,
-    uint16_t *outcome)
+add(struct campaign *ca, uint32_t experiment, const bool *withdrawn,
+    const char *purpose, uint16_t *outcome)
 {
 	struct pack_set set = { { 0 } };
 	struct err err;
+	int at;
 
 	for (size_t i = 0; i < ca->c->n_sites; i++) {
 		if (withdrawn[i])
@@ -72,8 +73,12 @@ add(struct campaign *ca, const bool *withdrawn, enum pack_purpose purpose,
 	}
 	for (uint32_t i = 0; i < ca->n; i++)
 		outcome[i] = to_pack(outcome[i], ca->c->n_sites);
-	if (pack_add(ca->pack, &set, purpose, outcome, &err) == -1)
+	at = pack_add(ca->pack, &set, purpose_find(purpose), outcome, &err);
+	if (at == -1) {
 		log_warnx("campaign %u: %s", ca->id, err.msg);
+	} else {
+		ca->experiments[at] = experiment;
+	}
 }
 
 /* The null run says where clients are at home: the first answer counts. */
@@ -109,7 +114,7 @@ add_sweep(struct campaign *ca, const struct experiment *ex,
 
 	if (ex->n_withdrawn == 0)
 		settle_down(ca, all);
-	add(ca, ex->withdrawn, purpose_find(ex->purpose), all);
+	add(ca, ex->id, ex->withdrawn, ex->purpose, all);
 	free(all);
 }
 
@@ -183,7 +188,7 @@ load_one(struct campaign *ca, const json_t *row, struct err *err)
 		if (rc == 0 && is_null)
 			settle_down(ca, outcome);
 		if (rc == 0)
-			add(ca, withdrawn, purpose_find(purpose), outcome);
+			add(ca, id, withdrawn, purpose, outcome);
 	}
 	free(withdrawn);
 	free(outcome);
@@ -229,4 +234,18 @@ campaign_view(const struct controller *c, struct campaign_view *out)
 		.measured_ms = ca->measured_ms,
 		.tests = ca->tests };
 	return true;
+}
+
+bool
+campaign_mistrusts(const struct controller *c, uint32_t experiment)
+{
+	const struct campaign *ca = c->campaign;
+
+	if (ca == NULL || ca->pack == NULL || ca->to_load != NULL)
+		return false;
+	for (size_t i = 0; i < pack_count(ca->pack); i++) {
+		if (ca->experiments[i] == experiment)
+			return pack_is_aside(ca->pack, i);
+	}
+	return false;
 }

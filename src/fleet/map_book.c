@@ -271,12 +271,21 @@ map_book_take(struct controller *c, const struct experiment *ex)
 	put(c, c->maps, map);
 }
 
+/* Of an experiment that was set aside: better what the others tell. */
+static bool
+is_mistrusted(const struct controller *c, const struct fleet_map *map)
+{
+	return map->campaign != 0 && campaign_mistrusts(c, map->experiment);
+}
+
 const struct fleet_map *
 map_book_find(const struct controller *c, const bool *down)
 {
 	for (size_t i = 0; i < c->maps->n; i++) {
-		if (is_same_set(c, c->maps->maps[i]->down, down))
-			return c->maps->maps[i];
+		const struct fleet_map *map = c->maps->maps[i];
+
+		if (is_same_set(c, map->down, down))
+			return is_mistrusted(c, map) ? NULL : map;
 	}
 	return NULL;
 }
@@ -291,7 +300,8 @@ map_book_list(const struct controller *c, size_t depth, size_t *n)
 	for (size_t i = 0; i < c->maps->n; i++) {
 		const struct fleet_map *map = c->maps->maps[i];
 
-		if (map->depth > 0 && (depth == 0 || map->depth == depth))
+		if (map->depth > 0 && (depth == 0 || map->depth == depth) &&
+		    !is_mistrusted(c, map))
 			list[(*n)++] = map;
 	}
 	return list;

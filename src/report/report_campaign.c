@@ -41,6 +41,41 @@ put_state(struct report_job *job, const json_t *campaign)
 	}
 }
 
+/* Experiments during which something else happened. */
+static void
+put_suspects(struct report_job *job, const json_t *campaign)
+{
+	struct fields *f = &job->f;
+	long long suspect =
+	    (long long)fields_count_or(f, campaign, "suspect", 0);
+	long long repeats =
+	    (long long)fields_count_or(f, campaign, "repeats", 0);
+	long long cleared =
+	    (long long)fields_count_or(f, campaign, "cleared", 0);
+	const json_t *aside = fields_array_opt(f, campaign, "set_aside"), *id;
+	size_t i;
+
+	if (json_array_size(aside) > 0) {
+		fputs("  set aside              experiment", job->out);
+		json_array_foreach (aside, i, id) {
+			fprintf(job->out, "%s%lld", i > 0 ? ", " : " ",
+			    (long long)json_integer_value(id));
+		}
+		fputs(": clients of other sites went astray\n", job->out);
+	}
+	if (repeats > 0)
+		fprintf(job->out, "  measured again         %lld", repeats);
+	if (repeats > 0 && cleared > 0)
+		fprintf(job->out, ", of which %lld went as before", cleared);
+	if (repeats > 0)
+		fputc('\n', job->out);
+	if (suspect > 0) {
+		fprintf(job->out,
+		    "  suspect                %lld more of such, believed: no repeats are left\n",
+		    suspect);
+	}
+}
+
 static void
 put_progress(struct report_job *job, const json_t *campaign)
 {
@@ -50,8 +85,6 @@ put_progress(struct report_job *job, const json_t *campaign)
 	int64_t left_ms = fields_count(f, campaign, "left_ms");
 	double holdout = fields_real_or(f, campaign, "holdout", -1);
 	double right = fields_real_or(f, campaign, "right_estimate", -1);
-	long long suspect =
-	    (long long)fields_count_or(f, campaign, "suspect", 0);
 	char age[TEXT_NUMBER_BYTES], wall[WALL_TEXT_BYTES];
 
 	fprintf(job->out, "  started %s, over %lld clients\n",
@@ -76,11 +109,7 @@ put_progress(struct report_job *job, const json_t *campaign)
 		put_share(job->out, "hold-outs as predicted", holdout);
 	if (right >= 0)
 		put_share(job->out, "so the map is right for", right);
-	if (suspect > 0) {
-		fprintf(job->out,
-		    "  suspect                %lld experiments moved many clients of other sites\n",
-		    suspect);
-	}
+	put_suspects(job, campaign);
 }
 
 static void

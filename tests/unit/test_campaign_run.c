@@ -2,6 +2,7 @@
 /* Experiments over sets, their pace, and whole campaigns over a made-up world:
  * who loses his site goes to the next one that is left. */
 #include "feeds/feed_wire.h"
+#include "core/experiment.h"
 #include "fleet_house.h"
 #include "test.h"
 
@@ -175,6 +176,57 @@ test_campaign_outlives_restarts(void **state)
 	run_until(h, "/v1/failover?down=akl,chc", "\"heir\":\"wlg\"");
 }
 
+/* In this experiment, which withdraws one site, everybody goes on to the next
+ * but one. */
+#define DISTURBED 3u
+
+static void
+ring_disturbed(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	(void)at;
+	at = client % SITES;
+	if (job->experiment == DISTURBED && job->phase == EXPERIMENT_SWEEP)
+		at = (at + 1) % SITES;
+	while (h->agents[at].is_withdrawn)
+		at = (at + 1) % SITES;
+	fake_reply(h, at, job, client, 0);
+}
+
+static void
+check_disturbed(struct house *h)
+{
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	run_until(h, "/v1/campaign", "\"set_aside\":[3]");
+	assert_answer_has(h, "\"suspect\":0,\"repeats\":1,\"cleared\":0,");
+	check_ring(h);
+}
+
+/* Something happened to it: it is not believed, and its set is measured again;
+ * no restart forgets that. */
+static void
+test_disturbed_experiment_is_made_again(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = ring_disturbed;
+	house_get_ready(h);
+	start_campaign(h, "{\"depth\":2}");
+	run_until(h, "/v1/campaign", "\"phase\":\"repeat\"");
+	/* Before the repeat is made, and while it is. */
+	for (int i = 0; i < 3; i++) {
+		house_restart_controller(h);
+		for (int k = 0; k < i; k++)
+			fakes_turn(h);
+	}
+	check_disturbed(h);
+	assert_int_equal(get(h, "/v1/events?after=-1&limit=1000"), 200);
+	assert_answer_has(h, "experiment 3 again");
+	assert_answer_has(h, "of the clients of other sites");
+	house_restart_controller(h);
+	check_disturbed(h);
+}
+
 static void
 test_abort_restores(void **state)
 {
@@ -327,6 +379,7 @@ main(void)
 		WITH_HOUSE(test_pace),
 		WITH_HOUSE(test_campaign_measures_all),
 		WITH_HOUSE(test_campaign_outlives_restarts),
+		WITH_HOUSE(test_disturbed_experiment_is_made_again),
 		WITH_HOUSE(test_abort_restores),
 		WITH_HOUSE(test_campaign_pauses_when_nothing_works),
 		WITH_HOUSE(test_campaign_ends_when_the_fleet_changes),
