@@ -58,9 +58,17 @@ json_t *agent_guards_json(const struct agent_guards *g);
 json_t *agent_guards_counts_json(const struct agent_guards *g);
 /* Of service prefixes since the start: the fleet's budget counts them. */
 uint64_t agent_guards_withdrawals(const struct agent_guards *g);
-/* Into the object of a prefix. */
-void agent_guards_add_prefix(const struct agent_guards *g,
-    const struct agent_prefix *p, json_t *obj);
+
+/* What the guards hold against changes of a service prefix now. */
+struct agent_guards_view {
+	bool is_braked;
+	bool has_flapped; /* else the rest is zero */
+	bool is_suppressed, is_last, up_waits, down_waits;
+	int64_t penalty, updates, wait_ms; /* rounded */
+};
+
+void agent_guards_see(const struct agent_guards *g,
+    const struct agent_prefix *p, struct agent_guards_view *out);
 
 /* May a change of BIRD's routes undo what was done to its protocols by hand? */
 bool agent_guards_may_overrule_hands(const struct agent_guards *g);

@@ -16,6 +16,7 @@
 
 struct agent_counters;
 struct agent_guards;
+struct agent_prefixes;
 struct agent_drain;
 struct probe_api;
 struct uplink;
@@ -56,7 +57,8 @@ struct agent {
 	struct reconcile *reconcile;
 	struct intent_book intents;
 	struct agent_guards *guards;
-	size_t n_unnoted; /* decisions that are not on record yet */
+	struct agent_prefixes *said; /* of the prefixes, in the status */
+	size_t n_unnoted;            /* decisions that are not on record yet */
 	struct loop_timer *note_timer;
 	struct agent_counters *counters;
 	struct agent_drain *drain;

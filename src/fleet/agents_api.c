@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/text.h"
@@ -179,6 +180,73 @@ take_intents(struct controller *c, struct fleet_site *s, const json_t *status)
 	c->wants_publish = false;
 }
 
+/*
+ * An agent leaves out the prefixes that its last status told of: there may be
+ * thousands.  False when we do not have them; is_same: they are those.
+ */
+static bool
+complete_prefixes(const struct fleet_site *s, json_t *body, bool *is_same)
+{
+	const json_t *version = json_object_get(body, "prefixes_version");
+
+	*is_same = version != NULL && json_object_get(body, "prefixes") == NULL;
+	if (!*is_same)
+		return true;
+	if (!json_equal(version,
+		json_object_get(s->status, "prefixes_version")) ||
+	    strcmp(json_text(s->status, "boot"), json_text(body, "boot")) != 0)
+		return false;
+	json_object_set(body, "prefixes",
+	    json_object_get(s->status, "prefixes"));
+	return true;
+}
+
+static bool
+have_same_health(const json_t *before, const json_t *now)
+{
+	const json_t *list = json_object_get(before, "services"), *service;
+	size_t i;
+
+	json_array_foreach (json_object_get(now, "services"), i, service) {
+		const json_t *was = json_array_get(list, i);
+
+		if (strcmp(json_text(was, "service"),
+			json_text(service, "service")) != 0 ||
+		    strcmp(json_text(was, "health"),
+			json_text(service, "health")) != 0)
+			return false;
+	}
+	return i == json_array_size(list);
+}
+
+static json_t *
+status_answer(const struct fleet_site *s)
+{
+	return json_pack("{s:I, s:O*}", "revision", (json_int_t)s->revision,
+	    "prefixes_version", json_object_get(s->status, "prefixes_version"));
+}
+
+/* What the status says, in place of the one before. */
+static void
+take_status(struct controller *c, struct fleet_site *s, json_t *body,
+    bool is_same)
+{
+	size_t site = (size_t)(s - c->sites);
+
+	json_decref(s->status);
+	s->status = body;
+	test_prefixes_take(c, s);
+	/* What is the same costs little: a fleet says it every second. */
+	if (!is_same)
+		guards_take_status(s);
+	fleet_guards_take_status(c, s);
+	take_intents(c, s, body);
+	landings_take_status(c, site);
+	if (c->guards_are_old)
+		controller_touch_guards(c);
+	experiments_on_status(c, site);
+}
+
 static void
 handle_status(struct api_request *req, void *arg)
 {
@@ -186,6 +254,7 @@ handle_status(struct api_request *req, void *arg)
 	struct fleet_site *s = find_site(c, req);
 	const char *boot;
 	json_int_t applied = 0, taken = 0;
+	bool is_same, is_news;
 	json_t *body;
 	struct err err;
 
@@ -205,21 +274,26 @@ handle_status(struct api_request *req, void *arg)
 		json_decref(body);
 		return;
 	}
+	if (!complete_prefixes(s, body, &is_same)) {
+		api_reply_json(req, 200,
+		    json_pack("{s:i}", "prefixes_version", 0));
+		json_decref(body);
+		return;
+	}
 	check_boot(c, s, boot);
-	s->applied_revision = applied > 0 ? (uint64_t)applied : 0;
-	s->taken_revision = taken > 0 ? (uint64_t)taken : 0;
+	applied = applied > 0 ? applied : 0;
+	taken = taken > 0 ? taken : 0;
+	/* Permits may wait for either. */
+	is_news = !is_same || !fleet_site_is_live(s) ||
+	    s->taken_revision != (uint64_t)taken ||
+	    !have_same_health(s->status, body);
+	s->applied_revision = (uint64_t)applied;
+	s->taken_revision = (uint64_t)taken;
 	s->contact = mono_now();
-	json_decref(s->status);
-	s->status = body;
-	test_prefixes_take(c, s);
-	guards_take_status(s);
-	fleet_guards_take_status(c, s);
-	take_intents(c, s, body);
-	landings_take_status(c, (size_t)(s - c->sites));
-	controller_touch_guards(c);
-	experiments_on_status(c, (size_t)(s - c->sites));
-	api_reply_json(req, 200,
-	    json_pack("{s:I}", "revision", (json_int_t)s->revision));
+	if (is_news)
+		c->guards_are_old = true;
+	take_status(c, s, body, is_same);
+	api_reply_json(req, 200, status_answer(s));
 }
 
 /* ---- replies ---- */

@@ -13,6 +13,7 @@
 #include "site/agent_counters.h"
 #include "site/agent_drain.h"
 #include "site/agent_guards.h"
+#include "site/agent_prefixes.h"
 #include "site/agent_state.h"
 #include "site/clients_link.h"
 #include "site/probe_api.h"
@@ -646,6 +647,7 @@ agent_new(const struct agent_env *env, struct err *err)
 	collect_prefixes(a);
 	start_reconcile(a);
 	a->guards = agent_guards_new(a);
+	a->said = agent_prefixes_new(a->n_prefixes);
 	start_probes(a);
 	a->counters = agent_counters_new(a);
 	a->drain = agent_drain_new(a);
@@ -700,6 +702,7 @@ agent_free(struct agent *a)
 	worker_free(a->pinger);
 	worker_free(a->runner);
 	agent_guards_free(a->guards);
+	agent_prefixes_free(a->said);
 	reconcile_free(a->reconcile);
 	loop_timer_free(a->test_confirm);
 	loop_timer_free(a->note_timer);

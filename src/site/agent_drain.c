@@ -221,7 +221,7 @@ agent_drain_prefix_json(const struct agent *a, const struct agent_prefix *p)
 	return json_pack("{s:s, s:s, s:I}", "step",
 	    drain_stage_name(conf_of(a, p), &p->drain), "waits_for",
 	    drain_wait_name(p->drain_wait), "for_ms",
-	    (json_int_t)(p->drain.at > 0
+	    (json_int_t)(p->drain_wait != DRAIN_WAIT_NONE
 		    ? mono_diff_ms(mono_now(), p->drain.since)
 		    : 0));
 }

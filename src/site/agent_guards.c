@@ -488,29 +488,25 @@ agent_guards_withdrawals(const struct agent_guards *g)
 }
 
 void
-agent_guards_add_prefix(const struct agent_guards *g,
-    const struct agent_prefix *p, json_t *obj)
+agent_guards_see(const struct agent_guards *g, const struct agent_prefix *p,
+    struct agent_guards_view *out)
 {
 	size_t i = index_of(g, p);
 	struct damping d = g->damping[i];
 
-	if (p->service == NO_SERVICE)
-		return;
-	json_object_set_new(obj, "braked", json_boolean(g->facts.is_braked));
+	out->is_braked = g->facts.is_braked;
 	/* Most have nothing to tell, and there may be thousands. */
-	if (damping_is_over(&d)) {
-		json_object_set_new(obj, "damping", json_null());
+	if (damping_is_over(&d))
 		return;
-	}
 	damping_decay(&d, &g->damping_conf, mono_now());
-	json_object_set_new(obj, "damping",
-	    json_pack("{s:I, s:b, s:I, s:I, s:b, s:b, s:b}", "penalty",
-		(json_int_t)d.penalty, "suppressed", d.is_suppressed, "updates",
-		(json_int_t)(d.updates + 0.5), "wait_ms",
-		(json_int_t)damping_wait_ms(&d, &g->damping_conf), "last",
-		is_last_announcer(g, &g->facts, i), "up",
-		must_wait(g, &g->facts, i, true), "down",
-		must_wait(g, &g->facts, i, false)));
+	out->has_flapped = true;
+	out->is_suppressed = d.is_suppressed;
+	out->is_last = is_last_announcer(g, &g->facts, i);
+	out->up_waits = must_wait(g, &g->facts, i, true);
+	out->down_waits = must_wait(g, &g->facts, i, false);
+	out->penalty = (int64_t)d.penalty;
+	out->updates = (int64_t)(d.updates + 0.5);
+	out->wait_ms = damping_wait_ms(&d, &g->damping_conf);
 }
 
 /* ---- life ---- */

@@ -10,24 +10,12 @@
 #include "site/agent_counters.h"
 #include "site/agent_guards.h"
 #include "site/agent_drain.h"
+#include "site/agent_prefixes.h"
 #include "site/agent_state.h"
 #include "site/clients_link.h"
 #include "site/sweep_link.h"
 #include "site/uplink.h"
 #include "store/utf8.h"
-
-static const char *
-service_name(const struct agent *a, const struct agent_prefix *p)
-{
-	return p->service == NO_SERVICE ? NULL
-					: a->conf->services[p->service].name;
-}
-
-static const char *
-announced_name(bool announced)
-{
-	return announced ? "announced" : "withdrawn";
-}
 
 static json_t *
 probe_json(const struct agent *a, size_t s, size_t i)
@@ -70,46 +58,6 @@ services_json(const struct agent *a)
 			conf_when_lost_format(conf->when_lost_ms, lost),
 			"probes", probes, "drain",
 			agent_drain_service_json(a, s)));
-	}
-	return list;
-}
-
-static json_t *
-prefix_json(const struct agent *a, size_t i)
-{
-	const struct agent_prefix *p = &a->prefixes[i];
-	char text[PREFIX_TEXT_BYTES];
-
-	struct route_attrs attrs = reconcile_real_attrs(a->reconcile, i);
-
-	return json_pack("{s:s, s:s?, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:b, "
-			 "s:b, s:I, s:o, s:o*}",
-	    "prefix", prefix_format(&p->prefix, text), "service",
-	    service_name(a, p), "desired", announced_name(p->decision.announce),
-	    "real", route_real_name(reconcile_real(a->reconcile, i)),
-	    "exported_to", (json_int_t)reconcile_exported_to(a->reconcile, i),
-	    "rule", route_rule_name(p->decision.rule), "why",
-	    route_rule_text(p->decision.rule, true), "since_ms",
-	    (json_int_t)p->decided_ms, "diverged_for_ms",
-	    (json_int_t)reconcile_diverged_ms(a->reconcile, i), "permit",
-	    !p->withdraw_forbidden, "graceful_shutdown",
-	    attrs.graceful_shutdown, "prepend", (json_int_t)attrs.prepend,
-	    "drain", agent_drain_prefix_json(a, p), "experiment",
-	    p->service == NO_SERVICE
-		? json_integer((json_int_t)a->tests[p->test].experiment)
-		: NULL);
-}
-
-static json_t *
-prefixes_json(const struct agent *a)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < a->n_prefixes; i++) {
-		json_t *obj = prefix_json(a, i);
-
-		agent_guards_add_prefix(a->guards, &a->prefixes[i], obj);
-		json_array_append_new(list, obj);
 	}
 	return list;
 }
@@ -207,17 +155,19 @@ tests_json(const struct agent *a)
 json_t *
 agent_status(const struct agent *a)
 {
-	json_t *site =
-	    json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o?, "
-		      "s:o?}",
-		"site", a->conf->site, "state", site_state(a), "boot", a->boot,
-		"started_ms", (json_int_t)a->started_ms, "tests", tests_json(a),
-		"services", services_json(a), "prefixes", prefixes_json(a),
-		"intents",
-		intents_to_json(&a->intents.set, a->conf->site, true), "bird",
-		bird_json(a), "sweep",
-		a->sweep != NULL ? sweep_link_status(a->sweep) : NULL, "uplink",
-		a->uplink != NULL ? uplink_status(a->uplink) : NULL);
+	uint64_t version;
+	json_t *prefixes = agent_prefixes_json(a, &version);
+	json_t *site = json_pack(
+	    "{s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o?, "
+	    "s:o?}",
+	    "site", a->conf->site, "state", site_state(a), "boot", a->boot,
+	    "started_ms", (json_int_t)a->started_ms, "tests", tests_json(a),
+	    "services", services_json(a), "prefixes", prefixes,
+	    "prefixes_version", (json_int_t)version, "intents",
+	    intents_to_json(&a->intents.set, a->conf->site, true), "bird",
+	    bird_json(a), "sweep",
+	    a->sweep != NULL ? sweep_link_status(a->sweep) : NULL, "uplink",
+	    a->uplink != NULL ? uplink_status(a->uplink) : NULL);
 
 	agent_load_add(a->counters, site);
 	json_object_set_new(site, "guards", agent_guards_json(a->guards));

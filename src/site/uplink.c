@@ -39,6 +39,10 @@ struct uplink {
 	struct agent *agent;
 	struct fetch *poll, *post, *delivery;
 	struct loop_timer *poll_timer, *post_timer, *delivery_timer;
+	/* Of the prefixes, agent_prefixes.h: what the controller has of us as
+	 * it says (0: nothing), and what was left out of the status for that. */
+	uint64_t held_version;
+	bool left_out;
 	bool touched;             /* again, while a status is on its way */
 	uint64_t wanted_revision; /* of the newest document seen */
 	uint64_t applied_revision;
@@ -279,7 +283,7 @@ on_posted(const struct fetch_answer *answer, void *arg)
 {
 	struct uplink *up = arg;
 	json_t *body;
-	json_int_t revision = 0;
+	json_int_t revision = 0, held = 0;
 
 	up->post = NULL;
 	loop_timer_set(up->post_timer,
@@ -293,14 +297,25 @@ on_posted(const struct fetch_answer *answer, void *arg)
 		/* It still wants what we do. */
 		agent_renew_tests(up->agent);
 	}
+	(void)json_unpack(body, "{s:I}", "prefixes_version", &held);
 	json_decref(body);
+	/* A controller that was started anew has nothing. */
+	if (up->left_out && (uint64_t)held != up->held_version)
+		loop_timer_set(up->post_timer, STATUS_SOON_MS);
+	up->held_version = held > 0 ? (uint64_t)held : 0;
 }
 
 static json_t *
-status_body(const struct uplink *up)
+status_body(struct uplink *up)
 {
 	json_t *body = agent_status(up->agent);
+	json_int_t version =
+	    json_integer_value(json_object_get(body, "prefixes_version"));
 
+	/* There may be thousands, and they say the same for weeks. */
+	up->left_out = up->held_version == (uint64_t)version;
+	if (up->left_out)
+		json_object_del(body, "prefixes");
 	/* Ended ones too: the controller must hear of a restore here. */
 	json_object_set_new(body, "intents",
 	    intents_to_json(&up->agent->intents.set, up->agent->conf->site,

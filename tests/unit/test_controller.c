@@ -159,6 +159,8 @@ static const char *const hostile[] = {
 	"{\"boot\":\"b\",\"intents\":[{\"id\":\"x\",\"site\":\"akl\","
 	"\"kind\":\"drain\",\"created_ms\":-1}]}",
 	"{\"boot\":\"b\",\"prefixes\":0}",
+	"{\"boot\":\"b\",\"prefixes\":0,\"prefixes_version\":{}}",
+	"{\"boot\":\"b\",\"prefixes_version\":{}}",
 	"{\"boot\":\"b\",\"prefixes\":[0,null,\"x\",[],{}]}",
 	"{\"boot\":\"b\",\"prefixes\":[{\"prefix\":0,\"service\":0,"
 	"\"real\":0,\"desired\":[]}]}",
@@ -293,6 +295,75 @@ test_deep_report(void **state)
 	(void)post(h, "/v1/sites/akl/status", text);
 	assert_int_equal(h->status, 400);
 	free(text);
+}
+
+#define PREFIXES                                                               \
+	"\"prefixes\":[{\"prefix\":\"192.0.2.0/24\",\"service\":\"web\","      \
+	"\"desired\":\"announced\",\"real\":\"announced\"}]"
+
+/* What the controller knows of the site's prefixes. */
+static size_t
+prefixes_known(struct house *h)
+{
+	json_t *doc, *sites;
+	size_t n;
+
+	assert_int_equal(get(h, "/v1/status"), 200);
+	doc = answer_json(h);
+	sites = json_object_get(doc, "sites");
+	n = json_array_size(json_object_get(json_array_get(sites, 0),
+	    "prefixes"));
+	json_decref(doc);
+	return n;
+}
+
+/* An agent leaves prefixes out that it has told of; its boot counts. */
+static void
+test_prefixes_left_out(void **state)
+{
+	static const char *const unknown[] = {
+		"{\"boot\":\"b1\",\"prefixes_version\":8}",
+		"{\"boot\":\"b2\",\"prefixes_version\":7}",
+		"{\"boot\":\"b1\",\"prefixes_version\":\"7\"}",
+		"{\"boot\":\"b1\",\"prefixes_version\":null}",
+	};
+	struct house *h = *state;
+	const char *path = "/v1/sites/akl/status";
+
+	assert_int_equal(post(h, path,
+			     "{\"boot\":\"b1\",\"prefixes_version\":7}"),
+	    200);
+	assert_int_equal(number(h, "prefixes_version"), 0);
+	assert_int_equal(post(h, path,
+			     "{\"boot\":\"b1\",\"prefixes_version\":7," PREFIXES
+			     "}"),
+	    200);
+	assert_int_equal(number(h, "prefixes_version"), 7);
+	for (size_t i = 0; i < TEST_COUNT(unknown); i++) {
+		assert_int_equal(post(h, path, unknown[i]), 200);
+		assert_int_equal(number(h, "prefixes_version"), 0);
+		assert_null(strstr(h->body, "revision\":1"));
+		assert_int_equal(prefixes_known(h), 1);
+	}
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(
+		    post(h, path, "{\"boot\":\"b1\",\"prefixes_version\":7}"),
+		    200);
+		assert_int_equal(number(h, "prefixes_version"), 7);
+		assert_true(number(h, "revision") > 0);
+		assert_int_equal(prefixes_known(h), 1);
+	}
+	/* None is something else than left out. */
+	assert_int_equal(
+	    post(h, path,
+		"{\"boot\":\"b1\",\"prefixes_version\":9,\"prefixes\":[]}"),
+	    200);
+	assert_int_equal(prefixes_known(h), 0);
+	/* An agent that knows nothing of this. */
+	assert_int_equal(post(h, path, "{\"boot\":\"b1\"," PREFIXES "}"), 200);
+	assert_int_equal(prefixes_known(h), 1);
+	assert_int_equal(post(h, path, "{\"boot\":\"b1\"}"), 200);
+	assert_int_equal(prefixes_known(h), 0);
 }
 
 /* One site's nonsense must not get into the orders of the others. */
@@ -521,6 +592,7 @@ main(void)
 		WITH_HOUSE(test_reports_of_any_shape_in_an_experiment),
 		WITH_HOUSE(test_bodies_that_are_no_report),
 		WITH_HOUSE(test_deep_report),
+		WITH_HOUSE(test_prefixes_left_out),
 		WITH_HOUSE(test_prefixes_that_are_none),
 		WITH_HOUSE(test_upload_in_parts),
 		WITH_HOUSE(test_parts_out_of_order),

@@ -16,6 +16,7 @@
 
 #include "bird/ask.h"
 #include "bird/include.h"
+#include "real_bird.h"
 #include "reconcile_rig.h"
 #include "test.h"
 
@@ -86,10 +87,7 @@ enter_namespace(void **state)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)snprintf(uid_map, sizeof(uid_map), "0 %u 1", getuid());
 	(void)snprintf(gid_map, sizeof(gid_map), "0 %u 1", getgid());
-	/* NOLINTNEXTLINE(cert-env33-c): constant text */
-	if (system(
-		"PATH=$PATH:/usr/sbin command -v ${ANYCAST_BIRD:-bird} >/dev/null") !=
-	    0) {
+	if (!bird_is_installed()) {
 		skip_reason = "bird is not installed";
 		return 0;
 	}
@@ -115,46 +113,6 @@ put(const struct rig *rig, const char *name, const char *text)
 
 	(void)snprintf(path, sizeof(path), "%s/%s", rig->dir, name);
 	assert_int_equal(bird_include_write(path, text, NULL), 0);
-}
-
-/* In the foreground, as a child of ours that ends with us. */
-static pid_t
-bird_spawn(const struct rig *rig, const char *name)
-{
-	char conf[32], ctl[32], log[32];
-	pid_t pid;
-
-	(void)snprintf(conf, sizeof(conf), "%s.conf", name);
-	(void)snprintf(ctl, sizeof(ctl), "%s.ctl", name);
-	(void)snprintf(log, sizeof(log), "%s.log", name);
-	(void)fflush(NULL);
-	pid = fork();
-	assert_int_not_equal(pid, -1);
-	if (pid == 0) {
-		int fd;
-
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (chdir(rig->dir) == -1)
-			_exit(1);
-		fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
-		(void)dup2(fd, STDERR_FILENO);
-		(void)execl("/bin/sh", "sh", "-c",
-		    "PATH=$PATH:/usr/sbin exec ${ANYCAST_BIRD:-bird} -f "
-		    "-c \"$0\" -s \"$1\" -P none.pid",
-		    conf, ctl, (char *)NULL);
-		_exit(1);
-	}
-	return pid;
-}
-
-static void
-bird_kill(pid_t *pid)
-{
-	if (*pid <= 0)
-		return;
-	(void)kill(*pid, SIGKILL);
-	assert_int_equal(waitpid(*pid, NULL, 0), *pid);
-	*pid = 0;
 }
 
 static int
@@ -233,7 +191,7 @@ rig_with(void **state, unsigned wanted)
 	recon_want(&rig->rec, wanted);
 	/* The file is there before BIRD is: it could not start without. */
 	WAIT_UNTIL(rig->rec.lp, access(rig->ours, F_OK) == 0);
-	rig->site = bird_spawn(rig, "site");
+	rig->site = bird_spawn(rig->dir, "site");
 	WAIT_UNTIL(rig->rec.lp,
 	    rig->rec.converged > 0 && recon_is_equal(&rig->rec));
 	assert_int_equal(recon_real(&rig->rec), wanted);
@@ -286,7 +244,7 @@ test_announce_and_withdraw_read_back(void **state)
 {
 	struct rig *rig = rig_with(state, 0);
 
-	rig->peer = bird_spawn(rig, "peer");
+	rig->peer = bird_spawn(rig->dir, "peer");
 	for (unsigned wanted = 15; wanted != 0; wanted /= 2) {
 		recon_want(&rig->rec, wanted);
 		wait_for_real(rig, wanted);
@@ -348,7 +306,7 @@ test_attributes_at_the_neighbour(void **state)
 	struct rig *rig = rig_with(state, 15);
 	char text[4096];
 
-	rig->peer = bird_spawn(rig, "peer");
+	rig->peer = bird_spawn(rig->dir, "peer");
 	WAIT_UNTIL(rig->rec.lp, exported(rig) == 15);
 	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
 		for (size_t p = 0; p < RIG_PREFIXES; p++) {
@@ -378,7 +336,7 @@ test_disabled_by_hand(void **state)
 	struct rig *rig = rig_with(state, 3);
 	char command[200];
 
-	rig->peer = bird_spawn(rig, "peer");
+	rig->peer = bird_spawn(rig->dir, "peer");
 	WAIT_UNTIL(rig->rec.lp, exported(rig) == 3);
 	(void)snprintf(command, sizeof(command),
 	    "PATH=$PATH:/usr/sbin birdc -s %s/site.ctl disable \\'up-link.1\\' >/dev/null",
@@ -405,7 +363,7 @@ test_edit_never_loaded_is_undone(void **state)
 	char *edited = xstrdup(site_conf);
 	char *at = strstr(edited, "neighbor 10.0.0.2");
 
-	rig->peer = bird_spawn(rig, "peer");
+	rig->peer = bird_spawn(rig->dir, "peer");
 	WAIT_UNTIL(rig->rec.lp, exported(rig) == 3);
 	at[strlen("neighbor 10.0.0.")] = '9';
 	put(rig, "site.conf", edited);
@@ -472,7 +430,7 @@ test_bird_killed_and_restarted(void **state)
 	assert_int_equal(reconcile_real(rig->rec.r, 1), REAL_UNKNOWN);
 	/* Changed while it was dead: it comes back with the change. */
 	recon_want(&rig->rec, 9);
-	rig->site = bird_spawn(rig, "site");
+	rig->site = bird_spawn(rig->dir, "site");
 	wait_for_real(rig, 9);
 	assert_int_equal(recon_bird(&rig->rec).state, BIRD_CONNECTED);
 	assert_int_equal(rig->rec.changes[1][REAL_WITHDRAWN], 1);
@@ -540,7 +498,7 @@ test_our_include_deleted(void **state)
 	bird_kill(&rig->site);
 	assert_int_equal(unlink(rig->ours), 0);
 	WAIT_UNTIL(rig->rec.lp, access(rig->ours, F_OK) == 0);
-	rig->site = bird_spawn(rig, "site");
+	rig->site = bird_spawn(rig->dir, "site");
 	WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).state == BIRD_CONNECTED);
 	wait_for_real(rig, 15);
 }

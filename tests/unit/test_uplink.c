@@ -14,9 +14,12 @@
 
 #include "api/server.h"
 #include "base/fetch.h"
+#include "base/json_text.h"
+#include "bird/include.h"
 #include "http_wire.h"
 #include "loop_wait.h"
 #include "probes/sweep.h"
+#include "real_bird.h"
 #include "site/agent.h"
 #include "site/agent_state.h"
 #include "store_file.h"
@@ -53,6 +56,8 @@ struct house {
 	struct api_request *waiting;
 	unsigned polls, posts;
 	char *status; /* the last one posted */
+	char answer[64];
+	pid_t bird_pid; /* 0: none */
 };
 
 /* ---- the controller ---- */
@@ -194,6 +199,7 @@ teardown(void **state)
 	struct house *h = *state;
 
 	agent_free(h->agent);
+	bird_kill(&h->bird_pid);
 	api_server_free(h->server);
 	fetch_engine_free(h->fetch);
 	store_free(h->store);
@@ -365,6 +371,114 @@ test_answers_to_a_report_of_any_shape(void **state)
 	}
 }
 
+static json_int_t
+version_posted(const json_t *doc)
+{
+	return json_integer_value(json_object_get(doc, "prefixes_version"));
+}
+
+/* The next status that is posted. */
+static json_t *
+next_status(struct house *h)
+{
+	unsigned before = h->posts;
+	json_t *doc;
+
+	WAIT_FOR(h->lp, h->posts > before);
+	doc = json_loads(h->status, 0, NULL);
+	assert_non_null(doc);
+	return doc;
+}
+
+static void
+controller_has(struct house *h, json_int_t version)
+{
+	(void)snprintf(h->answer, sizeof(h->answer),
+	    "{\"prefixes_version\":%lld}", (long long)version);
+	h->posts_answer = h->answer;
+}
+
+/* Does the last status tell of the prefix, as so?  Which version it is. */
+static bool
+tells(const struct house *h, const char *real, json_int_t *version)
+{
+	json_t *doc = h->status != NULL ? json_loads(h->status, 0, NULL) : NULL;
+	const json_t *p = json_array_get(json_object_get(doc, "prefixes"), 0);
+	bool does = p != NULL && strcmp(json_text(p, "real"), real) == 0;
+
+	*version = version_posted(doc);
+	json_decref(doc);
+	return does;
+}
+
+static bool
+is_told(struct house *h)
+{
+	json_t *doc = next_status(h);
+	bool is = json_object_get(doc, "prefixes") != NULL;
+
+	json_decref(doc);
+	return is;
+}
+
+/* With a BIRD, so that nothing is different for long. */
+static void
+begin_with_bird(struct house *h)
+{
+	char text[512], path[128];
+
+	if (!bird_is_installed())
+		skip();
+	(void)snprintf(text, sizeof(text),
+	    "router id 10.0.0.1;\nprotocol device {}\ninclude \"%s\";\n",
+	    h->include);
+	(void)snprintf(path, sizeof(path), "%s/bird.conf", h->f.dir);
+	assert_int_equal(bird_include_write(path, text, NULL), 0);
+	assert_int_equal(bird_include_write(h->include, "", NULL), 0);
+	(void)snprintf(h->bird, sizeof(h->bird), "%s/bird.ctl", h->f.dir);
+	h->bird_pid = bird_spawn(h->f.dir, "bird");
+	begin(h);
+}
+
+/* Prefixes are left out only while the controller says that it has them. */
+static void
+test_prefixes_are_told_once(void **state)
+{
+	struct house *h = *state;
+	json_int_t version;
+
+	begin_with_bird(h);
+	WAIT_FOR(h->lp, tells(h, "announced", &version));
+	controller_has(h, version);
+	(void)is_told(h);
+	assert_false(is_told(h));
+	assert_false(is_told(h));
+	/* It has lost them. */
+	controller_has(h, 0);
+	assert_false(is_told(h));
+	assert_true(is_told(h));
+	assert_true(is_told(h));
+}
+
+/* What has changed is told, whatever the controller has. */
+static void
+test_changed_prefixes_are_told(void **state)
+{
+	struct house *h = *state;
+	json_int_t version, changed;
+
+	begin_with_bird(h);
+	WAIT_FOR(h->lp, tells(h, "announced", &version));
+	controller_has(h, version);
+	(void)is_told(h);
+	assert_false(is_told(h));
+	h->agent_conf.test.confirm_ms = 60000;
+	api_reply_bytes(h->waiting, 200, NULL, WITHDRAW, strlen(WITHDRAW));
+	h->waiting = NULL;
+	WAIT_FOR(h->lp, tells(h, "withdrawn", &changed));
+	assert_true(changed > version);
+}
+
 /* The end while all requests are under way. */
 static void
 test_end_while_a_poll_waits(void **state)
@@ -402,6 +516,8 @@ main(void)
 		WITH(test_a_stream_of_orders_is_applied_meanwhile),
 		WITH(test_errors_of_any_bytes_are_reported),
 		WITH(test_answers_to_a_report_of_any_shape),
+		WITH(test_prefixes_are_told_once),
+		WITH(test_changed_prefixes_are_told),
 		WITH(test_end_while_a_poll_waits),
 		WITH(test_no_controller_there),
 	};

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "site/agent_prefixes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "site/agent_drain.h"
+#include "site/agent_guards.h"
+#include "site/agent_state.h"
+
+/* All that an object says and that can change.  Compared as bytes: made from
+ * zeroed memory only. */
+struct words {
+	struct route_decision decision;
+	struct route_attrs attrs;
+	enum route_real real;
+	size_t exported_to;
+	int64_t decided_ms, diverged_ms;
+	bool withdraw_forbidden;
+	struct agent_guards_view guards;
+	bool is_waiting; /* in a drain: for a time that runs, so each is new */
+	size_t drain_at;
+	bool drain_going_back, is_drained;
+	enum drain_wait drain_wait;
+	uint32_t experiment;
+};
+
+struct agent_prefixes {
+	size_t n;
+	struct words *said; /* by the objects of list */
+	json_t *list;       /* NULL: none was made yet */
+	uint64_t version;
+};
+
+static const char *
+service_name(const struct agent *a, const struct agent_prefix *p)
+{
+	return p->service == NO_SERVICE ? NULL
+					: a->conf->services[p->service].name;
+}
+
+static const char *
+announced_name(bool announced)
+{
+	return announced ? "announced" : "withdrawn";
+}
+
+static void
+words_of(const struct agent *a, size_t i, struct words *out)
+{
+	const struct agent_prefix *p = &a->prefixes[i];
+	struct route_attrs attrs = reconcile_real_attrs(a->reconcile, i);
+
+	memset(out, 0, sizeof(*out));
+	out->decision.announce = p->decision.announce;
+	out->decision.rule = p->decision.rule;
+	out->attrs.graceful_shutdown = attrs.graceful_shutdown;
+	out->attrs.prepend = attrs.prepend;
+	out->real = reconcile_real(a->reconcile, i);
+	out->exported_to = reconcile_exported_to(a->reconcile, i);
+	out->decided_ms = p->decided_ms;
+	out->diverged_ms = reconcile_diverged_ms(a->reconcile, i);
+	out->withdraw_forbidden = p->withdraw_forbidden;
+	if (p->service != NO_SERVICE)
+		agent_guards_see(a->guards, p, &out->guards);
+	out->is_waiting = p->drain_wait != DRAIN_WAIT_NONE;
+	out->drain_at = p->drain.at;
+	out->drain_going_back = p->drain.going_back;
+	out->is_drained = p->drain.is_drained;
+	out->drain_wait = p->drain_wait;
+	if (p->service == NO_SERVICE)
+		out->experiment = a->tests[p->test].experiment;
+}
+
+static void
+add_guards(json_t *obj, const struct agent_guards_view *v)
+{
+	json_object_set_new(obj, "braked", json_boolean(v->is_braked));
+	json_object_set_new(obj, "damping",
+	    v->has_flapped
+		? json_pack("{s:I, s:b, s:I, s:I, s:b, s:b, s:b}", "penalty",
+		      (json_int_t)v->penalty, "suppressed", v->is_suppressed,
+		      "updates", (json_int_t)v->updates, "wait_ms",
+		      (json_int_t)v->wait_ms, "last", v->is_last, "up",
+		      v->up_waits, "down", v->down_waits)
+		: json_null());
+}
+
+static json_t *
+prefix_json(const struct agent *a, size_t i, const struct words *w)
+{
+	const struct agent_prefix *p = &a->prefixes[i];
+	char text[PREFIX_TEXT_BYTES];
+	json_t *obj;
+
+	obj = json_pack("{s:s, s:s?, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:b, "
+			"s:b, s:I, s:o, s:o*}",
+	    "prefix", prefix_format(&p->prefix, text), "service",
+	    service_name(a, p), "desired", announced_name(w->decision.announce),
+	    "real", route_real_name(w->real), "exported_to",
+	    (json_int_t)w->exported_to, "rule",
+	    route_rule_name(w->decision.rule), "why",
+	    route_rule_text(w->decision.rule, true), "since_ms",
+	    (json_int_t)w->decided_ms, "diverged_for_ms",
+	    (json_int_t)w->diverged_ms, "permit", !w->withdraw_forbidden,
+	    "graceful_shutdown", w->attrs.graceful_shutdown, "prepend",
+	    (json_int_t)w->attrs.prepend, "drain",
+	    agent_drain_prefix_json(a, p), "experiment",
+	    p->service == NO_SERVICE ? json_integer((json_int_t)w->experiment)
+				     : NULL);
+	if (p->service != NO_SERVICE)
+		add_guards(obj, &w->guards);
+	return obj;
+}
+
+json_t *
+agent_prefixes_json(const struct agent *a, uint64_t *version)
+{
+	struct agent_prefixes *ap = a->said;
+	json_t *list = ap->list != NULL ? NULL : json_array();
+
+	for (size_t i = 0; i < ap->n; i++) {
+		struct words now;
+
+		words_of(a, i, &now);
+		if (ap->list != NULL && !now.is_waiting &&
+		    memcmp(&now, &ap->said[i], sizeof(now)) == 0)
+			continue;
+		/* Others may still hold the old one. */
+		if (list == NULL)
+			list = json_copy(ap->list);
+		memcpy(&ap->said[i], &now, sizeof(now));
+		if (ap->list != NULL) {
+			json_array_set_new(list, i, prefix_json(a, i, &now));
+		} else {
+			json_array_append_new(list, prefix_json(a, i, &now));
+		}
+	}
+	if (list != NULL) {
+		json_decref(ap->list);
+		ap->list = list;
+		ap->version++;
+	}
+	*version = ap->version;
+	return json_incref(ap->list);
+}
+
+struct agent_prefixes *
+agent_prefixes_new(size_t n_prefixes)
+{
+	struct agent_prefixes *ap = xcalloc(1, sizeof(*ap));
+
+	ap->n = n_prefixes;
+	ap->said = xcalloc(n_prefixes + 1, sizeof(*ap->said));
+	return ap;
+}
+
+void
+agent_prefixes_free(struct agent_prefixes *ap)
+{
+	if (ap == NULL)
+		return;
+	json_decref(ap->list);
+	free(ap->said);
+	free(ap);
+}
