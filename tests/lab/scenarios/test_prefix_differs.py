@@ -61,6 +61,22 @@ def moved_share(lab: Lab, tests: TestPrefixes, prefix: str) -> float:
     return moved / len(before)
 
 
+def is_stored(fleet: Fleet, found: dict[str, Any]) -> bool:
+    """What is known is there at once, and in the store a moment later."""
+    events = fleet.get(fleet.mgmt, "/v1/events?after=-1&limit=20")["events"]
+    told = [event for event in events if event["subject"] == f"test prefix {NAMES[1]}"]
+    row = fleet.query(
+        fleet.mgmt,
+        "SELECT test, first, verdict, distance, reason FROM null_run ORDER BY first_experiment DESC LIMIT 1",
+    )
+    return (
+        bool(told)
+        and told[-1]["what"].endswith("-> differs")
+        and told[-1]["reason"] == found["reason"]
+        and row == [(NAMES[1], NAMES[0], "differs", found["distance"], found["reason"])]
+    )
+
+
 def check_refused(lab: Lab, fleet: Fleet, tests: TestPrefixes, family: int, moved: float) -> None:
     known = tests.null_run()
     found: dict[str, Any] = known["null_run"]
@@ -71,10 +87,6 @@ def check_refused(lab: Lab, fleet: Fleet, tests: TestPrefixes, family: int, move
     assert found["noise"] == 0 and 0.01 < found["beyond"] <= found["distance"], found
     shares = {(share["family"], share["way"]): share["distance"] for share in found["shares"]}
     assert abs(shares[(family, "moved")] - moved) < 0.01 and shares[(family, "lost")] == 0, shares
-    events = fleet.get(fleet.mgmt, "/v1/events?after=-1&limit=20")["events"]
-    told = [event for event in events if event["subject"] == f"test prefix {NAMES[1]}"]
-    assert told and told[-1]["what"].endswith("-> differs") and found["reason"] == told[-1]["reason"], events
-    row = fleet.query(fleet.mgmt, "SELECT test, first, verdict, distance FROM null_run ORDER BY experiment DESC LIMIT 1")
-    assert row == [(NAMES[1], NAMES[0], "differs", found["distance"])], row
+    lab.wait(lambda: is_stored(fleet, found), 10, "the event and the row are in the store")
     text = fleet.ctl(fleet.mgmt, "predict", "tests").stdout
     assert f"{NAMES[1]}: not used: {found['reason']}" in text, text
