@@ -70,12 +70,13 @@ class TestPrefixes:
         )
 
 
-def treat_otherwise(lab: Lab, transit: Node, prefix: str) -> None:
-    """The transit dislikes its customers' routes to this prefix: it takes them when there is no other."""
+def treat_otherwise(lab: Lab, transit: Node, *prefixes: str) -> None:
+    """The transit dislikes its customers' routes to these prefixes: it takes them when there is no other."""
     policy = transit.path("/run/lab/policy.conf").read_text(encoding="utf-8")
     line = "  bgp_local_pref = preference_of_neighbour;\n"
     assert policy.count(line) == 1
-    policy = policy.replace(line, f"{line}  if mark = 1 && net = {prefix} then bgp_local_pref = 50;\n")
+    dislikes = "".join(f"  if mark = 1 && net = {prefix} then bgp_local_pref = 50;\n" for prefix in prefixes)
+    policy = policy.replace(line, line + dislikes)
     text = transit.path("/run/lab/bird.conf").read_text(encoding="utf-8")
     text = text.replace('include "/run/lab/policy.conf";\n', policy)
     replies = transit.bird(f'configure "{transit.put("other-policy.conf", text)}"')
