@@ -2,24 +2,22 @@
 #include "site/agent_prefixes.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/xalloc.h"
 #include "site/agent_drain.h"
 #include "site/agent_guards.h"
 #include "site/agent_state.h"
 
-/* All that an object says and that can change.  Compared as bytes: made from
- * zeroed memory only. */
+/* All that an object says and that can change. */
 struct words {
-	struct route_decision decision;
+	bool announce;
+	enum route_rule rule;
 	struct route_attrs attrs;
 	enum route_real real;
 	size_t exported_to;
 	int64_t decided_ms, diverged_ms;
 	bool withdraw_forbidden;
 	struct agent_guards_view guards;
-	bool is_waiting; /* in a drain: for a time that runs, so each is new */
 	size_t drain_at;
 	bool drain_going_back, is_drained;
 	enum drain_wait drain_wait;
@@ -46,31 +44,57 @@ announced_name(bool announced)
 	return announced ? "announced" : "withdrawn";
 }
 
-static void
-words_of(const struct agent *a, size_t i, struct words *out)
+static struct words
+words_of(const struct agent *a, size_t i)
 {
 	const struct agent_prefix *p = &a->prefixes[i];
-	struct route_attrs attrs = reconcile_real_attrs(a->reconcile, i);
+	struct words w = { .announce = p->decision.announce,
+		.rule = p->decision.rule,
+		.attrs = reconcile_real_attrs(a->reconcile, i),
+		.real = reconcile_real(a->reconcile, i),
+		.exported_to = reconcile_exported_to(a->reconcile, i),
+		.decided_ms = p->decided_ms,
+		.diverged_ms = reconcile_diverged_ms(a->reconcile, i),
+		.withdraw_forbidden = p->withdraw_forbidden,
+		.drain_at = p->drain.at,
+		.drain_going_back = p->drain.going_back,
+		.is_drained = p->drain.is_drained,
+		.drain_wait = p->drain_wait };
 
-	memset(out, 0, sizeof(*out));
-	out->decision.announce = p->decision.announce;
-	out->decision.rule = p->decision.rule;
-	out->attrs.graceful_shutdown = attrs.graceful_shutdown;
-	out->attrs.prepend = attrs.prepend;
-	out->real = reconcile_real(a->reconcile, i);
-	out->exported_to = reconcile_exported_to(a->reconcile, i);
-	out->decided_ms = p->decided_ms;
-	out->diverged_ms = reconcile_diverged_ms(a->reconcile, i);
-	out->withdraw_forbidden = p->withdraw_forbidden;
-	if (p->service != NO_SERVICE)
-		agent_guards_see(a->guards, p, &out->guards);
-	out->is_waiting = p->drain_wait != DRAIN_WAIT_NONE;
-	out->drain_at = p->drain.at;
-	out->drain_going_back = p->drain.going_back;
-	out->is_drained = p->drain.is_drained;
-	out->drain_wait = p->drain_wait;
-	if (p->service == NO_SERVICE)
-		out->experiment = a->tests[p->test].experiment;
+	if (p->service == NO_SERVICE) {
+		w.experiment = a->tests[p->test].experiment;
+	} else {
+		agent_guards_see(a->guards, p, &w.guards);
+	}
+	return w;
+}
+
+static bool
+guards_equal(const struct agent_guards_view *a,
+    const struct agent_guards_view *b)
+{
+	return a->is_braked == b->is_braked &&
+	    a->has_flapped == b->has_flapped &&
+	    a->is_suppressed == b->is_suppressed && a->is_last == b->is_last &&
+	    a->up_waits == b->up_waits && a->down_waits == b->down_waits &&
+	    a->penalty == b->penalty && a->updates == b->updates &&
+	    a->wait_ms == b->wait_ms;
+}
+
+static bool
+words_equal(const struct words *a, const struct words *b)
+{
+	return a->announce == b->announce && a->rule == b->rule &&
+	    route_attrs_equal(a->attrs, b->attrs) && a->real == b->real &&
+	    a->exported_to == b->exported_to &&
+	    a->decided_ms == b->decided_ms &&
+	    a->diverged_ms == b->diverged_ms &&
+	    a->withdraw_forbidden == b->withdraw_forbidden &&
+	    guards_equal(&a->guards, &b->guards) &&
+	    a->drain_at == b->drain_at &&
+	    a->drain_going_back == b->drain_going_back &&
+	    a->is_drained == b->is_drained && a->drain_wait == b->drain_wait &&
+	    a->experiment == b->experiment;
 }
 
 static void
@@ -97,11 +121,10 @@ prefix_json(const struct agent *a, size_t i, const struct words *w)
 	obj = json_pack("{s:s, s:s?, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:b, "
 			"s:b, s:I, s:o, s:o*}",
 	    "prefix", prefix_format(&p->prefix, text), "service",
-	    service_name(a, p), "desired", announced_name(w->decision.announce),
-	    "real", route_real_name(w->real), "exported_to",
-	    (json_int_t)w->exported_to, "rule",
-	    route_rule_name(w->decision.rule), "why",
-	    route_rule_text(w->decision.rule, true), "since_ms",
+	    service_name(a, p), "desired", announced_name(w->announce), "real",
+	    route_real_name(w->real), "exported_to", (json_int_t)w->exported_to,
+	    "rule", route_rule_name(w->rule), "why",
+	    route_rule_text(w->rule, true), "since_ms",
 	    (json_int_t)w->decided_ms, "diverged_for_ms",
 	    (json_int_t)w->diverged_ms, "permit", !w->withdraw_forbidden,
 	    "graceful_shutdown", w->attrs.graceful_shutdown, "prepend",
@@ -121,16 +144,16 @@ agent_prefixes_json(const struct agent *a, uint64_t *version)
 	json_t *list = ap->list != NULL ? NULL : json_array();
 
 	for (size_t i = 0; i < ap->n; i++) {
-		struct words now;
+		const struct words now = words_of(a, i);
 
-		words_of(a, i, &now);
-		if (ap->list != NULL && !now.is_waiting &&
-		    memcmp(&now, &ap->said[i], sizeof(now)) == 0)
+		/* Who waits in a drain tells for how long. */
+		if (ap->list != NULL && now.drain_wait == DRAIN_WAIT_NONE &&
+		    words_equal(&now, &ap->said[i]))
 			continue;
 		/* Others may still hold the old one. */
 		if (list == NULL)
 			list = json_copy(ap->list);
-		memcpy(&ap->said[i], &now, sizeof(now));
+		ap->said[i] = now;
 		if (ap->list != NULL) {
 			json_array_set_new(list, i, prefix_json(a, i, &now));
 		} else {
