@@ -23,41 +23,49 @@
 static const char head[] =
     "# written by anycastd: do not edit, changes are overwritten\n";
 
+/* There may be thousands of lines, and BIRD waits: no stdio. */
 char *
 bird_include_line(const struct bird_route *r, char buf[BIRD_ROUTE_LINE_BYTES])
 {
-	char net[PREFIX_TEXT_BYTES], prepend[40] = "";
 	const struct route_attrs none = { 0 };
+	char *p = stpcpy(buf, ROUTE_WORD);
 
-	(void)prefix_format(&r->prefix, net);
+	(void)prefix_format(&r->prefix, p);
+	p += strlen(p);
 	if (route_attrs_equal(r->attrs, none)) {
-		(void)snprintf(buf, BIRD_ROUTE_LINE_BYTES,
-		    ROUTE_WORD "%s" ROUTE_END, net);
+		(void)stpcpy(p, ROUTE_END);
 		return buf;
 	}
+	p = stpcpy(p, ROUTE_ATTRS);
+	if (r->attrs.graceful_shutdown)
+		p = stpcpy(p, GSHUT_TEXT);
 	if (r->attrs.prepend > 0) {
-		(void)snprintf(prepend, sizeof(prepend), PREPEND_TEXT "%u; ",
-		    r->attrs.prepend);
+		p = stpcpy(p, PREPEND_TEXT);
+		*p++ = (char)('0' + r->attrs.prepend);
+		p = stpcpy(p, "; ");
 	}
-	(void)snprintf(buf, BIRD_ROUTE_LINE_BYTES,
-	    ROUTE_WORD "%s" ROUTE_ATTRS "%s%s" ROUTE_ATTRS_END, net,
-	    r->attrs.graceful_shutdown ? GSHUT_TEXT : "", prepend);
+	(void)stpcpy(p, ROUTE_ATTRS_END);
 	return buf;
 }
 
-static void
-put_static(FILE *out, const char *name, const struct bird_route *r, size_t n,
+/* Both are of constant length but for their routes. */
+#define STATICS_BYTES 160
+
+static char *
+put_static(char *out, const char *name, const struct bird_route *r, size_t n,
     bool is_ipv4)
 {
-	fprintf(out, "protocol static %s {\n\t%s;\n", name,
-	    is_ipv4 ? "ipv4" : "ipv6");
+	out = stpcpy(out, "protocol static ");
+	out = stpcpy(out, name);
+	out = stpcpy(out, is_ipv4 ? " {\n\tipv4;\n" : " {\n\tipv6;\n");
 	for (size_t i = 0; i < n; i++) {
-		char line[BIRD_ROUTE_LINE_BYTES];
-
-		if (r[i].prefix.is_ipv4 == is_ipv4)
-			fprintf(out, "\t%s\n", bird_include_line(&r[i], line));
+		if (r[i].prefix.is_ipv4 != is_ipv4)
+			continue;
+		*out++ = '\t';
+		out += strlen(bird_include_line(&r[i], out));
+		*out++ = '\n';
 	}
-	fprintf(out, "}\n");
+	return stpcpy(out, "}\n");
 }
 
 static int
@@ -68,24 +76,30 @@ route_compare(const void *a, const void *b)
 	return prefix_compare(&ra->prefix, &rb->prefix);
 }
 
+static bool
+are_sorted(const struct bird_route *r, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		if (route_compare(&r[i - 1], &r[i]) > 0)
+			return false;
+	}
+	return true;
+}
+
 char *
 bird_include_format(const struct bird_route *routes, size_t n)
 {
 	struct bird_route *sorted = xcalloc(n, sizeof(*sorted));
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	char *text = xreallocarray(NULL,
+	    sizeof(head) + STATICS_BYTES + n * (BIRD_ROUTE_LINE_BYTES + 2), 1);
+	char *out = stpcpy(text, head);
 
-	if (out == NULL)
-		abort();
 	if (n > 0)
 		memcpy(sorted, routes, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), route_compare);
-	fputs(head, out);
-	put_static(out, BIRD_STATIC4, sorted, n, true);
-	put_static(out, BIRD_STATIC6, sorted, n, false);
-	if (fclose(out) != 0)
-		abort();
+	if (!are_sorted(sorted, n))
+		qsort(sorted, n, sizeof(*sorted), route_compare);
+	out = put_static(out, BIRD_STATIC4, sorted, n, true);
+	(void)put_static(out, BIRD_STATIC6, sorted, n, false);
 	free(sorted);
 	return text;
 }

@@ -290,9 +290,15 @@ prefix_parse(const char *s, struct prefix *out, struct err *err)
 char *
 prefix_format(const struct prefix *p, char buf[PREFIX_TEXT_BYTES])
 {
-	size_t n = strlen(addr_format(&p->addr, buf));
+	char *end = buf + strlen(addr_format(&p->addr, buf));
 
-	(void)snprintf(buf + n, PREFIX_TEXT_BYTES - n, "/%u", p->len);
+	*end++ = '/';
+	if (p->len >= 100)
+		*end++ = '1';
+	if (p->len >= 10)
+		*end++ = (char)('0' + p->len / 10 % 10);
+	*end++ = (char)('0' + p->len % 10);
+	*end = '\0';
 	return buf;
 }
 
