@@ -52,6 +52,7 @@ struct campaign {
 	int64_t spent_ms; /* on experiments that were done, here */
 	struct mono retry_at;
 	char waiting[160]; /* for what; "" */
+	bool asks[2];      /* clients of IPv4, of IPv6 */
 };
 
 int campaign_log_init(struct campaign *ca, struct err *err);

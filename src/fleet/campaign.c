@@ -326,6 +326,8 @@ go_on(struct campaign *ca)
 		enter(ca, CAMPAIGN_EV_COMPLETE, "", "controller");
 		return false;
 	}
+	/* An experiment of somebody else's may have asked other families. */
+	memcpy(ca->c->asks, ca->asks, sizeof(ca->asks));
 	slot = next_slot(ca);
 	if (slot == NULL || mind_null_run(ca, slot))
 		return false;
@@ -466,6 +468,7 @@ campaign_start(struct controller *c, unsigned depth, const char *actor,
 		return -1;
 	}
 	test_prefixes_ask(c, ca->clients, ca->n);
+	memcpy(ca->asks, c->asks, sizeof(ca->asks));
 	test_prefixes_try_again(c);
 	c->next_campaign++;
 	campaign_free(c->campaign);
@@ -554,6 +557,7 @@ take_up(struct controller *c, json_t *row, struct err *err)
 		return 0;
 	}
 	test_prefixes_ask(c, ca->clients, ca->n);
+	memcpy(ca->asks, c->asks, sizeof(ca->asks));
 	return campaign_log_init(ca, err) == -1 ? -1
 						: campaign_log_load(ca, err);
 }

@@ -237,6 +237,7 @@ experiment_start(struct controller *c, const struct experiment_plan *plan,
 {
 	struct experiment_plan with_list = *plan;
 	struct experiment *ex;
+	bool asked[2];
 
 	if (plan->clients == NULL) {
 		bool any = c->n_clients > 0;
@@ -254,11 +255,15 @@ experiment_start(struct controller *c, const struct experiment_plan *plan,
 	}
 	if (check_fleet(c, &with_list, err) == -1)
 		return NULL;
+	memcpy(asked, c->asks, sizeof(asked));
 	test_prefixes_ask(c, with_list.clients, with_list.n_clients);
 	if (with_list.test == NULL)
 		with_list.test = choose_test(c, err);
-	if (with_list.test == NULL || check_test(c, &with_list, err) == -1)
+	if (with_list.test == NULL || check_test(c, &with_list, err) == -1) {
+		/* Whoever is refused has asked nobody. */
+		memcpy(c->asks, asked, sizeof(c->asks));
 		return NULL;
+	}
 	ex = xcalloc(1, sizeof(*ex));
 	*ex = (struct experiment){ .c = c,
 		.test = with_list.test,

@@ -180,6 +180,25 @@ test_a_verdict_is_of_families_that_were_asked(void **state)
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 200);
 }
 
+/* A start that is refused does not change what those that run go by. */
+static void
+test_who_is_refused_has_asked_nobody(void **state)
+{
+	struct house *h = *state;
+
+	h->has_more = true;
+	use_ring(h);
+	load_ipv4_clients(h);
+	null_run(h);
+	start(h, "akl", house_tests[ONE]);
+	house_load_clients(h);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	TURN_UNTIL(h, running(h) == 0);
+	start(h, "akl", house_tests[ONE]);
+	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+}
+
 /* akl's clients reach a second site, too, by the second one. */
 static void
 twice(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
@@ -621,6 +640,7 @@ main(void)
 		WITH_HOUSE(test_a_prefix_that_makes_clients_flip_differs),
 		WITH_HOUSE(test_few_clients_show_nothing),
 		WITH_HOUSE(test_a_verdict_is_of_families_that_were_asked),
+		WITH_HOUSE(test_who_is_refused_has_asked_nobody),
 		WITH_HOUSE(test_null_run_grows_old),
 		WITH_HOUSE(test_one_that_comes_back_has_its_newest_verdict),
 		WITH_HOUSE(test_a_verdict_is_as_old_as_it_says),
