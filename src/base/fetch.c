@@ -292,8 +292,12 @@ fetch_finish(struct fetch *f, CURLcode code)
 {
 	bool enough =
 	    code == CURLE_WRITE_ERROR && f->body_too_long && f->truncate;
+	long os_errno = 0;
 
-	f->is_clean = code == CURLE_OK;
+	/* libcurl's reset leaves the last errno of a socket in the handle: the
+	 * next request must not be told of this one's. */
+	(void)curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &os_errno);
+	f->is_clean = code == CURLE_OK && os_errno == 0;
 	if (code != CURLE_OK && !enough)
 		err_from_curl(f, code);
 	fetch_deliver(f);
