@@ -85,6 +85,9 @@ check_answer(struct uplink *up, const struct fetch_answer *answer,
 			    answer->err.msg);
 		}
 	}
+	/* It may be another one when it is back, and one that knows nothing of
+	 * prefixes that are left out. */
+	up->held_version = 0;
 	(void)text_copy(up->last_error, sizeof(up->last_error),
 	    answer->status != 0 ? (const char *)answer->body : answer->err.msg);
 	utf8_clean(up->last_error);

@@ -458,6 +458,13 @@ test_prefixes_are_told_once(void **state)
 	assert_false(is_told(h));
 	assert_true(is_told(h));
 	assert_true(is_told(h));
+	/* Another one may be there after trouble. */
+	controller_has(h, version);
+	(void)is_told(h);
+	assert_false(is_told(h));
+	h->posts_status = 500;
+	assert_false(is_told(h));
+	assert_true(is_told(h));
 }
 
 /* What has changed is told, whatever the controller has. */
