@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * IPv4 goes through a raw socket of IPPROTO_RAW: we write the IP header, and
- * the socket cannot receive.  IPv6 goes through raw ICMPv6, whose checksum is
- * the kernel's work; it is told to receive nothing.
+ * Raw sockets are of IPPROTO_RAW: we write the IP header, and the socket cannot
+ * receive.  In IPv6 that saves the kernel a checksum and the putting together of
+ * a packet.
  *
  * Both are bound to the source, so that rules which route by source apply, and
  * both may be bound although no interface has the address.
@@ -63,14 +63,9 @@ static int
 bind_ipv6(int fd, const struct addr *source, struct err *err)
 {
 	struct sockaddr_in6 sa = { .sin6_family = AF_INET6 };
-	struct icmp6_filter block;
 	int on = 1;
 
 	memcpy(&sa.sin6_addr, source->b, sizeof(sa.sin6_addr));
-	ICMP6_FILTER_SETBLOCKALL(&block);
-	if (setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &block,
-		sizeof(block)) == -1)
-		return err_sys(err, "setsockopt ICMP6_FILTER");
 	if (setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on)) == -1)
 		return err_sys(err, "setsockopt IPV6_FREEBIND");
 	if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) == -1)
@@ -102,8 +97,7 @@ open_raw(const struct addr *source, struct err *err)
 	bool is_ipv4 = addr_is_ipv4(source);
 	char text[ADDR_TEXT_BYTES];
 	int fd = socket(is_ipv4 ? AF_INET : AF_INET6,
-	    SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
-	    is_ipv4 ? IPPROTO_RAW : IPPROTO_ICMPV6);
+	    SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW);
 
 	if (fd == -1) {
 		return err_sys(err, "raw socket of %s",
@@ -146,7 +140,8 @@ put_checksum(uint8_t *at, uint64_t sum)
 	memcpy(at, &folded, sizeof(folded));
 }
 
-/* The kernel fills in identification and checksum, unless it never sees it. */
+/* The kernel fills in identification and checksum, unless it never sees it: in
+ * IPv6 there are none. */
 static void
 write_ipv4_header(struct wcursor *w, const struct addr *source,
     size_t payload_bytes)
@@ -215,7 +210,7 @@ write_common(struct sweep_lane *lane, uint8_t packet[SWEEP_REQUEST_MAX_BYTES])
 	w.p = packet;
 	if (lane->is_ipv4) {
 		write_ipv4_header(&w, &rq->source, payload_bytes);
-	} else if (lane->engine == SWEEP_ENGINE_PACKET) {
+	} else {
 		write_ipv6_header(&w, &rq->source, payload_bytes);
 	}
 	lane->icmp_at = SWEEP_REQUEST_MAX_BYTES - w.left;
@@ -291,7 +286,7 @@ set_destination(struct sweep_lane *lane, unsigned i)
 	}
 }
 
-/* A raw socket's checksums are the kernel's, but for that of ICMP in IPv4. */
+/* Of a raw socket the IPv4 header's checksum is the kernel's. */
 static void
 fill_checksums(const struct sweep_lane *lane, uint8_t *packet)
 {
@@ -299,8 +294,6 @@ fill_checksums(const struct sweep_lane *lane, uint8_t *packet)
 	size_t icmp_bytes = lane->len - lane->icmp_at;
 	uint64_t sum = 0;
 
-	if (!lane->is_ipv4 && lane->engine == SWEEP_ENGINE_RAW)
-		return;
 	if (!lane->is_ipv4) { /* the pseudo header: RFC 8200 s.8.1 */
 		sum = sum_bytes(0, packet + IPV6_ADDRS_AT, 32);
 		sum += htons((uint16_t)icmp_bytes);
@@ -323,7 +316,7 @@ stamp(struct sweep_lane *lane, unsigned i)
 
 	if (lane->is_ipv4) {
 		memcpy(packet + lane->icmp_at - 4, t->addr.b + 12, 4);
-	} else if (lane->engine == SWEEP_ENGINE_PACKET) {
+	} else {
 		memcpy(packet + lane->icmp_at - 16, t->addr.b, 16);
 	}
 	sweep_payload_restamp(packet + lane->icmp_at + ICMP_HEADER_BYTES,
