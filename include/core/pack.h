@@ -122,8 +122,8 @@ void pack_free(struct pack *p);
  * for whatever reason.  outcome: per client the site that caught its reply,
  * PACK_NONE or PACK_FLIPPING; copied, 1 byte each up to 254 sites, else 2.  An
  * outcome that cannot be (a withdrawn site, no such site) is taken as
- * PACK_NONE and counted in pack_check.  A PACK_REPEAT is of the newest
- * experiment with the same set; without one it is a PACK_OTHER.
+ * PACK_NONE and counted in pack_check.  A PACK_REPEAT is of the experiments
+ * before it with the same set; without one it is a PACK_OTHER.
  * Returns the index of the experiment, or -1 with err set: the log is full, a
  * site does not exist, all sites withdrawn.
  */

@@ -22,8 +22,8 @@ struct pack_experiment {
 	enum pack_purpose purpose;
 	bool is_discarded;
 	bool is_holdout;  /* or a repeat of one */
+	uint16_t twin;    /* 1 + the one before with the same set; 0: none */
 	uint16_t repeats; /* 1 + the experiment measured again; 0: none */
-	bool is_repeated;
 	uint32_t impossible;
 	/* Derived by pack_review. */
 	float astray;    /* share of its bystanders */
@@ -132,6 +132,10 @@ struct pack_evidence {
 
 /* Judges all experiments: who is suspect, set aside, to be measured again. */
 void pack_review(struct pack *p);
+
+/* 1 + the experiment for which e, a repeat, was made; 0: it is none.  Of the
+ * same set there may be a hold-out that was disturbed and others that were not. */
+size_t pack_original(const struct pack *p, const struct pack_experiment *e);
 
 /* Copies the readings of clients [first, first + n) to out[client][as_of]. */
 void pack_gather(const struct pack *p, size_t first, size_t n, uint16_t *out);

@@ -257,22 +257,42 @@ set_check(const struct pack *p, const struct pack_set *set, struct err *err)
 	return 0;
 }
 
-/* Of which experiment e, the next one, is the repeat. */
-static void
-original_find(struct pack *p, struct pack_experiment *e)
+/* 1 + the newest experiment with this set; 0: there is none. */
+static uint16_t
+twin_find(const struct pack *p, const struct pack_set *set)
 {
 	size_t i = p->n_log;
 
-	while (i > 0 &&
-	    !pack_set_equal(&p->log[i - 1].withdrawn, &e->withdrawn))
+	while (i > 0 && !pack_set_equal(&p->log[i - 1].withdrawn, set))
 		i--;
-	if (i == 0) {
-		e->purpose = PACK_OTHER;
-		return;
+	return (uint16_t)i;
+}
+
+/*
+ * Of which experiment e, the next one, is the repeat.  Few sites have few sets,
+ * and the same one is measured for several reasons: it is a repeat of all of
+ * them, and a hold-out only if they all are.  Named is the newest other one.
+ */
+static void
+original_find(const struct pack *p, struct pack_experiment *e)
+{
+	const struct pack_experiment *o;
+
+	for (size_t i = e->twin; i > 0; i = o->twin) {
+		o = &p->log[i - 1];
+		if (o->is_discarded || o->repeats != 0 ||
+		    o->purpose == PACK_OTHER)
+			continue;
+		if (e->repeats == 0)
+			e->repeats = (uint16_t)i;
+		e->is_holdout = o->is_holdout;
+		if (!o->is_holdout) {
+			e->repeats = (uint16_t)i;
+			return;
+		}
 	}
-	e->repeats = (uint16_t)i;
-	e->is_holdout = p->log[i - 1].is_holdout;
-	p->log[i - 1].is_repeated = true;
+	if (e->repeats == 0)
+		e->purpose = PACK_OTHER;
 }
 
 int
@@ -293,6 +313,7 @@ pack_add(struct pack *p, const struct pack_set *withdrawn,
 		.n_withdrawn = (unsigned)pack_set_count(withdrawn),
 		.purpose = purpose,
 		.is_holdout = purpose == PACK_HOLDOUT,
+		.twin = twin_find(p, withdrawn),
 		.column = xcalloc(p->conf.n_clients, p->code_bytes),
 	};
 	if (purpose == PACK_REPEAT)
@@ -311,8 +332,6 @@ pack_discard(struct pack *p, size_t i)
 {
 	assert(i < p->n_log);
 	p->log[i].is_discarded = true;
-	if (p->log[i].repeats != 0)
-		p->log[p->log[i].repeats - 1].is_repeated = false;
 	p->is_inferred = false;
 }
 

@@ -177,7 +177,7 @@ checks_finish(struct pack *p, const struct sums *sums)
 		k->is_discarded = e->is_discarded;
 		k->is_suspect = e->is_suspect;
 		k->is_aside = e->is_aside;
-		k->repeats = e->repeats;
+		k->repeats = (unsigned)pack_original(p, e);
 		k->astray = (double)e->astray;
 		k->impossible = e->impossible;
 		k->bystanders = s->standing > 0 ? s->moved / s->standing : 0;
@@ -207,7 +207,8 @@ summary_begin(struct pack *p, const struct sums *sums)
 		m->by_purpose[e->purpose]++;
 		m->aside += e->is_aside;
 		m->suspect += e->is_suspect && !e->is_aside;
-		m->cleared += e->is_repeated && !e->is_suspect;
+		m->cleared += e->repeats != 0 &&
+		    !p->log[pack_original(p, e) - 1].is_suspect;
 		if (e->is_aside)
 			continue;
 		learned.displaced += sums[i].displaced;

@@ -93,6 +93,18 @@ path_find(const struct pack *p, const uint16_t *u, uint16_t home,
 	}
 }
 
+/* Did an experiment before the repeat have the client at the same site?  Of
+ * others with the same set this tells nothing: they may have run side by side. */
+static bool
+is_as_before(const struct pack *p, const uint16_t *u, size_t repeat)
+{
+	for (size_t i = p->log[repeat].twin; i > 0; i = p->log[i - 1].twin) {
+		if (!p->log[i - 1].is_discarded && u[i - 1] == u[repeat])
+			return true;
+	}
+	return false;
+}
+
 /* Does the client go the same way whenever a set is withdrawn?  Or has it moved
  * for good? */
 static bool
@@ -100,9 +112,8 @@ is_repeated(const struct pack *p, const uint16_t *u, const struct path *path)
 {
 	for (unsigned k = 0; k < path->n_moved; k++) {
 		size_t i = path->moved[k];
-		size_t first = p->log[i].repeats;
 
-		if (first != 0 && u[first - 1] == u[i])
+		if (p->log[i].repeats != 0 && is_as_before(p, u, i))
 			return true;
 	}
 	return false;
@@ -221,6 +232,71 @@ repeats_left(const struct pack *p)
 }
 
 /*
+ * Was the set of experiment i measured again?  Or has it come once more later on,
+ * in peace?  One before does not do: the Internet may have changed for good
+ * since.  Nor does a hold-out, which teaches nothing, for what is none.
+ */
+static bool
+is_settled(const struct pack *p, size_t i)
+{
+	const struct pack_experiment *e = &p->log[i];
+
+	for (size_t k = 0; k < p->n_log; k++) {
+		const struct pack_experiment *o = &p->log[k];
+
+		if (o->is_discarded ||
+		    !pack_set_equal(&o->withdrawn, &e->withdrawn))
+			continue;
+		if (o->repeats != 0 ||
+		    (k > i && !o->is_suspect &&
+			(!o->is_holdout || e->is_holdout)))
+			return true;
+	}
+	return false;
+}
+
+static bool
+asks_for_repeat(const struct pack *p, size_t i)
+{
+	const struct pack_experiment *e = &p->log[i];
+
+	return e->is_suspect && e->repeats == 0 && e->purpose != PACK_OTHER &&
+	    !is_settled(p, i);
+}
+
+/* Does one before it, with the same set, ask as well? */
+static bool
+was_asked(const struct pack *p, size_t i)
+{
+	for (size_t k = p->log[i].twin; k > 0; k = p->log[k - 1].twin) {
+		if (asks_for_repeat(p, k - 1))
+			return true;
+	}
+	return false;
+}
+
+/* One repeat is for all that ask for the same set, of which the i-th is the
+ * first; it is due for the one that pack_add will find. */
+static void
+answer_all(struct pack *p, size_t i, bool is_granted)
+{
+	struct pack_experiment *due = NULL;
+
+	for (size_t k = i; k < p->n_log; k++) {
+		struct pack_experiment *e = &p->log[k];
+
+		if (!pack_set_equal(&e->withdrawn, &p->log[i].withdrawn) ||
+		    !asks_for_repeat(p, k))
+			continue;
+		e->is_aside = is_granted;
+		if (due == NULL || due->is_holdout || !e->is_holdout)
+			due = e;
+	}
+	if (due != NULL)
+		due->is_due = is_granted;
+}
+
+/*
  * A suspect one is out, and its set is measured again: once, and while repeats
  * are left; what is suspect beyond that is believed after all.  If the same
  * clients move in the repeat it is the Internet that does that, and neither is
@@ -232,16 +308,31 @@ asides_find(struct pack *p)
 	unsigned left = repeats_left(p);
 
 	for (size_t i = 0; i < p->n_log; i++) {
-		struct pack_experiment *e = &p->log[i];
-
-		e->is_aside = e->is_suspect;
-		e->is_due = e->is_aside && e->repeats == 0 && !e->is_repeated &&
-		    e->purpose != PACK_OTHER;
-		if (!e->is_due)
+		p->log[i].is_aside = p->log[i].is_suspect;
+		p->log[i].is_due = false;
+	}
+	for (size_t i = 0; i < p->n_log; i++) {
+		if (!asks_for_repeat(p, i) || was_asked(p, i))
 			continue;
-		e->is_due = e->is_aside = left > 0;
+		answer_all(p, i, left > 0);
 		left -= left > 0;
 	}
+}
+
+/* A hold-out is what was disturbed if no other of its set is suspect. */
+size_t
+pack_original(const struct pack *p, const struct pack_experiment *e)
+{
+	const struct pack_experiment *o;
+
+	if (e->repeats == 0 || p->log[e->repeats - 1].is_suspect)
+		return e->repeats;
+	for (size_t i = e->twin; i > e->repeats; i = o->twin) {
+		o = &p->log[i - 1];
+		if (o->is_holdout && !o->is_discarded && o->repeats == 0)
+			return i;
+	}
+	return e->repeats;
 }
 
 void

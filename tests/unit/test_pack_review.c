@@ -471,6 +471,11 @@ test_repeat_without_original(void **state)
 	pack_discard(t.p, pack_count(t.p) - 1);
 	assert_int_equal(pack_next(t.p, plans, 1), 1);
 	assert_int_equal(plans[0].purpose, PACK_REPEAT);
+	/* And that is of the original, not of the one discarded. */
+	measure(&t, &plans[0]);
+	assert_int_equal(check_of(&t, pack_count(t.p) - 1).repeats, AT + 1);
+	assert_int_equal(pack_next(t.p, plans, 1), 1);
+	assert_int_not_equal(plans[0].purpose, PACK_REPEAT);
 	trial_end(&t);
 }
 
