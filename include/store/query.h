@@ -47,7 +47,7 @@ json_t *query_experiment(struct query *q, uint32_t id, struct err *err);
 json_t *query_heirs(struct query *q, uint32_t experiment, struct err *err);
 /* The newest done experiment of every set of sites, newest first, as above. */
 json_t *query_newest_maps(struct query *q, struct err *err);
-/* The done experiments of a campaign, oldest first, as above. */
+/* The done experiments of a campaign, as above, in the order they ended. */
 json_t *query_campaign_experiments(struct query *q, uint32_t campaign,
     struct err *err);
 /* The newest campaigns first, at most limit.

@@ -94,9 +94,10 @@ static const char *const sql[] = {
 	    "SELECT " EXPERIMENT_COLS " FROM experiment WHERE id IN"
 	    " (SELECT max(id) FROM experiment WHERE state = 'done'"
 	    " GROUP BY site) ORDER BY id DESC",
+	/* As they ended: so they came into the log that is read back. */
 	[STMT_CAMPAIGN_EXPERIMENTS] =
 	    "SELECT " EXPERIMENT_COLS " FROM experiment"
-	    " WHERE campaign = ?1 AND state = 'done' ORDER BY id",
+	    " WHERE campaign = ?1 AND state = 'done' ORDER BY ended_ms, id",
 	[STMT_CAMPAIGNS] = "SELECT " CAMPAIGN_COLS " FROM campaign"
 			   " ORDER BY id DESC LIMIT ?1",
 	[STMT_LANDINGS] =

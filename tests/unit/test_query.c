@@ -182,6 +182,30 @@ test_experiments(void **state)
 	assert_json(query_heirs(g->q, 7, &err), "[]");
 }
 
+/* A campaign's log is in the order in which they ended, and side by side that
+ * is not the one in which they began.  What did not end in a map is no part. */
+static void
+test_campaign_log_order(void **state)
+{
+	struct golden *g = *state;
+	struct err err;
+
+	file_exec(&g->f,
+	    "WITH e(id, state, ended, campaign) AS (VALUES"
+	    " (20, 'done', 500, 4), (21, 'done', 900, 4),"
+	    " (22, 'failed', 600, 4), (23, 'done', 700, 4),"
+	    " (24, 'done', 800, 3), (25, 'done', 700, 4),"
+	    " (26, 'sweep', 0, 4), (27, 'done', 400, 4))"
+	    " INSERT INTO experiment(id, site, state, reason, created_ms,"
+	    " ended_ms, clients, list, answered, bystanders, sites, campaign)"
+	    " SELECT id, 'chc', state, '', id, ended, 1, 3, 1, 0, 'akl chc',"
+	    " campaign FROM e");
+	assert_ids(query_campaign_experiments(g->q, 4, &err),
+	    "[27,20,23,25,21]");
+	assert_ids(query_campaign_experiments(g->q, 3, &err), "[24]");
+	assert_ids(query_campaign_experiments(g->q, 5, &err), "[]");
+}
+
 static void
 test_orders(void **state)
 {
@@ -485,6 +509,7 @@ main(void)
 		TEST(test_events_paging),
 		TEST(test_intents),
 		TEST(test_experiments),
+		TEST(test_campaign_log_order),
 		TEST(test_orders),
 		TEST(test_empty_store),
 		TEST(test_clients),
