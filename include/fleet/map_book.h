@@ -24,6 +24,9 @@ struct fleet_map {
 	char *tests; /* over which test prefixes, see test_names.h; NULL: not
 		      * known */
 	uint32_t asked, list_clients;
+	/* Its experiment was set aside by a campaign that is no longer there to
+	 * be asked. */
+	bool is_doubted;
 	const char *label;
 	/* Shares of the displaced weight by what is known of it. */
 	double labels[PACK_LABEL_COUNT];
@@ -38,6 +41,9 @@ struct map_book *map_book_load(struct controller *c, struct err *err);
 void map_book_free(struct map_book *book);
 /* ex is done. */
 void map_book_take(struct controller *c, const struct experiment *ex);
+
+/* The campaign goes, because another one begins: what it set aside stays so. */
+void map_book_keep_doubts(struct controller *c);
 
 /* Borrowed until the next change; NULL if the set was never measured. */
 const struct fleet_map *map_book_find(const struct controller *c,

@@ -12,6 +12,7 @@
 #include "base/xalloc.h"
 #include "fleet/campaign_log.h"
 #include "fleet/experiment_state.h"
+#include "fleet/map_book.h"
 #include "fleet/null_run.h"
 #include "fleet/site_set.h"
 #include "fleet/test_prefix.h"
@@ -471,6 +472,7 @@ campaign_start(struct controller *c, unsigned depth, const char *actor,
 	memcpy(ca->asks, c->asks, sizeof(ca->asks));
 	test_prefixes_try_again(c);
 	c->next_campaign++;
+	map_book_keep_doubts(c);
 	campaign_free(c->campaign);
 	c->campaign = ca;
 	(void)snprintf(subject, sizeof(subject), "campaign/%" PRIu32, ca->id);

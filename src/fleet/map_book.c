@@ -275,7 +275,18 @@ map_book_take(struct controller *c, const struct experiment *ex)
 static bool
 is_mistrusted(const struct controller *c, const struct fleet_map *map)
 {
-	return map->campaign != 0 && campaign_mistrusts(c, map->experiment);
+	return map->is_doubted ||
+	    (map->campaign != 0 && campaign_mistrusts(c, map->experiment));
+}
+
+void
+map_book_keep_doubts(struct controller *c)
+{
+	for (size_t i = 0; i < c->maps->n; i++) {
+		struct fleet_map *map = c->maps->maps[i];
+
+		map->is_doubted = is_mistrusted(c, map);
+	}
 }
 
 const struct fleet_map *

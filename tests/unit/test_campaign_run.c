@@ -228,6 +228,41 @@ test_disturbed_experiment_is_made_again(void **state)
 }
 
 static void
+assert_no_map_of_disturbed(struct house *h)
+{
+	static const char *const paths[] = { "/v1/failover?down=akl",
+		"/v1/failover?down=chc", "/v1/failover?down=wlg",
+		"/v1/failover?depth=1" };
+	char *of = xasprintf("\"experiment\":%u,", DISTURBED);
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		(void)get(h, paths[i]);
+		if (strstr(h->body, of) != NULL)
+			fail_msg("%s: %s", paths[i], h->body);
+	}
+	free(of);
+}
+
+/* What was set aside is no map again because another campaign begins. */
+static void
+test_next_campaign_keeps_mistrust(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = ring_disturbed;
+	house_get_ready(h);
+	start_campaign(h, "{\"depth\":2}");
+	run_until(h, "/v1/campaign", "\"set_aside\":[3]");
+	assert_int_equal(post(h, "/v1/campaign/abort", ""), 200);
+	assert_no_map_of_disturbed(h);
+	h->twist = ring;
+	start_campaign(h, "{\"depth\":2}");
+	assert_no_map_of_disturbed(h);
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	check_ring(h);
+}
+
+static void
 test_abort_restores(void **state)
 {
 	struct house *h = *state;
@@ -380,6 +415,7 @@ main(void)
 		WITH_HOUSE(test_campaign_measures_all),
 		WITH_HOUSE(test_campaign_outlives_restarts),
 		WITH_HOUSE(test_disturbed_experiment_is_made_again),
+		WITH_HOUSE(test_next_campaign_keeps_mistrust),
 		WITH_HOUSE(test_abort_restores),
 		WITH_HOUSE(test_campaign_pauses_when_nothing_works),
 		WITH_HOUSE(test_campaign_ends_when_the_fleet_changes),
