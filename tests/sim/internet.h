@@ -9,7 +9,7 @@
  * an ISP.  Routing is Gao-Rexford (customer over peer over provider, then the
  * shorter path, valley-free export), and hot potato inside an AS: each of its
  * PoPs uses the nearest exit of those that are equally good, so that one AS may
- * split into several catchments.  Clients are the stub ASes.
+ * split into several catchments.  Clients are the ASes that have no customers.
  *
  * docs/pack.md says what is modelled, and what is not.
  */

@@ -4,6 +4,7 @@
 /*
  * ranked_world -- clients that each rank all sites and reach the first that
  * announces.  What core/pack assumes, without any noise: tests add their own.
+ * And what a pack says of itself, as values.
  */
 #include <stdlib.h>
 
@@ -96,6 +97,24 @@ ranked_world_campaign(struct ranked_world *w, struct pack *p)
 		}
 	}
 	return pack_count(p);
+}
+
+static inline struct pack_check
+check_of(struct pack *p, size_t i)
+{
+	struct pack_check check;
+
+	pack_check(p, i, &check);
+	return check;
+}
+
+static inline struct pack_summary
+summary_of(struct pack *p)
+{
+	struct pack_summary m;
+
+	pack_summary(p, &m);
+	return m;
 }
 
 #endif /* RANKED_WORLD_H */

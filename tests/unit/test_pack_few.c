@@ -33,24 +33,6 @@ trial_end(struct trial *t)
 	pack_free(t->p);
 }
 
-static struct pack_check
-check_of(struct trial *t, size_t i)
-{
-	struct pack_check check;
-
-	pack_check(t->p, i, &check);
-	return check;
-}
-
-static struct pack_summary
-summary_of(struct trial *t)
-{
-	struct pack_summary m;
-
-	pack_summary(t->p, &m);
-	return m;
-}
-
 /* The second of its sites that announces. */
 static uint16_t
 next_site(const struct ranked_world *w, size_t c, const struct pack_set *set)
@@ -111,11 +93,11 @@ assert_repeats_once(struct trial *t)
 	size_t n = pack_count(t->p), repeats = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct pack_check a = check_of(t, i);
+		struct pack_check a = check_of(t->p, i);
 
 		repeats += a.repeats != 0;
 		for (size_t j = 0; j < i && a.repeats != 0; j++) {
-			struct pack_check b = check_of(t, j);
+			struct pack_check b = check_of(t->p, j);
 
 			assert_false(b.repeats != 0 &&
 			    pack_set_equal(&a.withdrawn, &b.withdrawn));
@@ -141,7 +123,7 @@ few_campaign(struct trial *t, unsigned depth, size_t from, size_t to)
 					     i >= from && i < to ? 1 : -1),
 			    i);
 			/* It is said of which experiment it is the repeat. */
-			assert_int_equal(check_of(t, i).repeats,
+			assert_int_equal(check_of(t->p, i).repeats,
 			    plans[k].repeats);
 		}
 	}
@@ -159,11 +141,11 @@ disturb_one(unsigned depth, size_t at)
 
 	few_campaign(&t, depth, at, at + 1);
 	n = pack_count(t.p);
-	m = summary_of(&t);
+	m = summary_of(t.p);
 	assert_true(m.by_purpose[PACK_REPEAT] <= 1);
 	assert_int_equal(m.suspect + m.cleared, 0);
 	if (at < n) {
-		struct pack_check check = check_of(&t, at);
+		struct pack_check check = check_of(t.p, at);
 
 		assert_int_equal(check.is_aside,
 		    pack_set_count(&check.withdrawn) < N_SITES - 1);
@@ -196,7 +178,7 @@ test_few_sites_changed_for_good(void **state)
 
 			few_campaign(&t, depth, from, SIZE_MAX);
 			n = pack_count(t.p);
-			m = summary_of(&t);
+			m = summary_of(t.p);
 			assert_int_equal(m.aside + m.suspect, 0);
 			trial_end(&t);
 		}
@@ -210,7 +192,7 @@ few_again(struct trial *t, struct trial *again)
 	uint16_t outcome[N_CLIENTS];
 
 	for (size_t i = pack_count(again->p); i < pack_count(t->p); i++) {
-		struct pack_check check = check_of(t, i);
+		struct pack_check check = check_of(t->p, i);
 
 		for (size_t c = 0; c < N_CLIENTS; c++)
 			outcome[c] = pack_read(t->p, i, c);
@@ -255,8 +237,8 @@ test_many_disturbances(void **state)
 		few_again(&t, &again);
 		assert_int_equal(pack_next(again.p, &plan, 1), 0);
 		for (size_t i = 0; i < pack_count(t.p); i++) {
-			struct pack_check a = check_of(&t, i);
-			struct pack_check b = check_of(&again, i);
+			struct pack_check a = check_of(t.p, i);
+			struct pack_check b = check_of(again.p, i);
 
 			assert_int_equal(a.repeats, b.repeats);
 			assert_int_equal(a.is_suspect, b.is_suspect);
@@ -284,13 +266,13 @@ test_twin_stands_in_for_repeat(void **state)
 	/* The next is disturbed too: one repeat for both. */
 	(void)few_measure(&t, &set, PACK_SEED, 2);
 	assert_int_equal(repeat_due(&t), k + 5);
-	assert_true(check_of(&t, k).is_aside);
-	assert_true(check_of(&t, k + 4).is_aside);
+	assert_true(check_of(t.p, k).is_aside);
+	assert_true(check_of(t.p, k + 4).is_aside);
 	(void)few_measure(&t, &set, PACK_SEED, -1);
 	assert_int_equal(repeat_due(&t), 0);
-	assert_true(check_of(&t, k).is_aside);
-	assert_true(check_of(&t, k + 4).is_aside);
-	assert_false(check_of(&t, k + 5).is_aside);
+	assert_true(check_of(t.p, k).is_aside);
+	assert_true(check_of(t.p, k + 4).is_aside);
+	assert_false(check_of(t.p, k + 5).is_aside);
 	trial_end(&t);
 }
 
@@ -307,15 +289,15 @@ test_one_repeat_for_all_of_a_set(void **state)
 	k = few_singles(&t, 1);
 	(void)few_measure(&t, &set, PACK_SEED, 2);
 	repeat = (size_t)few_measure(&t, &set, PACK_REPEAT, -1);
-	assert_int_equal(check_of(&t, repeat).repeats, k + 5);
+	assert_int_equal(check_of(t.p, repeat).repeats, k + 5);
 	assert_int_equal(repeat_due(&t), 0);
-	assert_true(check_of(&t, k).is_aside);
-	assert_true(check_of(&t, k + 4).is_aside);
-	assert_int_equal(summary_of(&t).cleared, 0);
+	assert_true(check_of(t.p, k).is_aside);
+	assert_true(check_of(t.p, k + 4).is_aside);
+	assert_int_equal(summary_of(t.p).cleared, 0);
 	/* Nor is it measured once more for one that comes later. */
 	(void)few_measure(&t, &set, PACK_SEED, 3);
 	assert_int_equal(repeat_due(&t), 0);
-	assert_true(check_of(&t, repeat + 1).is_aside);
+	assert_true(check_of(t.p, repeat + 1).is_aside);
 	trial_end(&t);
 }
 
@@ -333,9 +315,9 @@ test_repeat_clears_any_twin(void **state)
 	(void)few_measure(&t, &set, PACK_SEED, 2);
 	(void)few_measure(&t, &set, PACK_REPEAT, 1);
 	assert_int_equal(repeat_due(&t), 0);
-	assert_false(check_of(&t, k).is_suspect);
-	assert_true(check_of(&t, k + 4).is_aside);
-	assert_false(check_of(&t, k + 5).is_suspect);
+	assert_false(check_of(t.p, k).is_suspect);
+	assert_true(check_of(t.p, k + 4).is_aside);
+	assert_false(check_of(t.p, k + 5).is_suspect);
 	trial_end(&t);
 }
 
@@ -369,7 +351,7 @@ test_holdout_of_the_same_set(void **state)
 	assert_int_equal(repeat_due(&t), k + 1);
 	assert_int_equal(measured_of(&t, &set), 0);
 	repeat = few_measure(&t, &set, PACK_REPEAT, -1);
-	assert_int_equal(check_of(&t, (size_t)repeat).repeats, k + 1);
+	assert_int_equal(check_of(t.p, (size_t)repeat).repeats, k + 1);
 	assert_int_equal(repeat_due(&t), 0);
 	assert_true(measured_of(&t, &set) > 0);
 	trial_end(&t);
@@ -389,9 +371,9 @@ test_disturbed_holdout_of_a_known_set(void **state)
 	holdout = (size_t)few_measure(&t, &set, PACK_HOLDOUT, 1);
 	assert_int_equal(repeat_due(&t), holdout + 1);
 	repeat = (size_t)few_measure(&t, &set, PACK_REPEAT, -1);
-	assert_int_equal(check_of(&t, repeat).repeats, holdout + 1);
-	assert_true(check_of(&t, holdout).is_aside);
-	assert_int_equal(summary_of(&t).cleared, 0);
+	assert_int_equal(check_of(t.p, repeat).repeats, holdout + 1);
+	assert_true(check_of(t.p, holdout).is_aside);
+	assert_int_equal(summary_of(t.p).cleared, 0);
 	assert_int_equal(repeat_due(&t), 0);
 	trial_end(&t);
 }

@@ -162,24 +162,6 @@ right_share(struct trial *t)
 	return (double)right / (2.0 * N_CLIENTS);
 }
 
-static struct pack_check
-check_of(struct trial *t, size_t i)
-{
-	struct pack_check check;
-
-	pack_check(t->p, i, &check);
-	return check;
-}
-
-static struct pack_summary
-summary_of(struct trial *t)
-{
-	struct pack_summary m;
-
-	pack_summary(t->p, &m);
-	return m;
-}
-
 static void
 test_disturbed_set_is_measured_again(void **state)
 {
@@ -191,9 +173,9 @@ test_disturbed_set_is_measured_again(void **state)
 	trial_begin(&t, ONE, false);
 	trial_begin(&calm, NOTHING, false);
 	(void)trial_run(&t, AT + 1);
-	assert_true(check_of(&t, AT).is_suspect);
-	assert_true(check_of(&t, AT).is_aside);
-	assert_true(check_of(&t, AT).astray > 0.1);
+	assert_true(check_of(t.p, AT).is_suspect);
+	assert_true(check_of(t.p, AT).is_aside);
+	assert_true(check_of(t.p, AT).astray > 0.1);
 	/* Alone in its batch, and asked for until it was made. */
 	for (int twice = 0; twice < 2; twice++) {
 		assert_int_equal(pack_next(t.p, plans, PACK_BATCH_MAX), 1);
@@ -202,11 +184,11 @@ test_disturbed_set_is_measured_again(void **state)
 		assert_true(pack_set_equal(&plans[0].withdrawn, &t.odd));
 	}
 	(void)trial_run(&t, PACK_EXPERIMENTS_MAX);
-	m = summary_of(&t);
+	m = summary_of(t.p);
 	assert_int_equal(m.aside, 1);
 	assert_int_equal(m.suspect, 0);
 	assert_int_equal(m.by_purpose[PACK_REPEAT], 1);
-	assert_true(check_of(&t, AT).is_aside);
+	assert_true(check_of(t.p, AT).is_aside);
 	(void)trial_run(&calm, PACK_EXPERIMENTS_MAX);
 	assert_true(right_share(&t) > right_share(&calm) - 0.01);
 	trial_end(&calm);
@@ -225,9 +207,9 @@ test_set_aside_is_not_evidence(void **state)
 	(void)trial_run(&aside, AT + 1);
 	(void)trial_run(&kept, AT + 1);
 	assert_true(pack_set_equal(&aside.odd, &kept.odd));
-	assert_false(check_of(&kept, AT).is_suspect);
-	assert_int_equal(check_of(&aside, AT).contradictions, 0);
-	assert_true(check_of(&kept, AT).contradictions > 0.01);
+	assert_false(check_of(kept.p, AT).is_suspect);
+	assert_int_equal(check_of(aside.p, AT).contradictions, 0);
+	assert_true(check_of(kept.p, AT).contradictions > 0.01);
 	/* Nor is it what was measured of its set. */
 	for (struct trial *t = &aside;; t = &kept) {
 		uint16_t site[N_CLIENTS];
@@ -256,18 +238,18 @@ test_what_the_repeat_shows_too_is_believed(void **state)
 	(void)state;
 	trial_begin(&t, SAME_SET, false);
 	n = trial_run(&t, PACK_EXPERIMENTS_MAX);
-	m = summary_of(&t);
+	m = summary_of(t.p);
 	assert_int_equal(m.by_purpose[PACK_REPEAT], 1);
 	assert_int_equal(m.aside + m.suspect, 0);
 	assert_int_equal(m.cleared, 1);
 	for (size_t i = 0; i < n; i++) {
-		if (check_of(&t, i).repeats != 0)
+		if (check_of(t.p, i).repeats != 0)
 			repeat = i;
 	}
-	assert_int_equal(check_of(&t, repeat).repeats, AT + 1);
-	assert_false(check_of(&t, repeat).is_suspect);
-	assert_false(check_of(&t, AT).is_suspect);
-	assert_true(check_of(&t, AT).bystanders > 0.1);
+	assert_int_equal(check_of(t.p, repeat).repeats, AT + 1);
+	assert_false(check_of(t.p, repeat).is_suspect);
+	assert_false(check_of(t.p, AT).is_suspect);
+	assert_true(check_of(t.p, AT).bystanders > 0.1);
 	trial_end(&t);
 }
 
@@ -281,11 +263,11 @@ test_disturbed_repeat(void **state)
 	(void)state;
 	trial_begin(&t, TWICE, false);
 	(void)trial_run(&t, AT + 5);
-	assert_int_equal(check_of(&t, AT + 4).repeats, AT + 1);
-	assert_true(check_of(&t, AT).is_aside);
-	assert_true(check_of(&t, AT + 4).is_aside);
+	assert_int_equal(check_of(t.p, AT + 4).repeats, AT + 1);
+	assert_true(check_of(t.p, AT).is_aside);
+	assert_true(check_of(t.p, AT + 4).is_aside);
 	(void)trial_run(&t, PACK_EXPERIMENTS_MAX);
-	m = summary_of(&t);
+	m = summary_of(t.p);
 	assert_int_equal(m.aside, 2);
 	assert_int_equal(m.by_purpose[PACK_REPEAT], 1);
 	trial_end(&t);
@@ -301,9 +283,9 @@ test_disturbance_of_a_batch(void **state)
 	(void)state;
 	trial_begin(&t, BATCH, false);
 	(void)trial_run(&t, PACK_EXPERIMENTS_MAX);
-	m = summary_of(&t);
+	m = summary_of(t.p);
 	for (size_t i = AT; i < AT + 4; i++)
-		assert_true(check_of(&t, i).is_aside);
+		assert_true(check_of(t.p, i).is_aside);
 	assert_int_equal(m.aside, 4);
 	assert_int_equal(m.by_purpose[PACK_REPEAT], 4);
 	trial_end(&t);
@@ -320,7 +302,7 @@ test_change_for_good_is_no_disturbance(void **state)
 	(void)state;
 	trial_begin(&t, FOR_GOOD, false);
 	(void)trial_run(&t, PACK_EXPERIMENTS_MAX);
-	m = summary_of(&t);
+	m = summary_of(t.p);
 	assert_in_range(m.by_purpose[PACK_REPEAT], 1, 2);
 	assert_int_equal(m.aside + m.suspect, 0);
 	trial_end(&t);
@@ -337,7 +319,7 @@ test_repeats_are_bounded(void **state)
 	(void)state;
 	trial_begin(&t, ONE_OF_TWO, false);
 	n = trial_run(&t, PACK_EXPERIMENTS_MAX);
-	m = summary_of(&t);
+	m = summary_of(t.p);
 	assert_true(m.by_purpose[PACK_REPEAT] > 0);
 	assert_true(5UL * m.by_purpose[PACK_REPEAT] <= n + 2);
 	trial_end(&t);
@@ -353,7 +335,7 @@ test_restless_clients_are_no_disturbance(void **state)
 	(void)state;
 	trial_begin(&t, COINS, false);
 	(void)trial_run(&t, PACK_EXPERIMENTS_MAX);
-	m = summary_of(&t);
+	m = summary_of(t.p);
 	assert_int_equal(m.by_purpose[PACK_REPEAT], 0);
 	assert_int_equal(m.aside + m.suspect, 0);
 	trial_end(&t);
@@ -388,12 +370,12 @@ test_repeat_of_a_holdout_is_one(void **state)
 	trial_begin(&t, HOLDOUT, false);
 	trial_begin(&kept, HOLDOUT, true);
 	(void)trial_run(&t, PACK_EXPERIMENTS_MAX);
-	m = summary_of(&t);
+	m = summary_of(t.p);
 	assert_int_equal(m.aside, 1);
 	assert_int_equal(m.by_purpose[PACK_REPEAT], 1);
 	assert_int_equal(m.by_purpose[PACK_HOLDOUT], 6);
 	(void)trial_run(&kept, PACK_EXPERIMENTS_MAX);
-	assert_true(m.holdout > summary_of(&kept).holdout + 0.01);
+	assert_true(m.holdout > summary_of(kept.p).holdout + 0.01);
 	trial_end(&kept);
 	assert_int_equal(pack_next(t.p, plans, PACK_BATCH_MAX), 0);
 	pack_progress(t.p, &at);
@@ -462,8 +444,8 @@ test_repeat_without_original(void **state)
 	assert_int_equal(pack_add(t.p, &set, PACK_REPEAT,
 			     ranked_world_measure(&t.w, &set), NULL),
 	    0);
-	assert_int_equal(check_of(&t, 0).purpose, PACK_OTHER);
-	assert_int_equal(check_of(&t, 0).repeats, 0);
+	assert_int_equal(check_of(t.p, 0).purpose, PACK_OTHER);
+	assert_int_equal(check_of(t.p, 0).repeats, 0);
 	(void)trial_run(&t, AT + 1);
 	assert_int_equal(pack_next(t.p, plans, 1), 1);
 	assert_int_equal(plans[0].purpose, PACK_REPEAT);
@@ -473,7 +455,7 @@ test_repeat_without_original(void **state)
 	assert_int_equal(plans[0].purpose, PACK_REPEAT);
 	/* And that is of the original, not of the one discarded. */
 	measure(&t, &plans[0]);
-	assert_int_equal(check_of(&t, pack_count(t.p) - 1).repeats, AT + 1);
+	assert_int_equal(check_of(t.p, pack_count(t.p) - 1).repeats, AT + 1);
 	assert_int_equal(pack_next(t.p, plans, 1), 1);
 	assert_int_not_equal(plans[0].purpose, PACK_REPEAT);
 	trial_end(&t);
