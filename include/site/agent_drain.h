@@ -24,7 +24,8 @@ void agent_drain_step(struct agent_drain *d);
 void agent_drain_fill(const struct agent *a, const struct agent_prefix *p,
     struct route_inputs *in);
 
-/* Is the whole site drained, and through all its steps? */
+/* Is the whole site drained, through all its steps, and BIRD has none of its
+ * service prefixes any more? */
 bool agent_drain_is_over(const struct agent *a);
 
 /* "drain" of a prefix, "drain" of a service in docs/api.md. */

@@ -9,7 +9,8 @@
 #include "fleet/test_prefix.h"
 
 static const char *const site_states[] = { "announcing", "degraded", "diverged",
-	"drained", "draining", "isolated", "lost", "sick", "unknown", NULL };
+	"drained", "draining", "isolated", "lost", "sick", "unknown",
+	"withdrawn", NULL };
 
 /* What an agent of another version says counts as unknown. */
 static const char *

@@ -132,6 +132,7 @@ report_state_ink(const char *state)
 		{ "draining", TABLE_BOLD },
 		{ "unknown", TABLE_BOLD },
 		{ "degraded", TABLE_RED },
+		{ "withdrawn", TABLE_BOLD },
 		{ "isolated", TABLE_RED },
 		{ "diverged", TABLE_RED },
 		{ "lost", TABLE_RED },

@@ -92,6 +92,23 @@ is_unheard(const struct agent *a, size_t i)
 	    reconcile_exported_to(a->reconcile, i) == 0;
 }
 
+/* Healthy, and yet nothing is announced: held by a guard, or drained piece by
+ * piece. */
+static bool
+is_all_withdrawn(const struct agent *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		if (a->prefixes[i].service == NO_SERVICE)
+			continue;
+		if (a->prefixes[i].decision.announce)
+			return false;
+		n++;
+	}
+	return n > 0;
+}
+
 /* One word for the whole site, the worst first. */
 static const char *
 site_state(const struct agent *a)
@@ -116,7 +133,9 @@ site_state(const struct agent *a)
 		return "sick";
 	if (sick > 0)
 		return "degraded";
-	return unknown > 0 ? "unknown" : "announcing";
+	if (unknown > 0)
+		return "unknown";
+	return is_all_withdrawn(a) ? "withdrawn" : "announcing";
 }
 
 /* The test prefixes: what is withdrawn together, and for whom. */

@@ -8,7 +8,8 @@
 
 /* "lost" is not among them: only a controller can say so. */
 static const char *const site_states[] = { "announcing", "degraded", "diverged",
-	"drained", "draining", "isolated", "sick", "unknown", NULL };
+	"drained", "draining", "isolated", "sick", "unknown", "withdrawn",
+	NULL };
 static const char *const healths[] = { "healthy", "sick", "unknown", NULL };
 static const char *const reals[] = { "announced", "unknown", "withdrawn",
 	NULL };

@@ -36,6 +36,7 @@ def run(lab: Lab) -> None:
     check_health(lab, alone, chc)
     second = start_second(lab, alone, chc)
     check_drain(lab, alone, chc)
+    check_drain_not_carried_out(lab, alone, chc)
     check_drain_for(lab, alone, chc)
     with lab.check("a second daemon with the same socket gives up, the first does not notice"):
         assert second.wait(12) == 1
@@ -65,6 +66,10 @@ def is_gone(lab: Lab, site: Node) -> bool:
 
 def is_there(lab: Lab, site: Node) -> bool:
     return all(site.name in lab.truth(prefix).values() for prefix in WEB)
+
+
+def is_gone_from(site: Node) -> bool:
+    return not [line for _, line in site.bird('show route where proto ~ "anycastd*"') if line.startswith(WEB)]
 
 
 def check_health(lab: Lab, alone: Fleet, chc: Node) -> None:
@@ -97,6 +102,19 @@ def check_drain(lab: Lab, alone: Fleet, chc: Node) -> None:
         alone.ctl(chc, "restore", "chc")
         lab.wait(lambda: is_there(lab, chc), 5, "restored")
         assert alone.ctl(chc, "restore", "chc", check=False).returncode == 1
+
+
+def check_drain_not_carried_out(lab: Lab, alone: Fleet, chc: Node) -> None:
+    with lab.check("while BIRD still has the routes the site is draining, not drained"):
+        chc.stop_bird()
+        alone.ctl(chc, "drain", "chc")
+        lab.wait(lambda: {p["drain"]["step"] for p in alone.site_status(chc)["prefixes"] if p["service"]} == {"drained"}, 5, "all steps are done")
+        assert alone.site_status(chc)["state"] == "draining"
+        chc.cont_bird()
+        lab.wait(lambda: alone.site_status(chc)["state"] == "drained", 15, "drained")
+        assert is_gone_from(chc)
+        alone.ctl(chc, "restore", "chc")
+        lab.wait(lambda: is_there(lab, chc), 15, "restored")
 
 
 def check_drain_for(lab: Lab, alone: Fleet, chc: Node) -> None:
