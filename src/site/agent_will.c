@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/guard_acts.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "bird/include.h"
@@ -25,6 +26,14 @@ agent_list_without_experiment(const struct agent *a, size_t *n)
 		}
 	}
 	return list;
+}
+
+/* Then nobody changes a route, and what the keeper did a new daemon could not
+ * put right. */
+static bool
+is_frozen(const struct agent *a)
+{
+	return guard_check_frozen(&a->intents.set, a->conf->site, NULL) == -1;
 }
 
 /*
@@ -61,7 +70,7 @@ plan_service(const struct agent *a, size_t s, struct plan *plan)
 	struct prefix *mine = plan->prefixes + plan->n_prefixes;
 	size_t n = 0;
 
-	if (conf->when_lost_ms != 0)
+	if (conf->when_lost_ms != 0 && !is_frozen(a))
 		n = list_leaving(a, s, mine);
 	if (n == 0)
 		return;
@@ -116,8 +125,10 @@ agent_update_will(struct agent *a)
 	size_t n;
 	char *text;
 
+	a->will_is_old |= is_frozen(a) != a->will_is_frozen;
 	if (!a->will_is_old)
 		return;
+	a->will_is_frozen = is_frozen(a);
 	plan = xcalloc(1, sizeof(*plan));
 	plan->prefixes = xcalloc(a->n_prefixes, sizeof(*plan->prefixes));
 	plan_make(a, plan);

@@ -97,6 +97,19 @@ def run(lab: Lab) -> None:
         assert keeper_events(fleet, stuck) == [("service/web", "announced -> withdrawn")]
         assert keeper_events(fleet, last) == keeper_events(fleet, quick) == []
         assert not list(dead.path("/run/state").glob("*.will"))
+    with lab.check("a site that an operator froze keeps its routes, also when its daemon is lost"):
+        last_now = lab.wait(lambda: anchor(fleet), 10, "one anchor")
+        frozen, other = [site for site in fleet.sites if site.name != last_now][:2]
+        fleet.ctl(frozen, "freeze", "--reason", "hands off")
+        for site in (frozen, other):  # the frozen one first
+            fleet.kill(site)
+        lab.wait(lambda: not has(lab, other), 3 * T_S, "the other one withdraws")
+        time.sleep(2)  # a keeper looks every second
+        assert has(lab, frozen)
+        for site in (frozen, other):
+            fleet.start(site)
+        fleet.wait_announced()
+        fleet.ctl(frozen, "thaw")
     with lab.check("what is held was held: no client saw an update of it"):
         lab.wait_converged()
         for client in clients:
