@@ -45,6 +45,10 @@ int drain_is_new(const struct intent_set *set, const char *site,
 /* Records which guards the request overrides, for as long as it lasts. */
 void drain_record_force(struct intent_book *book, const char *site,
     const struct drain_request *want, const char *actor);
+/* The set as it will be with row, the intent of the request, and with the
+ * guards that it overrides; the caller frees it. */
+struct intent_set drain_wished(const struct intent_set *set,
+    const struct drain_request *want, const struct intent *row);
 /* The intent of a request. */
 struct intent drain_intent(const char *site, const struct drain_request *want,
     const char *actor);

@@ -212,6 +212,18 @@ drain_is_new(const struct intent_set *set, const char *site, const char *scope,
 	return 0;
 }
 
+static struct intent
+override_of(enum guard g, const char *site, const struct drain_request *want,
+    const char *actor)
+{
+	struct intent row = intent_new("override", site, want->reason, actor);
+
+	row.until_ms = want->until_ms;
+	(void)text_copy(row.owner, sizeof(row.owner), want->owner);
+	intent_scope_of_guard(g, row.scope);
+	return row;
+}
+
 void
 drain_record_force(struct intent_book *book, const char *site,
     const struct drain_request *want, const char *actor)
@@ -221,12 +233,26 @@ drain_record_force(struct intent_book *book, const char *site,
 
 		if (!want->force[g])
 			continue;
-		row = intent_new("override", site, want->reason, actor);
-		row.until_ms = want->until_ms;
-		(void)text_copy(row.owner, sizeof(row.owner), want->owner);
-		intent_scope_of_guard(g, row.scope);
+		row = override_of(g, site, want, actor);
 		intent_book_take(book, &row, NULL, NULL);
 	}
+}
+
+struct intent_set
+drain_wished(const struct intent_set *set, const struct drain_request *want,
+    const struct intent *row)
+{
+	struct intent_set wished = intent_set_with(set, row);
+
+	for (enum guard g = 0; g < GUARD_COUNT; g++) {
+		struct intent override;
+
+		if (!want->force[g])
+			continue;
+		override = override_of(g, row->site, want, row->actor);
+		(void)intent_set_merge(&wished, &override);
+	}
+	return wished;
 }
 
 struct intent

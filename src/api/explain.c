@@ -215,16 +215,20 @@ add_service_inputs(json_t *list, const json_t *service)
 }
 
 static void
-add_drain_input(json_t *list, const struct intent *drain)
+add_drain_input(json_t *list, const json_t *prefix, const struct intent *drain)
 {
+	const char *step = drain_step(prefix);
 	char detail[512];
 
 	if (drain == NULL) {
 		add_input(list, "drain", "none", 0, "");
 		return;
 	}
-	(void)snprintf(detail, sizeof(detail), "of %.64s by %.100s: %.255s",
-	    intent_scope_name(drain->scope), drain->actor, drain->reason);
+	(void)snprintf(detail, sizeof(detail),
+	    "of %.64s by %.100s%s%.32s%s%.255s",
+	    intent_scope_name(drain->scope), drain->actor,
+	    step[0] != '\0' ? ", at " : "", step,
+	    drain->reason[0] != '\0' ? ": " : "", drain->reason);
 	add_input(list, "drain", "active", drain->created_ms, detail);
 }
 
@@ -299,7 +303,7 @@ add_damping_input(json_t *list, const json_t *prefix)
 	    explain_number(d, "updates") == 0)
 		return;
 	(void)snprintf(detail, sizeof(detail),
-	    "penalty %lld, %lld updates in its budget, %s announces it too; free in %lld s",
+	    "penalty %lld, %lld updates of its budget used, %s announces it too; free in %lld s",
 	    (long long)explain_number(d, "penalty"),
 	    (long long)explain_number(d, "updates"),
 	    json_is_true(json_object_get(d, "last")) ? "nobody that is known of"
@@ -342,7 +346,7 @@ inputs_json(const json_t *site, const json_t *prefix,
 
 	if (service != NULL) {
 		add_service_inputs(list, find_service(site, service));
-		add_drain_input(list,
+		add_drain_input(list, prefix,
 		    explain_drain_over(site, prefix, intents));
 		add_permit_input(list, prefix);
 		add_damping_input(list, prefix);
@@ -450,6 +454,21 @@ explain_add_changes(const json_t *site, const struct intent_set *wanted,
 	free(diff);
 }
 
+static bool
+is_held_by_hand(const json_t *site)
+{
+	const json_t *guard;
+	size_t i;
+
+	json_array_foreach (json_object_get(site, "guards"), i, guard) {
+		if (strcmp(explain_text(guard, "guard"),
+			guard_name(GUARD_BY_HAND)) == 0)
+			return strcmp(explain_text(guard, "state"), "holds") ==
+			    0;
+	}
+	return false;
+}
+
 const char *
 explain_hindrance(const json_t *site)
 {
@@ -458,5 +477,7 @@ explain_hindrance(const json_t *site)
 	if (strcmp(explain_text(json_object_get(site, "bird"), "state"),
 		"connected") != 0)
 		return "BIRD cannot be reached: ordered, not carried out yet";
+	if (is_held_by_hand(site))
+		return "protocols of BIRD were disabled by hand: ordered, but its routes are not changed until they are enabled, or guard by_hand is overridden";
 	return NULL;
 }

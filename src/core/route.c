@@ -92,7 +92,7 @@ static const struct rule {
 	[ROUTE_RULE_FREEZE] = { ROUTE_SERVICE, KEEP, is_frozen, "freeze",
 	    "an operator froze it: keep what is there", "not frozen" },
 	[ROUTE_RULE_DRAIN] = { ROUTE_SERVICE, WITHDRAW, is_drained, "drain",
-	    "an operator drained it: withdraw", "no active drain" },
+	    "an operator drained it: withdraw", "no drain withdraws it" },
 	[ROUTE_RULE_GUARD] = { ROUTE_SERVICE, KEEP, is_kept_by_guard, "guard",
 	    "the service is sick, but too few other sites announce: keep what is there",
 	    "no guard stands in the way" },

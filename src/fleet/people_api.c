@@ -166,7 +166,7 @@ handle_drain(struct api_request *req, void *arg)
 		return;
 	}
 	row = drain_intent(s->name, &want, api_actor(req));
-	wished = intent_set_with(&c->intents.set, &row);
+	wished = drain_wished(&c->intents.set, &want, &row);
 	answer = json_pack("{s:s, s:b, s:o, s:o, s:s*}", "site", s->name,
 	    "dry_run", want.dry_run, "intent",
 	    want.dry_run ? json_null() : intent_to_json(&row), "landing",

@@ -34,7 +34,7 @@ static json_t *
 drain_answer(struct agent *a, const json_t *before,
     const struct drain_request *want, const struct intent *row)
 {
-	struct intent_set wished = intent_set_with(&a->intents.set, row);
+	struct intent_set wished = drain_wished(&a->intents.set, want, row);
 	json_t *answer = json_pack("{s:s, s:b, s:o?, s:n, s:s*}", "site",
 	    a->conf->site, "dry_run", want->dry_run, "intent",
 	    want->dry_run ? NULL : intent_to_json(row), "landing", "warning",

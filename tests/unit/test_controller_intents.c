@@ -302,7 +302,14 @@ test_frozen_nothing_is_drained_or_restored(void **state)
 	}
 	assert_int_equal(get(h, "/v1/status"), 200);
 	assert_answer_has(h, "\"kind\":\"freeze\"");
-	/* Forced: it is recorded as an override. */
+	assert_int_equal(fake_post_status(&h->agents[0]), 200);
+	/* Forced: what it changes is told as it will be. */
+	assert_int_equal(post(h, "/v1/sites/akl/drain",
+			     "{\"force\":\"freeze\",\"reason\":\"fire\","
+			     "\"for_ms\":60000,\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"to\":\"withdrawn\"");
+	/* It is recorded as an override. */
 	assert_int_equal(post(h, "/v1/sites/akl/drain",
 			     "{\"force\":\"freeze\",\"reason\":\"fire\","
 			     "\"for_ms\":60000}"),

@@ -156,6 +156,13 @@ test_hindrance_is_told(void **state)
 
 	(void)state;
 	assert_null(explain_hindrance(site));
+	json_object_set_new(site, "guards",
+	    json_pack("[{s:s, s:s}]", "guard", "by_hand", "state",
+		"overridden"));
+	assert_null(explain_hindrance(site));
+	json_object_set_new(site, "guards",
+	    json_pack("[{s:s, s:s}]", "guard", "by_hand", "state", "holds"));
+	assert_non_null(strstr(explain_hindrance(site), "by_hand"));
 	json_object_set_new(json_object_get(site, "bird"), "state",
 	    json_string("silent"));
 	assert_non_null(strstr(explain_hindrance(site), "BIRD"));
