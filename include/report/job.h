@@ -34,6 +34,15 @@ enum table_ink report_state_ink(const char *state);
 void report_put_intent(struct report_job *job, const json_t *intent);
 bool report_intent_is_active(struct report_job *job, const json_t *intent);
 
+/*
+ * "web at prepend for 12 s, waits for ..." of each service that is on its way
+ * in a drain or a restore.  begin comes before each, and says where it goes; NULL:
+ * each is a line.
+ */
+typedef FILE *report_begin_fn(FILE *out, void *arg);
+void report_put_drains(struct report_job *job, const json_t *site,
+    report_begin_fn *begin, void *arg);
+
 /* A line per event. */
 void report_put_events(struct report_job *job, const json_t *events,
     const char *indent);

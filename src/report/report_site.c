@@ -253,6 +253,7 @@ put_site(struct report_job *job, const json_t *site)
 		report_put_intent(job, intent);
 		fputc('\n', job->out);
 	}
+	report_put_drains(job, site, NULL, NULL);
 	fputc('\n', job->out);
 	report_put_services(job, fields_array_opt(&job->f, site, "services"),
 	    "  ");

@@ -213,6 +213,13 @@ note_intents(struct report_job *job, struct note *n, const json_t *intents)
 	}
 }
 
+static FILE *
+begin_note(FILE *out, void *arg)
+{
+	(void)out;
+	return note_part(arg, "; ");
+}
+
 static void
 note_probes(struct report_job *job, struct note *n, const json_t *service)
 {
@@ -363,6 +370,7 @@ add_site(struct report_job *job, struct table *t, const json_t *site,
 		add_load(job, t, site);
 	note_open(&n);
 	note_intents(job, &n, fields_array_opt(&job->f, site, "intents"));
+	report_put_drains(job, site, begin_note, &n);
 	note_guards(job, &n, fields_array_opt(&job->f, site, "guards"));
 	note_services(job, &n, services);
 	note_prefixes(job, &n, prefixes);
