@@ -115,6 +115,9 @@ struct pack;
 
 /* NULL with err set (ERR_CONF) if a number is out of its bounds. */
 struct pack *pack_new(const struct pack_conf *conf, struct err *err);
+/* With the same log, whose outcomes it shares; nothing of it is inferred.  So
+ * one can answer while the next experiment is worked into the other. */
+struct pack *pack_copy(const struct pack *p);
 void pack_free(struct pack *p);
 
 /*
@@ -188,6 +191,12 @@ struct pack_client {
 
 /* Infers all ranks from the log.  The others do it themselves when needed. */
 void pack_infer(struct pack *p);
+/*
+ * The same and what pack_check and pack_summary tell, a part at a time: it
+ * takes seconds with many clients and experiments (docs/pack.md).  A part looks
+ * at about n clients, once.  False: all is done.
+ */
+bool pack_work(struct pack *p, size_t n);
 void pack_client(struct pack *p, size_t client, struct pack_client *out);
 
 /*

@@ -16,6 +16,12 @@ struct pack_mask {
 	uint64_t w[PACK_MASK_WORDS];
 };
 
+/* What an experiment measured; copies of a pack share it. */
+struct pack_column {
+	unsigned users;
+	_Alignas(uint16_t) uint8_t codes[]; /* n_clients of code_bytes each */
+};
+
 struct pack_experiment {
 	struct pack_set withdrawn;
 	unsigned n_withdrawn;
@@ -30,7 +36,7 @@ struct pack_experiment {
 	bool is_suspect; /* too many of them */
 	bool is_aside;   /* not in the evidence */
 	bool is_due;     /* to be measured again */
-	void *column;    /* n_clients codes of p->code_bytes each */
+	struct pack_column *column;
 };
 
 /*
@@ -75,6 +81,34 @@ struct pack_route {
 	uint8_t n;
 };
 
+/*
+ * All that is inferred comes of passes over the clients, in blocks, so that it
+ * can be done in parts (pack_work.c).  Of clients [first, first + n) the block
+ * has as_of readings each; sums are the pass's own.
+ */
+struct pack_block {
+	size_t first, n;
+	const uint16_t *readings;
+};
+struct pack_pass {
+	size_t (*sums_bytes)(const struct pack
+		*p); /* zeroed before it begins */
+	void (*begin)(struct pack *p, void *sums);
+	void (*add)(struct pack *p, const struct pack_block *block, void *sums);
+	void (*end)(struct pack *p, void *sums);
+};
+extern const struct pack_pass pack_pass_review, pack_pass_rank, pack_pass_next,
+    pack_pass_check;
+
+/* How far the passes are. */
+struct pack_work {
+	unsigned step;
+	bool is_begun;      /* the step: what follows is its */
+	size_t first;       /* client of the next block */
+	uint16_t *readings; /* of a block */
+	void *sums;
+};
+
 struct pack {
 	struct pack_conf conf; /* weight NULL, defaults filled in */
 	float *weight;
@@ -86,8 +120,12 @@ struct pack {
 	struct pack_experiment log[PACK_EXPERIMENTS_MAX];
 	size_t n_log;
 
+	struct pack_work work;
+
 	/* Derived from the log by pack_infer; stale after pack_add. */
 	bool is_inferred;
+	/* pack_open as of pack_stale_since; NAN: that does not matter. */
+	double open_then;
 	unsigned deepest;          /* rank that is being inferred */
 	size_t as_of;              /* only log[0 ... as_of) was looked at */
 	struct pack_mask learn;    /* kept, not held out */
@@ -103,6 +141,9 @@ struct pack {
 	bool is_checked; /* the following are of as_of */
 	struct pack_check checks[PACK_EXPERIMENTS_MAX];
 	struct pack_summary summary;
+
+	bool has_progress; /* the following is of the log */
+	struct pack_progress progress;
 };
 
 /* One candidate for a rank. */
@@ -130,12 +171,15 @@ struct pack_evidence {
 	struct pack_candidate candidate[PACK_CANDIDATES_MAX];
 };
 
-/* Judges all experiments: who is suspect, set aside, to be measured again. */
-void pack_review(struct pack *p);
-
 /* 1 + the experiment for which e, a repeat, was made; 0: it is none.  Of the
  * same set there may be a hold-out that was disturbed and others that were not. */
 size_t pack_original(const struct pack *p, const struct pack_experiment *e);
+
+static inline const void *
+pack_codes(const struct pack *p, size_t i)
+{
+	return p->log[i].column->codes;
+}
 
 /* Copies the readings of clients [first, first + n) to out[client][as_of]. */
 void pack_gather(const struct pack *p, size_t first, size_t n, uint16_t *out);
@@ -156,8 +200,19 @@ void pack_evidence(const struct pack *p, const struct pack_view *view,
 bool pack_trigger_find(const struct pack *p, const struct pack_mask *moved,
     const struct pack_mask *stayed, double log_odds, struct pack_taint *taint);
 
-/* pack_infer over the first n experiments only. */
-void pack_infer_as_of(struct pack *p, size_t n);
+/* Before the first pass over the first n experiments; and before the passes
+ * that go by the heirs that the first ones found. */
+void pack_infer_begin(struct pack *p, size_t n);
+void pack_infer_deeper(struct pack *p);
+
+/* The log has changed: nothing that was inferred holds. */
+void pack_work_reset(struct pack *p);
+/* Until all is known of which pack_check tells. */
+void pack_work_finish(struct pack *p);
+
+/* From where on small sets should have settled something, to be worth others;
+ * SIZE_MAX: not the question. */
+size_t pack_stale_since(const struct pack *p);
 
 /* Is something withdrawn, besides the ranks before d, that moves the client? */
 bool pack_is_tainted(const struct pack_result *r, unsigned d,
@@ -203,13 +258,25 @@ pack_mask_and(struct pack_mask *m, const struct pack_mask *with)
 		m->w[w] &= with->w[w];
 }
 
+/* Bits that are set.  Without the instruction, which not every processor has
+ * that Debian runs on, the compiler's own is a call and reads a table. */
+static inline unsigned
+pack_ones(uint64_t w)
+{
+	w -= w >> 1 & UINT64_C(0x5555555555555555);
+	w = (w & UINT64_C(0x3333333333333333)) +
+	    (w >> 2 & UINT64_C(0x3333333333333333));
+	w = (w + (w >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return (unsigned)(w * UINT64_C(0x0101010101010101) >> 56);
+}
+
 static inline unsigned
 pack_mask_overlap(const struct pack_mask *a, const struct pack_mask *b)
 {
 	unsigned n = 0;
 
 	for (size_t w = 0; w < PACK_MASK_WORDS; w++)
-		n += (unsigned)__builtin_popcountll(a->w[w] & b->w[w]);
+		n += pack_ones(a->w[w] & b->w[w]);
 	return n;
 }
 

@@ -58,6 +58,11 @@ struct campaign_view {
 	const char *tests;    /* its experiments', see test_names.h; or NULL */
 };
 bool campaign_view(const struct controller *c, struct campaign_view *out);
+/* There is no view yet, but there will be: after a start, what was measured is
+ * read and worked out; the first experiment is being worked out. */
+bool campaign_is_reading(const struct controller *c);
+/* Why there is no view, in words; -1. */
+int campaign_view_err(const struct controller *c, struct err *err);
 
 /* Is it one of the campaign's, and was it set aside: because something else
  * happened while it ran (docs/pack.md)? */

@@ -37,11 +37,13 @@ struct campaign {
 	struct store_client *clients;
 	uint32_t n;
 	/* What was measured: the log, and where each client is at home. */
-	struct pack *pack;
-	uint32_t experiments[PACK_EXPERIMENTS_MAX]; /* of pack's log */
+	struct pack *pack; /* as far as it is worked out: for predictions */
+	struct pack *next; /* with all that was measured; NULL: that is pack */
+	struct loop_timer *part;
+	uint32_t experiments[PACK_EXPERIMENTS_MAX]; /* of the logs of both */
 	uint16_t *home;
 	unsigned made;
-	int64_t measured_ms;
+	int64_t measured_ms, known_ms; /* the newest's end: of all; of pack's */
 	char *tests;     /* over which test prefixes; NULL: none is known */
 	json_t *to_load; /* experiments of the store; NULL: all are read */
 	size_t loaded;
@@ -63,5 +65,7 @@ int campaign_log_load(struct campaign *ca, struct err *err);
 bool campaign_log_step(struct campaign *ca);
 /* ex is done. */
 void campaign_log_take(struct campaign *ca, const struct experiment *ex);
+/* Something that was measured is not yet read, or not yet in ca->pack. */
+bool campaign_log_is_working(const struct campaign *ca);
 
 #endif /* FLEET_CAMPAIGN_LOG_H */

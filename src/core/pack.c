@@ -153,6 +153,21 @@ conf_fill(struct pack_conf *conf)
 		conf->cap_permille = CAP_PERMILLE_DEFAULT;
 }
 
+/* What is inferred: nothing. */
+static void
+derived_make(struct pack *p)
+{
+	size_t n = p->conf.n_sites;
+
+	p->next = xcalloc(n * n, sizeof(*p->next));
+	p->site_weight = xcalloc(n, sizeof(*p->site_weight));
+	p->result = xcalloc(p->conf.n_clients, sizeof(*p->result));
+	p->route = NULL;
+	p->n_route = p->route_room = 0;
+	p->work = (struct pack_work){ 0 };
+	p->is_inferred = p->is_checked = p->has_progress = false;
+}
+
 struct pack *
 pack_new(const struct pack_conf *conf, struct err *err)
 {
@@ -177,10 +192,23 @@ pack_new(const struct pack_conf *conf, struct err *err)
 		p->weight[c] =
 		    conf->weight == NULL ? 1.0F : (float)conf->weight[c];
 	}
-	p->next = xcalloc(conf->n_sites * conf->n_sites, sizeof(*p->next));
-	p->site_weight = xcalloc(conf->n_sites, sizeof(*p->site_weight));
-	p->result = xcalloc(conf->n_clients, sizeof(*p->result));
+	derived_make(p);
 	return p;
+}
+
+struct pack *
+pack_copy(const struct pack *p)
+{
+	struct pack *copy = xcalloc(1, sizeof(*copy));
+
+	*copy = *p;
+	copy->weight = xcalloc(p->conf.n_clients, sizeof(*copy->weight));
+	memcpy(copy->weight, p->weight,
+	    p->conf.n_clients * sizeof(*copy->weight));
+	for (size_t i = 0; i < p->n_log; i++)
+		p->log[i].column->users++;
+	derived_make(copy);
+	return copy;
 }
 
 void
@@ -188,8 +216,11 @@ pack_free(struct pack *p)
 {
 	if (p == NULL)
 		return;
-	for (size_t i = 0; i < p->n_log; i++)
-		free(p->log[i].column);
+	pack_work_reset(p);
+	for (size_t i = 0; i < p->n_log; i++) {
+		if (--p->log[i].column->users == 0)
+			free(p->log[i].column);
+	}
 	free(p->weight);
 	free(p->next);
 	free(p->site_weight);
@@ -208,7 +239,7 @@ static void
 column_write8(const struct pack *p, struct pack_experiment *e,
     const uint16_t *outcome)
 {
-	uint8_t *out = e->column;
+	uint8_t *out = e->column->codes;
 
 	for (size_t c = 0; c < p->conf.n_clients; c++) {
 		uint16_t u = outcome[c];
@@ -226,7 +257,7 @@ static void
 column_write16(const struct pack *p, struct pack_experiment *e,
     const uint16_t *outcome)
 {
-	uint16_t *out = e->column;
+	uint16_t *out = (void *)e->column->codes;
 
 	for (size_t c = 0; c < p->conf.n_clients; c++) {
 		uint16_t u = outcome[c];
@@ -314,8 +345,10 @@ pack_add(struct pack *p, const struct pack_set *withdrawn,
 		.purpose = purpose,
 		.is_holdout = purpose == PACK_HOLDOUT,
 		.twin = twin_find(p, withdrawn),
-		.column = xcalloc(p->conf.n_clients, p->code_bytes),
+		.column = xcalloc(1,
+		    sizeof(*e->column) + p->conf.n_clients * p->code_bytes),
 	};
+	e->column->users = 1;
 	if (purpose == PACK_REPEAT)
 		original_find(p, e);
 	if (p->code_bytes == 1) {
@@ -323,7 +356,7 @@ pack_add(struct pack *p, const struct pack_set *withdrawn,
 	} else {
 		column_write16(p, e, outcome);
 	}
-	p->is_inferred = false;
+	pack_work_reset(p);
 	return (int)p->n_log++;
 }
 
@@ -332,7 +365,7 @@ pack_discard(struct pack *p, size_t i)
 {
 	assert(i < p->n_log);
 	p->log[i].is_discarded = true;
-	p->is_inferred = false;
+	pack_work_reset(p);
 }
 
 static const uint16_t byte_special[] = { PACK_FLIPPING, PACK_NONE };
@@ -343,8 +376,8 @@ pack_read(const struct pack *p, size_t i, size_t c)
 	uint8_t code;
 
 	if (p->code_bytes == 2)
-		return ((const uint16_t *)p->log[i].column)[c];
-	code = ((const uint8_t *)p->log[i].column)[c];
+		return ((const uint16_t *)pack_codes(p, i))[c];
+	code = ((const uint8_t *)pack_codes(p, i))[c];
 	return code < BYTE_FLIPPING ? code : byte_special[code - BYTE_FLIPPING];
 }
 
@@ -353,7 +386,7 @@ gather8(const struct pack *p, size_t first, size_t n, uint16_t *out)
 {
 	for (size_t i = 0; i < p->as_of; i++) {
 		const uint8_t *column =
-		    (const uint8_t *)p->log[i].column + first;
+		    (const uint8_t *)pack_codes(p, i) + first;
 
 		for (size_t c = 0; c < n; c++) {
 			out[c * p->as_of + i] = column[c] < BYTE_FLIPPING
@@ -372,7 +405,7 @@ pack_gather(const struct pack *p, size_t first, size_t n, uint16_t *out)
 	}
 	for (size_t i = 0; i < p->as_of; i++) {
 		const uint16_t *column =
-		    (const uint16_t *)p->log[i].column + first;
+		    (const uint16_t *)pack_codes(p, i) + first;
 
 		for (size_t c = 0; c < n; c++)
 			out[c * p->as_of + i] = column[c];

@@ -184,27 +184,35 @@ plan_repack(struct pack *p, struct pack_plan *out, size_t max)
 	    REPACK_GAIN_MIN);
 }
 
-/* Have the last batches of small sets settled next to nothing? */
+/* Alone and held out come behind all designed sets. */
 static bool
-is_stale(struct pack *p)
+is_late(const struct pack *p)
+{
+	return made(p, PACK_ALONE) + made(p, PACK_HOLDOUT) > 0;
+}
+
+size_t
+pack_stale_since(const struct pack *p)
 {
 	unsigned back = STALE_BATCHES * p->conf.batch, n = 0;
-	double now, then;
 	size_t i = p->n_log;
 
-	if (made(p, PACK_CONFIRM) < back)
-		return false;
+	if (is_late(p) || made(p, PACK_CONFIRM) < back)
+		return SIZE_MAX;
 	while (i > 0 && n < back) {
 		i--;
 		n += p->log[i].purpose == PACK_CONFIRM &&
 		    !p->log[i].is_discarded;
 	}
-	now = pack_open(p, true);
-	pack_infer_as_of(p, i);
-	then = pack_open(p, true);
-	p->is_inferred = false;
-	pack_infer(p);
-	return now > then * STALE_SHRINK;
+	return i;
+}
+
+/* Have the last batches of small sets settled next to nothing? */
+static bool
+is_stale(const struct pack *p)
+{
+	return !isnan(p->open_then) &&
+	    pack_open(p, true) > p->open_then * STALE_SHRINK;
 }
 
 static size_t
@@ -323,7 +331,6 @@ plan_holdouts(const struct pack *p, struct pack_plan *out, size_t max)
 static size_t
 plan_next(struct pack *p, struct pack_plan *out, size_t max)
 {
-	bool is_late = made(p, PACK_ALONE) + made(p, PACK_HOLDOUT) > 0;
 	size_t n = plan_repeat(p, out);
 
 	if (n == 0)
@@ -332,9 +339,9 @@ plan_next(struct pack *p, struct pack_plan *out, size_t max)
 		n = plan_singles(p, out, max);
 	if (n == 0)
 		n = plan_seeds(p, out, max);
-	if (n == 0 && !is_late && made(p, PACK_CONFIRM) == 0)
+	if (n == 0 && !is_late(p) && made(p, PACK_CONFIRM) == 0)
 		n = plan_repack(p, out, max);
-	if (n == 0 && !is_late)
+	if (n == 0 && !is_late(p))
 		n = plan_confirm(p, out, max);
 	if (n == 0 && made(p, PACK_HOLDOUT) == 0)
 		n = plan_alone(p, out, max);
@@ -408,8 +415,8 @@ label_least(const struct pack *p, const struct pack_result *r)
 	return (enum pack_label)least;
 }
 
-void
-pack_progress(struct pack *p, struct pack_progress *out)
+static void
+progress_find(struct pack *p, struct pack_progress *out)
 {
 	struct pack_plan plans[PACK_BATCH_MAX];
 	size_t n = pack_next(p, plans, PACK_BATCH_MAX);
@@ -436,4 +443,13 @@ pack_progress(struct pack *p, struct pack_progress *out)
 		out->certified /= all;
 		out->expected_wrong /= all;
 	}
+}
+
+void
+pack_progress(struct pack *p, struct pack_progress *out)
+{
+	if (!p->has_progress)
+		progress_find(p, &p->progress);
+	p->has_progress = true;
+	*out = p->progress;
 }

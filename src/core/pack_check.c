@@ -11,8 +11,6 @@
 #include "core/pack_holdout.h"
 #include "core/pack_state.h"
 
-#define BLOCK_CLIENTS 128u
-
 /* Sums of one experiment. */
 struct sums {
 	double standing, moved;    /* clients of announcing sites */
@@ -256,49 +254,51 @@ summary_clients(struct pack *p)
 	m->flapping = answering > 0 ? m->flapping / answering : 0;
 }
 
-static void
-checks_make(struct pack *p)
+static size_t
+sums_bytes(const struct pack *p)
 {
-	uint16_t *block;
-	struct sums *sums;
+	return (p->as_of + 1) * sizeof(struct sums);
+}
 
-	pack_infer(p);
-	if (p->is_checked)
-		return;
-	block = xcalloc(BLOCK_CLIENTS * (p->as_of + 1), sizeof(*block));
-	sums = xcalloc(p->as_of + 1, sizeof(*sums));
+static void
+check_begin(struct pack *p, void *sums)
+{
+	(void)sums;
 	memset(p->checks, 0, sizeof(p->checks));
-	for (size_t first = 0; first < p->conf.n_clients;
-	     first += BLOCK_CLIENTS) {
-		size_t left = p->conf.n_clients - first;
-		size_t n = left < BLOCK_CLIENTS ? left : BLOCK_CLIENTS;
+}
 
-		pack_gather(p, first, n, block);
-		for (size_t c = 0; c < n; c++) {
-			const uint16_t *u = block + c * p->as_of;
+static void
+check_add(struct pack *p, const struct pack_block *block, void *sums)
+{
+	for (size_t c = 0; c < block->n; c++) {
+		const uint16_t *u = block->readings + c * p->as_of;
 
-			counts_fill(p, u);
-			client_add(p, first + c, u, sums);
-		}
+		counts_fill(p, u);
+		client_add(p, block->first + c, u, sums);
 	}
+}
+
+static void
+check_end(struct pack *p, void *sums)
+{
 	checks_finish(p, sums);
 	summary_begin(p, sums);
 	summary_clients(p);
-	free(block);
-	free(sums);
-	p->is_checked = true;
 }
+
+const struct pack_pass pack_pass_check = { sums_bytes, check_begin, check_add,
+	check_end };
 
 void
 pack_check(struct pack *p, size_t i, struct pack_check *out)
 {
-	checks_make(p);
+	pack_work_finish(p);
 	*out = p->checks[i];
 }
 
 void
 pack_summary(struct pack *p, struct pack_summary *out)
 {
-	checks_make(p);
+	pack_work_finish(p);
 	*out = p->summary;
 }

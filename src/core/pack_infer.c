@@ -11,9 +11,6 @@
 #include "base/xalloc.h"
 #include "core/pack_state.h"
 
-#define BLOCK_CLIENTS 128u
-#define INFER_PASSES                                                           \
-	2u /* the first without prior, the second with its result */
 /* Scores: how fast a reading loses weight with the size of its set; what one
  * against a candidate costs, also when small sets support it. */
 #define WEIGHT_HALF 20.0F
@@ -566,66 +563,76 @@ next_end(struct pack *p, const uint32_t *seen)
 }
 
 static void
-infer_pass(struct pack *p, uint16_t *block, float *next)
+rank_begin(struct pack *p, void *sums)
 {
-	size_t n = p->conf.n_sites;
-	uint32_t *seen = xcalloc(n * n + n, sizeof(*seen));
-
+	(void)sums;
 	p->n_route = 0;
-	for (size_t first = 0; first < p->conf.n_clients;
-	     first += BLOCK_CLIENTS) {
-		size_t left = p->conf.n_clients - first;
-		size_t k = left < BLOCK_CLIENTS ? left : BLOCK_CLIENTS;
-
-		pack_gather(p, first, k, block);
-		for (size_t c = 0; c < k; c++) {
-			rank_all(p, block + c * p->as_of,
-			    &p->result[first + c]);
-		}
-	}
-	memset(next, 0, n * n * sizeof(*next));
-	memset(p->site_weight, 0, n * sizeof(*p->site_weight));
-	for (size_t first = 0; first < p->conf.n_clients;
-	     first += BLOCK_CLIENTS) {
-		size_t left = p->conf.n_clients - first;
-		size_t k = left < BLOCK_CLIENTS ? left : BLOCK_CLIENTS;
-
-		pack_gather(p, first, k, block);
-		for (size_t c = 0; c < k; c++)
-			next_add(p, first + c, block + c * p->as_of, seen);
-	}
-	next_end(p, seen);
-	free(seen);
 }
 
-void
-pack_infer_as_of(struct pack *p, size_t n)
+static void
+rank_add(struct pack *p, const struct pack_block *block, void *sums)
 {
-	uint16_t *block;
+	(void)sums;
+	for (size_t c = 0; c < block->n; c++) {
+		rank_all(p, block->readings + c * p->as_of,
+		    &p->result[block->first + c]);
+	}
+}
 
+const struct pack_pass pack_pass_rank = { NULL, rank_begin, rank_add, NULL };
+
+static size_t
+seen_bytes(const struct pack *p)
+{
+	size_t n = p->conf.n_sites;
+
+	return (n * n + n) * sizeof(uint32_t);
+}
+
+static void
+next_begin(struct pack *p, void *sums)
+{
+	size_t n = p->conf.n_sites;
+
+	(void)sums;
+	memset(p->next, 0, n * n * sizeof(*p->next));
+	memset(p->site_weight, 0, n * sizeof(*p->site_weight));
+}
+
+static void
+next_block(struct pack *p, const struct pack_block *block, void *sums)
+{
+	for (size_t c = 0; c < block->n; c++) {
+		next_add(p, block->first + c, block->readings + c * p->as_of,
+		    sums);
+	}
+}
+
+static void
+next_finish(struct pack *p, void *sums)
+{
+	next_end(p, sums);
+}
+
+const struct pack_pass pack_pass_next = { seen_bytes, next_begin, next_block,
+	next_finish };
+
+void
+pack_infer_begin(struct pack *p, size_t n)
+{
 	p->as_of = n;
 	masks_build(p);
-	block = xcalloc(BLOCK_CLIENTS * (n + 1), sizeof(*block));
 	memset(p->next, 0,
 	    p->conf.n_sites * p->conf.n_sites * sizeof(*p->next));
 	memset(p->candidates, 0, sizeof(p->candidates));
 	/* The first pass is for what is known of heirs, which is rank 1. */
 	p->deepest = 1;
-	infer_pass(p, block, p->next);
-	p->deepest = p->conf.depth + 1;
-	infer_pass(p, block, p->next);
-	free(block);
 }
 
 void
-pack_infer(struct pack *p)
+pack_infer_deeper(struct pack *p)
 {
-	if (p->is_inferred)
-		return;
-	pack_review(p);
-	pack_infer_as_of(p, p->n_log);
-	p->is_inferred = true;
-	p->is_checked = false;
+	p->deepest = p->conf.depth + 1;
 }
 
 void

@@ -37,8 +37,6 @@
 #define REPEAT_OF 4u
 #define REPEATS_ALWAYS 2u
 
-#define BLOCK_CLIENTS 128u
-
 /* Bystanders of one experiment. */
 struct crowd {
 	uint32_t standing, astray;
@@ -335,31 +333,36 @@ pack_original(const struct pack *p, const struct pack_experiment *e)
 	return e->repeats;
 }
 
-void
-pack_review(struct pack *p)
+static size_t
+crowds_bytes(const struct pack *p)
 {
-	struct crowd *crowds;
-	uint16_t *block;
-
-	if (p->conf.keep_suspects)
-		return;
-	crowds = xcalloc(p->n_log + 1, sizeof(*crowds));
-	block = xcalloc(BLOCK_CLIENTS * (p->n_log + 1), sizeof(*block));
-	p->as_of = p->n_log;
-	for (size_t first = 0; first < p->conf.n_clients;
-	     first += BLOCK_CLIENTS) {
-		size_t left = p->conf.n_clients - first;
-		size_t n = left < BLOCK_CLIENTS ? left : BLOCK_CLIENTS;
-
-		pack_gather(p, first, n, block);
-		for (size_t c = 0; c < n; c++)
-			client_review(p, block + c * p->n_log, crowds);
-	}
-	suspects_find(p, crowds);
-	asides_find(p);
-	free(crowds);
-	free(block);
+	return (p->n_log + 1) * sizeof(struct crowd);
 }
+
+static void
+review_begin(struct pack *p, void *sums)
+{
+	(void)sums;
+	p->as_of = p->n_log;
+}
+
+static void
+review_add(struct pack *p, const struct pack_block *block, void *sums)
+{
+	for (size_t c = 0; c < block->n; c++)
+		client_review(p, block->readings + c * p->as_of, sums);
+}
+
+static void
+review_end(struct pack *p, void *sums)
+{
+	suspects_find(p, sums);
+	asides_find(p);
+}
+
+/* Judges all experiments: who is suspect, set aside, to be measured again. */
+const struct pack_pass pack_pass_review = { crowds_bytes, review_begin,
+	review_add, review_end };
 
 bool
 pack_is_aside(struct pack *p, size_t i)

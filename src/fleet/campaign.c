@@ -188,17 +188,24 @@ start_slot(struct campaign *ca, struct campaign_slot *slot,
 
 /* ---- what comes next ---- */
 
-/* Something to be made, or under way; false: there is nothing any more. */
+/* Something to be made, or under way. */
 static bool
-has_batch(struct campaign *ca)
+has_slot(const struct campaign *ca)
 {
-	struct pack_plan plans[CAMPAIGN_BATCH];
-	unsigned n_tests = (unsigned)test_prefixes_usable(ca->c);
-
 	for (size_t i = 0; i < ca->n_slots; i++) {
 		if (!ca->slots[i].is_done)
 			return true;
 	}
+	return false;
+}
+
+/* By all that was measured; false: there is nothing any more. */
+static bool
+plan_batch(struct campaign *ca)
+{
+	struct pack_plan plans[CAMPAIGN_BATCH];
+	unsigned n_tests = (unsigned)test_prefixes_usable(ca->c);
+
 	ca->n_slots =
 	    pack_next(ca->pack, plans, campaign_batch(n_tests, CAMPAIGN_BATCH));
 	for (size_t i = 0; i < ca->n_slots; i++)
@@ -323,7 +330,12 @@ go_on(struct campaign *ca)
 	struct test_prefix *test;
 	struct err err;
 
-	if (!has_batch(ca)) {
+	if (!has_slot(ca) && campaign_log_is_working(ca)) {
+		(void)text_copy(ca->waiting, sizeof(ca->waiting),
+		    "what the last experiments say is being worked out");
+		return false;
+	}
+	if (!has_slot(ca) && !plan_batch(ca)) {
 		enter(ca, CAMPAIGN_EV_COMPLETE, "", "controller");
 		return false;
 	}
@@ -425,6 +437,13 @@ check_start(const struct controller *c, struct err *err)
 	if (is_running(c)) {
 		return err_set(err, ERR_REFUSED, "campaign %" PRIu32 " is %s",
 		    c->campaign->id, campaign_state_name(c->campaign->state));
+	}
+	/* Of which experiments to doubt the maps is known then. */
+	if (c->campaign != NULL && campaign_log_is_working(c->campaign)) {
+		return err_set(err, ERR_REFUSED,
+		    "what campaign %" PRIu32
+		    " measured is being worked out: try again in some seconds",
+		    c->campaign->id);
 	}
 	if (c->n_clients == 0) {
 		return err_set(err, ERR_REFUSED,

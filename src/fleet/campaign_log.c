@@ -1,16 +1,48 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fleet/campaign_log.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/loop.h"
 #include "base/xalloc.h"
 #include "fleet/experiment_state.h"
 #include "fleet/null_run.h"
 #include "fleet/site_set.h"
 #include "fleet/test_names.h"
 #include "fleet/test_prefix.h"
+
+/* What a part of the working out may take: some milliseconds. */
+#define PART_CLIENTS 2048u
+#define PART_PAUSE_MS 1
+
+/* The newest experiments are worked into a copy of what is known, in parts; the
+ * loop turns between them, and what is asked meanwhile is answered by the old. */
+static void
+on_part(struct loop *lp, void *arg)
+{
+	struct campaign *ca = arg;
+
+	(void)lp;
+	if (ca->next == NULL || ca->to_load != NULL)
+		return;
+	if (pack_work(ca->next, PART_CLIENTS)) {
+		loop_timer_set(ca->part, PART_PAUSE_MS);
+		return;
+	}
+	pack_free(ca->pack);
+	ca->pack = ca->next;
+	ca->next = NULL;
+	ca->known_ms = ca->measured_ms;
+}
+
+bool
+campaign_log_is_working(const struct campaign *ca)
+{
+	return ca->next != NULL || ca->to_load != NULL;
+}
 
 int
 campaign_log_init(struct campaign *ca, struct err *err)
@@ -27,6 +59,7 @@ campaign_log_init(struct campaign *ca, struct err *err)
 		weight[i] = ca->clients[i].weight;
 	ca->pack = pack_new(&conf, err);
 	free(weight);
+	ca->part = loop_timer_new(ca->c->env.lp, on_part, ca);
 	ca->home = xcalloc(ca->n, sizeof(*ca->home));
 	return ca->pack != NULL ? 0 : -1;
 }
@@ -34,7 +67,9 @@ campaign_log_init(struct campaign *ca, struct err *err)
 void
 campaign_log_fini(struct campaign *ca)
 {
+	loop_timer_free(ca->part);
 	pack_free(ca->pack);
+	pack_free(ca->next);
 	free(ca->home);
 	free(ca->tests);
 	json_decref(ca->to_load);
@@ -73,12 +108,15 @@ add(struct campaign *ca, uint32_t experiment, const bool *withdrawn,
 	}
 	for (uint32_t i = 0; i < ca->n; i++)
 		outcome[i] = to_pack(outcome[i], ca->c->n_sites);
-	at = pack_add(ca->pack, &set, purpose_find(purpose), outcome, &err);
+	if (ca->next == NULL)
+		ca->next = pack_copy(ca->pack);
+	at = pack_add(ca->next, &set, purpose_find(purpose), outcome, &err);
 	if (at == -1) {
 		log_warnx("campaign %u: %s", ca->id, err.msg);
 	} else {
 		ca->experiments[at] = experiment;
 	}
+	loop_timer_set(ca->part, PART_PAUSE_MS);
 }
 
 /* The null run says where clients are at home: the first answer counts. */
@@ -207,6 +245,7 @@ campaign_log_step(struct campaign *ca)
 	if (row == NULL) {
 		json_decref(ca->to_load);
 		ca->to_load = NULL;
+		loop_timer_set(ca->part, PART_PAUSE_MS);
 		return false;
 	}
 	if (load_one(ca, row, &err) == -1)
@@ -223,7 +262,7 @@ campaign_view(const struct controller *c, struct campaign_view *out)
 {
 	const struct campaign *ca = c->campaign;
 
-	if (ca == NULL || ca->pack == NULL || ca->made == 0)
+	if (ca == NULL || ca->pack == NULL || pack_count(ca->pack) == 0)
 		return false;
 	*out = (struct campaign_view){ .pack = ca->pack,
 		.id = ca->id,
@@ -231,9 +270,31 @@ campaign_view(const struct controller *c, struct campaign_view *out)
 		.clients = ca->clients,
 		.n = ca->n,
 		.home = ca->home,
-		.measured_ms = ca->measured_ms,
+		.measured_ms = ca->known_ms,
 		.tests = ca->tests };
 	return true;
+}
+
+bool
+campaign_is_reading(const struct controller *c)
+{
+	const struct campaign *ca = c->campaign;
+
+	return ca != NULL && ca->pack != NULL && pack_count(ca->pack) == 0 &&
+	    campaign_log_is_working(ca);
+}
+
+int
+campaign_view_err(const struct controller *c, struct err *err)
+{
+	if (campaign_is_reading(c)) {
+		return err_set(err, ERR_REFUSED,
+		    "what campaign %" PRIu32
+		    " measured is being read and worked out: ask again in some seconds",
+		    c->campaign->id);
+	}
+	return err_set(err, ERR_GONE,
+	    "no experiment withdrew just these sites, and no campaign tells: see anycastctl help predict");
 }
 
 bool

@@ -333,6 +333,9 @@ landings_on_tick(struct controller *c)
 	    mono_diff_ms(mono_now(), l->since) <
 		c->conf->predict.landing_after_ms)
 		return;
+	/* After a start: not with half of what was measured. */
+	if (campaign_is_reading(c))
+		return;
 	l->is_compared = true;
 	if (site_set_size(c, l->down) < c->n_sites && campaign_view(c, &view))
 		compare(c, l, &view);

@@ -370,8 +370,7 @@ map_predict(struct controller *c, const bool *down, struct err *err)
 	struct fleet_map *map;
 
 	if (!campaign_view(c, &view)) {
-		err_set(err, ERR_GONE,
-		    "no experiment withdrew just these sites, and no campaign tells: see anycastctl help predict");
+		(void)campaign_view_err(c, err);
 		return NULL;
 	}
 	for (size_t i = 0; i < c->n_sites; i++) {

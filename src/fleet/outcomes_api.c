@@ -150,7 +150,7 @@ reply_predictions(struct api_request *req, struct controller *c,
 	if (site_set_parse(c, sites, down, &err) == -1) {
 		api_reply_err(req, &err);
 	} else if (!campaign_view(c, &view)) {
-		err_set(&err, ERR_GONE, "no campaign tells of each client");
+		(void)campaign_view_err(c, &err);
 		api_reply_err(req, &err);
 	} else {
 		for (size_t i = 0; i < c->n_sites; i++) {

@@ -82,7 +82,9 @@ test_campaign_uses_both(void **state)
 	house_restart_controller(h);
 	TURN_UNTIL(h, is_campaign(h, "done"));
 	TURN_UNTIL(h, campaign_made(h) >= made);
-	assert_int_equal(get(h, "/v1/failover?down=akl,chc"), 200);
+	/* Refused, with the reason, until it is worked out. */
+	TURN_UNTIL(h, get(h, "/v1/failover?down=akl,chc") != 409);
+	assert_int_equal(h->status, 200);
 	assert_answer_has(h, tests);
 	loop_idle(h->lp, 200);
 	assert_int_equal(campaign_made(h), made);

@@ -130,6 +130,81 @@ test_log_is_the_state(void **state)
 	pack_free(whole);
 }
 
+/* All that a pack says of clients, experiments, and itself, is the same. */
+static void
+same_conclusions(struct pack *a, struct pack *b)
+{
+	struct pack_progress ga, gb;
+	struct pack_summary sa = { 0 }, sb = { 0 };
+
+	assert_int_equal(pack_count(a), pack_count(b));
+	for (size_t c = 0; c < 500; c++) {
+		struct pack_client ka, kb;
+
+		pack_client(a, c, &ka);
+		pack_client(b, c, &kb);
+		assert_memory_equal(&ka, &kb, sizeof(ka));
+	}
+	pack_summary(a, &sa);
+	pack_summary(b, &sb);
+	assert_memory_equal(&sa, &sb, sizeof(sa));
+	pack_progress(a, &ga);
+	pack_progress(b, &gb);
+	assert_memory_equal(&ga, &gb, sizeof(ga));
+}
+
+/* The next experiments are worked into a copy, a few clients at a time, and one
+ * of them comes while it is at that; meanwhile the old one answers as before.
+ * In the end the copy knows what a pack does that was told all at once. */
+static void
+test_copy_learns_in_parts(void **state)
+{
+	struct ranked_world w;
+	struct pack *whole = new_pack(60, 500, 2, 5);
+	struct pack *shown = new_pack(60, 500, 2, 5);
+	struct pack_plan pa[PACK_BATCH_MAX], pb[PACK_BATCH_MAX];
+	size_t n, parts = 0, batches = 0;
+
+	(void)state;
+	ranked_world_init(&w, 60, 500, 3);
+	while ((n = pack_next(whole, pa, PACK_BATCH_MAX)) > 0) {
+		struct pack *next = pack_copy(shown);
+		struct pack_client before, after;
+		size_t known = pack_count(shown);
+
+		assert_int_equal(pack_next(shown, pb, PACK_BATCH_MAX), n);
+		assert_memory_equal(pa, pb, n * sizeof(pa[0]));
+		pack_client(shown, 7, &before);
+		for (size_t i = 0; i < n; i++) {
+			const uint16_t *u =
+			    ranked_world_measure(&w, &pa[i].withdrawn);
+
+			(void)pack_add(whole, &pa[i].withdrawn, pa[i].purpose,
+			    u, NULL);
+			(void)pack_add(next, &pa[i].withdrawn, pa[i].purpose, u,
+			    NULL);
+			/* Some of the way, never all. */
+			for (size_t k = 0; k < 4 * i; k++)
+				assert_true(pack_work(next, 100));
+		}
+		for (; pack_work(next, 100); parts++) {
+			assert_int_equal(pack_count(shown), known);
+			pack_client(shown, 7, &after);
+			assert_memory_equal(&before, &after, sizeof(after));
+		}
+		same_conclusions(whole, next);
+		pack_free(shown);
+		shown = next;
+		batches++;
+	}
+	/* Six passes or more, each of four blocks; some were done above. */
+	assert_true(batches > 5 && parts >= batches * (6 * 4 - 1 - 4 * 3));
+	assert_false(pack_work(shown, 100));
+	ranked_world_fini(&w);
+	pack_free(whole);
+	pack_free(shown);
+}
+
 enum answers { SILENT, ANY_SITE, FLIPPING, ANY_NUMBER, ANSWERS };
 
 static void
@@ -460,6 +535,7 @@ main(void)
 		cmocka_unit_test(test_campaign_finds_the_ranks),
 		cmocka_unit_test(test_same_seed_same_campaign),
 		cmocka_unit_test(test_log_is_the_state),
+		cmocka_unit_test(test_copy_learns_in_parts),
 		cmocka_unit_test(test_campaign_survives_any_answers),
 		cmocka_unit_test(test_small_fleet_measures_singles),
 		cmocka_unit_test(test_budget_is_kept),
