@@ -41,7 +41,8 @@ struct failover_origin {
 	size_t site;
 	struct failover_share all;
 	/* [family][heir]: family 0 IPv4, 1 IPv6; n_sites + 1 heirs each, the
-	 * last one for unknown (no answer, or flipping). */
+	 * last one for unknown: no answer, flipping, or an answer to a
+	 * withdrawn site, which cannot be an heir. */
 	struct failover_share *heirs[2];
 };
 

@@ -73,6 +73,10 @@ count_client(const struct failover_input *in, size_t i,
 
 	out->answered++;
 	if (by_site[site] != NULL) {
+		/* A route that hung on somewhere is no heir: who still has it
+		 * is lost when the site really fails. */
+		if (is_known && in->withdrawn[heir])
+			heir = in->n_sites;
 		share_add(&by_site[site]->heirs[family][heir], in->weight[i],
 		    is_unstable(in, i));
 		share_add(&by_site[site]->all, in->weight[i],

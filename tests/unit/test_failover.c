@@ -25,7 +25,7 @@ static const struct {
 	/* The withdrawn site's own. */
 	{ 1, 2, true, true, 1, false },
 	{ 1, 3, true, true, 2, false },
-	{ 1, 1, true, true, 0, false },
+	{ 1, 1, true, true, UNKNOWN, false }, /* itself is no heir */
 	{ 1, NONE, true, true, UNKNOWN, false },
 	{ 1, FLIP, true, true, UNKNOWN, false },
 	{ 1, SITES + 1, true, true, UNKNOWN, false },
