@@ -211,6 +211,11 @@ void pack_predict(struct pack *p, const struct pack_set *withdrawn,
 void pack_predict_some(struct pack *p, const struct pack_set *withdrawn,
     const uint32_t *clients, size_t n, uint16_t *site);
 
+/* Of the weight of n clients that are displaced and whose way is known: the
+ * share that may be predicted wrong, by their labels; 0 if there is none. */
+double pack_wrong_of(struct pack *p, const struct pack_set *withdrawn,
+    const uint32_t *clients, size_t n);
+
 /* As pack_predict, with both ways of a client that flaps. */
 struct pack_prediction {
 	uint16_t site;

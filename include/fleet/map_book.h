@@ -30,6 +30,8 @@ struct fleet_map {
 	const char *label;
 	/* Shares of the displaced weight by what is known of it. */
 	double labels[PACK_LABEL_COUNT];
+	/* Of the weight whose way is known: may be wrong, by these labels. */
+	double wrong;
 	struct failover_map counts; /* one origin per site of the set */
 };
 void fleet_map_free(struct fleet_map *map);

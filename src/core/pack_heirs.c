@@ -202,6 +202,28 @@ pack_predict_some(struct pack *p, const struct pack_set *withdrawn,
 	}
 }
 
+double
+pack_wrong_of(struct pack *p, const struct pack_set *withdrawn,
+    const uint32_t *clients, size_t n)
+{
+	double wrong = 0, known = 0;
+	struct question q;
+
+	pack_infer(p);
+	question_begin(&q, p, withdrawn);
+	for (size_t i = 0; i < n; i++) {
+		double weight = (double)p->weight[clients[i]];
+		struct pack_prediction one;
+
+		predict_one(&q, clients[i], &one);
+		if (one.site == PACK_NONE)
+			continue;
+		known += weight;
+		wrong += weight * pack_wrong_share[one.label];
+	}
+	return known > 0 ? wrong / known : 0;
+}
+
 struct tally {
 	const struct pack *p;
 	const struct pack_set *set;

@@ -320,10 +320,47 @@ map_book_list(const struct controller *c, size_t depth, size_t *n)
 
 /* ---- of sets that were not measured ---- */
 
+/* What moves by itself, as the campaign's experiments showed it. */
+static void
+add_noise(const struct controller *c, struct fleet_map *map)
+{
+	struct failover_map *sum = &map->counts;
+	double tv = 0;
+
+	for (size_t i = 0; i < c->maps->n; i++) {
+		const struct fleet_map *one = c->maps->maps[i];
+
+		if (one->campaign != map->campaign || is_mistrusted(c, one))
+			continue;
+		sum->null_both += one->counts.null_both;
+		sum->null_moved += one->counts.null_moved;
+		tv += one->counts.null_tv * one->counts.null_both;
+	}
+	if (sum->null_both > 0)
+		sum->null_tv = tv / sum->null_both;
+}
+
+/* Clients of the set's sites: how many, their numbers into out. */
+static uint32_t
+find_displaced(const struct controller *c, const struct campaign_view *view,
+    const bool *down, uint32_t *out)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < view->n; i++) {
+		if (outcome_is_site(view->home[i], c->n_sites) &&
+		    down[view->home[i] - 1u])
+			out[n++] = i;
+	}
+	return n;
+}
+
 static void
 fill_predicted(struct controller *c, const struct campaign_view *view,
     struct fleet_map *map, const struct pack_set *set)
 {
+	uint32_t *displaced = xcalloc(view->n, sizeof(*displaced));
+	uint32_t n = find_displaced(c, view, map->down, displaced);
 	uint16_t *after = xcalloc(view->n, sizeof(*after));
 	uint8_t *label = xcalloc(view->n, sizeof(*label));
 	double *weight = xcalloc(view->n, sizeof(*weight)), all = 0;
@@ -345,16 +382,19 @@ fill_predicted(struct controller *c, const struct campaign_view *view,
 		weight[i] = view->clients[i].weight;
 		after[i] = after[i] < c->n_sites ? (uint16_t)(after[i] + 1u)
 						 : OUTCOME_NONE;
-		if (!outcome_is_site(view->home[i], c->n_sites) ||
-		    !map->down[view->home[i] - 1u])
-			continue;
+	}
+	for (uint32_t k = 0; k < n; k++) {
+		uint32_t i = displaced[k];
+
 		all += weight[i];
 		if (label[i] < PACK_LABEL_COUNT)
 			map->labels[label[i]] += weight[i];
 	}
 	for (int i = 0; i < PACK_LABEL_COUNT && all > 0; i++)
 		map->labels[i] /= all;
+	map->wrong = pack_wrong_of(view->pack, set, displaced, n);
 	failover_count(&in, &map->counts);
+	free(displaced);
 	free(after);
 	free(label);
 	free(weight);
@@ -383,6 +423,7 @@ map_predict(struct controller *c, const bool *down, struct err *err)
 	map->measured_ms = view.measured_ms;
 	map->asked = map->list_clients = view.n;
 	fill_predicted(c, &view, map, &set);
+	add_noise(c, map);
 	pack_heirs(view.pack, &set, PACK_NONE, &heirs);
 	map->label = pack_label_name(heirs.label);
 	return map;

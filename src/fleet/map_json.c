@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A failover map as the API tells it. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,9 @@ load_moved(const struct controller *c, const struct fleet_map *map, size_t heir,
 
 		if (load.source == LOAD_UNKNOWN)
 			return false;
+		/* Nobody knows where the load of no clients goes. */
+		if (o->all.weight <= 0 && load.load > 0)
+			return false;
 		if (o->all.weight > 0)
 			*out += load.load * w / o->all.weight;
 	}
@@ -97,17 +101,37 @@ add_load(const struct controller *c, const struct fleet_map *map, size_t heir,
 	}
 }
 
-static json_t *
-heir_json(const struct controller *c, const struct fleet_map *map,
-    const struct heirs *h, const struct heir_sum *sum)
+/*
+ * 95 % of the heir's share.  Where no experiment withdrew just this, unknown
+ * clients are not those that fell silent: they go somewhere, maybe all there.
+ */
+static void
+interval_of(const struct controller *c, const struct fleet_map *map,
+    const struct heirs *h, const struct heir_sum *sum, double out[2])
 {
 	struct heirs_part part = { .weight = sum->weight,
 		.all = h->weight,
 		.all_square = h->square,
-		.noise = map->counts.null_tv };
-	double low, high;
+		.noise = map->counts.null_tv + map->wrong };
 
-	heirs_interval(&part, &low, &high);
+	heirs_interval(&part, &out[0], &out[1]);
+	if (map->experiment != 0 || h->weight <= 0)
+		return;
+	if (sum->heir == c->n_sites) {
+		out[0] = 0;
+	} else {
+		out[1] =
+		    fmin(1, out[1] + h->sums[c->n_sites].weight / h->weight);
+	}
+}
+
+static json_t *
+heir_json(const struct controller *c, const struct fleet_map *map,
+    const struct heirs *h, const struct heir_sum *sum)
+{
+	double interval[2];
+
+	interval_of(c, map, h, sum, interval);
 	return json_pack("{s:o, s:I, s:f, s:f, s:f, s:f, s:f, s:{s:{s:I, s:f}, "
 			 "s:{s:I, s:f}}}",
 	    "heir",
@@ -117,7 +141,7 @@ heir_json(const struct controller *c, const struct fleet_map *map,
 	    "clients_share",
 	    h->clients > 0 ? (double)sum->clients / h->clients : 0.0,
 	    "weight_share", h->weight > 0 ? sum->weight / h->weight : 0.0,
-	    "low", low, "high", high, "families", "4", "clients",
+	    "low", interval[0], "high", interval[1], "families", "4", "clients",
 	    (json_int_t)sum->family_clients[0], "weight", sum->family_weight[0],
 	    "6", "clients", (json_int_t)sum->family_clients[1], "weight",
 	    sum->family_weight[1]);
@@ -207,6 +231,7 @@ struct displaced {
 	/* Those of one heir, and where they go when it is down, too. */
 	uint32_t *some;
 	uint16_t *next;
+	double noise; /* of the map */
 };
 
 /* False if nothing is known of any client. */
@@ -264,7 +289,7 @@ add_client(struct heirs *h, const struct store_client *client, size_t heir)
 static json_t *
 next_heirs(const struct controller *c, struct displaced *d, size_t heir)
 {
-	const struct fleet_map none = { .counts = { 0 } };
+	struct fleet_map next = { .counts = { .null_tv = d->noise } };
 	struct pack_set both = { { 0 } };
 	struct heirs h;
 	uint32_t n = 0;
@@ -277,12 +302,13 @@ next_heirs(const struct controller *c, struct displaced *d, size_t heir)
 	pack_set_add(&both, d->site);
 	pack_set_add(&both, heir);
 	pack_predict_some(d->view.pack, &both, d->some, n, d->next);
+	next.wrong = pack_wrong_of(d->view.pack, &both, d->some, n);
 	heirs_init(&h, c->n_sites);
 	for (uint32_t i = 0; i < n; i++) {
 		add_client(&h, &d->view.clients[d->some[i]],
 		    d->next[i] < c->n_sites ? d->next[i] : c->n_sites);
 	}
-	list = heirs_json(c, &none, &h, false);
+	list = heirs_json(c, &next, &h, false);
 	free(h.sums);
 	return list;
 }
@@ -297,6 +323,7 @@ add_next_heirs(const struct controller *c, const struct fleet_map *map,
 
 	if (!displaced_init(c, map->counts.origins[0].site, &d))
 		return;
+	d.noise = map->counts.null_tv;
 	json_array_foreach (heirs, i, entry) {
 		const char *name =
 		    json_string_value(json_object_get(entry, "heir"));
@@ -327,7 +354,7 @@ fleet_map_json(struct controller *c, const struct fleet_map *map, int levels)
 		add_next_heirs(c, map, heirs);
 	free(h.sums);
 	return json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:i, s:s, s:o, s:I, "
-			 "s:f, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:f, "
+			 "s:f, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, "
 			 "s:{s:I, s:I, s:f}, s:o}",
 	    "site", map->name, "down", down_json(c, map->down), "experiment",
 	    (json_int_t)map->experiment, "campaign", (json_int_t)map->campaign,
@@ -340,7 +367,8 @@ fleet_map_json(struct controller *c, const struct fleet_map *map, int levels)
 	    "answered", (json_int_t)m->answered, "asked",
 	    (json_int_t)map->asked, "list_clients",
 	    (json_int_t)map->list_clients, "noise_floor",
-	    m->null_both > 0 ? (double)m->null_moved / m->null_both : 0.0,
+	    m->null_both > 0 ? json_real((double)m->null_moved / m->null_both)
+			     : json_null(),
 	    "null", "both", (json_int_t)m->null_both, "moved",
 	    (json_int_t)m->null_moved, "tv", m->null_tv, "tests",
 	    test_names_json(map->tests));

@@ -263,9 +263,10 @@ put_map(struct report_job *job, struct model_map *m)
 	model_sort_heirs(&m->heirs);
 	report_put_map_head(job, m);
 	report_put_model_heirs(job, &m->heirs, "  ");
-	fputs("shares are of all clients of the site; unknown: "
-	      "no answer after the withdrawal\n",
-	    job->out);
+	fprintf(job->out,
+	    "shares are of all clients of the site; unknown: %s\n",
+	    m->experiment != 0 ? "no answer after the withdrawal"
+			       : "nothing tells where they go");
 	if (extent.loads) {
 		fputs("load: of the heir's capacity, with what arrives; the "
 		      "worst first\n",

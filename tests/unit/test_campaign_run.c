@@ -153,6 +153,75 @@ test_campaign_measures_all(void **state)
 	assert_answer_has(h, "\"changed\":false");
 }
 
+/* Of one heir of the only map, for whom there may be heirs of its own. */
+static double
+heir_real(const json_t *heirs, const char *heir, const char *key)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach (heirs, i, entry) {
+		const char *name =
+		    json_string_value(json_object_get(entry, "heir"));
+
+		if (name != NULL && strcmp(name, heir) == 0)
+			return json_real_value(json_object_get(entry, key));
+	}
+	fail_msg("no heir %s", heir);
+	return 0;
+}
+
+static json_t *
+only_map(struct house *h, const char *path)
+{
+	json_t *doc, *map;
+
+	assert_int_equal(get(h, path), 200);
+	doc = answer_json(h);
+	map = json_incref(json_array_get(json_object_get(doc, "maps"), 0));
+	json_decref(doc);
+	return map;
+}
+
+static double
+origin_low(const json_t *map, size_t origin, const char *heir)
+{
+	const json_t *o =
+	    json_array_get(json_object_get(map, "origins"), origin);
+
+	return heir_real(json_object_get(o, "heirs"), heir, "low");
+}
+
+/* Nobody has withdrawn these two: half of their clients have a ranking that
+ * tells, the others may all go to the site that is left, and do. */
+static void
+test_interval_of_what_is_not_measured(void **state)
+{
+	struct house *h = *state;
+	json_t *one, *two, *heirs;
+
+	h->twist = ring;
+	house_get_ready(h);
+	start_campaign(h, "{}");
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	one = only_map(h, "/v1/failover?site=akl");
+	two = only_map(h, "/v1/failover?down=akl,chc");
+	assert_string_equal(json_string_value(json_object_get(two, "label")),
+	    "composed");
+	heirs = json_object_get(two, "heirs");
+	assert_true(heir_real(heirs, "wlg", "weight_share") == 0.5);
+	assert_true(heir_real(heirs, "wlg", "high") == 1);
+	/* All of as many clients, which were measured or are certified. */
+	assert_true(origin_low(two, 1, "wlg") <
+	    origin_low(one, 0, "chc") - .001);
+	/* What moves by itself was seen in all of its experiments. */
+	assert_true(json_integer_value(json_object_get(json_object_get(two,
+							   "null"),
+			"both")) > 12);
+	json_decref(one);
+	json_decref(two);
+}
+
 /* Killed at any time it goes on from what is on disk. */
 static void
 test_campaign_outlives_restarts(void **state)
@@ -413,6 +482,7 @@ main(void)
 		WITH_HOUSE(test_set_of_two),
 		WITH_HOUSE(test_pace),
 		WITH_HOUSE(test_campaign_measures_all),
+		WITH_HOUSE(test_interval_of_what_is_not_measured),
 		WITH_HOUSE(test_campaign_outlives_restarts),
 		WITH_HOUSE(test_disturbed_experiment_is_made_again),
 		WITH_HOUSE(test_next_campaign_keeps_mistrust),
