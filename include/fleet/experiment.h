@@ -92,4 +92,9 @@ json_t *experiments_json(const struct controller *c);
 
 /* EXPERIMENT of docs/api.md; JSON null for NULL. */
 json_t *experiment_to_json(const struct experiment *ex);
+
+/* The same of one that is over, from the store: without what only a running one
+ * knows, and without the counters that are not kept.  NULL with err. */
+json_t *experiment_stored_json(struct controller *c, uint32_t id,
+    struct err *err);
 #endif /* FLEET_EXPERIMENT_H */

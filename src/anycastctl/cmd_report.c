@@ -214,7 +214,8 @@ cmd_report_site(struct ctl *c)
 	return rc;
 }
 
-/* Leave only what this experiment has measured. */
+/* Leave only what this experiment has measured: a daemon of another version may
+ * tell of all sites. */
 static void
 keep_maps_of(json_t *maps, json_int_t experiment)
 {
@@ -227,20 +228,24 @@ keep_maps_of(json_t *maps, json_int_t experiment)
 	}
 }
 
-/* The maps of the site or set that the experiment withdrew. */
+/* The map of what the experiment withdrew; none if it gave none. */
 static enum ctl_exit
-get_maps_of(struct ctl *c, const json_t *doc, json_t **maps)
+get_map_of(struct ctl *c, uint32_t id, const json_t *doc, json_t **maps)
 {
+	const json_t *experiment = json_object_get(doc, "experiment");
 	const char *site =
-	    json_string_value(json_object_get(json_object_get(doc,
-						  "experiment"),
-		"site"));
+	    json_string_value(json_object_get(experiment, "site"));
+	char *path;
+	enum ctl_exit rc;
 
 	if (site != NULL && site[0] == '\0') { /* it withdrew nothing */
 		*maps = json_pack("{s:[]}", "maps");
 		return CTL_DONE;
 	}
-	return get_maps(c, site, maps);
+	path = xasprintf("/v1/failover?experiment=%u", id);
+	rc = ctl_get(c, path, maps);
+	free(path);
+	return rc;
 }
 
 /* For programs: the replies by class and site, with samples of the odd ones. */
@@ -278,7 +283,7 @@ cmd_report_experiment(struct ctl *c)
 	rc = ctl_get(c, path, &doc);
 	free(path);
 	if (rc == CTL_DONE)
-		rc = get_maps_of(c, doc, &maps);
+		rc = get_map_of(c, id, doc, &maps);
 	if (rc == CTL_DONE) {
 		keep_maps_of(json_object_get(maps, "maps"), id);
 		json_object_set(doc, "maps", json_object_get(maps, "maps"));

@@ -7,14 +7,28 @@
 #include "base/num.h"
 #include "fleet/experiment_state.h"
 
+/* A row of what is told and stored: a class, or, behind the classes, the
+ * replies that the ring had no room for. */
+#define ROW_DROPS REPLY_CLASS_COUNT
+#define ROW_COUNT (REPLY_CLASS_COUNT + 1)
+
+static const char *
+row_name(unsigned row)
+{
+	return row == ROW_DROPS ? "kernel_drops"
+				: reply_class_name((enum reply_class)row);
+}
+
 /* Late and forged ones never came here: their site has counted them. */
 static int64_t
-count_at(const struct experiment *ex, size_t site, enum reply_class cl)
+count_at(const struct experiment *ex, size_t site, unsigned row)
 {
-	int64_t n = reply_book_count(ex->book, site, cl);
+	int64_t n = 0;
 
-	if (cl == REPLY_LATE || cl == REPLY_FORGED)
-		n += experiment_counted_at(ex, site, reply_class_name(cl));
+	if (row != ROW_DROPS)
+		n = reply_book_count(ex->book, site, (enum reply_class)row);
+	if (row == REPLY_LATE || row == REPLY_FORGED || row == ROW_DROPS)
+		n += experiment_counted_at(ex, site, row_name(row));
 	return n;
 }
 
@@ -26,40 +40,42 @@ experiment_count_sites(const struct experiment *ex)
 	for (size_t i = 0; i < ex->c->n_sites; i++) {
 		json_t *site = json_pack("{s:s}", "site", ex->c->sites[i].name);
 
-		for (enum reply_class cl = 0; cl < REPLY_CLASS_COUNT; cl++) {
-			json_object_set_new(site, reply_class_name(cl),
-			    json_integer(count_at(ex, i, cl)));
+		for (unsigned row = 0; row < ROW_COUNT; row++) {
+			json_object_set_new(site, row_name(row),
+			    json_integer(count_at(ex, i, row)));
 		}
 		json_array_append_new(list, site);
 	}
 	return list;
 }
 
-/* Each class at each site: what is told, and what is stored. */
+/* Each row of each site: what is told, and what is stored. */
 static json_t *
-class_json(const struct experiment *ex, size_t site, enum reply_class cl)
+row_json(const struct experiment *ex, size_t site, unsigned row)
 {
 	const json_t *counted = json_array_get(ex->counted_sites, site);
 	json_int_t n = counted != NULL
-	    ? json_integer_value(json_object_get(counted, reply_class_name(cl)))
-	    : count_at(ex, site, cl);
+	    ? json_integer_value(json_object_get(counted, row_name(row)))
+	    : count_at(ex, site, row);
 
 	return json_pack("{s:s, s:s, s:I, s:o}", "site",
-	    ex->c->sites[site].name, "class", reply_class_name(cl), "n", n,
-	    "samples", reply_book_samples(ex->book, site, cl));
+	    ex->c->sites[site].name, "class", row_name(row), "n", n, "samples",
+	    row == ROW_DROPS
+		? json_array()
+		: reply_book_samples(ex->book, site, (enum reply_class)row));
 }
 
 void
 experiment_store_replies(const struct experiment *ex)
 {
 	for (size_t i = 0; i < ex->c->n_sites; i++) {
-		for (enum reply_class cl = 0; cl < REPLY_CLASS_COUNT; cl++) {
-			json_t *row = class_json(ex, i, cl);
+		for (unsigned k = 0; k < ROW_COUNT; k++) {
+			json_t *row = row_json(ex, i, k);
 			char *text = json_dumps(json_object_get(row, "samples"),
 			    JSON_COMPACT);
 			struct store_replies r = { .experiment = ex->id,
 				.site = ex->c->sites[i].name,
-				.class_name = reply_class_name(cl),
+				.class_name = row_name(k),
 				.n = json_integer_value(json_object_get(row,
 				    "n")),
 				.samples = text };
@@ -77,8 +93,8 @@ replies_of(const struct experiment *ex)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < ex->c->n_sites; i++) {
-		for (enum reply_class cl = 0; cl < REPLY_CLASS_COUNT; cl++)
-			json_array_append_new(list, class_json(ex, i, cl));
+		for (unsigned row = 0; row < ROW_COUNT; row++)
+			json_array_append_new(list, row_json(ex, i, row));
 	}
 	return list;
 }

@@ -77,15 +77,29 @@ find_experiment(struct controller *c, struct api_request *req)
 	return NULL;
 }
 
+/* Of any experiment that there ever was. */
 static void
 handle_experiment(struct api_request *req, void *arg)
 {
-	struct experiment *ex = find_experiment(arg, req);
+	struct controller *c = arg;
+	json_t *doc = NULL;
+	uint32_t id = 0;
+	struct err err;
 
-	if (ex != NULL) {
-		api_reply_json(req, 200,
-		    json_pack("{s:o}", "experiment", experiment_to_json(ex)));
+	if (num_parse_u32(api_segment(req, 2), 1, UINT32_MAX, &id, &err) == 0) {
+		const struct experiment *ex = experiment_find(c, id);
+
+		doc = ex != NULL ? experiment_to_json(ex)
+				 : experiment_stored_json(c, id, &err);
+	} else {
+		err_set(&err, ERR_GONE, "experiment %s: expected its number",
+		    api_segment(req, 2));
 	}
+	if (doc == NULL) {
+		api_reply_err(req, &err);
+		return;
+	}
+	api_reply_json(req, 200, json_pack("{s:o}", "experiment", doc));
 }
 
 static void
@@ -266,18 +280,40 @@ reply_set(struct api_request *req, struct controller *c, const char *sites,
 	}
 }
 
+/* The map that an experiment measured, also when a later one has replaced it;
+ * none if it gave none. */
+static void
+reply_map_of(struct api_request *req, struct controller *c, int64_t id)
+{
+	struct err err = { 0 };
+	struct fleet_map *map = map_book_read(c, (uint32_t)id, &err);
+
+	if (map != NULL) {
+		reply_maps(req, json_pack("[o]", fleet_map_json(c, map, 1)));
+	} else if (err.code == ERR_REFUSED) {
+		reply_maps(req, json_array());
+	} else {
+		api_reply_err(req, &err);
+	}
+	fleet_map_free(map);
+}
+
 static void
 handle_failover(struct api_request *req, void *arg)
 {
 	static const int64_t depths[] = { 0, FAILOVER_SITES_MAX };
+	static const int64_t ids[] = { 1, UINT32_MAX };
 	struct controller *c = arg;
 	const char *site = api_param(req, "site");
 	const char *down = api_param(req, "down");
-	int64_t depth = 1;
+	int64_t depth = 1, id = 0;
 	struct err err;
 
-	if (api_param_i64(req, "depth", depths, &depth, &err) == -1) {
+	if (api_param_i64(req, "depth", depths, &depth, &err) == -1 ||
+	    api_param_i64(req, "experiment", ids, &id, &err) == -1) {
 		api_reply_err(req, &err);
+	} else if (id != 0) {
+		reply_map_of(req, c, id);
 	} else if (down != NULL || site != NULL) {
 		reply_set(req, c, down != NULL ? down : site, down != NULL);
 	} else if (depth == 1) {

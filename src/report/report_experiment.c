@@ -78,9 +78,14 @@ put_counters(struct report_job *job, const json_t *counters)
 {
 	fputs("  replies\n", job->out);
 	for (size_t i = 0; i < REPORT_COUNTERS; i++) {
-		fprintf(job->out, "    %-22s %lld\n", report_counters[i].label,
-		    (long long)fields_count_or(&job->f, counters,
-			report_counters[i].key, 0));
+		int64_t n = fields_count_or(&job->f, counters,
+		    report_counters[i].key, -1);
+
+		/* Not known is not none. */
+		if (n != -1) {
+			fprintf(job->out, "    %-22s %lld\n",
+			    report_counters[i].label, (long long)n);
+		}
 	}
 }
 

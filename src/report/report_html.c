@@ -243,11 +243,15 @@ put_counters(struct report_job *job, const json_t *experiment)
 	      "<tbody>\n",
 	    job->out);
 	for (size_t i = 0; i < REPORT_COUNTERS; i++) {
+		int64_t n = fields_count_or(&job->f, counters,
+		    report_counters[i].key, -1);
+
+		/* Not known is not none. */
+		if (n == -1)
+			continue;
 		fprintf(job->out, "<tr><th scope=\"row\">%s</th><td>",
 		    report_counters[i].label);
-		markup_put_number(job->out,
-		    (double)fields_count_or(&job->f, counters,
-			report_counters[i].key, 0));
+		markup_put_number(job->out, (double)n);
 		fputs("\n", job->out);
 	}
 	fputs("</tbody></table></div>\n", job->out);

@@ -218,7 +218,7 @@ check_kept_replies(struct house *h)
 	assert_int_equal(get(h, "/v1/experiments/1/replies"), 200);
 	doc = answer_json(h);
 	assert_int_equal(json_array_size(json_object_get(doc, "replies")),
-	    SITES * 6);
+	    SITES * 7); /* six classes, and what the ring dropped */
 	for (size_t i = 0; i < TEST_COUNT(odd); i++) {
 		const json_t *samples = kept(doc, odd[i]);
 
@@ -251,6 +251,35 @@ test_noise_changes_nothing_but_counters(void **state)
 	house_restart_controller(h);
 	check_kept_replies(h);
 	assert_int_equal(get(h, "/v1/experiments/99/replies"), 404);
+	/* And so is the experiment itself, with its map. */
+	assert_true(counter(h, 1, "duplicate") >= 23);
+	assert_int_equal(counter(h, 1, "kernel_drops"), 0);
+	assert_answer_has(h, "\"withdrawn\":[\"akl\"],\"state\":\"done\"");
+	assert_answer_has(h, "\"null\":{\"both\":12,\"moved\":0,\"tv\":0.0}");
+	assert_answer_has(h, "\"site\":\"akl\",\"accepted\":");
+	assert_int_equal(get(h, "/v1/experiments/99"), 404);
+}
+
+/* Every experiment can be asked for, not only the newest of its test prefix. */
+static void
+test_replaced_experiment_is_told(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "done");
+	start(h);
+	run_until(h, 2, "settle");
+	WAIT_FOR(h->lp, get(h, "/v1/experiments/1") == 200);
+	assert_answer_has(h, "\"state\":\"done\",\"reason\":\"\"");
+	assert_int_equal(get(h, "/v1/failover?experiment=2"), 200);
+	assert_string_equal(h->body, "{\"maps\":[]}"); /* not yet */
+	run_until(h, 2, "done");
+	assert_int_equal(get(h, "/v1/failover?experiment=1"), 200);
+	assert_answer_has(h, "\"experiment\":1,");
+	assert_answer_has(h, "\"heir\":\"chc\",\"clients\":2,\"weight\":11.0");
+	assert_int_equal(get(h, "/v1/failover?experiment=3"), 404);
 }
 
 /* Caught at two sites in one sweep: says nothing about where it goes. */
@@ -619,6 +648,7 @@ main(void)
 		WITH_HOUSE(test_whole_run_gives_the_known_map),
 		WITH_HOUSE(test_silent_clients_are_asked_again),
 		WITH_HOUSE(test_noise_changes_nothing_but_counters),
+		WITH_HOUSE(test_replaced_experiment_is_told),
 		WITH_HOUSE(test_flipping_client_is_unknown),
 		WITH_HOUSE(test_bystanders_are_counted),
 		WITH_HOUSE(test_batch_sent_again_counts_once),
