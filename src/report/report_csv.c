@@ -100,7 +100,17 @@ fill_all(const char *fields[], const struct model_heir *h, bool all,
 		fields[reals[i].at] =
 		    all ? real(reals[i].v, bufs[reals[i].at]) : "";
 	}
-	fields[COL_LABEL] = model_label_name(h->label);
+}
+
+/* An heir's own, or that of its map; deeper levels may be less sure. */
+static const char *
+label_of(const struct level *l, const struct model_heir *h)
+{
+	enum model_label label = h->label;
+
+	if (label == MODEL_UNLABELLED && l->depth == 1)
+		label = l->map->label;
+	return model_label_name(label);
 }
 
 static void
@@ -129,6 +139,7 @@ put_line(FILE *out, const struct level *l, const struct model_heir *h,
 	fields[COL_DEPTH] = bufs[COL_DEPTH];
 	fields[COL_VIA] = l->via;
 	fill_all(fields, h, all, bufs);
+	fields[COL_LABEL] = label_of(l, h);
 	fields[COL_NOISE_FLOOR] =
 	    real(l->map->noise_floor, bufs[COL_NOISE_FLOOR]);
 	fields[COL_AGE_MS] = l->age;
