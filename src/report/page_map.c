@@ -263,7 +263,8 @@ page_put_overview(FILE *out, const struct model *m)
 	}
 	put_heading(out, "t", "Where it goes",
 	    "all heirs by share; grey: unknown");
-	put_heading(out, "n", "Unknown", "gave no answer after the withdrawal, or nothing tells where they go");
+	put_heading(out, "n", "Unknown",
+	    "gave no answer after the withdrawal, or nothing tells where they go");
 	put_heading(out, "n", "Noise",
 	    "share that moves when nothing is changed");
 	if (extent.labels)
