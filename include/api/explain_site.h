@@ -15,6 +15,9 @@ int64_t explain_number(const json_t *obj, const char *key);
 /* The drain of the set that decides over a prefix of the status, or NULL. */
 const struct intent *explain_drain_over(const json_t *site,
     const json_t *prefix, const struct intent_set *set);
+/* Does BIRD's configuration lack export.conf, so that no community and no
+ * prepend comes to a neighbour? */
+bool explain_lacks_export_conf(const json_t *site);
 /* As the agent has them, with the drain where it is now. */
 struct route_inputs explain_route_inputs(const json_t *site,
     const json_t *prefix, const struct intent_set *intents);

@@ -86,6 +86,17 @@ drain_step(const json_t *prefix)
 	return explain_text(json_object_get(prefix, "drain"), "step");
 }
 
+bool
+explain_lacks_export_conf(const json_t *site)
+{
+	const json_t *bird = json_object_get(site, "bird");
+
+	/* Nor is it known while BIRD does not read our file, or is away. */
+	return json_is_false(json_object_get(bird, "export_conf")) &&
+	    strcmp(explain_text(bird, "state"), "connected") == 0 &&
+	    explain_text(bird, "last_error")[0] == '\0';
+}
+
 /* An agent that does not tell of steps has one. */
 static bool
 is_drained(const json_t *site, const json_t *prefix,
@@ -428,6 +439,8 @@ explain_changes(const json_t *site, const struct intent_set *wanted,
 		if (after == before ||
 		    !prefix_matches(obj, NULL, &route.prefix))
 			continue;
+		if (before && !explain_lacks_export_conf(site))
+			route.attrs = in.attrs;
 		fprintf(out, "%s%s\n", after ? "+ " : "- ",
 		    bird_include_line(&route, line));
 		json_array_append_new(list,
@@ -469,6 +482,24 @@ is_held_by_hand(const json_t *site)
 	return false;
 }
 
+/* Steps that do nothing, and then the withdrawal. */
+static bool
+is_abrupt(const json_t *site)
+{
+	const json_t *service;
+	size_t i;
+
+	if (!explain_lacks_export_conf(site))
+		return false;
+	json_array_foreach (json_object_get(site, "services"), i, service) {
+		if (json_array_size(json_object_get(json_object_get(service,
+							"drain"),
+			"steps")) > 1)
+			return true;
+	}
+	return false;
+}
+
 const char *
 explain_hindrance(const json_t *site)
 {
@@ -479,5 +510,7 @@ explain_hindrance(const json_t *site)
 		return "BIRD cannot be reached: ordered, not carried out yet";
 	if (is_held_by_hand(site))
 		return "protocols of BIRD were disabled by hand: ordered, but its routes are not changed until they are enabled, or guard by_hand is overridden";
+	if (is_abrupt(site))
+		return "bird.conf does not include export.conf of anycastd: graceful_shutdown and prepend have no effect";
 	return NULL;
 }

@@ -82,7 +82,8 @@ static void
 put_lines(FILE *out, const struct walk *w, const json_t *prefix, size_t from,
     size_t to)
 {
-	const size_t ends[2] = { from, to };
+	size_t own = stage_of(&w->conf, prefix);
+	size_t ends[2] = { from, to };
 	struct route_inputs in =
 	    explain_route_inputs(w->site, prefix, w->wanted);
 	struct route_decision d[2];
@@ -92,12 +93,19 @@ put_lines(FILE *out, const struct walk *w, const json_t *prefix, size_t from,
 	if (prefix_parse(explain_text(prefix, "prefix"), &route.prefix, NULL) ==
 	    -1)
 		return;
+	/* Others of its service may have some of the way behind them. */
+	if (to > from ? own >= to : own <= to)
+		return;
+	if (to > from ? own > from : own < from)
+		ends[0] = own;
 	for (size_t i = 0; i < 2; i++) {
 		const struct drain_stage stage = { .at = ends[i] };
 
 		in.drained = drain_withdraws(&w->conf, &stage);
 		in.attrs = drain_attrs(&w->conf, &stage);
 		d[i] = route_decide(&in);
+		if (explain_lacks_export_conf(w->site))
+			d[i].attrs = (struct route_attrs){ 0 };
 	}
 	if (d[0].announce == d[1].announce &&
 	    route_attrs_equal(d[0].attrs, d[1].attrs))
@@ -148,45 +156,53 @@ add_step(json_t *list, const struct walk *w, size_t from, size_t to,
 	free(diff);
 }
 
-/* The first prefix of the service that is on its way, or NULL. */
+/* The prefix of the service that has the longest way to go, or NULL. */
 static const json_t *
-first_of(const struct walk *w)
+last_of(const struct walk *w, bool is_down)
 {
+	const json_t *last = NULL;
+	size_t at = 0;
+
 	for (size_t i = 0; i < w->movers->n; i++) {
 		const json_t *prefix = w->movers->prefixes[i];
+		size_t own = stage_of(&w->conf, prefix);
 
-		if (strcmp(explain_text(prefix, "service"), w->service) == 0)
-			return prefix;
+		if (strcmp(explain_text(prefix, "service"), w->service) != 0)
+			continue;
+		if (last == NULL || (is_down ? own < at : own > at)) {
+			last = prefix;
+			at = own;
+		}
 	}
-	return NULL;
+	return last;
 }
 
 static void
 add_down(json_t *list, const struct walk *w)
 {
-	const json_t *first = first_of(w);
+	const json_t *last = last_of(w, true);
 	const struct intent *over;
 
-	if (first == NULL)
+	if (last == NULL)
 		return;
-	over = explain_drain_over(w->site, first, w->wanted);
+	over = explain_drain_over(w->site, last, w->wanted);
 	if (over != NULL && over->at_once) {
-		add_step(list, w, stage_of(&w->conf, first), w->conf.n_steps,
+		add_step(list, w, stage_of(&w->conf, last), w->conf.n_steps,
 		    true);
 		return;
 	}
-	for (size_t at = stage_of(&w->conf, first); at < w->conf.n_steps; at++)
+	for (size_t at = stage_of(&w->conf, last); at < w->conf.n_steps; at++)
 		add_step(list, w, at, at + 1, false);
 }
 
 static void
 add_up(json_t *list, const struct walk *w)
 {
-	const json_t *first = first_of(w);
+	const json_t *last = last_of(w, false);
 
-	if (first == NULL)
+	if (last == NULL)
 		return;
-	for (size_t at = stage_of(&w->conf, first); at > 0; at--)
+	for (size_t at = stage_of(&w->conf, last); at > 0; at--)
 		add_step(list, w, at, at - 1, false);
 }
 

@@ -64,21 +64,46 @@ put_condition(struct report_job *job, const json_t *step)
 	fputc('\n', job->out);
 }
 
-static void
-put_steps(struct report_job *job, const json_t *steps)
+/* They do not wait for each other. */
+static bool
+has_several_services(struct report_job *job, const json_t *steps)
 {
+	const char *first = NULL;
 	const json_t *step;
 	size_t i;
 
+	json_array_foreach (steps, i, step) {
+		const char *service = fields_text(&job->f, step, "service");
+
+		if (first != NULL && strcmp(first, service) != 0)
+			return true;
+		first = service;
+	}
+	return false;
+}
+
+static void
+put_steps(struct report_job *job, const json_t *steps)
+{
+	const char *before = "";
+	const json_t *step;
+	size_t i, number = 0;
+
 	if (json_array_size(steps) == 0)
 		return;
-	fputs("step by step:\n", job->out);
+	fputs(has_several_services(job, steps)
+		? "step by step, the services side by side:\n"
+		: "step by step:\n",
+	    job->out);
 	json_array_foreach (steps, i, step) {
+		const char *service = fields_text(&job->f, step, "service");
 		const char *diff =
 		    fields_text_or(&job->f, step, "include_diff", "");
 
-		fprintf(job->out, "  %zu. ", i + 1);
-		text_put(job->out, fields_text(&job->f, step, "service"));
+		number = strcmp(service, before) == 0 ? number + 1 : 1;
+		before = service;
+		fprintf(job->out, "  %zu. ", number);
+		text_put(job->out, service);
 		fputs(": ", job->out);
 		text_put(job->out, fields_text(&job->f, step, "step"));
 		put_condition(job, step);

@@ -286,6 +286,24 @@ note_prefixes(struct report_job *job, struct note *n, const json_t *prefixes)
 	}
 }
 
+/* Gentle steps are configured; older agents do not tell. */
+static bool
+wants_steps(struct report_job *job, const json_t *site)
+{
+	const json_t *services = fields_array_opt(&job->f, site, "services");
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach (services, i, s) {
+		const json_t *drain = fields_object_opt(&job->f, s, "drain");
+
+		if (json_array_size(fields_array_opt(&job->f, drain, "steps")) >
+		    1)
+			return true;
+	}
+	return false;
+}
+
 static void
 note_control(struct report_job *job, struct note *n, const json_t *site)
 {
@@ -296,8 +314,16 @@ note_control(struct report_job *job, struct note *n, const json_t *site)
 	long long wanted =
 	    (long long)fields_count_or(&job->f, site, "wanted_revision", 0);
 
-	if (error[0] != '\0')
+	if (error[0] != '\0') {
 		fprintf(note_part(n, "; "), "bird: %s", error);
+	} else if (json_is_false(json_object_get(bird, "export_conf")) &&
+	    strcmp(fields_text_or(&job->f, bird, "state", ""), "connected") ==
+		0 &&
+	    wants_steps(job, site)) {
+		fputs(
+		    "bird.conf does not include export.conf of anycastd: drains are not gentle",
+		    note_part(n, "; "));
+	}
 	if (applied != wanted) {
 		fprintf(note_part(n, "; "), "has orders %lld, newest is %lld",
 		    applied, wanted);

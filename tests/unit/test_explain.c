@@ -149,6 +149,97 @@ test_changes_of_drain_and_restore(void **state)
 	expect_changes("sick", "", false, "- route 192.0.2.0/24 blackhole;\n");
 }
 
+#define STEPS                                                                  \
+	"\"drain\": {\"steps\": [{\"step\": \"graceful_shutdown\"},"           \
+	" {\"step\": \"prepend\", \"times\": 2}, {\"step\": \"withdraw\"}]}"
+
+/* A site of one service, one of whose two prefixes is half way already. */
+static json_t *
+make_half_drained(const char *bird)
+{
+	char text[2048];
+	json_t *site;
+
+	(void)snprintf(text, sizeof(text),
+	    "{\"site\": \"chc\", \"services\": [{\"service\": \"web\","
+	    " \"health\": \"healthy\", %s}], \"prefixes\": ["
+	    "{\"prefix\": \"192.0.2.0/24\", \"service\": \"web\","
+	    " \"desired\": \"announced\", \"graceful_shutdown\": true,"
+	    " \"drain\": {\"step\": \"graceful_shutdown\"}},"
+	    "{\"prefix\": \"2001:db8:53::/48\", \"service\": \"web\","
+	    " \"desired\": \"announced\", \"drain\": {\"step\": \"normal\"}}],"
+	    " \"bird\": {%s}}",
+	    STEPS, bird);
+	site = json_loads(text, 0, NULL);
+	assert_non_null(site);
+	return site;
+}
+
+static void
+expect_steps(const char *bird, const char *whole, const char *const *steps,
+    size_t n)
+{
+	const struct intent row = { .id = "d", .kind = "drain", .site = "chc" };
+	json_t *site = make_half_drained(bird), *answer = json_object();
+	struct intent_set none = { 0 }, set = intent_set_with(&none, &row);
+	const json_t *list;
+
+	explain_add_changes(site, &set, answer);
+	assert_string_equal(json_string_value(json_object_get(answer,
+				"include_diff")),
+	    whole);
+	list = json_object_get(answer, "steps");
+	assert_int_equal(json_array_size(list), n);
+	for (size_t i = 0; i < n; i++) {
+		assert_string_equal(
+		    json_string_value(json_object_get(json_array_get(list, i),
+			"include_diff")),
+		    steps[i]);
+	}
+	intent_set_fini(&set);
+	json_decref(answer);
+	json_decref(site);
+}
+
+#define LINE4 "route 192.0.2.0/24 blackhole"
+#define LINE6 "route 2001:db8:53::/48 blackhole"
+#define GSHUT " { anycastd_graceful_shutdown = 1; };\n"
+#define BOTH " { anycastd_graceful_shutdown = 1; anycastd_prepend = 2; };\n"
+
+/* Each prefix from where it is, and the lines that the file really has. */
+static void
+test_steps_are_exact(void **state)
+{
+	static const char *const steps[] = {
+		"- " LINE6 ";\n+ " LINE6 GSHUT,
+		"- " LINE4 GSHUT "+ " LINE4 BOTH "- " LINE6 GSHUT
+		"+ " LINE6 BOTH,
+		"- " LINE4 BOTH "- " LINE6 BOTH,
+	};
+	static const char *const abrupt[] = { "", "",
+		"- " LINE4 ";\n- " LINE6 ";\n" };
+
+	(void)state;
+	expect_steps("\"state\": \"connected\", \"export_conf\": true",
+	    "- " LINE4 GSHUT "- " LINE6 ";\n", steps, TEST_COUNT(steps));
+	expect_steps("\"state\": \"connected\", \"export_conf\": false",
+	    "- " LINE4 ";\n- " LINE6 ";\n", abrupt, TEST_COUNT(abrupt));
+}
+
+static void
+test_steps_without_effect_are_told(void **state)
+{
+	json_t *site = make_half_drained(
+	    "\"state\": \"connected\", \"export_conf\": false");
+
+	(void)state;
+	assert_non_null(strstr(explain_hindrance(site), "export.conf"));
+	json_object_set_new(json_object_get(site, "bird"), "export_conf",
+	    json_true());
+	assert_null(explain_hindrance(site));
+	json_decref(site);
+}
+
 static void
 test_hindrance_is_told(void **state)
 {
@@ -208,6 +299,8 @@ main(void)
 		cmocka_unit_test(test_the_deciding_rule_is_told),
 		cmocka_unit_test(test_one_prefix_is_picked),
 		cmocka_unit_test(test_changes_of_drain_and_restore),
+		cmocka_unit_test(test_steps_are_exact),
+		cmocka_unit_test(test_steps_without_effect_are_told),
 		cmocka_unit_test(test_hindrance_is_told),
 		cmocka_unit_test(test_nonsense_is_survived),
 	};
