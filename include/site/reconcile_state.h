@@ -62,9 +62,10 @@ struct reconcile {
 	bool again;         /* what is wanted changed meanwhile */
 	bool said_converged;
 	bool said_differs;
-	bool file_failed; /* and it was said */
-	int64_t pause_ms; /* before the next try */
-	int64_t gap_ms;   /* between two changes, see batch_wait_ms */
+	bool file_failed;   /* and it was said */
+	bool file_is_empty; /* as before the first start */
+	int64_t pause_ms;   /* before the next try */
+	int64_t gap_ms;     /* between two changes, see batch_wait_ms */
 	struct mono last_change;
 	struct mono foreign_told;
 	struct reconcile_bird bird;

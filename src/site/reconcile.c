@@ -211,8 +211,9 @@ converged(struct reconcile *r)
 {
 	char text[REASON_BYTES];
 
-	/* Nothing is to be announced yet, but then it could not be. */
-	if (r->statics_missing) {
+	/* Nothing is to be announced yet, but then it could not be.  A file in
+	 * which nothing stands yet has nothing that BIRD could lack. */
+	if (r->statics_missing && !r->file_is_empty) {
 		set_error(r, "bird: include missing",
 		    reconcile_missing_text(r, text));
 	} else {
@@ -383,6 +384,7 @@ write_file(struct reconcile *r, bool sync, struct err *err)
 
 	if (have == NULL)
 		return -1;
+	r->file_is_empty = false;
 	want = wanted_text(r, err);
 	if (want == NULL) {
 		free(have);
@@ -535,6 +537,7 @@ adopt(struct reconcile *r)
 		log_warnx("reconcile: %s", err.msg);
 		return;
 	}
+	r->file_is_empty = text[0] == '\0';
 	n = bird_include_parse(text, NULL, 0);
 	had = xcalloc(n, sizeof(*had));
 	(void)bird_include_parse(text, had, n);

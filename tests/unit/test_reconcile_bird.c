@@ -398,6 +398,24 @@ test_foreign_configure(void **state)
 	}
 }
 
+/* As packages and people leave it: BIRD runs, and the file is empty yet. */
+static void
+test_first_start_beside_a_running_bird(void **state)
+{
+	struct rig *rig = *state;
+
+	if (skip_reason != NULL)
+		skip();
+	put(rig, "ours.conf", "");
+	rig->site = bird_spawn(rig->dir, "site");
+	WAIT_UNTIL(rig->rec.lp, access(rig->socket, F_OK) == 0);
+	recon_start(&rig->rec);
+	WAIT_UNTIL(rig->rec.lp,
+	    recon_bird(&rig->rec).confirmed == 1 && recon_is_equal(&rig->rec));
+	assert_null(recon_notice(&rig->rec, "include missing"));
+	assert_string_equal(recon_bird(&rig->rec).last_error, "");
+}
+
 static void
 test_include_missing_from_bird_conf(void **state)
 {
@@ -528,6 +546,7 @@ main(void)
 		RIG_TEST(test_disabled_by_hand),
 		RIG_TEST(test_edit_never_loaded_is_undone),
 		RIG_TEST(test_foreign_configure),
+		RIG_TEST(test_first_start_beside_a_running_bird),
 		RIG_TEST(test_include_missing_from_bird_conf),
 		RIG_TEST(test_bird_killed_and_restarted),
 		RIG_TEST(test_bird_stopped_during_a_change),
