@@ -50,6 +50,7 @@ ctl_parse_until(const char *text, int64_t now_ms, int64_t *out_ms,
 	char shown[PRINTABLE_TEXT_BYTES];
 	struct tm tm;
 	bool is_utc;
+	int day;
 	size_t format = read_time(text, now, &tm, &is_utc);
 
 	if (format == FORMAT_COUNT) {
@@ -57,7 +58,13 @@ ctl_parse_until(const char *text, int64_t now_ms, int64_t *out_ms,
 		    "%s: expected a time such as 18:30 or '2026-12-24 18:30'",
 		    printable(text, shown));
 	}
+	day = tm.tm_mday;
 	at = to_time(&tm, is_utc);
+	/* Else 30 February is 2 March. */
+	if (tm.tm_mday != day) {
+		return err_set(err, ERR_CONF, "%s: there is no such date",
+		    printable(text, shown));
+	}
 	if (format == TIME_OF_DAY && at <= now) {
 		tm.tm_mday++; /* tomorrow; mktime carries over */
 		at = to_time(&tm, is_utc);
