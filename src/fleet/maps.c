@@ -8,6 +8,7 @@
 #include "core/heirs.h"
 #include "fleet/map_book.h"
 #include "fleet/site_set.h"
+#include "fleet/test_names.h"
 
 json_t *
 fleet_map_of(struct controller *c, const bool *down, int levels,
@@ -133,12 +134,15 @@ fleet_maps_diff(struct controller *c, const struct fleet_map *a,
 	}
 	free(before);
 	free(now);
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:b, s:o}",
+	return json_pack(
+	    "{s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:f, s:f, s:b, s:o}",
 	    "site", b->name, "before", (json_int_t)a->experiment, "now",
 	    (json_int_t)b->experiment, "before_ms", (json_int_t)a->measured_ms,
-	    "now_ms", (json_int_t)b->measured_ms, "distance", tv, "noise",
-	    noise, "changed", tv > noise + HEIRS_UNSTABLE_SHARE, "heirs",
-	    heirs);
+	    "now_ms", (json_int_t)b->measured_ms, "before_tests",
+	    test_names_json(a->tests), "now_tests", test_names_json(b->tests),
+	    "tests_differ", test_names_differ(a->tests, b->tests), "distance",
+	    tv, "noise", noise, "changed", tv > noise + HEIRS_UNSTABLE_SHARE,
+	    "heirs", heirs);
 }
 
 static void

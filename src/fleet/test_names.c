@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fleet/test_names.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +35,27 @@ test_names_add(char **names, const char *more)
 		}
 		more += len + (more[len] == ',');
 	}
+}
+
+static bool
+has_all(const char *names, const char *of)
+{
+	while (of[0] != '\0') {
+		size_t len = strcspn(of, ",");
+
+		if (len > 0 && !has(names, of, len))
+			return false;
+		of += len + (of[len] == ',');
+	}
+	return true;
+}
+
+bool
+test_names_differ(const char *a, const char *b)
+{
+	if (a == NULL || a[0] == '\0' || b == NULL || b[0] == '\0')
+		return false;
+	return !has_all(a, b) || !has_all(b, a);
 }
 
 json_t *

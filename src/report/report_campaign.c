@@ -2,6 +2,7 @@
 /* Campaigns: how far, how long yet; and how maps changed over time. */
 #include "report/report.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mono.h"
@@ -208,6 +209,26 @@ put_moves(struct report_job *job, const json_t *heirs)
 	table_free(t);
 }
 
+/* Over which test prefixes a map was measured, IPv4 first. */
+static void
+put_tests(struct report_job *job, const json_t *diff, const char *key)
+{
+	const json_t *tests = fields_object_opt(&job->f, diff, key);
+	const char *between = " ";
+
+	for (int i = 0; i < 2; i++) {
+		char *names = fields_texts_or_none(&job->f, tests,
+		    i == 0 ? "4" : "6", ", ");
+
+		if (names[0] != '\0') {
+			fputs(between, job->out);
+			text_put(job->out, names);
+			between = ", ";
+		}
+		free(names);
+	}
+}
+
 static void
 put_diff(struct report_job *job, const json_t *diff)
 {
@@ -227,6 +248,13 @@ put_diff(struct report_job *job, const json_t *diff)
 	fprintf(job->out, " and %lld of %s\n",
 	    (long long)fields_count(f, diff, "now"),
 	    wall_format(fields_wall_ms(f, diff, "now_ms"), wall));
+	if (json_is_true(json_object_get(diff, "tests_differ"))) {
+		fputs("  over different test prefixes: before", job->out);
+		put_tests(job, diff, "before_tests");
+		fputs("; now", job->out);
+		put_tests(job, diff, "now_tests");
+		fputc('\n', job->out);
+	}
 	if (changed)
 		put_moves(job, fields_array(f, diff, "heirs"));
 }

@@ -49,12 +49,29 @@ test_they_are_told_by_family(void **state)
 	    "{\"4\":[\"198.18.0.0/24\"],\"6\":[]}");
 }
 
+static void
+test_only_those_that_are_known_differ(void **state)
+{
+	(void)state;
+	assert_false(test_names_differ(NULL, "198.18.0.0/24"));
+	assert_false(test_names_differ("198.18.0.0/24", ""));
+	assert_false(test_names_differ("198.18.0.0/24,2001:db8::/48",
+	    "2001:db8::/48,198.18.0.0/24"));
+	assert_true(test_names_differ("198.18.0.0/24", "198.18.0.0/2"));
+	/* One more is others, on either side. */
+	assert_true(test_names_differ("198.18.0.0/24",
+	    "198.18.0.0/24,198.51.100.0/24"));
+	assert_true(test_names_differ("198.18.0.0/24,198.51.100.0/24",
+	    "198.18.0.0/24"));
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_is_named_once),
 		cmocka_unit_test(test_they_are_told_by_family),
+		cmocka_unit_test(test_only_those_that_are_known_differ),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

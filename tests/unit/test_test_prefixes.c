@@ -424,6 +424,32 @@ test_maps_name_their_test_prefix(void **state)
 	assert_map_is_over(h, "/v1/failover?site=akl", "{\"4\":[],\"6\":[]}");
 }
 
+/* Maps over time of two test prefixes may differ because these do. */
+static void
+test_diff_names_both_test_prefixes(void **state)
+{
+	struct house *h = *state;
+
+	use_ring(h);
+	null_run(h);
+	start(h, "akl", house_tests[ONE]);
+	TURN_UNTIL(h, running(h) == 0);
+	start(h, "akl", house_tests[ONE]);
+	TURN_UNTIL(h, running(h) == 0);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(get(h, "/v1/failover/diff"), 200);
+	assert_answer_has(h, "\"tests_differ\":false");
+	start(h, "chc", house_tests[ONE]);
+	start(h, "akl", house_tests[TWO]);
+	TURN_UNTIL(h, running(h) == 0);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(get(h, "/v1/failover/diff"), 200);
+	assert_answer_has(h,
+	    "\"before_tests\":{\"4\":[\"198.51.100.0/24\"],\"6\":[]},"
+	    "\"now_tests\":{\"4\":[\"203.0.113.0/24\"],\"6\":[]},"
+	    "\"tests_differ\":true");
+}
+
 /* A reply counts for the experiment that it names and for no other one. */
 static void
 cross(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
@@ -648,6 +674,7 @@ main(void)
 		WITH_HOUSE(test_a_null_run_that_never_began_has_no_experiment),
 		WITH_HOUSE(test_two_experiments_at_once),
 		WITH_HOUSE(test_maps_name_their_test_prefix),
+		WITH_HOUSE(test_diff_names_both_test_prefixes),
 		WITH_HOUSE(test_replies_count_for_their_own_experiment),
 		WITH_HOUSE(test_trouble_with_one_prefix_spoils_its_experiment),
 		WITH_HOUSE(test_trouble_with_a_site_spoils_all),
