@@ -25,8 +25,7 @@ void campaign_free(struct campaign *ca);
 /* -1 with err when none can be begun now. */
 int campaign_start(struct controller *c, unsigned depth, const char *actor,
     struct err *err);
-/* What one would be: {"depth", "sites", "clients", "experiments", "naive",
- * "each_ms", "pace_ms", "tests", "unchecked", "time_ms"}; NULL with err. */
+/* What one would be, PLAN of docs/api.md; NULL with err. */
 json_t *campaign_plan(struct controller *c, unsigned depth, struct err *err);
 /* PAUSE, RESUME or ABORT by a person; -1 with err if there is none to. */
 int campaign_command(struct controller *c, enum campaign_event ev,

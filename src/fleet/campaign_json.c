@@ -160,6 +160,46 @@ campaign_to_json(const struct controller *c)
 	    (json_int_t)test_prefixes_usable(c));
 }
 
+/* NULL: it may be used, or become so; or there is no such thing any more. */
+static const char *
+why_unusable(const struct test_prefix *tp, enum test_trust trust)
+{
+	switch (trust) {
+	case TEST_UNKNOWN:
+	case TEST_DIFFERS:
+		return tp->check.reason;
+	case TEST_AMBIGUOUS:
+		return "sites pair it with different prefixes";
+	case TEST_FIRST:
+	case TEST_ALIKE:
+	case TEST_UNCHECKED:
+	case TEST_GONE:
+	case TEST_TRUST_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+/* Test prefixes that are not counted on, and why; new reference. */
+static json_t *
+unusable_tests(const struct controller *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->n_tests; i++) {
+		const struct test_prefix *tp = c->tests[i];
+		enum test_trust trust = test_prefix_trust(c, tp);
+		const char *why = why_unusable(tp, trust);
+
+		if (why == NULL)
+			continue;
+		json_array_append_new(list,
+		    json_pack("{s:s, s:s, s:s}", "test", tp->name, "state",
+			test_trust_name(trust), "reason", why));
+	}
+	return list;
+}
+
 json_t *
 campaign_plan(struct controller *c, unsigned depth, struct err *err)
 {
@@ -177,11 +217,11 @@ campaign_plan(struct controller *c, unsigned depth, struct err *err)
 		return NULL;
 	}
 	t.each_ms = guess_each_ms(c);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I}",
 	    "depth", (json_int_t)depth, "sites", (json_int_t)c->n_sites,
 	    "clients", (json_int_t)c->n_clients, "experiments",
 	    (json_int_t)t.experiments, "each_ms", (json_int_t)t.each_ms,
 	    "pace_ms", (json_int_t)t.pace_ms, "tests", (json_int_t)t.n_tests,
-	    "unchecked", (json_int_t)unchecked, "time_ms",
-	    (json_int_t)campaign_time_ms(&t));
+	    "unchecked", (json_int_t)unchecked, "unusable", unusable_tests(c),
+	    "time_ms", (json_int_t)campaign_time_ms(&t));
 }

@@ -151,6 +151,33 @@ put_plan_tests(struct report_job *job, const json_t *plan)
 	fputc('\n', job->out);
 }
 
+/* So many fewer experiments run side by side. */
+static void
+put_plan_unusable(struct report_job *job, const json_t *plan)
+{
+	struct fields *f = &job->f;
+	const json_t *unusable = fields_array_opt(f, plan, "unusable"), *test;
+	size_t i, n = json_array_size(unusable);
+
+	if (n == 0)
+		return;
+	fprintf(job->out, "  of %lld test prefixes %zu cannot be used:\n",
+	    (long long)fields_count_or(f, plan, "tests", 1) + (long long)n, n);
+	json_array_foreach (unusable, i, test) {
+		const char *state = fields_text(f, test, "state");
+
+		fputs("    ", job->out);
+		text_put(job->out, fields_text(f, test, "test"));
+		fputs(": ", job->out);
+		text_put(job->out, state);
+		fputs(": ", job->out);
+		text_put(job->out, fields_text(f, test, "reason"));
+		if (strcmp(state, "unknown") == 0)
+			fputs("; a campaign tries it again", job->out);
+		fputc('\n', job->out);
+	}
+}
+
 static void
 plan_body(struct report_job *job, const json_t *doc)
 {
@@ -171,6 +198,7 @@ plan_body(struct report_job *job, const json_t *doc)
 	    text_age(fields_count(f, plan, "pace_ms"), pace),
 	    text_age(fields_count(f, plan, "time_ms"), all));
 	put_plan_tests(job, plan);
+	put_plan_unusable(job, plan);
 }
 
 int

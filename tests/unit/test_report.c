@@ -38,6 +38,7 @@ static const struct golden goldens[] = {
 	{ "parallel", "parallel_tests", report_tests, false, NULL },
 	{ "no_tests", "no_tests", report_tests, false, NULL },
 	{ "plan", "plan", report_campaign_plan, false, NULL },
+	{ "plan_unusable", "plan_unusable", report_campaign_plan, false, NULL },
 	{ "diff", "diff", report_diff, false, NULL },
 	{ "clients", "clients", report_clients, false, NULL },
 	{ "clients_recent", "clients_recent", report_clients, false, NULL },

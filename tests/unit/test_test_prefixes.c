@@ -3,6 +3,8 @@
  * in test_test_turns.c. */
 #include "test_prefixes_rig.h"
 
+#define PLAN_1 "{\"depth\":1,\"dry_run\":true}"
+
 /* ---- null runs ---- */
 
 static void
@@ -120,6 +122,12 @@ test_few_clients_show_nothing(void **state)
 	assert_string_equal(of_test(h, TWO, ".reason"),
 	    "6 IPv4 clients reached a site by both, too few to say: at least 7 "
 	    "must (fleet.predict.null_run.min_clients)");
+	/* A plan does not count on it, and says so. */
+	assert_int_equal(post(h, "/v1/campaign", PLAN_1), 200);
+	assert_answer_has(h,
+	    "\"tests\":1,\"unchecked\":0,\"unusable\":[{"
+	    "\"test\":\"203.0.113.0/24\","
+	    "\"state\":\"unknown\",\"reason\":\"6 IPv4 ");
 	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
 	assert_int_equal(get(h, "/v1/events?after=0&limit=1000"), 200);
 	assert_answer_has(h, "unchecked -> unknown");
@@ -589,6 +597,9 @@ test_prefixes_paired_differently_are_not_used(void **state)
 	use_two(h);
 	for (size_t i = 0; i < TESTS; i++)
 		assert_string_equal(of_test(h, i, "state"), "ambiguous");
+	assert_int_equal(post(h, "/v1/campaign", PLAN_1), 200);
+	assert_answer_has(h, "\"tests\":0,\"unchecked\":0,\"unusable\":[{");
+	assert_answer_has(h, "sites pair it with different prefixes");
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
 	assert_answer_has(h, "sites pair it with different prefixes");
 	/* Nor for a null run, and a campaign says why it waits. */
