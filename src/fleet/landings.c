@@ -17,7 +17,7 @@
 #include "base/xalloc.h"
 #include "core/landing.h"
 #include "fleet/campaign.h"
-#include "fleet/map_book.h"
+#include "fleet/landing_told.h"
 #include "fleet/site_set.h"
 
 #define LIMIT_DEFAULT 20
@@ -167,10 +167,10 @@ compare_addr(const struct client *c, const uint8_t *addr)
 /* Where each client was seen since the withdrawal. */
 static uint16_t *
 seen_at(const struct controller *c, const struct landings *l,
-    const struct campaign_view *view)
+    const struct landing_told *told)
 {
 	const struct client_book *book = feeds_book(c->env.feeds);
-	uint16_t *seen = xcalloc(view->n, sizeof(*seen));
+	uint16_t *seen = xcalloc(told->n, sizeof(*seen));
 
 	for (size_t site = 0; site < c->n_sites && book != NULL; site++) {
 		struct client_book_list list;
@@ -179,8 +179,8 @@ seen_at(const struct controller *c, const struct landings *l,
 		if (!client_book_find(book, c->sites[site].name, &list))
 			continue;
 		/* Both are in the order of addresses. */
-		for (uint32_t i = 0; i < view->n; i++) {
-			const uint8_t *addr = view->clients[i].addr;
+		for (uint32_t i = 0; i < told->n; i++) {
+			const uint8_t *addr = told->clients[i].addr;
 
 			while (k < list.n &&
 			    compare_addr(&list.clients[k], addr) < 0)
@@ -195,25 +195,6 @@ seen_at(const struct controller *c, const struct landings *l,
 		}
 	}
 	return seen;
-}
-
-static uint16_t *
-predicted_for(const struct controller *c, const struct landings *l,
-    const struct campaign_view *view)
-{
-	uint16_t *told = xcalloc(view->n, sizeof(*told));
-	struct pack_set set = { { 0 } };
-
-	for (size_t i = 0; i < c->n_sites; i++) {
-		if (l->down[i])
-			pack_set_add(&set, i);
-	}
-	pack_predict(view->pack, &set, told, NULL);
-	for (uint32_t i = 0; i < view->n; i++) {
-		told[i] = told[i] < c->n_sites ? (uint16_t)(told[i] + 1u)
-					       : OUTCOME_NONE;
-	}
-	return told;
 }
 
 static char *
@@ -262,19 +243,17 @@ note(struct controller *c, const struct store_landing *row)
 }
 
 static void
-put(struct controller *c, struct landings *l, const struct campaign_view *view,
+put(struct controller *c, struct landings *l, const struct landing_told *told,
     const struct landing *found)
 {
 	char *down = site_set_name(c, l->down), *heirs = heirs_text(c, found);
-	const struct fleet_map *measured = map_book_find(c, l->down);
-	struct fleet_map *map = NULL;
 	struct store_landing row = { .id = l->next++,
 		.at_ms = wall_now_ms(),
 		.since_ms = l->since_ms,
 		.down = down,
-		.label = measured != NULL ? measured->label : "",
-		.experiment = measured != NULL ? measured->experiment : 0,
-		.campaign = view->id,
+		.label = told->label,
+		.experiment = told->experiment,
+		.campaign = told->campaign,
 		.displaced = found->displaced,
 		.seen = found->seen,
 		.agreed = found->agreed,
@@ -285,60 +264,53 @@ put(struct controller *c, struct landings *l, const struct campaign_view *view,
 		.distance = found->distance,
 		.heirs = heirs };
 
-	if (measured == NULL)
-		map = map_predict(c, l->down, NULL);
-	if (map != NULL)
-		row.label = map->label;
 	store_put_landing(c->env.store, &row);
 	note(c, &row);
-	fleet_map_free(map);
 	free(down);
 	free(heirs);
 }
 
 static void
 compare(struct controller *c, struct landings *l,
-    const struct campaign_view *view)
+    const struct landing_told *told)
 {
-	double *weight = xcalloc(view->n, sizeof(*weight));
-	uint16_t *seen = seen_at(c, l, view);
-	uint16_t *told = predicted_for(c, l, view);
-	struct landing_input in = { .n = view->n,
-		.home = view->home,
-		.predicted = told,
+	double *weight = xcalloc(told->n, sizeof(*weight));
+	uint16_t *seen = seen_at(c, l, told);
+	struct landing_input in = { .n = told->n,
+		.home = told->home,
+		.predicted = told->after,
 		.seen = seen,
 		.weight = weight,
 		.n_sites = c->n_sites,
 		.down = l->down };
 	struct landing found;
 
-	for (uint32_t i = 0; i < view->n; i++)
-		weight[i] = view->clients[i].weight;
+	for (uint32_t i = 0; i < told->n; i++)
+		weight[i] = told->clients[i].weight;
 	landing_compare(&in, &found);
-	put(c, l, view, &found);
+	put(c, l, told, &found);
 	landing_fini(&found);
 	free(weight);
 	free(seen);
-	free(told);
 }
 
 void
 landings_on_tick(struct controller *c)
 {
 	struct landings *l = c->landings;
-	struct campaign_view view;
+	struct landing_told told;
 
 	watch(c, l);
 	if (l->is_compared ||
 	    mono_diff_ms(mono_now(), l->since) <
 		c->conf->predict.landing_after_ms)
 		return;
-	/* After a start: not with half of what was measured. */
-	if (campaign_is_reading(c))
-		return;
 	l->is_compared = true;
-	if (site_set_size(c, l->down) < c->n_sites && campaign_view(c, &view))
-		compare(c, l, &view);
+	if (site_set_size(c, l->down) < c->n_sites &&
+	    landing_told_find(c, l->down, &told)) {
+		compare(c, l, &told);
+		landing_told_fini(&told);
+	}
 }
 
 /* ---- for people ---- */

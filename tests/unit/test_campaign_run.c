@@ -18,6 +18,17 @@ ring(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
 	fake_reply(h, at, job, client, 0);
 }
 
+/* The other way round, for who loses his site. */
+static void
+back(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
+{
+	(void)at;
+	at = client % SITES;
+	while (h->agents[at].is_withdrawn)
+		at = (at + SITES - 1) % SITES;
+	fake_reply(h, at, job, client, 0);
+}
+
 /* Turns until the last answer of path has text in it. */
 static void
 run_until(struct house *h, const char *path, const char *text)
@@ -475,6 +486,61 @@ test_withdrawal_with_feeds(void **state)
 	assert_answer_has(h, "\"id\":2,");
 }
 
+/* Without a campaign the map of the one experiment is the prediction. */
+static void
+test_withdrawal_beside_one_experiment(void **state)
+{
+	static const char *const at_wlg[] = { "203.0.113.2", "2001:db8:1::8" };
+	static const char *const at_akl[] = { "203.0.113.5" };
+	struct house *h = *state;
+	int64_t now = wall_now_ms() / 1000;
+
+	h->fleet.predict.landing_after_ms = 50;
+	h->twist = ring;
+	house_get_ready(h);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 200);
+	run_until(h, "/v1/experiments/1", "\"state\":\"done\"");
+	report_seen(h, "wlg", at_wlg, 2, now + 60);
+	report_seen(h, "akl", at_akl, 1, now + 60);
+	h->agents[1].is_drained = true;
+	run_until(h, "/v1/landings", "\"down\":\"chc\"");
+	assert_answer_has(h,
+	    "\"label\":\"measured\",\"experiment\":1,\"campaign\":0");
+	assert_answer_has(h, "\"displaced\":4,\"seen\":3,\"agreed\":2");
+	/* Nothing was predicted for two. */
+	h->agents[2].is_drained = true;
+	for (int i = 0; i < 5; i++)
+		fakes_turn(h);
+	assert_int_equal(get(h, "/v1/landings"), 200);
+	assert_null(strstr(h->body, "chc,wlg"));
+}
+
+/* An experiment by hand is newer than the campaign: its map is what is held
+ * against the withdrawal, not the campaign's word under its name. */
+static void
+test_withdrawal_beside_the_newer_map(void **state)
+{
+	static const char *const at_akl[] = { "203.0.113.2" };
+	struct house *h = *state;
+	int64_t now = wall_now_ms() / 1000;
+
+	h->fleet.predict.landing_after_ms = 50;
+	h->twist = ring;
+	house_get_ready(h);
+	start_campaign(h, "{}");
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	h->twist = back; /* since then the Internet has changed */
+	while (post(h, "/v1/experiments", "{\"site\":\"chc\"}") != 200)
+		fakes_turn(h);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	run_until(h, "/v1/failover?down=chc", "\"campaign\":0");
+	report_seen(h, "akl", at_akl, 1, now + 60);
+	h->agents[1].is_drained = true;
+	run_until(h, "/v1/landings", "\"down\":\"chc\"");
+	assert_answer_has(h, "\"seen\":1,\"agreed\":1");
+	assert_answer_has(h, "\"campaign\":0");
+}
+
 int
 main(void)
 {
@@ -491,6 +557,8 @@ main(void)
 		WITH_HOUSE(test_campaign_ends_when_the_fleet_changes),
 		WITH_HOUSE(test_withdrawal_without_feeds),
 		WITH_HOUSE(test_withdrawal_with_feeds),
+		WITH_HOUSE(test_withdrawal_beside_one_experiment),
+		WITH_HOUSE(test_withdrawal_beside_the_newer_map),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));
