@@ -198,6 +198,12 @@ cmd_predict_run(struct ctl *c)
 	json_t *body;
 	long long id;
 
+	if (ctl_options_has(&c->opt, CTL_OPT_SITE) &&
+	    ctl_options_has(&c->opt, CTL_OPT_DEPTH)) {
+		ctl_error(c,
+		    "predict run: options --site and --depth: an experiment or a campaign, not both");
+		return CTL_USAGE;
+	}
 	if (!ctl_options_has(&c->opt, CTL_OPT_SITE))
 		return cmd_predict_campaign(c);
 	body = json_pack("{s:s}", "site", c->opt.site);

@@ -132,6 +132,8 @@ test_usage(void **state)
 	    "option --limit: 0: expected a number from 1 to 1000");
 	check(RUN("report", "failover", "--format", "xml"), CTL_USAGE, "",
 	    "expected table, json, csv, dot, svg or html");
+	check(RUN("predict", "run", "--site", "chc", "--depth", "2"), CTL_USAGE,
+	    "", "--site and --depth");
 	check(RUN("report", "experiment", "x"), CTL_USAGE, "",
 	    "report experiment: ID: x: expected a number");
 	check(RUN("report", "experiment", "0"), CTL_USAGE, "",
