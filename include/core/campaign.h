@@ -55,9 +55,15 @@ struct campaign_ask {
 };
 uint32_t campaign_pick(const struct campaign_ask *ask, uint32_t *out);
 
-/* How many experiments a campaign takes, before anything is measured: as many
- * as there are sets, or what simulated campaigns took, if that is less. */
+/* How many experiments a campaign takes, before anything is measured: of a small
+ * fleet its singles, what each campaign has, and as many as there are sets; or
+ * what simulated campaigns took, if that is less. */
 unsigned campaign_rough(size_t n_sites, unsigned depth);
+/* Baselines, seeds and hold-outs. */
+#define CAMPAIGN_FIXED 16u
+/* The sets that a campaign may ask for beside singles; at depth 1 as many as
+ * there are sites, since disputes are settled by other sets. */
+uint64_t campaign_open_sets(size_t n_sites, unsigned depth);
 /* How long so many experiments take, on n_tests test prefixes side by side, each
  * of which rests for pace_ms behind each of its own. */
 struct campaign_time {

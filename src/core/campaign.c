@@ -85,24 +85,33 @@ campaign_pick(const struct campaign_ask *ask, uint32_t *out)
 /* Level 1 of a small fleet is measured site by site. */
 #define SMALL_FLEET 40u
 
-unsigned
-campaign_rough(size_t n_sites, unsigned depth)
+uint64_t
+campaign_open_sets(size_t n_sites, unsigned depth)
 {
-	/* What simulated campaigns took. */
-	static const unsigned deeper[][2] = { { 0, 0 }, { 45, 70 },
-		{ 95, 160 } };
-	uint64_t sets = n_sites, all = n_sites;
-	bool is_small = n_sites < SMALL_FLEET;
-	unsigned packed;
+	uint64_t sets = n_sites, all = depth == 1 ? n_sites : 0;
 
-	assert(depth >= 1 && depth <= 3);
-	for (unsigned k = 2; k <= depth && k <= n_sites; k++) {
+	for (unsigned k = 2; k <= depth && k < n_sites; k++) {
 		sets = sets * (n_sites - k + 1) / k;
 		all += sets;
 	}
-	packed = (is_small ? (unsigned)n_sites : SMALL_FLEET) +
-	    deeper[depth - 1][is_small ? 0 : 1];
-	return 1 + (all < packed ? (unsigned)all : packed);
+	return all;
+}
+
+unsigned
+campaign_rough(size_t n_sites, unsigned depth)
+{
+	/* What simulated campaigns took, beside singles and what is fixed. */
+	static const unsigned designed[] = { 20, 30, 80 };
+	static const unsigned large[] = { 0, 70, 160 };
+	uint64_t sets;
+
+	assert(depth >= 1 && depth <= 3);
+	if (n_sites >= SMALL_FLEET)
+		return 1 + SMALL_FLEET + large[depth - 1];
+	sets = campaign_open_sets(n_sites, depth);
+	if (sets > designed[depth - 1])
+		sets = designed[depth - 1];
+	return (unsigned)n_sites + CAMPAIGN_FIXED + (unsigned)sets;
 }
 
 int64_t

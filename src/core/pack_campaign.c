@@ -4,11 +4,13 @@
  * many seeds, then designed sets until they gain too little, small sets until
  * they settle nothing more, what is still open alone, and hold-outs.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "core/campaign.h"
 #include "core/pack_state.h"
 
 #define BASELINES 2u
@@ -23,6 +25,8 @@
 #define STALE_SHRINK 0.9
 #define ALONE_MAX 4u
 #define HOLDOUTS 6u
+static_assert(BASELINES + SEEDS + HOLDOUTS == CAMPAIGN_FIXED,
+    "what every campaign has");
 #define HOLDOUT_PERMILLE 40u
 #define HEIR_SHARE_MIN 0.01F
 
@@ -376,7 +380,8 @@ pack_next(struct pack *p, struct pack_plan *out, size_t max)
 }
 
 /* How many designed and small sets campaigns of a depth took at most, with 300
- * sites and noise (docs/pack.md); what is left of them is the estimate. */
+ * sites and noise (docs/pack.md), or as many as there are; what is left of them
+ * is the estimate. */
 static unsigned
 estimate_of(const struct pack *p, bool goes_on, enum pack_purpose phase)
 {
@@ -393,8 +398,14 @@ estimate_of(const struct pack *p, bool goes_on, enum pack_purpose phase)
 
 		return left + (phase == PACK_REPEAT);
 	}
-	if (p->conf.n_sites <= NAIVE_SITES_MAX)
+	if (p->conf.n_sites <= NAIVE_SITES_MAX) {
+		uint64_t sets =
+		    campaign_open_sets(p->conf.n_sites, p->conf.depth);
+
 		fixed += (unsigned)p->conf.n_sites;
+		if (sets < want)
+			want = (unsigned)sets;
+	}
 	/* Never less than a batch while it goes on. */
 	return fixed + want > done + p->conf.batch ? fixed + want - done
 						   : p->conf.batch;
