@@ -36,9 +36,11 @@ void explain_add_changes(const json_t *site, const struct intent_set *wanted,
     json_t *answer);
 
 /*
- * Why what is ordered of the site now will not happen at once, as a sentence
- * for people; NULL when nothing stands in the way.
+ * Why what is ordered of the site now will not happen at once, or not gently, as
+ * a sentence for people; NULL when nothing stands in the way.  wanted is the set
+ * of intents as it will be then.
  */
-const char *explain_hindrance(const json_t *site);
+const char *explain_hindrance(const json_t *site,
+    const struct intent_set *wanted);
 
 #endif /* API_EXPLAIN_H */

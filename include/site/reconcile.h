@@ -27,8 +27,8 @@ enum route_real {
 };
 
 enum bird_state {
-	BIRD_DOWN,   /* no session: not there, or refused */
-	BIRD_SILENT, /* there, but it does not answer */
+	BIRD_DOWN,   /* nobody is there */
+	BIRD_SILENT, /* it does not answer, or not us: it may announce */
 	BIRD_CONNECTED,
 	BIRD_STATE_COUNT
 };

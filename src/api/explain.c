@@ -468,11 +468,14 @@ explain_add_changes(const json_t *site, const struct intent_set *wanted,
 }
 
 static bool
-is_held_by_hand(const json_t *site)
+is_held_by_hand(const json_t *site, const struct intent_set *wanted)
 {
 	const json_t *guard;
 	size_t i;
 
+	if (intent_set_override(wanted, explain_text(site, "site"),
+		GUARD_BY_HAND) != NULL)
+		return false;
 	json_array_foreach (json_object_get(site, "guards"), i, guard) {
 		if (strcmp(explain_text(guard, "guard"),
 			guard_name(GUARD_BY_HAND)) == 0)
@@ -501,14 +504,14 @@ is_abrupt(const json_t *site)
 }
 
 const char *
-explain_hindrance(const json_t *site)
+explain_hindrance(const json_t *site, const struct intent_set *wanted)
 {
 	if (strcmp(explain_text(site, "state"), "lost") == 0)
 		return "the agent is silent: it will follow when it is back";
 	if (strcmp(explain_text(json_object_get(site, "bird"), "state"),
 		"connected") != 0)
 		return "BIRD cannot be reached: ordered, not carried out yet";
-	if (is_held_by_hand(site))
+	if (is_held_by_hand(site, wanted))
 		return "protocols of BIRD were disabled by hand: ordered, but its routes are not changed until they are enabled, or guard by_hand is overridden";
 	if (is_abrupt(site))
 		return "bird.conf does not include export.conf of anycastd: graceful_shutdown and prepend have no effect";

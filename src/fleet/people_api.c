@@ -118,10 +118,11 @@ add_changes(const struct controller *c, const struct fleet_site *s,
 }
 
 static const char *
-hindrance(const struct controller *c, const struct fleet_site *s)
+hindrance(const struct controller *c, const struct fleet_site *s,
+    const struct intent_set *wished)
 {
 	json_t *site = site_json(c, s);
-	const char *why = explain_hindrance(site);
+	const char *why = explain_hindrance(site, wished);
 
 	json_decref(site);
 	return why;
@@ -170,7 +171,7 @@ handle_drain(struct api_request *req, void *arg)
 	answer = json_pack("{s:s, s:b, s:o, s:o, s:s*}", "site", s->name,
 	    "dry_run", want.dry_run, "intent",
 	    want.dry_run ? json_null() : intent_to_json(&row), "landing",
-	    fleet_landing(c, s->name), "warning", hindrance(c, s));
+	    fleet_landing(c, s->name), "warning", hindrance(c, s, &wished));
 	if (room.text[0] != '\0')
 		json_object_set_new(answer, "room", json_string(room.text));
 	add_changes(c, s, &wished, answer);
@@ -204,7 +205,8 @@ handle_restore(struct api_request *req, void *arg)
 		return;
 	}
 	answer = json_pack("{s:s, s:o, s:s*}", "site", s->name, "ended",
-	    drain_ending_json(&ending), "warning", hindrance(c, s));
+	    drain_ending_json(&ending), "warning",
+	    hindrance(c, s, &ending.after));
 	add_changes(c, s, &ending.after, answer);
 	drain_ending_take(&ending, &c->intents, api_later_send,
 	    api_later_new(req, answer));

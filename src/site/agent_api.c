@@ -38,7 +38,7 @@ drain_answer(struct agent *a, const json_t *before,
 	json_t *answer = json_pack("{s:s, s:b, s:o?, s:n, s:s*}", "site",
 	    a->conf->site, "dry_run", want->dry_run, "intent",
 	    want->dry_run ? NULL : intent_to_json(row), "landing", "warning",
-	    explain_hindrance(before));
+	    explain_hindrance(before, &wished));
 
 	explain_add_changes(before, &wished, answer);
 	intent_set_fini(&wished);
@@ -158,7 +158,8 @@ handle_restore(struct api_request *req, void *arg)
 	}
 	before = agent_status(a);
 	answer = json_pack("{s:s, s:o, s:s*}", "site", a->conf->site, "ended",
-	    drain_ending_json(&ending), "warning", explain_hindrance(before));
+	    drain_ending_json(&ending), "warning",
+	    explain_hindrance(before, &ending.after));
 	explain_add_changes(before, &ending.after, answer);
 	json_decref(before);
 	drain_ending_take(&ending, &a->intents, api_later_send,

@@ -8,6 +8,7 @@
 #include "site/reconcile_state.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -486,12 +487,24 @@ keep_file(struct reconcile *r)
 	r->file_failed = failed;
 }
 
+/*
+ * Nobody listens there any more.  Everything else, such as a socket that we may
+ * not open, says nothing of what BIRD announces.
+ */
+static bool
+is_not_there(const struct err *err)
+{
+	return err->code == ERR_GONE ||
+	    (err->code == ERR_SYS &&
+		(err->sys == ECONNREFUSED || err->sys == ENOENT ||
+		    err->sys == ECONNRESET));
+}
+
 static void
 on_bird_down(const struct err *err, void *arg)
 {
 	struct reconcile *r = arg;
-	enum bird_state state =
-	    err->code == ERR_TIMEOUT ? BIRD_SILENT : BIRD_DOWN;
+	enum bird_state state = is_not_there(err) ? BIRD_DOWN : BIRD_SILENT;
 
 	loop_timer_cancel(r->timer);
 	r->busy = false;

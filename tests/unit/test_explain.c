@@ -229,36 +229,44 @@ test_steps_are_exact(void **state)
 static void
 test_steps_without_effect_are_told(void **state)
 {
+	const struct intent_set none = { 0 };
 	json_t *site = make_half_drained(
 	    "\"state\": \"connected\", \"export_conf\": false");
 
 	(void)state;
-	assert_non_null(strstr(explain_hindrance(site), "export.conf"));
+	assert_non_null(strstr(explain_hindrance(site, &none), "export.conf"));
 	json_object_set_new(json_object_get(site, "bird"), "export_conf",
 	    json_true());
-	assert_null(explain_hindrance(site));
+	assert_null(explain_hindrance(site, &none));
 	json_decref(site);
 }
 
 static void
 test_hindrance_is_told(void **state)
 {
+	struct intent row = { .id = "o", .kind = "override", .site = "chc" };
+	struct intent_set none = { 0 }, forced;
 	json_t *site = make_site("0", "healthy", "");
 
 	(void)state;
-	assert_null(explain_hindrance(site));
+	assert_null(explain_hindrance(site, &none));
 	json_object_set_new(site, "guards",
 	    json_pack("[{s:s, s:s}]", "guard", "by_hand", "state",
 		"overridden"));
-	assert_null(explain_hindrance(site));
+	assert_null(explain_hindrance(site, &none));
 	json_object_set_new(site, "guards",
 	    json_pack("[{s:s, s:s}]", "guard", "by_hand", "state", "holds"));
-	assert_non_null(strstr(explain_hindrance(site), "by_hand"));
+	assert_non_null(strstr(explain_hindrance(site, &none), "by_hand"));
+	/* Overridden by what is ordered. */
+	intent_scope_of_guard(GUARD_BY_HAND, row.scope);
+	forced = intent_set_with(&none, &row);
+	assert_null(explain_hindrance(site, &forced));
+	intent_set_fini(&forced);
 	json_object_set_new(json_object_get(site, "bird"), "state",
 	    json_string("silent"));
-	assert_non_null(strstr(explain_hindrance(site), "BIRD"));
+	assert_non_null(strstr(explain_hindrance(site, &none), "BIRD"));
 	json_object_set_new(site, "state", json_string("lost"));
-	assert_non_null(strstr(explain_hindrance(site), "agent"));
+	assert_non_null(strstr(explain_hindrance(site, &none), "agent"));
 	json_decref(site);
 }
 
@@ -286,7 +294,7 @@ test_nonsense_is_survived(void **state)
 		assert_non_null(site);
 		json_decref(explain_prefixes(site, NULL));
 		json_decref(explain_changes(site, &none, &diff));
-		assert_non_null(explain_hindrance(site));
+		assert_non_null(explain_hindrance(site, &none));
 		free(diff);
 		json_decref(site);
 	}

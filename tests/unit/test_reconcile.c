@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/xalloc.h"
 #include "bird/include.h"
 #include "reconcile_model.h"
 #include "test.h"
@@ -417,6 +418,24 @@ test_change_that_bird_died_of(void **state)
 	assert_int_equal(recon_real(&m->rec), 8);
 }
 
+/* "down" means that it announces nothing; not that we do not get at it. */
+static void
+test_bird_that_we_may_not_ask_is_not_down(void **state)
+{
+	struct model *m = *state;
+	char *loop = xasprintf("%s.loop", m->include);
+
+	assert_int_equal(symlink(loop, loop), 0);
+	m->rec.conf.socket = loop;
+	recon_start(&m->rec);
+	WAIT_UNTIL(m->rec.lp, recon_bird(&m->rec).state == BIRD_SILENT);
+	assert_non_null(strstr(recon_bird(&m->rec).last_error, loop));
+	reconcile_free(m->rec.r);
+	m->rec.r = NULL;
+	(void)unlink(loop);
+	free(loop);
+}
+
 /* The very first start: no file yet, and so no BIRD either. */
 static void
 test_first_start_without_file_and_bird(void **state)
@@ -488,6 +507,7 @@ main(void)
 		MODEL_TEST(test_attributes_are_read_back),
 		MODEL_TEST(test_no_attributes_without_export_conf),
 		MODEL_TEST(test_include_missing_is_told_at_once),
+		MODEL_TEST(test_bird_that_we_may_not_ask_is_not_down),
 		MODEL_TEST(test_file_edited_or_deleted_is_put_right),
 		MODEL_TEST(test_route_that_nobody_wants),
 		MODEL_TEST(test_adopts_only_what_it_manages),
