@@ -21,11 +21,20 @@ _anycastctl_known() {
 	    sort -u
 }
 
+# As anycastctl(1) names them.
+_anycastctl_guards() {
+	printf '%s\n' freeze min_sites min_capacity budget brake stale damping room by_hand
+}
+
 # Values of that kind, as usage texts call it.
 _anycastctl_value() {
 	case $1 in
 	SITE | '[SITE]') _anycastctl_offer < <(_anycastctl_known site) ;;
 	NAME) _anycastctl_offer < <(_anycastctl_known site service prefix) ;;
+	PREFIX) _anycastctl_offer < <(_anycastctl_known prefix) ;;
+	'[SERVICE]') _anycastctl_offer < <(_anycastctl_known service) ;;
+	'[SERVICE/]PROBE') _anycastctl_offer < <(_anycastctl_known probe) ;;
+	GUARD) _anycastctl_offer < <(_anycastctl_guards) ;;
 	'PREFIX|SITE') _anycastctl_offer < <(_anycastctl_known site prefix) ;;
 	FORMAT) _anycastctl_offer < <(printf '%s\n' table json csv dot svg html) ;;
 	FILE | 'FILE|-' | PATH)
@@ -106,10 +115,11 @@ _anycastctl() {
 		_anycastctl_offer < <(_anycastctl_commands)
 	elif [[ $cmd == help && $n_args -lt 2 ]]; then
 		_anycastctl_offer < <(_anycastctl_commands)
-	elif [[ $n_args -eq 0 && $'\n'$names == *$'\n'"$cmd "* ]]; then
-		group=$cmd
-		_anycastctl_offer < <(_anycastctl_commands)
 	elif [[ $n_args -eq 0 ]]; then
+		if [[ $'\n'$names == *$'\n'"$cmd "* ]]; then
+			group=$cmd
+			_anycastctl_offer < <(_anycastctl_commands)
+		fi
 		# shellcheck disable=SC2086
 		kind=$("${words[0]}" help $cmd 2>/dev/null |
 		    sed -n "s/^usage: anycastctl $cmd \([^ -][^ ]*\).*/\1/p")

@@ -31,7 +31,7 @@ const struct ctl_option ctl_option_table[CTL_OPT_COUNT] = {
 	[CTL_OPT_DRY_RUN] = { "dry-run", NULL,
 	    "show what would change, change nothing" },
 	[CTL_OPT_FORCE] = { "force", "GUARD",
-	    "override this guard; needs --reason and --for" },
+	    "override this guard; needs --reason, and --for or --until" },
 	[CTL_OPT_FOLLOW] = { "follow", NULL, "go on until interrupted" },
 	[CTL_OPT_LIMIT] = { "limit", "N", "the newest N, default 20" },
 	[CTL_OPT_SUBJECT] = { "subject", "NAME",

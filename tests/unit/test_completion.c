@@ -92,7 +92,8 @@ setup(void **state)
 	    "esac\n");
 	write_file("status.json",
 	    "{\n  \"sites\": [\n    {\n      \"site\": \"chc\",\n"
-	    "      \"services\": [{\"service\": \"web\"}],\n"
+	    "      \"services\": [{\"service\": \"web\","
+	    " \"probes\": [{\"probe\": \"page\"}]}],\n"
 	    "      \"prefixes\": [{\"prefix\": \"2001:db8:53::/48\","
 	    " \"service\": null}]\n    },\n"
 	    "    {\"site\": \"chc-2\"}, {\"site\": \"akl\"},\n"
@@ -150,6 +151,11 @@ static const struct {
 	{ "anycastctl drain --for 1h --dry-run a", "akl" },
 	{ "anycastctl drain --for ", "" },
 	{ "anycastctl drain chc --dr", "--dry-run" },
+	{ "anycastctl drain chc --prefix ", "2001:db8:53::/48" },
+	{ "anycastctl drain chc --force bu", "budget" },
+	{ "anycastctl override ro", "room" },
+	{ "anycastctl check now ", "web" },
+	{ "anycastctl probe run pa", "page" },
 	{ "anycastctl events --subject w", "web" },
 	{ "anycastctl explain ak", "akl" },
 	{ "anycastctl report failover --format ",
