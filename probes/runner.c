@@ -27,7 +27,8 @@
 #include "probes/probe.h"
 #include "probes/probe_wire.h"
 
-#define JOBS_MAX 64
+/* Two descriptors each, of the 1024 that a process has if nobody asks. */
+#define JOBS_MAX 256
 #define OUTPUT_SHOWN_BYTES 140
 #define OUTPUT_READ_BYTES 4096
 /* Read at once, so that a chatty command does not hold up the others. */

@@ -20,7 +20,7 @@
 #include "base/xalloc.h"
 #include "test.h"
 
-#define RESULTS_MAX 128
+#define RESULTS_MAX 300
 
 struct fixture {
 	struct loop *lp;
@@ -392,24 +392,36 @@ test_closed_output(void **state)
 static void
 test_many_at_once(void **state)
 {
+	enum { ALL = 300, AT_ONCE = 256 };
 	struct fixture *fx = *state;
-	size_t pass = 0, untried = 0;
+	char dir[] = "/tmp/anycast-runner-XXXXXX";
+	char *gate, *command;
+	int fd;
 
-	for (uint64_t id = 0; id < 100; id++)
-		send_shell(fx, id, 20000, "sleep 1");
-	wait_results(fx, 100);
-	for (size_t i = 0; i < 100; i++) {
-		const struct probe_result *r = &fx->results[i].result;
-
-		if (r->verdict == PROBE_PASS) {
-			pass++;
-		} else if (strcmp(r->detail, "too many commands are running") ==
-		    0) {
-			untried++;
-		}
+	assert_non_null(mkdtemp(dir));
+	gate = xasprintf("%s/gate", dir);
+	command = xasprintf("read word <%s", gate);
+	assert_int_equal(mkfifo(gate, 0600), 0);
+	for (uint64_t id = 0; id < ALL; id++)
+		send_shell(fx, id, 60000, command);
+	wait_results(fx, ALL - AT_ONCE);
+	for (size_t i = 0; i < ALL - AT_ONCE; i++) {
+		assert_string_equal(fx->results[i].result.detail,
+		    "too many commands are running");
 	}
-	assert_int_equal(pass, 64);
-	assert_int_equal(untried, 36);
+	/* One line for each of those that wait. */
+	fd = open(gate, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < AT_ONCE; i++)
+		assert_int_equal(write(fd, "\n", 1), 1);
+	wait_results(fx, ALL);
+	for (size_t i = ALL - AT_ONCE; i < ALL; i++)
+		assert_int_equal(fx->results[i].result.verdict, PROBE_PASS);
+	(void)close(fd);
+	(void)unlink(gate);
+	(void)rmdir(dir);
+	free(command);
+	free(gate);
 	expect_shell(fx, "echo room", PROBE_PASS, "exit status 0: room");
 }
 
