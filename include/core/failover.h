@@ -25,6 +25,8 @@ struct failover_input {
 	const uint16_t *again; /* the second baseline; NULL: there is none */
 	const double *weight;
 	const bool *is_ipv4;
+	/* The /24 or /48 of each, not falling, above 0; NULL: each is one. */
+	const uint32_t *block;
 	size_t n_sites;
 	const bool *withdrawn; /* n_sites: those of W */
 };
@@ -33,9 +35,17 @@ struct failover_share {
 	uint32_t clients;
 	uint32_t unstable; /* of them: their two baselines differ */
 	double weight;
-	double square; /* sum of the squares of the weights */
+	/* Sum of the squares of the blocks' weights: clients of one go the same
+	 * way, nearly always, so they say what one of them says. */
+	double square;
+	/* The last block, and what it weighs so far. */
+	uint32_t block;
+	double block_weight;
 };
 
+/* One client more; block 0: one by itself. */
+void failover_share_add(struct failover_share *share, uint32_t block,
+    double weight);
 /* The clients of one withdrawn site, at baseline. */
 struct failover_origin {
 	size_t site;

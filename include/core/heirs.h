@@ -10,7 +10,8 @@
 
 /*
  * The 95 % interval of weight / all: Wilson's, on Kish's effective number of
- * clients (sum of weights squared by sum of squares), widened by noise, the
+ * those that go their own ways (sum of weights squared by sum of squares), be it
+ * clients or their blocks, widened by noise, the
  * share that moves when nothing is changed.  0 and 1 when there is nobody.
  */
 struct heirs_part {

@@ -23,6 +23,7 @@ struct experiment_clients {
 	struct addr *addr;
 	double *weight;
 	bool *is_ipv4;
+	uint32_t *block; /* the /24 or /48, as core/failover.h wants it */
 };
 #define EXPERIMENT_OWN_LIST UINT32_C(0x80000000)
 
@@ -32,6 +33,9 @@ void experiment_clients_init(struct experiment_clients *ec,
     const struct experiment_plan *plan);
 void experiment_clients_fini(struct experiment_clients *ec);
 /* Index in the base list of the i-th one. */
+/* The number of a's block behind that of `before`; NULL: it is the first. */
+uint32_t experiment_block_after(uint32_t block, const struct addr *before,
+    const struct addr *a);
 uint32_t experiment_clients_base(const struct experiment_clients *ec,
     uint32_t i);
 

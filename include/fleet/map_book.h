@@ -59,6 +59,10 @@ const struct fleet_map **map_book_list(const struct controller *c, size_t depth,
 struct fleet_map *map_predict(struct controller *c, const bool *down,
     struct err *err);
 
+struct campaign_view;
+/* The /24 or /48 of each of its clients, see core/failover.h; free it. */
+uint32_t *map_blocks(const struct campaign_view *view);
+
 /* MAP of docs/api.md; levels 2: with the heirs' heirs. New reference. */
 json_t *fleet_map_json(struct controller *c, const struct fleet_map *map,
     int levels);

@@ -212,7 +212,7 @@ struct store_heir {
 	uint32_t clients;
 	uint32_t unstable; /* of them: their two baselines differ */
 	double weight;
-	double square; /* sum of the squares of the weights */
+	double square; /* sum of the squares of the weights of its blocks */
 };
 void store_put_heirs(struct store *s, const struct store_experiment *ex,
     const struct store_heir *heirs, size_t n, store_done_cb *on_durable,

@@ -12,13 +12,17 @@ outcome_is_site(uint16_t outcome, size_t n_sites)
 	return outcome != OUTCOME_NONE && outcome <= n_sites;
 }
 
-static void
-share_add(struct failover_share *share, double weight, bool is_unstable)
+void
+failover_share_add(struct failover_share *share, uint32_t block, double weight)
 {
+	if (block == 0 || block != share->block)
+		share->block_weight = 0;
+	share->block = block;
 	share->clients++;
-	share->unstable += is_unstable;
 	share->weight += weight;
-	share->square += weight * weight;
+	/* (b + w)^2 in the place of b^2 */
+	share->square += weight * (2 * share->block_weight + weight);
+	share->block_weight += weight;
 }
 
 static void
@@ -77,10 +81,15 @@ count_client(const struct failover_input *in, size_t i,
 		 * is lost when the site really fails. */
 		if (is_known && in->withdrawn[heir])
 			heir = in->n_sites;
-		share_add(&by_site[site]->heirs[family][heir], in->weight[i],
-		    is_unstable(in, i));
-		share_add(&by_site[site]->all, in->weight[i],
-		    is_unstable(in, i));
+		struct failover_share *share =
+		    &by_site[site]->heirs[family][heir];
+		struct failover_share *all = &by_site[site]->all;
+		uint32_t block = in->block != NULL ? in->block[i] : 0;
+
+		failover_share_add(share, block, in->weight[i]);
+		failover_share_add(all, block, in->weight[i]);
+		share->unstable += is_unstable(in, i);
+		all->unstable += is_unstable(in, i);
 	} else if (is_known) {
 		out->others++;
 		out->bystanders += heir != site;

@@ -440,6 +440,7 @@ experiment_input(const struct experiment *ex)
 		.again = ex->again,
 		.weight = ex->clients.weight,
 		.is_ipv4 = ex->clients.is_ipv4,
+		.block = ex->clients.block,
 		.n_sites = ex->c->n_sites,
 		.withdrawn = ex->withdrawn };
 }

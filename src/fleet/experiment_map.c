@@ -15,6 +15,13 @@ is_same_block(const struct addr *a, const struct addr *b)
 	return memcmp(a->b, b->b, addr_is_ipv4(a) ? 15 : 6) == 0;
 }
 
+uint32_t
+experiment_block_after(uint32_t block, const struct addr *before,
+    const struct addr *a)
+{
+	return before != NULL && is_same_block(before, a) ? block : block + 1;
+}
+
 void
 experiment_clients_init(struct experiment_clients *ec,
     const struct experiment_plan *plan)
@@ -33,6 +40,7 @@ experiment_clients_init(struct experiment_clients *ec,
 	ec->addr = xcalloc(ec->n, sizeof(*ec->addr));
 	ec->weight = xcalloc(ec->n, sizeof(*ec->weight));
 	ec->is_ipv4 = xcalloc(ec->n, sizeof(*ec->is_ipv4));
+	ec->block = xcalloc(ec->n, sizeof(*ec->block));
 	for (uint32_t i = 0; i < ec->n; i++) {
 		const struct store_client *client =
 		    &plan->clients[experiment_clients_base(ec, i)];
@@ -43,9 +51,10 @@ experiment_clients_init(struct experiment_clients *ec,
 	}
 	/* The list is in the order of addresses. */
 	for (uint32_t i = 0, run = 0; i < ec->n; i++) {
-		run = i > 0 && is_same_block(&ec->addr[i - 1], &ec->addr[i])
-		    ? run + 1
-		    : 1;
+		ec->block[i] =
+		    experiment_block_after(i > 0 ? ec->block[i - 1] : 0,
+			i > 0 ? &ec->addr[i - 1] : NULL, &ec->addr[i]);
+		run = i > 0 && ec->block[i] == ec->block[i - 1] ? run + 1 : 1;
 		if (run > ec->largest_block)
 			ec->largest_block = run;
 	}
@@ -58,6 +67,7 @@ experiment_clients_fini(struct experiment_clients *ec)
 	free(ec->addr);
 	free(ec->weight);
 	free(ec->is_ipv4);
+	free(ec->block);
 }
 
 uint32_t

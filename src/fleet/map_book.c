@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "core/heirs.h"
 #include "fleet/campaign.h"
+#include "fleet/experiment_map.h"
 #include "fleet/experiment_state.h"
 #include "fleet/site_set.h"
 #include "fleet/test_names.h"
@@ -355,6 +356,21 @@ find_displaced(const struct controller *c, const struct campaign_view *view,
 	return n;
 }
 
+uint32_t *
+map_blocks(const struct campaign_view *view)
+{
+	uint32_t *block = xcalloc(view->n, sizeof(*block));
+	struct addr a, before;
+
+	for (uint32_t i = 0; i < view->n; i++) {
+		memcpy(a.b, view->clients[i].addr, sizeof(a.b));
+		block[i] = experiment_block_after(i > 0 ? block[i - 1] : 0,
+		    i > 0 ? &before : NULL, &a);
+		before = a;
+	}
+	return block;
+}
+
 static void
 fill_predicted(struct controller *c, const struct campaign_view *view,
     struct fleet_map *map, const struct pack_set *set)
@@ -364,12 +380,14 @@ fill_predicted(struct controller *c, const struct campaign_view *view,
 	uint16_t *after = xcalloc(view->n, sizeof(*after));
 	uint8_t *label = xcalloc(view->n, sizeof(*label));
 	double *weight = xcalloc(view->n, sizeof(*weight)), all = 0;
+	uint32_t *block = map_blocks(view);
 	bool *is_ipv4 = xcalloc(view->n, sizeof(*is_ipv4));
 	struct failover_input in = { .n = view->n,
 		.before = view->home,
 		.after = after,
 		.weight = weight,
 		.is_ipv4 = is_ipv4,
+		.block = block,
 		.n_sites = c->n_sites,
 		.withdrawn = map->down };
 
@@ -399,6 +417,7 @@ fill_predicted(struct controller *c, const struct campaign_view *view,
 	free(label);
 	free(weight);
 	free(is_ipv4);
+	free(block);
 }
 
 struct fleet_map *

@@ -22,8 +22,7 @@ struct heir_sum {
 
 struct heirs {
 	struct heir_sum *sums; /* n_sites + 1 */
-	uint32_t clients;
-	double weight, square;
+	struct failover_share all;
 };
 
 static void
@@ -39,11 +38,12 @@ add_origin(struct heirs *h, const struct failover_origin *o, size_t n_sites)
 			sum->weight += s->weight;
 			sum->family_clients[f] += s->clients;
 			sum->family_weight[f] += s->weight;
+			/* As the store has it: the same after a restart. */
+			h->all.square += s->square;
 		}
 	}
-	h->clients += o->all.clients;
-	h->weight += o->all.weight;
-	h->square += o->all.square;
+	h->all.clients += o->all.clients;
+	h->all.weight += o->all.weight;
 }
 
 static void
@@ -110,18 +110,18 @@ interval_of(const struct controller *c, const struct fleet_map *map,
     const struct heirs *h, const struct heir_sum *sum, double out[2])
 {
 	struct heirs_part part = { .weight = sum->weight,
-		.all = h->weight,
-		.all_square = h->square,
+		.all = h->all.weight,
+		.all_square = h->all.square,
 		.noise = map->counts.null_tv + map->wrong };
 
 	heirs_interval(&part, &out[0], &out[1]);
-	if (map->experiment != 0 || h->weight <= 0)
+	if (map->experiment != 0 || h->all.weight <= 0)
 		return;
 	if (sum->heir == c->n_sites) {
 		out[0] = 0;
 	} else {
-		out[1] =
-		    fmin(1, out[1] + h->sums[c->n_sites].weight / h->weight);
+		out[1] = fmin(1,
+		    out[1] + h->sums[c->n_sites].weight / h->all.weight);
 	}
 }
 
@@ -139,9 +139,10 @@ heir_json(const struct controller *c, const struct fleet_map *map,
 				   : json_null(),
 	    "clients", (json_int_t)sum->clients, "weight", sum->weight,
 	    "clients_share",
-	    h->clients > 0 ? (double)sum->clients / h->clients : 0.0,
-	    "weight_share", h->weight > 0 ? sum->weight / h->weight : 0.0,
-	    "low", interval[0], "high", interval[1], "families", "4", "clients",
+	    h->all.clients > 0 ? (double)sum->clients / h->all.clients : 0.0,
+	    "weight_share",
+	    h->all.weight > 0 ? sum->weight / h->all.weight : 0.0, "low",
+	    interval[0], "high", interval[1], "families", "4", "clients",
 	    (json_int_t)sum->family_clients[0], "weight", sum->family_weight[0],
 	    "6", "clients", (json_int_t)sum->family_clients[1], "weight",
 	    sum->family_weight[1]);
@@ -231,7 +232,8 @@ struct displaced {
 	/* Those of one heir, and where they go when it is down, too. */
 	uint32_t *some;
 	uint16_t *next;
-	double noise; /* of the map */
+	uint32_t *block; /* of each client of the view */
+	double noise;    /* of the map */
 };
 
 /* False if nothing is known of any client. */
@@ -247,6 +249,7 @@ displaced_init(const struct controller *c, size_t site, struct displaced *d)
 	d->first = xcalloc(d->view.n, sizeof(*d->first));
 	d->some = xcalloc(d->view.n, sizeof(*d->some));
 	d->next = xcalloc(d->view.n, sizeof(*d->next));
+	d->block = map_blocks(&d->view);
 	for (uint32_t i = 0; i < d->view.n; i++) {
 		if (d->view.home[i] == site + 1)
 			d->clients[d->n++] = i;
@@ -263,10 +266,12 @@ displaced_fini(struct displaced *d)
 	free(d->first);
 	free(d->some);
 	free(d->next);
+	free(d->block);
 }
 
 static void
-add_client(struct heirs *h, const struct store_client *client, size_t heir)
+add_client(struct heirs *h, const struct store_client *client, size_t heir,
+    uint32_t block)
 {
 	struct heir_sum *sum = &h->sums[heir];
 	double w = client->weight;
@@ -279,9 +284,7 @@ add_client(struct heirs *h, const struct store_client *client, size_t heir)
 	sum->weight += w;
 	sum->family_clients[family]++;
 	sum->family_weight[family] += w;
-	h->clients++;
-	h->weight += w;
-	h->square += w * w;
+	failover_share_add(&h->all, block, w);
 }
 
 /* Where the clients that go to heir when the site is down go when it is down
@@ -306,7 +309,8 @@ next_heirs(const struct controller *c, struct displaced *d, size_t heir)
 	heirs_init(&h, c->n_sites);
 	for (uint32_t i = 0; i < n; i++) {
 		add_client(&h, &d->view.clients[d->some[i]],
-		    d->next[i] < c->n_sites ? d->next[i] : c->n_sites);
+		    d->next[i] < c->n_sites ? d->next[i] : c->n_sites,
+		    d->block[d->some[i]]);
 	}
 	list = heirs_json(c, &next, &h, false);
 	free(h.sums);
@@ -361,7 +365,7 @@ fleet_map_json(struct controller *c, const struct fleet_map *map, int levels)
 	    "measured_ms", (json_int_t)map->measured_ms, "age_ms",
 	    (json_int_t)(age_ms > 0 ? age_ms : 0), "depth", (int)map->depth,
 	    "label", map->label, "labels", labels_json(map), "clients",
-	    (json_int_t)h.clients, "weight", h.weight, "heirs", heirs,
+	    (json_int_t)h.all.clients, "weight", h.all.weight, "heirs", heirs,
 	    "origins", origins_json(c, map), "bystanders",
 	    (json_int_t)m->bystanders, "others", (json_int_t)m->others,
 	    "answered", (json_int_t)m->answered, "asked",

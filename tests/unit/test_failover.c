@@ -80,6 +80,39 @@ test_one_client_of_each_kind(void **state)
 	}
 }
 
+/* Clients of one block say what one of them says. */
+static void
+test_blocks_count_once(void **state)
+{
+	static const uint16_t before[] = { 1, 1, 1, 1, 1 };
+	static const uint16_t after[] = { 2, 2, 2, 3, 2 };
+	static const uint32_t block[] = { 1, 1, 2, 2, 3 };
+	static const double weight[] = { 1, 2, 4, 8, 16 };
+	static const bool is_ipv4[] = { true, true, true, true, true };
+	struct failover_input in = { .n = 5,
+		.before = before,
+		.after = after,
+		.block = block,
+		.weight = weight,
+		.is_ipv4 = is_ipv4,
+		.n_sites = SITES,
+		.withdrawn = first_alone };
+	struct failover_map map;
+	const struct failover_origin *o;
+
+	(void)state;
+	failover_count(&in, &map);
+	o = &map.origins[0];
+	assert_true(o->all.square == 3 * 3 + 12 * 12 + 16 * 16);
+	assert_true(o->heirs[0][1].square == 3 * 3 + 4 * 4 + 16 * 16);
+	assert_true(o->heirs[0][2].square == 8 * 8);
+	failover_map_fini(&map);
+	in.block = NULL;
+	failover_count(&in, &map);
+	assert_true(map.origins[0].all.square == 1 + 4 + 16 + 64 + 256);
+	failover_map_fini(&map);
+}
+
 struct crowd {
 	uint16_t before[MANY], after[MANY], again[MANY];
 	double weight[MANY];
@@ -434,6 +467,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_client_of_each_kind),
+		cmocka_unit_test(test_blocks_count_once),
 		cmocka_unit_test(test_shares_add_up),
 		cmocka_unit_test(test_unknown_column_is_never_renormalised),
 		cmocka_unit_test(test_no_clients_make_an_empty_map),
