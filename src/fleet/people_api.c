@@ -51,7 +51,7 @@ site_json(const struct controller *c, const struct fleet_site *s)
 	json_t *site = s->status != NULL
 	    ? json_copy(s->status)
 	    : json_pack("{s:[], s:[], s:{s:s, s:s, s:i, s:i, s:s}}", "services",
-		  "prefixes", "bird", "state", "down", "version", "",
+		  "prefixes", "bird", "state", "unknown", "version", "",
 		  "sessions_up", 0, "sessions_all", 0, "last_error", "");
 
 	json_object_set_new(site, "site", json_string(s->name));

@@ -302,6 +302,8 @@ test_frozen_nothing_is_drained_or_restored(void **state)
 	}
 	assert_int_equal(get(h, "/v1/status"), 200);
 	assert_answer_has(h, "\"kind\":\"freeze\"");
+	/* No site has told of its BIRD yet. */
+	assert_answer_has(h, "\"bird\":{\"state\":\"unknown\"");
 	assert_int_equal(fake_post_status(&h->agents[0]), 200);
 	/* Forced: what it changes is told as it will be. */
 	assert_int_equal(post(h, "/v1/sites/akl/drain",
