@@ -460,8 +460,10 @@ check_predict(struct conf_ck *ck, const struct raw_predict *raw,
 		2 * SEC_MS };
 	static const struct conf_count sentinels = { "sentinels", 1, 65536,
 		256 };
+	/* Three rounds alike span the 30 s that routers wait between two
+	 * advertisements of a route (RFC 4271, 10). */
 	static const struct conf_duration interval = { "sentinel_interval", 100,
-		10 * MIN_MS, 5 * SEC_MS };
+		10 * MIN_MS, 15 * SEC_MS };
 	static const struct conf_duration settle = { "settle_max", SEC_MS,
 		HOUR_MS, 5 * MIN_MS };
 	static const struct conf_duration gap = { "block_gap", 0, 10 * SEC_MS,

@@ -326,7 +326,7 @@ test_defaults(void **state)
 	assert_int_equal(c->controller->predict.rate_pps, 1000);
 	assert_int_equal(c->controller->predict.linger_ms, 2000);
 	assert_int_equal(c->controller->predict.sentinels, 256);
-	assert_int_equal(c->controller->predict.sentinel_interval_ms, 5000);
+	assert_int_equal(c->controller->predict.sentinel_interval_ms, 15000);
 	assert_int_equal(c->controller->predict.settle_max_ms, 300000);
 	assert_false(c->controller->predict.allow_special);
 	conf_free(c);
