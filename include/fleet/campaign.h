@@ -63,8 +63,4 @@ bool campaign_is_reading(const struct controller *c);
 /* Why there is no view, in words; -1. */
 int campaign_view_err(const struct controller *c, struct err *err);
 
-/* Is it one of the campaign's, and was it set aside: because something else
- * happened while it ran (docs/pack.md)? */
-bool campaign_mistrusts(const struct controller *c, uint32_t experiment);
-
 #endif /* FLEET_CAMPAIGN_H */

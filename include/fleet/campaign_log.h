@@ -41,6 +41,7 @@ struct campaign {
 	struct pack *next; /* with all that was measured; NULL: that is pack */
 	struct loop_timer *part;
 	uint32_t experiments[PACK_EXPERIMENTS_MAX]; /* of the logs of both */
+	bool is_aside[PACK_EXPERIMENTS_MAX];        /* as the store was told */
 	uint16_t *home;
 	unsigned made;
 	int64_t measured_ms, known_ms; /* the newest's end: of all; of pack's */

@@ -24,9 +24,7 @@ struct fleet_map {
 	char *tests; /* over which test prefixes, see test_names.h; NULL: not
 		      * known */
 	uint32_t asked, list_clients;
-	/* Its experiment was set aside by a campaign that is no longer there to
-	 * be asked. */
-	bool is_doubted;
+	bool is_doubted; /* its experiment was set aside by its campaign */
 	const char *label;
 	/* Shares of the displaced weight by what is known of it. */
 	double labels[PACK_LABEL_COUNT];
@@ -44,13 +42,15 @@ void map_book_free(struct map_book *book);
 /* ex is done. */
 void map_book_take(struct controller *c, const struct experiment *ex);
 
-/* The campaign goes, because another one begins: what it set aside stays so. */
-void map_book_keep_doubts(struct controller *c);
+/* The experiment was set aside, or no longer is. */
+void map_book_doubt(struct controller *c, uint32_t experiment, bool is_doubted);
 
-/* Borrowed until the next change; NULL if the set was never measured. */
+/* Borrowed until the next change; NULL if the set was never measured, or its
+ * map is doubted: better what the other experiments tell. */
 const struct fleet_map *map_book_find(const struct controller *c,
     const bool *down);
-/* The measured ones of that depth, 0: of any; *n of them; free the array. */
+/* The measured ones of that depth, 0: of any, that are not doubted; *n of them;
+ * free the array. */
 const struct fleet_map **map_book_list(const struct controller *c, size_t depth,
     size_t *n);
 

@@ -128,6 +128,10 @@ struct store_experiment {
 void store_put_experiment(struct store *s, const struct store_experiment *ex,
     store_done_cb *on_durable, void *arg);
 
+/* Its campaign believes it or not (docs/pack.md, section 5); only of one that
+ * was put before.  To put the experiment again does not change it. */
+void store_put_aside(struct store *s, uint32_t experiment, bool is_aside);
+
 /* A campaign; put again to change. */
 struct store_campaign {
 	uint32_t id;

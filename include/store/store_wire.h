@@ -38,6 +38,7 @@ enum store_msg {
 	STORE_MSG_LANDING,
 	STORE_MSG_NULL_RUN,
 	STORE_MSG_STATE, /* as an order: its name in place of the site */
+	STORE_MSG_ASIDE,
 	/* store -> main */
 	STORE_MSG_ACK,  /* all rows up to this sequence are on disk */
 	STORE_MSG_ALARM /* text of the trouble; empty: it is over */
@@ -158,6 +159,11 @@ struct store_null_run_row {
 	double distance, noise, beyond, max_beyond;
 };
 
+struct store_aside_row {
+	uint32_t experiment;
+	bool is_aside;
+};
+
 struct store_row {
 	enum store_msg type;
 	uint64_t seq; /* 0 for INIT */
@@ -177,6 +183,7 @@ struct store_row {
 		struct store_campaign_row campaign;
 		struct store_landing_row landing;
 		struct store_null_run_row null_run;
+		struct store_aside_row aside;
 	} u;
 };
 
@@ -203,6 +210,9 @@ void store_wire_put_landing(struct wcursor *w, const struct store_landing *l);
 
 void store_wire_put_null_run(struct wcursor *w,
     const struct store_null_run *run);
+
+void store_wire_put_aside(struct wcursor *w, uint32_t experiment,
+    bool is_aside);
 
 struct store_clients_head {
 	uint32_t list, first;

@@ -12,7 +12,6 @@
 #include "base/xalloc.h"
 #include "fleet/campaign_log.h"
 #include "fleet/experiment_state.h"
-#include "fleet/map_book.h"
 #include "fleet/null_run.h"
 #include "fleet/site_set.h"
 #include "fleet/test_prefix.h"
@@ -438,7 +437,7 @@ check_start(const struct controller *c, struct err *err)
 		return err_set(err, ERR_REFUSED, "campaign %" PRIu32 " is %s",
 		    c->campaign->id, campaign_state_name(c->campaign->state));
 	}
-	/* Of which experiments to doubt the maps is known then. */
+	/* Which experiments are set aside is on its way to the store then. */
 	if (c->campaign != NULL && campaign_log_is_working(c->campaign)) {
 		return err_set(err, ERR_REFUSED,
 		    "what campaign %" PRIu32
@@ -491,7 +490,6 @@ campaign_start(struct controller *c, unsigned depth, const char *actor,
 	memcpy(ca->asks, c->asks, sizeof(ca->asks));
 	test_prefixes_try_again(c);
 	c->next_campaign++;
-	map_book_keep_doubts(c);
 	campaign_free(c->campaign);
 	c->campaign = ca;
 	(void)snprintf(subject, sizeof(subject), "campaign/%" PRIu32, ca->id);

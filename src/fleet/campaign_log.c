@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "base/xalloc.h"
 #include "fleet/experiment_state.h"
+#include "fleet/map_book.h"
 #include "fleet/null_run.h"
 #include "fleet/site_set.h"
 #include "fleet/test_names.h"
@@ -17,6 +18,22 @@
 /* What a part of the working out may take: some milliseconds. */
 #define PART_CLIENTS 2048u
 #define PART_PAUSE_MS 1
+
+/* Which experiments are set aside now, and which no longer are: to the store,
+ * which may know it, since all is worked out again after a start. */
+static void
+mark_asides(struct campaign *ca)
+{
+	for (size_t i = 0; i < pack_count(ca->pack); i++) {
+		bool is_aside = pack_is_aside(ca->pack, i);
+
+		if (is_aside == ca->is_aside[i])
+			continue;
+		ca->is_aside[i] = is_aside;
+		store_put_aside(ca->c->env.store, ca->experiments[i], is_aside);
+		map_book_doubt(ca->c, ca->experiments[i], is_aside);
+	}
+}
 
 /* The newest experiments are worked into a copy of what is known, in parts; the
  * loop turns between them, and what is asked meanwhile is answered by the old. */
@@ -36,6 +53,7 @@ on_part(struct loop *lp, void *arg)
 	ca->pack = ca->next;
 	ca->next = NULL;
 	ca->known_ms = ca->measured_ms;
+	mark_asides(ca);
 }
 
 bool
@@ -93,8 +111,9 @@ purpose_find(const char *name)
 	return PACK_OTHER;
 }
 
-/* One sweep over all clients; outcome is turned into pack's numbers. */
-static void
+/* One sweep over all clients; outcome is turned into pack's numbers.  Where it
+ * is in the log; -1: nowhere. */
+static int
 add(struct campaign *ca, uint32_t experiment, const bool *withdrawn,
     const char *purpose, uint16_t *outcome)
 {
@@ -117,6 +136,7 @@ add(struct campaign *ca, uint32_t experiment, const bool *withdrawn,
 		ca->experiments[at] = experiment;
 	}
 	loop_timer_set(ca->part, PART_PAUSE_MS);
+	return at;
 }
 
 /* The null run says where clients are at home: the first answer counts. */
@@ -152,7 +172,7 @@ add_sweep(struct campaign *ca, const struct experiment *ex,
 
 	if (ex->n_withdrawn == 0)
 		settle_down(ca, all);
-	add(ca, ex->id, ex->withdrawn, ex->purpose, all);
+	(void)add(ca, ex->id, ex->withdrawn, ex->purpose, all);
 	free(all);
 }
 
@@ -218,7 +238,9 @@ load_one(struct campaign *ca, const json_t *row, struct err *err)
 	bool *withdrawn = xcalloc(ca->c->n_sites, sizeof(*withdrawn));
 	uint16_t *outcome = xcalloc(ca->n, sizeof(*outcome));
 	bool is_null = site[0] == '\0';
-	int rc = site_set_parse(ca->c, site, withdrawn, err);
+	bool is_aside =
+	    json_integer_value(json_object_get(row, "set_aside")) != 0;
+	int rc = site_set_parse(ca->c, site, withdrawn, err), at = -1;
 
 	for (int i = 0; i < (is_null ? 2 : 1) && rc == 0; i++) {
 		rc = load_sweep(ca, id, is_null ? null_phases[i] : phases[i],
@@ -226,7 +248,9 @@ load_one(struct campaign *ca, const json_t *row, struct err *err)
 		if (rc == 0 && is_null)
 			settle_down(ca, outcome);
 		if (rc == 0)
-			add(ca, id, withdrawn, purpose, outcome);
+			at = add(ca, id, withdrawn, purpose, outcome);
+		if (at != -1)
+			ca->is_aside[at] = is_aside;
 	}
 	free(withdrawn);
 	free(outcome);
@@ -295,18 +319,4 @@ campaign_view_err(const struct controller *c, struct err *err)
 	}
 	return err_set(err, ERR_GONE,
 	    "no experiment withdrew just these sites, and no campaign tells: see anycastctl help predict");
-}
-
-bool
-campaign_mistrusts(const struct controller *c, uint32_t experiment)
-{
-	const struct campaign *ca = c->campaign;
-
-	if (ca == NULL || ca->pack == NULL || ca->to_load != NULL)
-		return false;
-	for (size_t i = 0; i < pack_count(ca->pack); i++) {
-		if (ca->experiments[i] == experiment)
-			return pack_is_aside(ca->pack, i);
-	}
-	return false;
 }

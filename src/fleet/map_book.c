@@ -116,19 +116,21 @@ take_row(struct fleet_map *map, json_t *row)
 {
 	json_int_t id = 0, campaign = 0, ended = 0, asked = 0, clients = 0;
 	json_int_t answered = 0, others = 0, bystanders = 0, both = 0,
-		   moved = 0;
+		   moved = 0, aside = 0;
 
 	(void)json_unpack(row,
-	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F}", "id",
-	    &id, "campaign", &campaign, "ended_ms", &ended, "asked", &asked,
-	    "clients", &clients, "answered", &answered, "others", &others,
-	    "bystanders", &bystanders, "null_both", &both, "null_moved", &moved,
-	    "null_tv", &map->counts.null_tv);
+	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F, s:I}",
+	    "id", &id, "campaign", &campaign, "ended_ms", &ended, "asked",
+	    &asked, "clients", &clients, "answered", &answered, "others",
+	    &others, "bystanders", &bystanders, "null_both", &both,
+	    "null_moved", &moved, "null_tv", &map->counts.null_tv, "set_aside",
+	    &aside);
 	test_names_add(&map->tests,
 	    json_string_value(json_object_get(row, "test")));
 	map->experiment = (uint32_t)id;
 	map->campaign = (uint32_t)campaign;
 	map->measured_ms = ended;
+	map->is_doubted = aside != 0;
 	map->asked = (uint32_t)asked;
 	map->list_clients = (uint32_t)clients;
 	map->counts.answered = (uint32_t)answered;
@@ -272,21 +274,12 @@ map_book_take(struct controller *c, const struct experiment *ex)
 	put(c, c->maps, map);
 }
 
-/* Of an experiment that was set aside: better what the others tell. */
-static bool
-is_mistrusted(const struct controller *c, const struct fleet_map *map)
-{
-	return map->is_doubted ||
-	    (map->campaign != 0 && campaign_mistrusts(c, map->experiment));
-}
-
 void
-map_book_keep_doubts(struct controller *c)
+map_book_doubt(struct controller *c, uint32_t experiment, bool is_doubted)
 {
 	for (size_t i = 0; i < c->maps->n; i++) {
-		struct fleet_map *map = c->maps->maps[i];
-
-		map->is_doubted = is_mistrusted(c, map);
+		if (c->maps->maps[i]->experiment == experiment)
+			c->maps->maps[i]->is_doubted = is_doubted;
 	}
 }
 
@@ -297,7 +290,7 @@ map_book_find(const struct controller *c, const bool *down)
 		const struct fleet_map *map = c->maps->maps[i];
 
 		if (is_same_set(c, map->down, down))
-			return is_mistrusted(c, map) ? NULL : map;
+			return map->is_doubted ? NULL : map;
 	}
 	return NULL;
 }
@@ -313,7 +306,7 @@ map_book_list(const struct controller *c, size_t depth, size_t *n)
 		const struct fleet_map *map = c->maps->maps[i];
 
 		if (map->depth > 0 && (depth == 0 || map->depth == depth) &&
-		    !is_mistrusted(c, map))
+		    !map->is_doubted)
 			list[(*n)++] = map;
 	}
 	return list;
@@ -331,7 +324,7 @@ add_noise(const struct controller *c, struct fleet_map *map)
 	for (size_t i = 0; i < c->maps->n; i++) {
 		const struct fleet_map *one = c->maps->maps[i];
 
-		if (one->campaign != map->campaign || is_mistrusted(c, one))
+		if (one->campaign != map->campaign || one->is_doubted)
 			continue;
 		sum->null_both += one->counts.null_both;
 		sum->null_moved += one->counts.null_moved;

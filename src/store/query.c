@@ -56,7 +56,7 @@ enum stmt {
 #define EXPERIMENT_COLS                                                        \
 	"id, site, state, reason, created_ms, ended_ms, clients, list,"        \
 	" answered, bystanders, sites, asked, others, null_both, null_moved,"  \
-	" null_tv, campaign, purpose, test, changed_ms"
+	" null_tv, campaign, purpose, test, changed_ms, set_aside"
 
 #define CAMPAIGN_COLS                                                          \
 	"id, state, reason, depth, seed, created_ms, ended_ms, list, sites"
@@ -118,7 +118,8 @@ static const char *const sql[] = {
 		       " square FROM heir"
 		       " WHERE experiment = ?1 ORDER BY site, family, heir",
 	[STMT_MAP_BEFORE] = "SELECT ifnull(max(id), 0) FROM experiment"
-			    " WHERE site = ?1 AND state = 'done' AND id < ?2",
+			    " WHERE site = ?1 AND state = 'done' AND id < ?2"
+			    " AND set_aside = 0",
 	[STMT_STATE] = "SELECT revision, json FROM guard_state WHERE name = ?1",
 	[STMT_ORDER] = "SELECT revision, json FROM site_order WHERE site = ?1",
 	[STMT_MAX_REVISION] = "SELECT ifnull(max(revision), 0)"
@@ -205,6 +206,7 @@ static const struct rows_col experiment_cols[] = {
 	{ "purpose", ROWS_TEXT, 0, 0 },
 	{ "test", ROWS_TEXT, 0, 0 },
 	COL_MS("changed_ms"),
+	{ "set_aside", ROWS_INT, 0, 1 },
 	{ NULL, ROWS_INT, 0, 0 },
 };
 

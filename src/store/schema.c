@@ -256,6 +256,12 @@ static const char *const steps[] = {
 	      " WHERE true ON CONFLICT DO NOTHING;"
 	      "DROP TABLE null_run_old;"
 	      "PRAGMA user_version = 8;",
+	/* Experiments that campaigns do not believe.  Of those of older versions
+	 * only the newest campaign's are found out, when it is read again. */
+	[8] = "ALTER TABLE experiment ADD COLUMN"
+	      " set_aside INTEGER NOT NULL DEFAULT 0"
+	      " CHECK(set_aside IN (0, 1));"
+	      "PRAGMA user_version = 9;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(steps) / sizeof(steps[0])))

@@ -418,6 +418,15 @@ store_put_null_run(struct store *s, const struct store_null_run *run)
 }
 
 void
+store_put_aside(struct store *s, uint32_t experiment, bool is_aside)
+{
+	struct wcursor w = row_begin(s);
+
+	store_wire_put_aside(&w, experiment, is_aside);
+	row_queue(s, row_end(s, STORE_MSG_ASIDE, &w), NULL, NULL);
+}
+
+void
 store_put_landing(struct store *s, const struct store_landing *l)
 {
 	struct wcursor w = row_begin(s);

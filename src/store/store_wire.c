@@ -191,6 +191,17 @@ get_null_run(struct cursor *c, struct store_null_run_row *r)
 }
 
 static void
+get_aside(struct cursor *c, struct store_aside_row *r)
+{
+	uint8_t is_aside;
+
+	r->experiment = cursor_be32(c);
+	is_aside = cursor_u8(c);
+	r->is_aside = is_aside == 1;
+	c->bad |= is_aside > 1;
+}
+
+static void
 get_campaign(struct cursor *c, struct store_campaign_row *r)
 {
 	r->id = cursor_be32(c);
@@ -322,6 +333,9 @@ get_row(struct cursor *c, struct store_row *row)
 		return;
 	case STORE_MSG_NULL_RUN:
 		get_null_run(c, &row->u.null_run);
+		return;
+	case STORE_MSG_ASIDE:
+		get_aside(c, &row->u.aside);
 		return;
 	case STORE_MSG_CAMPAIGN:
 		get_campaign(c, &row->u.campaign);

@@ -223,6 +223,13 @@ store_wire_put_null_run(struct wcursor *w, const struct store_null_run *run)
 }
 
 void
+store_wire_put_aside(struct wcursor *w, uint32_t experiment, bool is_aside)
+{
+	wcursor_be32(w, experiment);
+	wcursor_u8(w, is_aside ? 1 : 0);
+}
+
+void
 store_wire_put_clients(struct wcursor *w, const struct store_clients_head *head,
     const struct store_client *clients, uint32_t n)
 {

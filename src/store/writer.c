@@ -46,6 +46,7 @@ enum stmt {
 	STMT_CAMPAIGN,
 	STMT_LANDING,
 	STMT_NULL_RUN,
+	STMT_ASIDE,
 	STMT_COUNT
 };
 
@@ -148,6 +149,7 @@ static const char *const sql[] = {
 	    " test, first, at_ms, verdict, reason, compared, distance, noise,"
 	    " beyond, max_beyond, shares)"
 	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+	[STMT_ASIDE] = "UPDATE experiment SET set_aside = ?2 WHERE id = ?1",
 	[STMT_LANDING] =
 	    "INSERT OR REPLACE INTO landing(id, at_ms, since_ms, down, label,"
 	    " experiment, campaign, displaced, seen, agreed, remained, several,"
@@ -368,6 +370,16 @@ put_null_run(struct writer *wr, const struct store_null_run_row *r)
 }
 
 static int
+put_aside(struct writer *wr, const struct store_aside_row *r)
+{
+	sqlite3_stmt *st = wr->stmts[STMT_ASIDE];
+
+	bind_int(st, 1, r->experiment);
+	bind_int(st, 2, r->is_aside);
+	return run(wr, STMT_ASIDE);
+}
+
+static int
 put_campaign(struct writer *wr, const struct store_campaign_row *ca)
 {
 	sqlite3_stmt *st = wr->stmts[STMT_CAMPAIGN];
@@ -562,6 +574,8 @@ put_row(struct writer *wr, const struct store_row *row, const char *boot)
 		return put_landing(wr, &row->u.landing);
 	case STORE_MSG_NULL_RUN:
 		return put_null_run(wr, &row->u.null_run);
+	case STORE_MSG_ASIDE:
+		return put_aside(wr, &row->u.aside);
 	case STORE_MSG_CAMPAIGN:
 		return put_campaign(wr, &row->u.campaign);
 	case STORE_MSG_RECENT:

@@ -96,6 +96,8 @@ check_row(const struct store_row *row)
 		check_text(&row->u.null_run.test);
 		check_text(&row->u.null_run.shares);
 		return;
+	case STORE_MSG_ASIDE:
+		return;
 	case STORE_MSG_LANDING:
 		check_text(&row->u.landing.down);
 		check_text(&row->u.landing.heirs);

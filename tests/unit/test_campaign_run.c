@@ -342,6 +342,67 @@ test_next_campaign_keeps_mistrust(void **state)
 	check_ring(h);
 }
 
+/* Nor after a restart: not while the campaign is read again, and not when it is
+ * another one that is. */
+static void
+test_restart_keeps_mistrust(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = ring_disturbed;
+	house_get_ready(h);
+	start_campaign(h, "{\"depth\":2}");
+	run_until(h, "/v1/campaign", "\"set_aside\":[3]");
+	assert_int_equal(post(h, "/v1/campaign/abort", ""), 200);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	house_restart_controller(h);
+	assert_no_map_of_disturbed(h);
+	run_until(h, "/v1/campaign", "\"set_aside\":[3]");
+	assert_no_map_of_disturbed(h);
+	h->twist = ring;
+	start_campaign(h, "{\"depth\":2}");
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	house_restart_controller(h);
+	assert_no_map_of_disturbed(h);
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	check_ring(h);
+}
+
+static void
+assert_only_disturbed_is_marked(struct house *h)
+{
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM experiment"
+			     " WHERE set_aside <> (id = 3)"),
+	    0);
+}
+
+/* Killed before a mark was stored, it finds out again; and a mark that is wrong
+ * by what is known now goes. */
+static void
+test_marks_are_mended_after_a_crash(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = ring_disturbed;
+	house_get_ready(h);
+	start_campaign(h, "{\"depth\":2}");
+	run_until(h, "/v1/campaign", "\"set_aside\":[3]");
+	assert_int_equal(post(h, "/v1/campaign/abort", ""), 200);
+	assert_only_disturbed_is_marked(h);
+	house_stop_controller(h);
+	file_exec(&h->f,
+	    "UPDATE experiment SET set_aside = 1 - set_aside WHERE state = 'done'");
+	house_start_controller(h);
+	run_until(h, "/v1/campaign", "\"set_aside\":[3]");
+	assert_no_map_of_disturbed(h);
+	assert_only_disturbed_is_marked(h);
+	/* And the other one is believed at once. */
+	assert_int_equal(get(h, "/v1/failover?depth=1"), 200);
+	assert_answer_has(h, "\"experiment\":2,");
+}
+
 static void
 test_abort_restores(void **state)
 {
@@ -552,6 +613,8 @@ main(void)
 		WITH_HOUSE(test_campaign_outlives_restarts),
 		WITH_HOUSE(test_disturbed_experiment_is_made_again),
 		WITH_HOUSE(test_next_campaign_keeps_mistrust),
+		WITH_HOUSE(test_restart_keeps_mistrust),
+		WITH_HOUSE(test_marks_are_mended_after_a_crash),
 		WITH_HOUSE(test_abort_restores),
 		WITH_HOUSE(test_campaign_pauses_when_nothing_works),
 		WITH_HOUSE(test_campaign_ends_when_the_fleet_changes),

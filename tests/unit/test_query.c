@@ -166,10 +166,13 @@ test_experiments(void **state)
 	    "\"list\":3,\"answered\":0,\"bystanders\":0,\"sites\":\"akl chc\","
 	    "\"asked\":3,\"others\":0,\"null_both\":0,\"null_moved\":0,"
 	    "\"null_tv\":0.0,\"campaign\":0,\"purpose\":\"\","
-	    "\"test\":\"\",\"changed_ms\":0}]");
+	    "\"test\":\"\",\"changed_ms\":0,\"set_aside\":0}]");
 	assert_ids(query_experiments(g->q, "chc", 9, &err), "[7,6]");
 	assert_int_equal(query_map_before(g->q, "chc", UINT32_MAX, &err), 6);
 	assert_int_equal(query_map_before(g->q, "akl", UINT32_MAX, &err), 0);
+	/* One that is not believed is nothing to compare with. */
+	file_exec(&g->f, "UPDATE experiment SET set_aside = 1 WHERE id = 6");
+	assert_int_equal(query_map_before(g->q, "chc", UINT32_MAX, &err), 0);
 	assert_int_equal(query_max_experiment(g->q, &err), 8);
 	assert_json(query_heirs(g->q, 6, &err),
 	    "[{\"site\":\"chc\",\"family\":4,\"heir\":\"\",\"clients\":1,"

@@ -264,6 +264,15 @@ make_null_run(void)
 	return message(STORE_MSG_NULL_RUN, &w);
 }
 
+static struct chan_msg
+make_aside(void)
+{
+	struct wcursor w = begin(0);
+
+	store_wire_put_aside(&w, 7, true);
+	return message(STORE_MSG_ASIDE, &w);
+}
+
 static struct chan_msg (*const makers[])(void) = {
 	make_init,
 	make_event,
@@ -278,6 +287,7 @@ static struct chan_msg (*const makers[])(void) = {
 	make_optout,
 	make_replies,
 	make_null_run,
+	make_aside,
 };
 
 /* Cut at a row's end these are whole again, with fewer rows. */
