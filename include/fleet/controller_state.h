@@ -110,6 +110,8 @@ struct controller {
 	struct {
 		uint64_t asked, granted; /* counts */
 		struct mono began;       /* this controller */
+		int64_t old_ms; /* from then on: how long one of its experiments
+				 * may still send; 0: none can */
 		bool is_taken_over; /* nobody sends for the one before it */
 		struct mono ended; /* the last turn; at first as long ago as may
 				    * be */

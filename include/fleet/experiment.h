@@ -56,6 +56,10 @@ void experiment_on_replies(struct experiment *ex, size_t site,
     const struct sweep_reply *replies, size_t n);
 /* It may send now; it waits for that. */
 void experiment_send(struct experiment *ex);
+/* How long a round of so many clients may take, of which so many are in one /24
+ * or /48. */
+int64_t experiment_round_max_ms(const struct conf_predict *conf, uint32_t n,
+    uint32_t largest_block);
 /* How long sending to all clients may take. */
 int64_t experiment_sending_max_ms(const struct experiment *ex);
 /* And to all of the list that they are taken from. */
@@ -69,6 +73,10 @@ size_t experiments_running(const struct controller *c);
 struct experiment *experiment_newest(const struct controller *c);
 /* NULL: not known any more. */
 struct experiment *experiment_find(const struct controller *c, uint32_t id);
+/* At start, of each experiment of the store, a row of query_experiments: one
+ * that a controller that is gone has begun may still be sent.  The current
+ * client list is there. */
+void experiments_note_old(struct controller *c, const json_t *row);
 void experiments_on_tick(struct controller *c);
 void experiments_on_status(struct controller *c, size_t site);
 void experiments_on_reboot(struct controller *c, size_t site);

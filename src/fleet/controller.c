@@ -233,6 +233,7 @@ bury_old_experiments(struct controller *c, struct err *err)
 		int64_t changed_ms =
 		    json_integer_value(json_object_get(row, "changed_ms"));
 
+		experiments_note_old(c, row);
 		if (json_integer_value(json_object_get(row, "ended_ms")) == 0)
 			changed_ms = bury(c, row);
 		/* The pause that was due goes on, as far as the clock on the
@@ -259,12 +260,12 @@ load(struct controller *c, struct err *err)
 		return -1;
 	c->next_experiment = (uint32_t)experiment + 1;
 	if (test_prefixes_load(c, err) == -1 ||
-	    bury_old_experiments(c, err) == -1)
-		return -1;
-	if (optouts_load(&c->optouts, c->env.query, err) == -1)
+	    optouts_load(&c->optouts, c->env.query, err) == -1)
 		return -1;
 	if (query_clients(c->env.query, &c->list, &c->clients, &c->n_clients,
 		err) == -1)
+		return -1;
+	if (bury_old_experiments(c, err) == -1)
 		return -1;
 	return intent_book_init(&c->intents, c->env.lp, c->env.store,
 	    c->env.query, err);

@@ -624,25 +624,26 @@ advance(struct experiment *ex)
 		enter(ex, EXPERIMENT_EV_COMPLETE);
 }
 
-static int64_t
-sending_max_ms(const struct experiment *ex, uint32_t n)
+int64_t
+experiment_round_max_ms(const struct conf_predict *conf, uint32_t n,
+    uint32_t largest_block)
 {
-	const struct conf_predict *conf = &ex->c->conf->predict;
-
 	return 2000LL * n / (int64_t)conf->rate_pps +
-	    2 * conf->block_gap_ms * ex->clients.largest_block;
+	    2 * conf->block_gap_ms * largest_block;
 }
 
 int64_t
 experiment_sending_max_ms(const struct experiment *ex)
 {
-	return sending_max_ms(ex, ex->clients.n);
+	return experiment_round_max_ms(&ex->c->conf->predict, ex->clients.n,
+	    ex->clients.largest_block);
 }
 
 int64_t
 experiment_sending_list_max_ms(const struct experiment *ex)
 {
-	return sending_max_ms(ex, ex->clients.n_base);
+	return experiment_round_max_ms(&ex->c->conf->predict,
+	    ex->clients.n_base, ex->clients.largest_block);
 }
 
 void

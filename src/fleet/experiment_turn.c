@@ -7,8 +7,11 @@
  * block is the sender's within a round; between the end of one round and the
  * beginning of the next, whosever it is, the controller leaves it.
  */
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "fleet/experiment_state.h"
 #include "fleet/test_prefix.h"
@@ -64,6 +67,63 @@ experiment_find(const struct controller *c, uint32_t id)
 
 /* ---- whose turn it is ---- */
 
+/* The fullest /24 or /48 of the list that an old experiment asked; 0: nobody
+ * knows any more. */
+static uint32_t
+largest_block_of(const struct controller *c, uint32_t list)
+{
+	struct experiment_plan plan = {
+		.list = list, .clients = c->clients, .n_clients = c->n_clients
+	};
+	struct store_client *clients = NULL;
+	struct experiment_clients ec;
+	uint32_t largest;
+	struct err err;
+
+	if (list != c->list) {
+		if (query_list_clients(c->env.query, list, &clients,
+			&plan.n_clients, &err) == -1) {
+			log_warnx("client list %" PRIu32 ": %s", list, err.msg);
+			plan.n_clients = 0;
+		}
+		plan.clients = clients;
+	}
+	experiment_clients_init(&ec, &plan);
+	largest = ec.largest_block;
+	experiment_clients_fini(&ec);
+	free(clients);
+	return largest;
+}
+
+void
+experiments_note_old(struct controller *c, const json_t *row)
+{
+	const struct conf_predict *conf = &c->conf->predict;
+	const char *state = json_string_value(json_object_get(row, "state"));
+	int64_t ended_ms = json_integer_value(json_object_get(row, "ended_ms"));
+	int64_t ago_ms = ended_ms != 0 ? wall_now_ms() - ended_ms : 0, left_ms;
+	uint32_t list =
+	    (uint32_t)json_integer_value(json_object_get(row, "list"));
+	uint32_t n =
+	    (uint32_t)json_integer_value(json_object_get(row, "asked"));
+
+	/* One that failed may have done so while it was sent, or at the last
+	 * start but one. */
+	if (ended_ms != 0 &&
+	    strcmp(state, experiment_state_name(EXPERIMENT_FAILED)) != 0)
+		return;
+	/* Of the future: the clock was set back. */
+	if (ago_ms < 0)
+		ago_ms = 0;
+	/* No block has more; spares to count them for what is long over. */
+	if (experiment_round_max_ms(conf, n, n) <= ago_ms)
+		return;
+	left_ms = experiment_round_max_ms(conf, n, largest_block_of(c, list)) -
+	    ago_ms;
+	if (left_ms > c->turn.old_ms)
+		c->turn.old_ms = left_ms;
+}
+
 /*
  * Orders of a controller that was killed may still be carried out: until each
  * site has applied some of this one's, or can have nothing left to send.
@@ -72,11 +132,15 @@ static bool
 is_taken_over(struct controller *c, const struct experiment *next)
 {
 	struct mono now = mono_now();
-	bool is_over = !mono_before(now,
-	    mono_add_ms(c->turn.began, experiment_sending_list_max_ms(next)));
+	int64_t max_ms = experiment_sending_list_max_ms(next);
+	bool is_over;
 
 	if (c->turn.is_taken_over)
 		return true;
+	/* The store may not have known of all. */
+	if (c->turn.old_ms > max_ms)
+		max_ms = c->turn.old_ms;
+	is_over = !mono_before(now, mono_add_ms(c->turn.began, max_ms));
 	for (size_t i = 0; i < c->n_sites && !is_over; i++) {
 		const struct fleet_site *s = &c->sites[i];
 

@@ -213,6 +213,66 @@ test_sender_of_a_killed_controller_is_waited_for(void **state)
 	assert_string_equal(state_of(h, 4), "done");
 }
 
+static void
+load_one_client(struct house *h)
+{
+	assert_int_equal(post(h, "/v1/clients?upload=one&part=0&last=1",
+			     "203.0.113.1\n"),
+	    200);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+}
+
+/* akl sends for the experiment after the restart, but not for so long, though
+ * that would have but one client to ask. */
+static void
+check_old_list_is_waited_for(struct house *h)
+{
+	struct mono killed;
+
+	use_ring(h);
+	h->is_slow = true;
+	start(h, "akl", house_tests[ONE]);
+	TURN_UNTIL(h, h->agents[1].job != 0 && !h->agents[1].is_done);
+	load_one_client(h);
+	h->agents[1].is_deaf = true;
+	killed = mono_now();
+	house_restart_controller(h);
+	fakes_turn(h);
+	/* And once more: the experiment is over then by its row. */
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	house_restart_controller(h);
+	fakes_turn(h);
+	start(h, "chc", house_tests[ONE]);
+	while (mono_diff_ms(mono_now(), killed) < 6000) {
+		fakes_turn(h);
+		loop_idle(h->lp, 20);
+		assert_int_equal(h->agents[0].job, 0);
+	}
+	h->agents[1].is_deaf = false;
+	TURN_UNTIL(h, h->agents[0].job != 0);
+}
+
+/* What it was sending is the old list, whatever is loaded now: 12 clients take
+ * up to 24 s, and 1 takes 2 s. */
+static void
+test_old_list_is_waited_for(void **state)
+{
+	struct house *h = *state;
+
+	h->fleet.predict.rate_pps = 1;
+	check_old_list_is_waited_for(h);
+}
+
+/* 6 of one block take up to 12 s, and 1 takes 2 s. */
+static void
+test_old_blocks_are_waited_for(void **state)
+{
+	struct house *h = *state;
+
+	h->fleet.predict.block_gap_ms = 1000;
+	check_old_list_is_waited_for(h);
+}
+
 /* But not longer than it can be sending. */
 static void
 test_site_that_hears_nothing_is_not_waited_for_for_ever(void **state)
@@ -260,6 +320,8 @@ main(void)
 		WITH_HOUSE(test_no_round_is_ordered_twice),
 		WITH_HOUSE(test_aborted_sender_is_waited_for),
 		WITH_HOUSE(test_sender_of_a_killed_controller_is_waited_for),
+		WITH_HOUSE(test_old_list_is_waited_for),
+		WITH_HOUSE(test_old_blocks_are_waited_for),
 		WITH_HOUSE(
 		    test_site_that_hears_nothing_is_not_waited_for_for_ever),
 		WITH_HOUSE(test_gap_is_left_between_two_senders),
