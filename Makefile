@@ -51,7 +51,7 @@ LINK_asan     := $(FLAGS_asan)
 FLAGS_fuzz    := $(SAN) -fsanitize=fuzzer-no-link,address,undefined
 LINK_fuzz     := $(SAN) -fsanitize=address,undefined
 
-LIBS := libevent_core libevent_extra libcurl sqlite3 liboping jansson \
+LIBS := libevent_core libevent_extra libevent_openssl libssl libcrypto libcurl sqlite3 liboping jansson \
 	libcyaml yaml-0.1 libsodium libcap-ng libmnl libseccomp
 DEPS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 DEPS_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lm
@@ -221,6 +221,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/share/doc/anycastd/examples
 	install -m 0644 README.md CHANGELOG.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/anycastd
 	install -m 0644 contrib/examples/*.yml $(DESTDIR)$(PREFIX)/share/doc/anycastd/examples
+	install -m 0755 contrib/examples/make-certificates $(DESTDIR)$(PREFIX)/share/doc/anycastd/examples
 
 # A package for this Debian, looked into but not installed.
 deb: all

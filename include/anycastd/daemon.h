@@ -14,6 +14,8 @@ int daemon_run(struct conf *conf, struct err *err);
 /* Can store, control socket and BIRD's include file be written where the
  * configuration has them?  -1 with err: not by this user, or not there. */
 int daemon_check_folders(const struct conf *conf, struct err *err);
+/* Can the files of tls be used, if there are any? */
+int daemon_check_tls(const struct conf *conf, struct err *err);
 
 /* sd_notify(3): "READY=1" and the like; nothing without $NOTIFY_SOCKET. */
 void notify_supervisor(const char *state);

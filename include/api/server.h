@@ -30,6 +30,9 @@ enum api_reach {
 	API_LOCAL, /* control socket only: what changes things */
 	API_READ,  /* anywhere: tells, and changes nothing */
 	API_AGENT, /* TCP and control socket: the fleet's own traffic */
+	/* The same, of the site that segment 2 names: with TLS the client's
+	 * certificate must be of that name. */
+	API_SITE,
 };
 
 struct api_route {
@@ -47,16 +50,21 @@ void api_server_add(struct api_server *s, const struct api_route *routes,
 /* Takes all tables out again. */
 void api_server_clear(struct api_server *s);
 
+struct tls_files; /* base/tls.h */
+
 /* Where to listen; NULL: not there. */
 struct api_places {
 	const char *local;      /* path of the control socket, mode 0660 */
 	const char *local_read; /* the same for API_READ routes only */
 	mode_t local_read_mode;
-	const char *tcp;  /* "addr:port" or "[v6]:port", numeric */
-	const char *read; /* the same for API_READ routes only */
+	const char *tcp;             /* "addr:port" or "[v6]:port", numeric */
+	const struct tls_files *tls; /* for tcp; NULL: anybody, in the clear */
+	const char *read;            /* the same for API_READ routes only */
 };
 /*
- * Listens there, and nowhere else any more.  A dead socket file is replaced; if
+ * Listens there, and nowhere else any more.  The files of tls are read each
+ * time; if they are others than before, connections of before end when they are
+ * used again.  A dead socket file is replaced; if
  * a living daemon answers there: refused.  -1 with err: all is as it was.
  */
 int api_server_listen(struct api_server *s, const struct api_places *places,

@@ -387,6 +387,11 @@ struct conf_clients {
 	size_t n_destinations;
 };
 
+/* How agents and controller know each other (base/tls.h).  All NULL: not. */
+struct conf_tls {
+	char *certificate, *key, *ca; /* absolute paths */
+};
+
 struct conf {
 	char *file;   /* as given, for messages */
 	char *store;  /* SQLite file; default /var/lib/anycastd/anycastd.db */
@@ -397,6 +402,7 @@ struct conf {
 	char *metrics; /* "addr:port": HTTP that only tells; NULL: none */
 	struct conf_agent *agent;           /* NULL: not an agent */
 	struct conf_controller *controller; /* NULL: not a controller */
+	struct conf_tls tls;
 	struct conf_clients clients;
 	struct conf_feed *feeds;
 	size_t n_feeds;

@@ -132,6 +132,10 @@ struct raw_fleet {
 	struct raw_guards *guards;
 };
 
+struct raw_tls {
+	char *certificate, *key, *ca;
+};
+
 struct raw_feed {
 	char *name, *type, *from, *weight, *site;
 	char **senders;
@@ -160,6 +164,7 @@ struct conf_raw {
 	unsigned allow_count;
 	struct raw_agent_guards *guards;
 	struct raw_fleet *fleet;
+	struct raw_tls *tls;
 	struct raw_clients *clients;
 	struct raw_feed *feeds;
 	unsigned feeds_count;

@@ -15,6 +15,8 @@
 struct fetch_engine; /* one per loop */
 struct fetch;        /* one running request */
 
+struct tls_files; /* base/tls.h */
+
 struct fetch_request {
 	const char *method;       /* "GET", "HEAD", "POST" */
 	const char *url;          /* http or https, nothing else */
@@ -29,8 +31,11 @@ struct fetch_request {
 	size_t max_body_bytes; /* of the answer; longer ends in error */
 	bool fresh_connection; /* no reuse: a probe must test connecting */
 	bool insecure;         /* https: do not verify */
-	bool want_cert_end;    /* https: see cert_end_ms */
-	bool truncate;         /* keep the first max_body_bytes instead of
+	/* https: who asks, and who alone is believed; borrowed for the call.
+	 * NULL: nobody, and the authorities of the system. */
+	const struct tls_files *tls;
+	bool want_cert_end; /* https: see cert_end_ms */
+	bool truncate;      /* keep the first max_body_bytes instead of
 				     failing when the answer is longer */
 };
 

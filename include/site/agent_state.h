@@ -5,6 +5,7 @@
  * agent_state -- the agent's inside, shared by its own files (agent*.c, uplink,
  * sweep_link) and by nobody else.
  */
+#include "base/tls.h"
 #include "core/drain.h"
 #include "core/route.h"
 #include "site/agent.h"
@@ -47,7 +48,8 @@ struct agent_test {
 struct agent {
 	struct agent_env env;
 	const struct conf_agent *conf;
-	char boot[20];                 /* changes with every start */
+	struct tls_files tls; /* of the configuration; all NULL: none */
+	char boot[20];        /* changes with every start */
 	struct agent_prefix *prefixes; /* in prefix_compare order */
 	size_t n_prefixes;
 	struct worker *pinger, *runner;
@@ -110,5 +112,12 @@ struct bird_route *agent_list_without_experiment(const struct agent *a,
 
 /* agent_json.c */
 json_t *agent_explain(const struct agent *a, const char *what, struct err *err);
+
+/* For requests to the controller; NULL: without. */
+static inline const struct tls_files *
+agent_tls(const struct agent *a)
+{
+	return a->tls.certificate != NULL ? &a->tls : NULL;
+}
 
 #endif /* SITE_AGENT_STATE_H */

@@ -16,6 +16,7 @@
 #include "base/fetch.h"
 #include "base/log.h"
 #include "base/rights.h"
+#include "base/tls.h"
 #include "base/version.h"
 #include "base/worker.h"
 #include "base/xalloc.h"
@@ -208,6 +209,11 @@ own_metrics(struct metrics *m, void *arg)
 	    pulse_longest_stall_ms(d->pulse), METRIC_NO_LABELS);
 	metrics_add(m, METRIC_LOOP_STALLS, (int64_t)pulse_stalls(d->pulse),
 	    METRIC_NO_LABELS);
+	if (d->conf->tls.certificate != NULL) {
+		metrics_add(m, METRIC_CERTIFICATE_END,
+		    tls_certificate_end_ms(d->conf->tls.certificate),
+		    METRIC_NO_LABELS);
+	}
 }
 
 static void
@@ -258,10 +264,13 @@ static int
 listen_where(struct daemon *d, const struct conf *conf, struct err *err)
 {
 	const struct conf_controller *controller = conf->controller;
+	const struct tls_files tls = { conf->tls.certificate, conf->tls.key,
+		conf->tls.ca };
 	const struct api_places places = { .local = conf->socket,
 		.local_read = conf->read_socket,
 		.local_read_mode = conf->read_socket_group ? 0660 : 0666,
 		.tcp = controller != NULL ? controller->listen : NULL,
+		.tls = tls.certificate != NULL ? &tls : NULL,
 		.read = conf->metrics };
 
 	return api_server_listen(d->server, &places, err);
@@ -289,6 +298,20 @@ daemon_check_folders(const struct conf *conf, struct err *err)
 	if (conf->agent == NULL)
 		return 0;
 	return check_folder("bird.include", conf->agent->bird.include, err);
+}
+
+int
+daemon_check_tls(const struct conf *conf, struct err *err)
+{
+	const struct tls_files files = { conf->tls.certificate, conf->tls.key,
+		conf->tls.ca };
+	struct tls *tls;
+
+	if (files.certificate == NULL)
+		return 0;
+	tls = tls_new(&files, err);
+	tls_free(tls);
+	return tls != NULL ? 0 : -1;
 }
 
 static void
@@ -340,7 +363,9 @@ on_reload_check(const struct conf *fresh, void *arg, struct err *err)
 		    "%s: %s: cannot change while the daemon runs, restart it",
 		    fresh->file, key);
 	}
-	return daemon_check_folders(fresh, err);
+	if (daemon_check_folders(fresh, err) == -1)
+		return -1;
+	return daemon_check_tls(fresh, err);
 }
 
 /* What the roles read anew from the store must be in it. */
@@ -613,6 +638,9 @@ daemon_run(struct conf *conf, struct err *err)
 		conf_free(conf);
 		return -1;
 	}
+	/* No reason not to announce what is well; a controller refuses. */
+	if (conf->controller == NULL && daemon_check_tls(conf, err) == -1)
+		log_warnx("%s: the controller will not be reached", err->msg);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (start(&d, err) == 0) {
 		note_start(&d);

@@ -104,6 +104,8 @@ print_checked(const struct conf *conf, bool verbose)
 	/* It may be meant for another machine, so this is no refusal. */
 	if (daemon_check_folders(conf, &err) == -1)
 		fprintf(stderr, "anycastd: warning: %s\n", err.msg);
+	if (daemon_check_tls(conf, &err) == -1)
+		fprintf(stderr, "anycastd: warning: %s\n", err.msg);
 	if (!verbose) {
 		printf("%s: configuration is good\n", conf->file);
 		return;

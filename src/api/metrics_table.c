@@ -20,6 +20,9 @@ const struct metric_family metric_table[METRIC_COUNT] = {
 	[METRIC_LOOP_STALLS] = { "anycastd_loop_stalls_total", METRIC_COUNTER,
 	    1, { NULL },
 	    "How often the main loop did not turn for over a second." },
+	[METRIC_CERTIFICATE_END] = { "anycastd_tls_certificate_end_seconds",
+	    METRIC_GAUGE, MS, { NULL },
+	    "When the file of the certificate says it ends, since 1970; 0: it cannot be read." },
 
 	[METRIC_SITE_STATE] = { "anycastd_site_state", METRIC_GAUGE, 1,
 	    { "site", "state" }, "1 for the state that the site is in." },

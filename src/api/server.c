@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "api/server.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -20,17 +17,19 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
+#include "api/listen.h"
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "base/tls.h"
 #include "base/user.h"
 #include "base/xalloc.h"
 #include "store/utf8.h"
 
 #define HEADERS_MAX_BYTES 16384
 #define IDLE_TIMEOUT_SEC 60
-#define BACKLOG 64
+#define HTTP_MISDIRECTED 421 /* RFC 9110 s.15.5.20: ask again, anew */
 #define TABLES_MAX 32
 #define ACTOR_BYTES 96
 
@@ -46,7 +45,8 @@ struct listener {
 	struct api_server *server;
 	struct evhttp *http;
 	enum door door;
-	char *where; /* path, or address and port */
+	char *where;     /* path, or address and port */
+	struct tls *tls; /* NULL: in the clear */
 };
 
 static bool
@@ -452,7 +452,7 @@ may_reach(const struct listener *l, enum api_reach reach)
 {
 	if (reach == API_READ || l->door == DOOR_LOCAL)
 		return true;
-	return reach == API_AGENT && !is_read_only(l);
+	return reach != API_LOCAL && !is_read_only(l);
 }
 
 /* The route of the table for this request, or NULL; *path_known is set when
@@ -473,6 +473,35 @@ find_route(const struct listener *l, const struct table *t,
 	return NULL;
 }
 
+static struct bufferevent *
+stream_of(const struct api_request *req)
+{
+	return evhttp_connection_get_bufferevent(
+	    evhttp_request_get_connection(req->ev));
+}
+
+static void
+refuse_certificate(struct listener *l, struct api_request *req)
+{
+	char name[ACTOR_BYTES];
+	struct err err;
+
+	tls_peer_name(stream_of(req), name, sizeof(name));
+	err_set(&err, ERR_REFUSED, "the certificate is of %s, not of %.64s",
+	    name, api_segment(req, 2));
+	log_limited(&l->server->limit, "api: %s: %s", req->actor, err.msg);
+	api_reply_err(req, &err);
+}
+
+/* Nobody speaks for a site but itself. */
+static bool
+may_speak(const struct listener *l, enum api_reach reach,
+    const struct api_request *req)
+{
+	return reach != API_SITE || l->tls == NULL ||
+	    tls_peer_is(stream_of(req), api_segment(req, 2));
+}
+
 static void
 dispatch(struct listener *l, struct api_request *req)
 {
@@ -483,6 +512,10 @@ dispatch(struct listener *l, struct api_request *req)
 		const struct table *t = &l->server->tables[i];
 		const struct api_route *r = find_route(l, t, req, &path_known);
 
+		if (r != NULL && !may_speak(l, r->reach, req)) {
+			refuse_certificate(l, req);
+			return;
+		}
 		if (r != NULL) {
 			r->handler(req, t->arg);
 			return;
@@ -514,6 +547,13 @@ on_request(struct evhttp_request *ev, void *arg)
 	req->ev = ev;
 	TAILQ_INIT(&req->params);
 	set_actor(req, is_local(l));
+	/* Made by other files: by whom may not be believed any more. */
+	if (l->tls != NULL && !tls_is_of(l->tls, stream_of(req))) {
+		(void)evhttp_add_header(evhttp_request_get_output_headers(ev),
+		    "Connection", "close");
+		api_reply_empty(req, HTTP_MISDIRECTED);
+		return;
+	}
 	if (!headers_are_sane(ev) || path == NULL || !split_path(req, path) ||
 	    (query != NULL &&
 		evhttp_parse_query_str(query, &req->params) == -1)) {
@@ -526,6 +566,15 @@ on_request(struct evhttp_request *ev, void *arg)
 }
 
 /* ---- listening ---- */
+
+/* libevent's own if NULL. */
+static struct bufferevent *
+on_connection(struct event_base *base, void *arg)
+{
+	const struct listener *l = arg;
+
+	return l->tls != NULL ? tls_accept(l->tls, base) : NULL;
+}
 
 static struct listener *
 listener_new(struct api_server *s, enum door door, const char *where)
@@ -542,6 +591,7 @@ listener_new(struct api_server *s, enum door door, const char *where)
 	evhttp_set_max_headers_size(l->http, HEADERS_MAX_BYTES);
 	evhttp_set_max_body_size(l->http, API_BODY_MAX_BYTES);
 	evhttp_set_timeout(l->http, IDLE_TIMEOUT_SEC);
+	evhttp_set_bevcb(l->http, on_connection, l);
 	evhttp_set_gencb(l->http, on_request, l);
 	return l;
 }
@@ -554,6 +604,7 @@ listener_free(struct listener *l)
 	if (is_local(l))
 		(void)unlink(l->where);
 	evhttp_free(l->http);
+	tls_free(l->tls);
 	free(l->where);
 	free(l);
 }
@@ -611,78 +662,6 @@ listener_bind(struct listener *l, int fd, struct err *err)
 	return 0;
 }
 
-/* Another daemon's socket must not be taken away from it. */
-static int
-remove_dead_socket(const struct sockaddr_un *sa, struct err *err)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int rc;
-
-	if (fd == -1)
-		return err_sys(err, "socket");
-	rc = connect(fd, (const struct sockaddr *)sa, sizeof(*sa));
-	(void)close(fd);
-	if (rc == 0 || errno == EAGAIN) {
-		return err_set(err, ERR_REFUSED,
-		    "%s: another daemon answers there", sa->sun_path);
-	}
-	if (unlink(sa->sun_path) == -1 && errno != ENOENT)
-		return err_sys(err, "%s", sa->sun_path);
-	return 0;
-}
-
-/* A listening socket, or -1 with err. */
-static int
-open_unix(const char *path, mode_t mode, struct err *err)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	mode_t before;
-	int fd, rc;
-
-	if (!text_copy(sa.sun_path, sizeof(sa.sun_path), path))
-		return err_set(err, ERR_CONF, "%s: path too long", path);
-	if (remove_dead_socket(&sa, err) == -1)
-		return -1;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd == -1)
-		return err_sys(err, "socket");
-	before = umask(~mode & 0777);
-	rc = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
-	(void)umask(before);
-	if (rc == -1 || listen(fd, BACKLOG) == -1) {
-		err_sys(err, "%s", path);
-		(void)close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-/* A listening socket, or -1 with err. */
-static int
-open_tcp(const char *where, struct err *err)
-{
-	struct sockaddr_storage ss;
-	int len = sizeof(ss), fd, one = 1;
-
-	if (evutil_parse_sockaddr_port(where, (struct sockaddr *)&ss, &len) ==
-	    -1) {
-		return err_set(err, ERR_CONF,
-		    "%s: expected address:port or [address]:port", where);
-	}
-	fd =
-	    socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd == -1)
-		return err_sys(err, "socket");
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, (struct sockaddr *)&ss, (socklen_t)len) == -1 ||
-	    listen(fd, BACKLOG) == -1) {
-		err_sys(err, "listen %s", where);
-		(void)close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 /* ---- doors ---- */
 
 static struct listener *
@@ -690,7 +669,8 @@ open_door(struct api_server *s, enum door door, const char *where, mode_t mode,
     struct err *err)
 {
 	bool is_unix = door == DOOR_LOCAL || door == DOOR_LOCAL_READ;
-	int fd = is_unix ? open_unix(where, mode, err) : open_tcp(where, err);
+	int fd =
+	    is_unix ? listen_unix(where, mode, err) : listen_tcp(where, err);
 	struct listener *l;
 
 	if (fd == -1)
@@ -700,6 +680,18 @@ open_door(struct api_server *s, enum door door, const char *where, mode_t mode,
 		return l;
 	listener_free(l);
 	return NULL;
+}
+
+/* Takes tls. */
+static void
+listener_set_tls(struct listener *l, struct tls *tls)
+{
+	bool is_same =
+	    l->tls != NULL && tls != NULL && tls_is_same(l->tls, tls);
+
+	tls_free(is_same ? tls : l->tls);
+	if (!is_same)
+		l->tls = tls;
 }
 
 int
@@ -718,7 +710,13 @@ api_server_listen(struct api_server *s, const struct api_places *places,
 	};
 	struct listener *fresh[DOOR_COUNT] = { NULL };
 	bool is_same[DOOR_COUNT];
+	struct tls *tls = NULL;
 
+	if (places->tls != NULL) {
+		tls = tls_new(places->tls, err);
+		if (tls == NULL)
+			return -1;
+	}
 	for (size_t i = 0; i < DOOR_COUNT; i++) {
 		const struct listener *l = s->doors[i];
 
@@ -731,6 +729,7 @@ api_server_listen(struct api_server *s, const struct api_places *places,
 			continue;
 		while (i-- > 0)
 			listener_free(fresh[i]);
+		tls_free(tls);
 		return -1;
 	}
 	for (size_t i = 0; i < DOOR_COUNT; i++) {
@@ -738,6 +737,11 @@ api_server_listen(struct api_server *s, const struct api_places *places,
 			continue;
 		listener_free(s->doors[i]);
 		s->doors[i] = fresh[i];
+	}
+	if (s->doors[DOOR_TCP] != NULL) {
+		listener_set_tls(s->doors[DOOR_TCP], tls);
+	} else {
+		tls_free(tls);
 	}
 	return 0;
 }

@@ -261,6 +261,9 @@ conf_free(struct conf *c)
 		free_agent(c->agent);
 	if (c->controller != NULL)
 		free_controller(c->controller);
+	free(c->tls.certificate);
+	free(c->tls.key);
+	free(c->tls.ca);
 	free_feeds(c);
 	free(c);
 }

@@ -548,6 +548,51 @@ check_fleet(struct conf_ck *ck, const struct raw_fleet *raw,
 	return 0;
 }
 
+/* One without the other would only look as if it were safe. */
+static int
+check_tls_use(struct conf_ck *ck, const struct conf *c)
+{
+	const char *url = c->agent != NULL ? c->agent->controller : NULL;
+	bool has_tls = c->tls.certificate != NULL;
+	bool is_https = url != NULL && strncmp(url, "https:", 6) == 0;
+	size_t mark = conf_ck_enter(ck, "tls");
+
+	if (has_tls && c->controller == NULL && url == NULL) {
+		return conf_ck_refuse(ck,
+		    "nobody to talk to, expected `controller` or `fleet`");
+	}
+	conf_ck_leave(ck, mark);
+	mark = conf_ck_enter(ck, "controller");
+	if (url != NULL && has_tls != is_https) {
+		return conf_ck_refuse(ck, "%s: %s `tls`, expected %s://...",
+		    url, has_tls ? "with" : "without",
+		    has_tls ? "https" : "http");
+	}
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
+static int
+check_tls(struct conf_ck *ck, const struct raw_tls *raw, struct conf *out)
+{
+	static const struct conf_file certificate = { "certificate",
+		"/etc/anycastd/tls/site.pem", FILE_MAX };
+	static const struct conf_file key = { "key",
+		"/etc/anycastd/tls/site.key", FILE_MAX };
+	static const struct conf_file ca = { "ca", "/etc/anycastd/tls/ca.pem",
+		FILE_MAX };
+	size_t mark = conf_ck_enter(ck, "tls");
+
+	if (raw != NULL &&
+	    (conf_ck_file(ck, &certificate, raw->certificate,
+		 &out->tls.certificate) == -1 ||
+		conf_ck_file(ck, &key, raw->key, &out->tls.key) == -1 ||
+		conf_ck_file(ck, &ca, raw->ca, &out->tls.ca) == -1))
+		return -1;
+	conf_ck_leave(ck, mark);
+	return check_tls_use(ck, out);
+}
+
 /* With both roles and no other controller, the site is the fleet's own. */
 static int
 check_own_site(struct conf_ck *ck, const struct conf *c)
@@ -650,7 +695,7 @@ conf_check(struct conf_ck *ck, const struct conf_raw *raw, struct conf *out)
 		if (check_fleet(ck, raw->fleet, out->controller) == -1)
 			return -1;
 	}
-	if (check_own_site(ck, out) == -1)
+	if (check_own_site(ck, out) == -1 || check_tls(ck, raw->tls, out) == -1)
 		return -1;
 	return conf_check_feeds(ck, raw, out);
 }

@@ -453,6 +453,17 @@ fill_controller(struct conf_raw *out, const struct conf_controller *c)
 }
 
 static void
+fill_tls(struct conf_raw *out, const struct conf_tls *t)
+{
+	if (t->certificate == NULL)
+		return;
+	out->tls = xcalloc(1, sizeof(*out->tls));
+	out->tls->certificate = xstrdup(t->certificate);
+	out->tls->key = xstrdup(t->key);
+	out->tls->ca = xstrdup(t->ca);
+}
+
+static void
 fill_feed(struct raw_feed *out, const struct conf_feed *f)
 {
 	out->name = xstrdup(f->name);
@@ -504,6 +515,7 @@ conf_format(const struct conf *c)
 		fill_agent(raw, c->agent);
 	if (c->controller != NULL)
 		fill_controller(raw, c->controller);
+	fill_tls(raw, &c->tls);
 	if (c->n_feeds > 0)
 		fill_feeds(raw, c);
 	text = conf_raw_save(raw);

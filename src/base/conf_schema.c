@@ -268,6 +268,13 @@ static const cyaml_schema_field_t fleet_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t tls_fields[] = {
+	NEEDED_TEXT(struct raw_tls, certificate),
+	NEEDED_TEXT(struct raw_tls, key),
+	NEEDED_TEXT(struct raw_tls, ca),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t feed_fields[] = {
 	NEEDED_TEXT(struct raw_feed, name),
 	NEEDED_TEXT(struct raw_feed, type),
@@ -314,6 +321,7 @@ static const cyaml_schema_field_t conf_fields[] = {
 	TEXT(struct conf_raw, controller),
 	TEXT(struct conf_raw, unknown_max),
 	MAPPING(struct conf_raw, fleet, fleet_fields),
+	MAPPING(struct conf_raw, tls, tls_fields),
 	MAPPING(struct conf_raw, clients, clients_fields),
 	LIST(struct conf_raw, feeds, CYAML_FLAG_OPTIONAL, &feed_entry, 0,
 	    CONF_FEEDS_MAX),

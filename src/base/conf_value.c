@@ -189,8 +189,7 @@ is_url(const char *text, bool is_path_allowed)
 
 	if (host == NULL || host[3] == '/' ||
 	    (strncmp(text, "http://", 7) != 0 &&
-		/* Controllers do not speak TLS yet. */
-		(!is_path_allowed || strncmp(text, "https://", 8) != 0)))
+		strncmp(text, "https://", 8) != 0))
 		return false;
 	url = curl_url();
 	if (curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&

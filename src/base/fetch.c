@@ -22,12 +22,15 @@
 #include "base/log.h"
 #include "base/mono.h"
 #include "base/printable.h"
+#include "base/tls.h"
 #include "base/xalloc.h"
 
 /* All header lines of an answer together. */
 #define HEADERS_MAX_BYTES ((size_t)256 * 1024)
 #define BODY_FIRST_BYTES 4096u
 #define SPARE_MAX 16
+/* With a certificate: then a new connection shows the renewed one. */
+#define LIFETIME_SEC 3600L
 
 struct fetch_engine {
 	struct loop *lp;
@@ -48,6 +51,7 @@ struct fetch {
 	struct curl_slist *connect_to;
 	bool want_cert_end;
 	bool has_unix_socket;
+	bool has_certificate; /* shows one */
 	bool truncate;
 	bool body_too_long;
 	bool headers_too_long;
@@ -127,19 +131,45 @@ err_from_timeout(struct fetch *f)
 	    (long long)f->timeout_ms);
 }
 
+/* Behind the library's own name, version and number: what it is about. */
+static const char *
+reason_of(const char *curl_text)
+{
+	static const char mark[] = "routines::";
+	const char *at = strstr(curl_text, mark);
+
+	return at != NULL ? at + sizeof(mark) - 1 : curl_text;
+}
+
 static void
 err_from_socket(struct fetch *f)
 {
+	char text[PRINTABLE_TEXT_BYTES];
+	const char *why = reason_of(f->curl_text);
 	long os_errno = f->socket_errno;
 
 	if (os_errno == 0)
 		(void)curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &os_errno);
 	if (os_errno == 0) {
-		err_set(&f->err, ERR_PROTO, "connection broken");
+		err_set(&f->err, ERR_PROTO, "connection broken%s%s",
+		    why[0] != '\0' ? ": " : "", printable(why, text));
 		return;
 	}
 	errno = (int)os_errno;
 	err_sys(&f->err, "connection");
+}
+
+/* In TLS 1.3 the server judges a certificate when we think that all is done; why
+ * it closes is lost when we write meanwhile. */
+static void
+hint_at_certificate(struct fetch *f)
+{
+	curl_off_t shaken_us = 0;
+
+	(void)curl_easy_getinfo(f->easy, CURLINFO_APPCONNECT_TIME_T,
+	    &shaken_us);
+	if (f->has_certificate && shaken_us != 0)
+		err_wrap(&f->err, "the certificate may not be accepted");
 }
 
 static bool
@@ -207,6 +237,7 @@ err_from_curl(struct fetch *f, CURLcode code)
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
 		err_from_socket(f);
+		hint_at_certificate(f);
 		return;
 	case CURLE_COULDNT_RESOLVE_HOST:
 		err_set(&f->err, ERR_GONE, "name not resolved");
@@ -551,6 +582,28 @@ set_transport(struct fetch *f, const struct fetch_request *req)
 	return rc;
 }
 
+/* Both ends are ours, so TLS 1.3; files are read at each new connection, and no
+ * list of authorities is kept: one that is replaced counts at once. */
+static int
+set_tls(const struct fetch *f, const struct tls_files *files)
+{
+	CURL *e = f->easy;
+	int rc = 0;
+
+	if (files == NULL)
+		return 0;
+	rc |= (int)curl_easy_setopt(e, CURLOPT_SSLVERSION,
+	    (long)CURL_SSLVERSION_TLSv1_3);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_SSLCERT, files->certificate);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_SSLKEY, files->key);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_CAINFO, files->ca);
+	/* Or those of the system are believed, too. */
+	rc |= (int)curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, LIFETIME_SEC);
+	return rc;
+}
+
 static void
 add_line(struct curl_slist **list, const char *line)
 {
@@ -649,6 +702,7 @@ fetch_start(struct fetch_engine *fe, const struct fetch_request *req,
 	assert(req->timeout_ms > 0);
 	f->fe = fe;
 	f->has_unix_socket = req->unix_socket != NULL;
+	f->has_certificate = req->tls != NULL;
 	f->truncate = req->truncate;
 	f->want_cert_end = req->want_cert_end;
 	f->timeout_ms = req->timeout_ms;
@@ -660,8 +714,8 @@ fetch_start(struct fetch_engine *fe, const struct fetch_request *req,
 
 	f->easy = easy_take(fe);
 	if (f->easy == NULL || set_callbacks(f) != 0 ||
-	    set_transport(f, req) != 0 || set_ends(f, req) != 0 ||
-	    set_method(f, req) != 0 ||
+	    set_transport(f, req) != 0 || set_tls(f, req->tls) != 0 ||
+	    set_ends(f, req) != 0 || set_method(f, req) != 0 ||
 	    curl_multi_add_handle(fe->multi, f->easy) != CURLM_OK) {
 		err_from_curl(f, CURLE_FAILED_INIT);
 		f->failed = loop_timer_new(fe->lp, fetch_on_failed, f);

@@ -394,9 +394,9 @@ void
 fleet_serve_agents(struct controller *c, struct api_server *server)
 {
 	static const struct api_route routes[] = {
-		{ "GET", "/v1/sites/+/orders", API_AGENT, handle_orders },
-		{ "POST", "/v1/sites/+/status", API_AGENT, handle_status },
-		{ "POST", "/v1/sites/+/replies", API_AGENT, handle_replies },
+		{ "GET", "/v1/sites/+/orders", API_SITE, handle_orders },
+		{ "POST", "/v1/sites/+/status", API_SITE, handle_status },
+		{ "POST", "/v1/sites/+/replies", API_SITE, handle_replies },
 		{ "GET", "/v1/client-lists/+", API_AGENT, handle_client_list },
 		{ 0 },
 	};

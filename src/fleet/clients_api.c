@@ -362,7 +362,7 @@ fleet_serve_clients(struct controller *c, struct api_server *server)
 		{ "POST", "/v1/clients", API_LOCAL, handle_import },
 		{ "GET", "/v1/clients/recent", API_LOCAL, handle_recent },
 		{ "POST", "/v1/clients/take", API_LOCAL, handle_take },
-		{ "POST", "/v1/sites/+/clients", API_AGENT,
+		{ "POST", "/v1/sites/+/clients", API_SITE,
 		    handle_site_clients },
 		{ 0 },
 	};

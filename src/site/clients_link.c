@@ -126,6 +126,7 @@ send_part(struct clients_link *cl)
 	    a->conf->site);
 	req = (struct fetch_request){ .method = "POST",
 		.url = url,
+		.tls = agent_tls(a),
 		.content_type = "application/octet-stream",
 		.body = buf,
 		.body_len = feed_part_encode(&part, cl->clients, buf),

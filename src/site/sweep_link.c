@@ -170,6 +170,7 @@ fetch_list(struct sweep_link *sl)
 	    sl->agent->conf->controller, sl->job.list);
 	struct fetch_request req = { .method = "GET",
 		.url = url,
+		.tls = agent_tls(sl->agent),
 		.timeout_ms = LIST_TIMEOUT_MS,
 		.max_body_bytes = LIST_MAX_BYTES };
 

@@ -264,6 +264,7 @@ poll_orders(struct uplink *up)
 	char *url = site_url(up, rest);
 	struct fetch_request req = { .method = "GET",
 		.url = url,
+		.tls = agent_tls(up->agent),
 		.timeout_ms = POLL_WAIT_MS + POLL_SLACK_MS,
 		.max_body_bytes = ORDERS_MAX_BYTES };
 
@@ -349,6 +350,7 @@ on_post_timer(struct loop *lp, void *arg)
 	url = site_url(up, "status");
 	req = (struct fetch_request){ .method = "POST",
 		.url = url,
+		.tls = agent_tls(up->agent),
 		.content_type = "application/json",
 		.body = text,
 		.body_len = strlen(text),
@@ -417,6 +419,7 @@ deliver(struct uplink *up)
 	url = site_url(up, rest);
 	req = (struct fetch_request){ .method = "POST",
 		.url = url,
+		.tls = agent_tls(up->agent),
 		.content_type = "application/octet-stream",
 		.body = b->bytes,
 		.body_len = b->len,
