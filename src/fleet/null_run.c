@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/xalloc.h"
 #include "fleet/experiment_state.h"
 #include "fleet/test_prefix.h"
@@ -14,6 +15,7 @@
 /* After so many in a row without a result it is left alone for the time that a
  * result would hold. */
 #define FAILURES_MAX 3u
+#define WHY_BYTES 121u
 
 bool
 null_run_is_running(const struct controller *c)
@@ -202,13 +204,15 @@ static void
 fail(struct controller *c, struct test_prefix *tp, const char *why)
 {
 	struct test_check check = { .verdict = AGREEMENT_UNKNOWN };
+	char last[WHY_BYTES]; /* an agent's word, perhaps */
 
 	c->null_retry = mono_add_ms(mono_now(), RETRY_MS);
 	if (++tp->null_failures < FAILURES_MAX)
 		return;
+	(void)text_copy(last, sizeof(last), why);
 	check.reason =
-	    xasprintf("%u null runs in a row failed, the last one: %.120s",
-		tp->null_failures, why);
+	    xasprintf("%u null runs in a row failed, the last one: %s",
+		tp->null_failures, last);
 	conclude(c, tp, &check);
 }
 

@@ -355,6 +355,49 @@ test_a_null_run_that_never_began_has_no_experiment(void **state)
 	assert_string_equal(of_test(h, TWO, "state"), "unknown");
 }
 
+/* Its sender fails on the second one with a long word, whose letters are of
+ * several bytes each; skip: how many bytes stand before them. */
+static void
+null_run_that_fails_on_the_second(struct house *h, size_t skip)
+{
+	struct fake *sender = &h->agents[0];
+
+	assert_int_equal(post(h, "/v1/tests/null-run", "{}"), 200);
+	while (running(h) > 0) {
+		/* Experiments come in pairs, and jobs begin with theirs. */
+		bool is_second = (sender->job >> 12) % 2 == 0;
+
+		if (sender->job != 0 && !sender->is_done) {
+			memset(sender->failed, 0, sizeof(sender->failed));
+			if (is_second)
+				memset(sender->failed, 'x', skip);
+			for (size_t i = skip; is_second && i < 180; i += 3)
+				memcpy(sender->failed + i, "\xe2\x82\xac", 3);
+			sender->is_done = true;
+		}
+		fakes_turn(h);
+	}
+}
+
+/* An agent's word is cut where it must be, and stays JSON. */
+static void
+test_a_long_reason_is_told(void **state)
+{
+	struct house *h = *state;
+
+	use_ring(h);
+	h->is_slow = true;
+	for (size_t skip = 0; skip < 3; skip++) {
+		for (int i = 0; i < 3; i++)
+			null_run_that_fails_on_the_second(h, skip);
+		assert_string_equal(of_test(h, TWO, "state"), "unknown");
+		assert_non_null(strstr(of_test(h, TWO, ".reason"),
+		    "\xe2\x82\xac"));
+	}
+	assert_int_equal(post(h, "/v1/campaign", PLAN_1), 200);
+	assert_answer_has(h, "3 null runs in a row failed");
+}
+
 /* ---- experiments side by side ---- */
 
 /* Both are withdrawn, akl's first and chc's second one. */
@@ -683,6 +726,7 @@ main(void)
 		WITH_HOUSE(test_a_verdict_is_as_old_as_it_says),
 		WITH_HOUSE(test_a_verdict_is_of_those_prefixes),
 		WITH_HOUSE(test_a_null_run_that_never_began_has_no_experiment),
+		WITH_HOUSE(test_a_long_reason_is_told),
 		WITH_HOUSE(test_two_experiments_at_once),
 		WITH_HOUSE(test_maps_name_their_test_prefix),
 		WITH_HOUSE(test_diff_names_both_test_prefixes),
