@@ -10,6 +10,7 @@
 #include <oping.h>
 
 #include "base/mono.h"
+#include "probes/ping_filter.h"
 
 /* With 3000 idents in use, ten draws fail once in 10^13. */
 #define IDENT_DRAWS 10
@@ -249,11 +250,25 @@ judge_host(struct work *wk, pingobj_iter_t *host)
 }
 
 static void
+hear_own_only(const struct work *wk)
+{
+	uint16_t idents[PROBE_WIRE_PINGS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < wk->n_targets; i++) {
+		if (wk->targets[i].has_ident)
+			idents[n++] = wk->targets[i].ident;
+	}
+	ping_filter_attach(idents, n);
+}
+
+static void
 obj_send(struct work *wk)
 {
 	struct mono start = mono_now();
 	pingobj_iter_t *it;
 
+	hear_own_only(wk);
 	/* Negative when some could not be sent: each host tells by itself. */
 	(void)ping_send(wk->obj);
 	wk->took_ms = mono_diff_ms(mono_now(), start);

@@ -25,6 +25,7 @@
 #include "base/mono.h"
 #include "base/rights.h"
 #include "base/xalloc.h"
+#include "probes/ping_filter.h"
 #include "probes/probe_wire.h"
 #include "test.h"
 
@@ -252,6 +253,94 @@ test_many_hosts(void **state)
 	wait_results(fx, 250);
 	for (size_t i = 0; i < 250; i++)
 		expect(fx, i, PROBE_PASS, "answered");
+}
+
+/* Echo replies that nobody asked for, more than a socket holds. */
+#define FLOOD_PACKETS 5000
+#define OWN_IDENT 0x1234
+
+static int
+raw_socket(int family)
+{
+	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC,
+	    family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+
+	assert_int_not_equal(fd, -1);
+	return fd;
+}
+
+static void
+send_icmp(int family, uint8_t type, uint16_t ident)
+{
+	struct sockaddr_in to4 = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6,
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	const void *to = family == AF_INET ? (void *)&to4 : (void *)&to6;
+	uint8_t packet[8] = { type, 0, 0, 0, (uint8_t)(ident >> 8),
+		(uint8_t)ident };
+	uint16_t sum = (uint16_t) ~((type << 8) + ident);
+	int fd = raw_socket(family);
+
+	/* Of ICMPv6 the kernel makes it. */
+	packet[2] = (uint8_t)(sum >> 8);
+	packet[3] = (uint8_t)sum;
+	assert_int_equal(sendto(fd, packet, sizeof(packet), 0, to,
+			     family == AF_INET ? sizeof(to4) : sizeof(to6)),
+	    sizeof(packet));
+	(void)close(fd);
+}
+
+/* Replies in the queue of fd, and those of them that are ours. */
+static unsigned
+count_replies(int fd, int family, unsigned *own)
+{
+	const size_t at = family == AF_INET ? 20 : 0;
+	const uint8_t reply = family == AF_INET ? 0 : 129;
+	uint8_t packet[128];
+	unsigned n = 0;
+
+	*own = 0;
+	while (recv(fd, packet, sizeof(packet), MSG_DONTWAIT) >=
+	    (ssize_t)at + 8) {
+		n++;
+		*own += packet[at] == reply && packet[at + 4] == 0x12 &&
+		    packet[at + 5] == 0x34;
+	}
+	return n;
+}
+
+static void
+reply_in_a_flood(int family)
+{
+	static const uint16_t idents[] = { 7, OWN_IDENT };
+	const bool is_ipv4 = family == AF_INET;
+	int filtered = raw_socket(family), open_to_all;
+	unsigned own;
+
+	send_icmp(family, is_ipv4 ? 0 : 129, OWN_IDENT);
+	ping_filter_attach(idents, TEST_COUNT(idents));
+	open_to_all = raw_socket(family);
+	for (int i = 0; i < FLOOD_PACKETS; i++)
+		send_icmp(family, is_ipv4 ? 0 : 129, 0xfffe);
+	send_icmp(family, is_ipv4 ? 8 : 128, OWN_IDENT);
+	/* What is the filter for: the one that counts was lost. */
+	assert_true(count_replies(open_to_all, family, &own) > 50);
+	assert_int_equal(own, 0);
+	/* That of before the filter is gone, too. */
+	assert_int_equal(count_replies(filtered, family, &own), 1);
+	assert_int_equal(own, 1);
+	(void)close(filtered);
+	(void)close(open_to_all);
+}
+
+/* The replies to a sweep, or anybody's, do not push out the one waited for. */
+static void
+test_flood_of_replies(void **state)
+{
+	(void)state;
+	reply_in_a_flood(AF_INET);
+	reply_in_a_flood(AF_INET6);
 }
 
 /* The kernel does not know the way: the host cannot be reached from here. */
@@ -507,6 +596,7 @@ main(void)
 		CASE(test_silent_host_delays_nobody),
 		CASE(test_mixed_round),
 		CASE(test_many_hosts),
+		cmocka_unit_test(test_flood_of_replies),
 		CASE(test_no_route),
 		cmocka_unit_test(test_without_net_raw),
 		CASE(test_overload_is_no_failure),
