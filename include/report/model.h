@@ -52,6 +52,9 @@ struct model_heir {
 	double clients_share, weight_share;
 	double low, high;                  /* 95 % interval of weight_share */
 	double load, load_after, capacity; /* CPU-ms per second */
+	/* load_after with all of the load that could not be placed. */
+	double load_after_max;
+	double unplaced; /* of the unknown: that load */
 	enum model_label label;
 	/* Where these very clients go when this heir fails too. */
 	struct model_heirs next;
@@ -109,14 +112,24 @@ const char *model_fails(const struct model_map *m);
 
 /* load_after / capacity; NAN if one is not known. */
 double model_overload(const struct model_heir *h);
-/* The heir that is worst off: by overload if any is known, else by weight.
- * NULL if there is none but the unknown. */
+/* The same with all that could not be placed, which may land there; from who
+ * does not tell it, as model_overload. */
+double model_overload_max(const struct model_heir *h);
+/* Does that say more than model_overload? */
+bool model_has_bound(const struct model_heir *h);
+/* The heir that is worst off: by overload with what could not be placed if any
+ * is known, else by weight.  NULL if there is none but the unknown. */
 const struct model_heir *model_worst(const struct model_heirs *heirs);
-/* Heirs and maps, the worst first; the unknown stay last. */
+/* Heirs and maps, the worst first; of heirs the unknown stay last, of maps those
+ * come first of whose load nobody knows anything. */
 void model_sort_heirs(struct model_heirs *heirs);
 void model_sort(struct model *m);
 /* The share without an answer. */
 double model_unknown(const struct model_heirs *heirs);
+/* The load that could not be placed; NAN: not known. */
+double model_unplaced(const struct model_heirs *heirs);
+/* All of it, and some there is: no heir is known at all. */
+bool model_is_all_unplaced(const struct model_heirs *heirs);
 
 /* The names of all sites and heirs of all levels, each once, in order: the
  * caller frees the list, not the names.  *n is how many. */
@@ -127,6 +140,7 @@ size_t model_name_index(const char *const names[], size_t n, const char *name);
 /* What there is to show at all. */
 struct model_extent {
 	bool loads, intervals, labels, families, next;
+	bool bounds; /* of loads, by what could not be placed */
 };
 struct model_extent model_heirs_extent(const struct model_heirs *heirs);
 struct model_extent model_extent(const struct model *m);

@@ -65,7 +65,7 @@ by_weight(const void *a, const void *b)
 	return (x->heir > y->heir) - (x->heir < y->heir);
 }
 
-/* The load that comes to the heir, if that of all sites of the set is known. */
+/* The load that comes to the heir (n_sites: to nobody knows whom), if that of all sites of the set is known. */
 static bool
 load_moved(const struct controller *c, const struct fleet_map *map, size_t heir,
     double *out)
@@ -92,12 +92,28 @@ add_load(const struct controller *c, const struct fleet_map *map, size_t heir,
     json_t *entry)
 {
 	struct fleet_load load = fleet_site_load(c, heir);
-	double moved;
+	double moved, unplaced;
 
 	fleet_load_add(c, heir, entry);
-	if (load.source != LOAD_UNKNOWN && load_moved(c, map, heir, &moved)) {
-		json_object_set_new(entry, "load_after",
-		    json_real(load.load + moved));
+	if (load.source == LOAD_UNKNOWN || !load_moved(c, map, heir, &moved) ||
+	    !load_moved(c, map, c->n_sites, &unplaced))
+		return;
+	json_object_set_new(entry, "load_after", json_real(load.load + moved));
+	json_object_set_new(entry, "load_after_max",
+	    json_real(load.load + moved + unplaced));
+}
+
+/* The load of those of whom nobody knows where they go: they may all go to one
+ * heir. */
+static void
+add_unplaced(const struct controller *c, const struct fleet_map *map,
+    json_t *entry)
+{
+	double unplaced;
+
+	if (load_moved(c, map, c->n_sites, &unplaced)) {
+		json_object_set_new(entry, "load_unplaced",
+		    json_real(unplaced));
 	}
 }
 
@@ -162,8 +178,11 @@ heirs_json(const struct controller *c, const struct fleet_map *map,
 		if (h->sums[i].clients == 0 && i < c->n_sites)
 			continue;
 		entry = heir_json(c, map, h, &h->sums[i]);
-		if (has_loads && i < c->n_sites)
+		if (has_loads && i < c->n_sites) {
 			add_load(c, map, h->sums[i].heir, entry);
+		} else if (has_loads) {
+			add_unplaced(c, map, entry);
+		}
 		json_array_append_new(list, entry);
 	}
 	return list;

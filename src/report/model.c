@@ -78,6 +78,9 @@ read_heir(struct fields *f, const json_t *obj, int depth)
 	h.high = fields_real_or(f, obj, "high", NAN);
 	h.load = fields_real_or(f, obj, "load", NAN);
 	h.load_after = fields_real_or(f, obj, "load_after", NAN);
+	h.load_after_max = fields_real_or(f, obj, "load_after_max", NAN);
+	h.unplaced =
+	    h.name == NULL ? fields_real_or(f, obj, "load_unplaced", NAN) : NAN;
 	h.capacity = fields_real_or(f, obj, "capacity", NAN);
 	read_families(f, obj, &h);
 	read_list(f, fields_array_opt(f, obj, "heirs"), depth + 1, &h.next);
@@ -221,6 +224,23 @@ model_overload(const struct model_heir *h)
 	return h->capacity > 0 ? h->load_after / h->capacity : NAN;
 }
 
+/* What is beside the capacity counts as no load at all. */
+#define BOUND_MIN 0.0005
+
+bool
+model_has_bound(const struct model_heir *h)
+{
+	return h->capacity > 0 &&
+	    h->load_after_max - h->load_after > BOUND_MIN * h->capacity;
+}
+
+double
+model_overload_max(const struct model_heir *h)
+{
+	return model_has_bound(h) ? h->load_after_max / h->capacity
+				  : model_overload(h);
+}
+
 /* < 0: a is worse off.  What is known to be overloaded comes before what is
  * not known; NULL comes last. */
 static int
@@ -232,8 +252,8 @@ compare(const struct model_heir *a, const struct model_heir *b)
 		return (a == NULL) - (b == NULL);
 	if (a->name == NULL || b->name == NULL)
 		return (a->name == NULL) - (b->name == NULL);
-	of_a = model_overload(a);
-	of_b = model_overload(b);
+	of_a = model_overload_max(a);
+	of_b = model_overload_max(b);
 	if (isnan(of_a) != isnan(of_b))
 		return isnan(of_a) ? 1 : -1;
 	if (of_a > of_b || of_a < of_b)
@@ -268,8 +288,12 @@ static int
 compare_maps(const void *va, const void *vb)
 {
 	const struct model_map *a = va, *b = vb;
+	bool none_a = model_is_all_unplaced(&a->heirs);
+	bool none_b = model_is_all_unplaced(&b->heirs);
 	int order = compare(model_worst(&a->heirs), model_worst(&b->heirs));
 
+	if (none_a != none_b)
+		return none_a ? -1 : 1;
 	return order != 0 ? order : strcmp(a->site, b->site);
 }
 
@@ -303,6 +327,23 @@ model_unknown(const struct model_heirs *heirs)
 	return last->name == NULL ? last->weight_share : 0;
 }
 
+double
+model_unplaced(const struct model_heirs *heirs)
+{
+	const struct model_heir *last;
+
+	if (heirs->n == 0)
+		return NAN;
+	last = &heirs->at[heirs->n - 1];
+	return last->name == NULL ? last->unplaced : NAN;
+}
+
+bool
+model_is_all_unplaced(const struct model_heirs *heirs)
+{
+	return heirs->n == 1 && model_unplaced(heirs) > 0;
+}
+
 struct model_extent
 model_heirs_extent(const struct model_heirs *heirs)
 {
@@ -312,6 +353,7 @@ model_heirs_extent(const struct model_heirs *heirs)
 		const struct model_heir *h = &heirs->at[i];
 
 		e.loads = e.loads || !isnan(model_overload(h));
+		e.bounds = e.bounds || model_has_bound(h);
 		e.intervals = e.intervals || !isnan(h->low + h->high);
 		e.labels = e.labels || h->label != MODEL_UNLABELLED;
 		e.families = e.families || h->clients[MODEL_FAMILY_4] > 0 ||
@@ -330,6 +372,7 @@ model_extent(const struct model *m)
 		struct model_extent e = model_heirs_extent(&m->maps[i].heirs);
 
 		all.loads = all.loads || e.loads;
+		all.bounds = all.bounds || e.bounds;
 		all.intervals = all.intervals || e.intervals;
 		all.labels = all.labels || e.labels ||
 		    m->maps[i].label != MODEL_UNLABELLED;

@@ -7,7 +7,8 @@
  *     {"names": [NAME...], "maps": [{"site", "weight", "noise", "age", "label",
  *      "heirs": [HEIR...]}]}
  *     HEIR = [name, share, clients, [HEIR...] or 0, label, low, high,
- *             load after, load now, IPv4 clients, IPv6 clients]
+ *             load after, load now, IPv4 clients, IPv6 clients, load after
+ *             with all that could not be placed]
  *
  * name: -1 unknown; -1 - N: N heirs together, each too small to be seen.
  * Shares are of 100,000, loads are of the heir's capacity in thousandths.
@@ -56,8 +57,9 @@ put_rest(const struct data *d, const struct model_heir *h, bool first_level)
 	double reals[] = { (double)h->label, h->low * SHARE_UNIT,
 		h->high * SHARE_UNIT, load_of(h, h->load_after),
 		load_of(h, h->load), (double)h->clients[MODEL_FAMILY_4],
-		(double)h->clients[MODEL_FAMILY_6] };
-	size_t n = first_level ? 7 : 4;
+		(double)h->clients[MODEL_FAMILY_6],
+		model_has_bound(h) ? load_of(h, h->load_after_max) : NAN };
+	size_t n = first_level ? 8 : 4;
 
 	/* No family, no label: nobody said. */
 	while (n > 0 && (isnan(reals[n - 1]) || reals[n - 1] == 0))

@@ -13,6 +13,8 @@
 #define BAR_HEIGHT 10
 #define BAR_PARTS 8 /* heirs drawn apart; the others are one part */
 #define NEXT_SHOWN 3
+#define BOUND_TITLE                                                            \
+	"with all of the load that could not be placed, which may land there"
 
 /* ---- cells: HTML leaves out the ends of cells and rows, and so do we ---- */
 
@@ -55,6 +57,37 @@ put_load_cell(FILE *out, const struct model_heir *h)
 	fputs(" of ", out);
 	markup_put_number(out, h->capacity);
 	fprintf(out, "\">%s", text_ratio(overload, text));
+}
+
+/* With all that could not be placed. */
+static void
+put_bound_cell(FILE *out, const struct model_heir *h)
+{
+	double bound = h == NULL ? NAN : model_overload_max(h);
+	char text[TEXT_NUMBER_BYTES];
+
+	if (isnan(bound)) {
+		fputs("<td>", out);
+	} else {
+		fprintf(out, "<td%s>%s", bound > 1 ? " class=over" : "",
+		    text_ratio(bound, text));
+	}
+}
+
+/* The share, and in its title the load. */
+static void
+put_unknown_cell(FILE *out, const struct model_heirs *heirs)
+{
+	double unplaced = model_unplaced(heirs);
+
+	if (!(unplaced > 0)) {
+		put_share_cell(out, model_unknown(heirs));
+		return;
+	}
+	fputs("<td title=\"load that could not be placed: ", out);
+	markup_put_number(out, unplaced);
+	fputs("\">", out);
+	page_put_share(out, model_unknown(heirs));
 }
 
 static void
@@ -174,8 +207,10 @@ put_overview_row(FILE *out, const struct model_map *m,
 	}
 	if (extent->loads)
 		put_load_cell(out, worst);
+	if (extent->bounds)
+		put_bound_cell(out, worst);
 	put_bar(out, &m->heirs);
-	put_share_cell(out, model_unknown(&m->heirs));
+	put_unknown_cell(out, &m->heirs);
 	put_share_cell(out, m->noise_floor);
 	if (extent->labels)
 		put_label_cell(out, m->label);
@@ -184,27 +219,93 @@ put_overview_row(FILE *out, const struct model_map *m,
 	fputc('\n', out);
 }
 
-/* How many sites would bring an heir above its capacity. */
-static size_t
-count_overloads(const struct model *m)
+/* The heir with the highest predicted load; NULL: none is known. */
+static const struct model_heir *
+most_loaded(const struct model_heirs *heirs)
 {
-	size_t n = 0;
+	const struct model_heir *most = NULL;
+
+	for (size_t i = 0; i < heirs->n; i++) {
+		const struct model_heir *h = &heirs->at[i];
+
+		if (!isnan(model_overload(h)) &&
+		    (most == NULL || model_overload(h) > model_overload(most)))
+			most = h;
+	}
+	return most;
+}
+
+/* Sites that bring an heir above its capacity. */
+struct overloads {
+	size_t n;                      /* by what is predicted */
+	size_t n_max;                  /* with all that could not be placed */
+	const struct model_map *worst; /* by what is predicted */
+	const struct model_heir *heir;
+};
+
+static struct overloads
+find_overloads(const struct model *m)
+{
+	struct overloads o = { 0 };
 
 	for (size_t i = 0; i < m->n_maps; i++) {
-		const struct model_heir *worst = model_worst(&m->maps[i].heirs);
+		const struct model_heirs *heirs = &m->maps[i].heirs;
+		const struct model_heir *most = most_loaded(heirs);
+		const struct model_heir *worst = model_worst(heirs);
 
-		n += worst != NULL && model_overload(worst) > 1;
+		o.n_max += model_is_all_unplaced(heirs) ||
+		    (worst != NULL && model_overload_max(worst) > 1);
+		if (most == NULL || model_overload(most) <= 1)
+			continue;
+		o.n++;
+		if (o.heir == NULL ||
+		    model_overload(most) > model_overload(o.heir)) {
+			o.worst = &m->maps[i];
+			o.heir = most;
+		}
 	}
-	return n;
+	return o;
+}
+
+static void
+put_overloads(FILE *out, const struct model *m, const struct overloads *o)
+{
+	char text[TEXT_NUMBER_BYTES];
+
+	if (o->n == 0 && o->n_max == 0) {
+		fputs("<strong>Any one site may fail:</strong> no heir gets "
+		      "above its capacity, as far as loads are known.",
+		    out);
+		return;
+	}
+	if (o->n > 0) {
+		fprintf(out,
+		    "<strong class=\"over\">%zu of %zu sites</strong> would "
+		    "bring an heir above its capacity. Worst: if ",
+		    o->n, m->n_maps);
+		put_site_link(out, o->worst->site);
+		fprintf(out, " %s, ", model_fails(o->worst));
+		put_name(out, o->heir->name);
+		fprintf(out, " gets to <strong>%s</strong>.%s",
+		    text_ratio(model_overload(o->heir), text),
+		    o->n_max > o->n ? " " : "");
+	}
+	if (o->n == 0)
+		fputs("No heir gets above its capacity by what is known. ",
+		    out);
+	if (o->n_max > o->n) {
+		fprintf(out,
+		    "With the load that could not be placed, "
+		    "<strong class=\"over\">%zu of %zu sites</strong> may "
+		    "bring one above it.",
+		    o->n_max, m->n_maps);
+	}
 }
 
 static void
 put_summary(FILE *out, const struct model *m, const struct model_extent *extent)
 {
-	char text[TEXT_NUMBER_BYTES];
-	size_t over = count_overloads(m);
-	const struct model_heir *worst =
-	    m->n_maps == 0 ? NULL : model_worst(&m->maps[0].heirs);
+	const struct overloads o = find_overloads(m);
 
 	fputs("<p class=\"summary\">", out);
 	if (m->n_maps == 0) {
@@ -214,20 +315,8 @@ put_summary(FILE *out, const struct model *m, const struct model_extent *extent)
 		      "are those that receive the most weight (share "
 		      "\xc3\x97 weight of the site).",
 		    out);
-	} else if (over == 0) {
-		fputs("<strong>Any one site may fail:</strong> no heir gets "
-		      "above its capacity, as far as loads are known.",
-		    out);
 	} else {
-		fprintf(out,
-		    "<strong class=\"over\">%zu of %zu sites</strong> would "
-		    "bring an heir above its capacity. Worst: if ",
-		    over, m->n_maps);
-		put_site_link(out, m->maps[0].site);
-		fprintf(out, " %s, ", model_fails(&m->maps[0]));
-		put_name(out, worst->name);
-		fprintf(out, " gets to <strong>%s</strong>.",
-		    text_ratio(model_overload(worst), text));
+		put_overloads(out, m, &o);
 	}
 	fputs("</p>\n", out);
 }
@@ -261,6 +350,8 @@ page_put_overview(FILE *out, const struct model *m)
 		put_heading(out, "n", "Load after",
 		    "predicted load of that heir, of its capacity");
 	}
+	if (extent.bounds)
+		put_heading(out, "n", "Up to", BOUND_TITLE);
 	put_heading(out, "t", "Where it goes",
 	    "all heirs by share; grey: unknown");
 	put_heading(out, "n", "Unknown",
@@ -290,6 +381,8 @@ put_heir_row(FILE *out, const struct model_map *m, const struct model_heir *h,
 	put_name(out, h->name);
 	if (extent->loads)
 		put_load_cell(out, h);
+	if (extent->bounds)
+		put_bound_cell(out, h);
 	put_share_cell(out, h->weight_share);
 	if (extent->intervals) {
 		fputs("<td>", out);
@@ -328,6 +421,8 @@ put_heirs_table(FILE *out, const struct model_map *m)
 		put_heading(out, "n", "Load after",
 		    "predicted load of the heir, of its capacity");
 	}
+	if (extent.bounds)
+		put_heading(out, "n", "Up to", BOUND_TITLE);
 	put_heading(out, "n", "Share", "of the site's weight");
 	if (extent.intervals)
 		put_heading(out, "n", "95\xc2\xa0%", "confidence interval");
@@ -385,6 +480,11 @@ put_facts(FILE *out, const struct model_map *m)
 	put_fact(out, "Unknown");
 	page_put_share(out, model_unknown(&m->heirs));
 	end_fact(out);
+	if (model_unplaced(&m->heirs) > 0) {
+		put_fact(out, "Load that could not be placed");
+		markup_put_number(out, model_unplaced(&m->heirs));
+		end_fact(out);
+	}
 	put_fact(out, "Noise floor");
 	if (isnan(m->noise_floor)) {
 		fputs("not known", out);
@@ -456,6 +556,12 @@ page_put_legend(FILE *out, const struct model_extent *extent)
 		fputs("<dt>Load after</dt><dd>what the heir has now and what "
 		      "arrives, of its capacity. Above 100&nbsp;% it is too "
 		      "much.</dd>\n",
+		    out);
+	}
+	if (extent->bounds) {
+		fputs("<dt>Up to</dt><dd>the same with all of the load that "
+		      "could not be placed: that of the unknown clients, who "
+		      "may all go there. The worst come first by it.</dd>\n",
 		    out);
 	}
 	if (extent->labels) {

@@ -56,13 +56,16 @@ enum column {
 	COL_NOISE_FLOOR,
 	COL_AGE_MS,
 	COL_TESTS,
+	COL_LOAD_AFTER_MAX,
+	COL_LOAD_UNPLACED,
 	COL_COUNT
 };
 
 static const char *const header[COL_COUNT + 1] = { "site", "experiment",
 	"measured_at", "family", "heir", "clients", "clients_share", "weight",
 	"weight_share", "depth", "via", "low", "high", "load", "load_after",
-	"capacity", "label", "noise_floor", "age_ms", "tests", NULL };
+	"capacity", "label", "noise_floor", "age_ms", "tests", "load_after_max",
+	"load_unplaced", NULL };
 
 static double
 share_of(double part, double whole)
@@ -94,6 +97,8 @@ fill_all(const char *fields[], const struct model_heir *h, bool all,
 		{ COL_LOAD, h->load },
 		{ COL_LOAD_AFTER, h->load_after },
 		{ COL_CAPACITY, h->capacity },
+		{ COL_LOAD_AFTER_MAX, h->load_after_max },
+		{ COL_LOAD_UNPLACED, h->unplaced },
 	};
 
 	for (size_t i = 0; i < sizeof(reals) / sizeof(reals[0]); i++) {
@@ -178,6 +183,8 @@ put_heirs(FILE *out, const struct level *l, const struct model_heirs *heirs)
 		.high = NAN,
 		.load = NAN,
 		.load_after = NAN,
+		.load_after_max = NAN,
+		.unplaced = NAN,
 		.capacity = NAN };
 
 	for (size_t i = 0; i < heirs->n; i++)

@@ -43,6 +43,10 @@ put_edge(FILE *out, const struct edge *e, const struct model_heir *h)
 	    e->to, 1 + pen, text_share(h->weight_share, share));
 	if (!isnan(overload))
 		fprintf(out, "\\nload %s", text_ratio(overload, share));
+	if (model_has_bound(h)) {
+		fprintf(out, " to %s",
+		    text_ratio(model_overload_max(h), share));
+	}
 	fputc('"', out);
 	if (h->name == NULL) {
 		fputs(", style=dashed, color=\"" COLOR_UNKNOWN "\"", out);

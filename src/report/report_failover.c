@@ -40,6 +40,7 @@ make_layout(const struct model_heirs *heirs)
 
 	add_column(&l, true, "HEIR", false);
 	add_column(&l, l.extent.loads, "LOAD", true);
+	add_column(&l, l.extent.bounds, "UP TO", true);
 	add_column(&l, true, "CLIENTS", true);
 	add_column(&l, true, "SHARE", true);
 	add_column(&l, true, "WEIGHT", true);
@@ -98,9 +99,8 @@ report_next_text(const struct model_heirs *next, size_t max)
 }
 
 static void
-add_load(struct table *t, const struct model_heir *h)
+add_load(struct table *t, double overload)
 {
-	double overload = model_overload(h);
 	char buf[TEXT_NUMBER_BYTES];
 
 	if (isnan(overload)) {
@@ -133,7 +133,9 @@ add_heir(struct table *t, const struct layout *l, const struct model_heir *h)
 	table_add(t, h->name == NULL ? TABLE_BOLD : TABLE_PLAIN, "%s",
 	    h->name == NULL ? "unknown" : h->name);
 	if (l->extent.loads)
-		add_load(t, h);
+		add_load(t, model_overload(h));
+	if (l->extent.bounds)
+		add_load(t, model_overload_max(h));
 	table_add(t, TABLE_PLAIN, "%lld",
 	    (long long)h->clients[MODEL_FAMILY_ALL]);
 	table_add(t, TABLE_PLAIN, "%s", text_share(h->clients_share, buf));
@@ -153,12 +155,32 @@ add_heir(struct table *t, const struct layout *l, const struct model_heir *h)
 	free(next);
 }
 
+/* Nobody knows where it goes: said wherever loads are. */
+static void
+put_unplaced(struct report_job *job, const struct model_heirs *heirs,
+    const char *indent)
+{
+	double unplaced = model_unplaced(heirs);
+	char load[TEXT_NUMBER_BYTES];
+
+	if (!(unplaced > 0))
+		return;
+	fprintf(job->out, "%sload that could not be placed: %s", indent,
+	    text_weight(unplaced, load));
+	if (model_is_all_unplaced(heirs)) {
+		fputs(", that is all", job->out);
+	} else if (model_heirs_extent(heirs).bounds) {
+		fputs("; up to: with all of it", job->out);
+	}
+	fputc('\n', job->out);
+}
+
 void
 report_put_model_heirs(struct report_job *job, const struct model_heirs *heirs,
     const char *indent)
 {
 	static const struct model_heir nobody = {
-		.low = NAN, .high = NAN, .capacity = NAN
+		.low = NAN, .high = NAN, .capacity = NAN, .unplaced = NAN
 	};
 	struct layout l = make_layout(heirs);
 	struct table *t = table_new(l.columns, l.n);
@@ -169,6 +191,7 @@ report_put_model_heirs(struct report_job *job, const struct model_heirs *heirs,
 		add_heir(t, &l, &nobody);
 	table_print(t, indent, job->style->color, job->out);
 	table_free(t);
+	put_unplaced(job, heirs, indent);
 }
 
 void

@@ -169,10 +169,14 @@ put_label(const struct panel *p, const struct model_heir *h, double middle)
 		    text_range(h->low, h->high, " to ", share));
 	}
 	if (!isnan(overload)) {
-		fprintf(out, "<tspan fill=\"%s\"> load %s%s</tspan>",
+		fprintf(out, "<tspan fill=\"%s\"> load %s",
 		    overload > 1 ? COLOR_OVER : COLOR_TEXT,
-		    text_ratio(overload, share),
-		    overload > 1 ? ", too much" : "");
+		    text_ratio(overload, share));
+		if (model_has_bound(h)) {
+			fprintf(out, " to %s",
+			    text_ratio(model_overload_max(h), share));
+		}
+		fprintf(out, "%s</tspan>", overload > 1 ? ", too much" : "");
 	}
 	fputs("</text>\n", out);
 	if (h->next.n > 0)

@@ -604,7 +604,7 @@ test_report_goes_to_a_file(void **state)
 	assert_string_equal(line,
 	    "site,experiment,measured_at,family,heir,clients,clients_share,"
 	    "weight,weight_share,depth,via,low,high,load,load_after,capacity,"
-	    "label,noise_floor,age_ms,tests\n");
+	    "label,noise_floor,age_ms,tests,load_after_max,load_unplaced\n");
 	(void)fclose(in);
 	check(RUN("report", "failover", "--output", "/nonexistent/x"),
 	    CTL_FAILED, "", "/nonexistent/x: No such file");

@@ -2,6 +2,8 @@
 /* The guards of the fleet, through the controller's API. */
 #include "fleet_house.h"
 
+#include <math.h>
+
 #define TURNS 12
 
 static struct conf_capacity capacity[SITES] = {
@@ -298,6 +300,41 @@ test_heirs_must_have_room(void **state)
 	capacity[1].load = 50;
 }
 
+/* All of akl's load is somewhere in its map: at an heir, or told as not placed;
+ * and what is not placed may come to each of them. */
+static void
+check_all_load_is_told(struct house *h, double load)
+{
+	double placed = 0, unplaced = 0;
+	json_t *doc, *map, *entry;
+	size_t i;
+
+	assert_int_equal(get(h, "/v1/failover?down=akl"), 200);
+	doc = answer_json(h);
+	map = json_array_get(json_object_get(doc, "maps"), 0);
+	json_array_foreach (json_object_get(map, "heirs"), i, entry) {
+		if (json_is_null(json_object_get(entry, "heir"))) {
+			unplaced = json_number_value(json_object_get(entry,
+			    "load_unplaced"));
+		}
+	}
+	assert_true(unplaced > 0);
+	json_array_foreach (json_object_get(map, "heirs"), i, entry) {
+		double now = json_number_value(json_object_get(entry, "load"));
+		double after =
+		    json_number_value(json_object_get(entry, "load_after"));
+		double max =
+		    json_number_value(json_object_get(entry, "load_after_max"));
+
+		if (json_is_null(json_object_get(entry, "heir")))
+			continue;
+		placed += after - now;
+		assert_true(fabs(max - after - unplaced) < 1e-6);
+	}
+	assert_true(fabs(placed + unplaced - load) < 1e-6);
+	json_decref(doc);
+}
+
 /* By weight 8 of 22 of akl's clients go to chc, 4 to wlg; of the last nobody
  * knows. */
 static void
@@ -311,6 +348,7 @@ test_the_heirs_heirs_must_have_room(void **state)
 	h->twist = to_the_next;
 	use(h, &guards);
 	measure_akl(h);
+	check_all_load_is_told(h, 60);
 	measure(h, "akl,chc");
 	capacity[1].load = 25;
 	/* wlg would have 100 + 1.1 * (60 * 12 / 22 + 50) of 300. */

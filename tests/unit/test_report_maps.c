@@ -71,6 +71,14 @@ static const struct golden goldens[] = {
 	{ "maps_set", "maps_set_dot", report_dot, false, NULL },
 	{ "maps_set", "maps_set_svg", report_svg, false, NULL },
 	{ "maps_set", "maps_set_html", report_failover_html, false, keep_page },
+	{ "maps_unplaced", "maps_unplaced_table", report_failover_table, false,
+	    NULL },
+	{ "maps_unplaced", "maps_unplaced_csv", report_failover_csv, false,
+	    NULL },
+	{ "maps_unplaced", "maps_unplaced_dot", report_dot, false, NULL },
+	{ "maps_unplaced", "maps_unplaced_svg", report_svg, false, NULL },
+	{ "maps_unplaced", "maps_unplaced_html", report_failover_html, false,
+	    keep_page },
 	{ "report_site", "report_site_table", report_site_table, false, NULL },
 	{ "report_site", "report_site_dot", report_dot, false, NULL },
 	{ "report_site", "report_site_html", report_site_html, false,
@@ -418,6 +426,43 @@ test_worst_first(void **state)
 	assert_null(model_worst(&list));
 }
 
+/* By what may come at most: a site of whose clients little is known is not
+ * safe for it.  What is not told, by an older daemon, adds nothing. */
+static void
+test_worst_first_by_the_upper_bound(void **state)
+{
+	struct model_heir known[] = {
+		{ .name = "full", .load_after = 9, .capacity = 10 },
+	};
+	struct model_heir half[] = {
+		{ .name = "big",
+		    .load_after = 7,
+		    .load_after_max = 9.5,
+		    .capacity = 20 },
+		{ .name = "small",
+		    .load_after = 6,
+		    .load_after_max = 9.5,
+		    .capacity = 10 },
+		{ .name = NULL, .capacity = NAN, .unplaced = 3.5 },
+	};
+	struct model_heir none[] = {
+		{ .name = NULL, .capacity = NAN, .unplaced = 1 },
+	};
+	struct model_map maps[] = {
+		{ .site = "a", .heirs = { known, TEST_COUNT(known) } },
+		{ .site = "b", .heirs = { half, TEST_COUNT(half) } },
+		{ .site = "c", .heirs = { none, TEST_COUNT(none) } },
+	};
+	struct model model = { maps, TEST_COUNT(maps) };
+
+	(void)state;
+	assert_string_equal(model_worst(&maps[1].heirs)->name, "small");
+	model_sort(&model);
+	assert_string_equal(maps[0].site, "c");
+	assert_string_equal(maps[1].site, "b");
+	assert_string_equal(maps[2].site, "a");
+}
+
 /* The levels that are read are bounded, and all are freed. */
 static void
 test_depth_is_bounded(void **state)
@@ -486,6 +531,7 @@ main(void)
 		cmocka_unit_test(test_numbers_are_grouped),
 		cmocka_unit_test(test_shares_are_rounded_half_up),
 		cmocka_unit_test(test_worst_first),
+		cmocka_unit_test(test_worst_first_by_the_upper_bound),
 		cmocka_unit_test(test_depth_is_bounded),
 		cmocka_unit_test(test_unknown_is_one_row),
 	};

@@ -8,7 +8,7 @@
  */
 "use strict";
 (() => {
-	const NAME = 0, SHARE = 1, CLIENTS = 2, NEXT = 3, LABEL = 4, LOW = 5, HIGH = 6, AFTER = 7, NOW = 8, IPV4 = 9, IPV6 = 10;
+	const NAME = 0, SHARE = 1, CLIENTS = 2, NEXT = 3, LABEL = 4, LOW = 5, HIGH = 6, AFTER = 7, NOW = 8, IPV4 = 9, IPV6 = 10, UP_TO = 11;
 	const LABELS = ["", "measured", "certified", "composed", "unstable", "contradicted", "guessed", "unknown"];
 	const SVG = "http://www.w3.org/2000/svg";
 	let data, tip;
@@ -133,6 +133,7 @@
 		lines.push(clients + ", weight " + number(weight(map, path)));
 		if (known(heir[AFTER]))
 			lines.push("load " + (known(heir[NOW]) ? load(heir[NOW]) + " now, " : "") + load(heir[AFTER]) + " after" +
+			    (known(heir[UP_TO]) ? ", up to " + load(heir[UP_TO]) + " with what could not be placed" : "") +
 			    (isOver(heir) ? ": too much" : ""));
 		const label = LABELS[heir[LABEL] || map.label] || "";
 		lines.push([label, known(map.noise) ? "noise floor " + percent(map.noise) : "", map.age + " old"]
