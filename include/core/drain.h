@@ -12,6 +12,12 @@
  * 8326): neighbours find another way while this one still works.  The steps add
  * up: a prepended route keeps the community.
  *
+ * A step's time is the neighbours': it begins when BIRD really has what the step
+ * asks for, and begins anew when it has not any more.  While BIRD takes nothing
+ * a drain stands, for however long: whoever wants it to end all the same drains
+ * at once.  To a prefix that nobody hears, by sickness or because BIRD does not
+ * run, there is nothing to be gentle about: its steps count by time alone.
+ *
  * Where a prefix stands can be read from the route itself (drain_adopt), so
  * nothing has to be remembered over a restart; only the time in the step begins
  * anew, and a drain gets slower by it, never quicker.
@@ -23,25 +29,46 @@
 #include "base/mono.h"
 #include "core/route.h"
 
+/* Of what the stage asks for. */
+enum drain_place {
+	DRAIN_PLACE_NOT_YET, /* BIRD has it not, or is not known to have it */
+	DRAIN_PLACE_HEARD,   /* it is announced so */
+	DRAIN_PLACE_UNHEARD, /* it is not announced, and should not be */
+};
+
 struct drain_stage {
 	size_t at; /* 0: normal; k: in steps[k - 1] */
 	bool going_back;
 	bool is_drained; /* the last step, held, its condition met */
-	struct mono since;
+	enum drain_place place;
+	struct mono since; /* in the stage and in this place */
 };
 
 /* Why it is not further. */
 enum drain_wait {
 	DRAIN_WAIT_NONE,    /* where it should be */
+	DRAIN_WAIT_BIRD,    /* it has not taken the step */
 	DRAIN_WAIT_HOLD,    /* the step's time */
 	DRAIN_WAIT_TRAFFIC, /* too much of it is left */
 	DRAIN_WAIT_COUNTER, /* how much is left is not known */
 	DRAIN_WAIT_COUNT
 };
 
+/* What BIRD has, as read back. */
+struct drain_real {
+	bool is_known;
+	bool is_running; /* if it does not, nothing is announced */
+	bool announced;
+	struct route_attrs attrs;
+	/* Without export.conf in bird.conf gentle steps change nothing. */
+	bool has_attrs;
+};
+
 struct drain_input {
-	bool wanted;  /* drained, else normal */
-	bool at_once; /* without the gentle steps */
+	bool wanted;       /* drained, else normal */
+	bool at_once;      /* without the gentle steps */
+	bool announceable; /* the route would be there, were there no drain */
+	struct drain_real real;
 	bool traffic_known;
 	double traffic_per_s;
 	struct mono now;

@@ -20,6 +20,8 @@ void agent_drain_adopt(struct agent *a, struct agent_prefix *p,
 
 /* Moves every prefix as far as it may go; part of a decision. */
 void agent_drain_step(struct agent_drain *d);
+/* What BIRD has is another than before: steps may go on, soon. */
+void agent_drain_on_read(struct agent_drain *d);
 /* What the stage of p asks for. */
 void agent_drain_fill(const struct agent *a, const struct agent_prefix *p,
     struct route_inputs *in);

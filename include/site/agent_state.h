@@ -82,6 +82,9 @@ struct agent {
 /* NULL: not ours. */
 struct agent_prefix *agent_find_prefix(const struct agent *a,
     const struct prefix *p);
+/* What is known for the decision on p. */
+struct route_inputs agent_route_inputs(const struct agent *a,
+    const struct agent_prefix *p);
 /* Decides all prefixes anew and lets BIRD follow. */
 void agent_decide(struct agent *a);
 void agent_note(struct agent *a, const struct store_event *ev);

@@ -39,6 +39,9 @@ struct reconcile_ops {
 	/* What BIRD has for managed prefix i changed. */
 	void (*on_real)(size_t i, enum route_real before, enum route_real now,
 	    void *arg);
+	/* What BIRD has, routes or what stands at them, is not what it was when
+	 * it was read before.  NULL: nobody asks. */
+	void (*on_read)(void *arg);
 	/* Something to tell people: BIRD lost, found, refuses. */
 	void (*on_notice)(const char *what, const char *reason, void *arg);
 	/* Wanted and real are equal (again). */
@@ -96,6 +99,10 @@ bool reconcile_is_idle(const struct reconcile *r);
 bool reconcile_turns(const struct reconcile *r);
 bool reconcile_wanted(const struct reconcile *r, size_t i);
 struct route_want reconcile_get_want(const struct reconcile *r, size_t i);
+/* Does bird.conf make something of a route's attributes? */
+bool reconcile_has_attrs(const struct reconcile *r);
+/* BIRD was looked for, and is not there: nothing is announced. */
+bool reconcile_bird_is_gone(const struct reconcile *r);
 struct route_attrs reconcile_real_attrs(const struct reconcile *r, size_t i);
 enum route_real reconcile_real(const struct reconcile *r, size_t i);
 /* Established BGP sessions to which BIRD exports prefix i from us. */

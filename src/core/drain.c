@@ -5,6 +5,7 @@
 
 static const char *const wait_names[DRAIN_WAIT_COUNT] = {
 	[DRAIN_WAIT_NONE] = "none",
+	[DRAIN_WAIT_BIRD] = "bird to take the step",
 	[DRAIN_WAIT_HOLD] = "the step's time",
 	[DRAIN_WAIT_TRAFFIC] = "traffic that is left",
 	[DRAIN_WAIT_COUNTER] = "the traffic counter",
@@ -22,18 +23,52 @@ move(struct drain_stage *stage, size_t at, struct drain_result *r,
     struct mono now)
 {
 	stage->at = at;
+	stage->place = DRAIN_PLACE_NOT_YET;
 	stage->since = now;
 	stage->is_drained = false;
 	r->moved = true;
 }
 
-/* Has the time in the step passed?  If not, *r says how long it takes. */
-static bool
-is_held(const struct drain_stage *stage, int64_t hold_ms, struct mono now,
-    struct drain_result *r)
+static enum drain_place
+place_of(const struct conf_drain *conf, const struct drain_stage *stage,
+    const struct drain_input *in)
 {
-	int64_t left_ms = hold_ms - mono_diff_ms(now, stage->since);
+	const struct drain_real *real = &in->real;
 
+	if (!real->is_running)
+		return DRAIN_PLACE_UNHEARD;
+	if (!real->is_known)
+		return DRAIN_PLACE_NOT_YET;
+	if (drain_withdraws(conf, stage) || !in->announceable) {
+		return real->announced ? DRAIN_PLACE_NOT_YET
+				       : DRAIN_PLACE_UNHEARD;
+	}
+	if (!real->announced ||
+	    (real->has_attrs &&
+		!route_attrs_equal(real->attrs, drain_attrs(conf, stage))))
+		return DRAIN_PLACE_NOT_YET;
+	return DRAIN_PLACE_HEARD;
+}
+
+/* Has the time in the step passed?  If not, *r says what is waited for. */
+static bool
+is_held(const struct conf_drain *conf, struct drain_stage *stage,
+    const struct drain_input *in, struct drain_result *r)
+{
+	const struct conf_drain_step *step = &conf->steps[stage->at - 1];
+	enum drain_place place = place_of(conf, stage, in);
+	int64_t left_ms;
+
+	if (place != stage->place) {
+		stage->place = place;
+		stage->since = in->now;
+	}
+	if (place == DRAIN_PLACE_NOT_YET) {
+		r->wait = DRAIN_WAIT_BIRD;
+		return false;
+	}
+	left_ms = (in->wanted ? step->hold_ms : step->back_ms) -
+	    mono_diff_ms(in->now, stage->since);
 	if (left_ms <= 0)
 		return true;
 	r->wait = DRAIN_WAIT_HOLD;
@@ -80,8 +115,7 @@ go_on(const struct conf_drain *conf, struct drain_stage *stage,
 	if (stage->is_drained)
 		return false;
 	step = &conf->steps[stage->at - 1];
-	if (!is_held(stage, step->hold_ms, in->now, r) ||
-	    !is_quiet(step, stage, in, r))
+	if (!is_held(conf, stage, in, r) || !is_quiet(step, stage, in, r))
 		return false;
 	if (stage->at == conf->n_steps) {
 		stage->is_drained = true;
@@ -99,8 +133,7 @@ go_back(const struct conf_drain *conf, struct drain_stage *stage,
 {
 	if (stage->at == 0)
 		return false;
-	if (stage->at < conf->n_steps &&
-	    !is_held(stage, conf->steps[stage->at - 1].back_ms, in->now, r))
+	if (stage->at < conf->n_steps && !is_held(conf, stage, in, r))
 		return false;
 	move(stage, stage->at - 1, r, in->now);
 	return true;

@@ -37,8 +37,8 @@ agent_note(struct agent *a, const struct store_event *ev)
 
 /* ---- decisions ---- */
 
-static struct route_inputs
-route_inputs_of(const struct agent *a, const struct agent_prefix *p)
+struct route_inputs
+agent_route_inputs(const struct agent *a, const struct agent_prefix *p)
 {
 	size_t i = (size_t)(p - a->prefixes);
 	bool is_test = p->service == NO_SERVICE;
@@ -105,7 +105,7 @@ static bool
 decide_one(struct agent *a, size_t i)
 {
 	struct agent_prefix *p = &a->prefixes[i];
-	struct route_inputs in = route_inputs_of(a, p);
+	struct route_inputs in = agent_route_inputs(a, p);
 	const struct route_decision before = p->decision;
 	struct route_decision now = route_decide(&in);
 
@@ -281,6 +281,15 @@ on_real(size_t i, enum route_real before, enum route_real now, void *arg)
 	agent_note(a, &ev);
 	if (a->uplink != NULL)
 		uplink_touch(a->uplink);
+}
+
+static void
+on_read(void *arg)
+{
+	const struct agent *a = arg;
+
+	if (a->drain != NULL)
+		agent_drain_on_read(a->drain);
 }
 
 static void
@@ -575,6 +584,7 @@ start_reconcile(struct agent *a)
 {
 	const struct reconcile_ops ops = { .may_overrule = may_overrule,
 		.on_real = on_real,
+		.on_read = on_read,
 		.on_notice = on_notice,
 		.on_converged = on_converged,
 		.arg = a,

@@ -97,9 +97,31 @@ note_moves(const struct agent_drain *d, size_t s)
 	agent_note(d->agent, &ev);
 }
 
+static bool
+is_announceable(const struct agent *a, const struct agent_prefix *p)
+{
+	struct route_inputs in = agent_route_inputs(a, p);
+
+	in.drained = false;
+	return route_decide(&in).announce;
+}
+
+static struct drain_real
+real_of(const struct agent *a, const struct agent_prefix *p)
+{
+	size_t i = (size_t)(p - a->prefixes);
+	enum route_real real = reconcile_real(a->reconcile, i);
+
+	return (struct drain_real){ .is_known = real != REAL_UNKNOWN,
+		.is_running = !reconcile_bird_is_gone(a->reconcile),
+		.announced = real == REAL_ANNOUNCED,
+		.attrs = reconcile_real_attrs(a->reconcile, i),
+		.has_attrs = reconcile_has_attrs(a->reconcile) };
+}
+
 /* Returns when to look again, or -1. */
 static int64_t
-step_prefix(struct agent_drain *d, struct agent_prefix *p)
+step_prefix(struct agent_drain *d, struct agent_prefix *p, struct mono now)
 {
 	const struct agent *a = d->agent;
 	const struct conf_drain *conf = conf_of(a, p);
@@ -108,9 +130,13 @@ step_prefix(struct agent_drain *d, struct agent_prefix *p)
 	const char *from = drain_stage_name(conf, &p->drain);
 	struct drain_input in = { .wanted = over != NULL,
 		.at_once = over != NULL && over->at_once,
-		.now = mono_now() };
+		.now = now };
 	struct drain_result r;
 
+	if (in.wanted || p->drain.at > 0) {
+		in.announceable = is_announceable(a, p);
+		in.real = real_of(a, p);
+	}
 	in.traffic_known =
 	    meters_rate(d->meters, p->service, &in.traffic_per_s);
 	r = drain_advance(conf, &p->drain, &in);
@@ -130,6 +156,8 @@ agent_drain_step(struct agent_drain *d)
 {
 	struct agent *a = d->agent;
 	int64_t next_ms = -1;
+	/* One for all: what began together goes on together. */
+	struct mono now = mono_now();
 
 	/* A freeze holds every step where it is. */
 	if (guard_check_frozen(&a->intents.set, a->conf->site, NULL) == -1)
@@ -141,7 +169,7 @@ agent_drain_step(struct agent_drain *d)
 
 		if (a->prefixes[i].service == NO_SERVICE)
 			continue;
-		ms = step_prefix(d, &a->prefixes[i]);
+		ms = step_prefix(d, &a->prefixes[i], now);
 		if (ms >= 0 && (next_ms == -1 || ms < next_ms))
 			next_ms = ms;
 	}
@@ -161,6 +189,21 @@ on_timer(struct loop *lp, void *arg)
 
 	(void)lp;
 	agent_decide(d->agent);
+}
+
+/* Not at once: it is said in the middle of the reconciler's work. */
+void
+agent_drain_on_read(struct agent_drain *d)
+{
+	const struct agent *a = d->agent;
+
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		if (a->prefixes[i].service != NO_SERVICE &&
+		    a->prefixes[i].drain.at > 0) {
+			loop_timer_set(d->timer, 0);
+			return;
+		}
+	}
 }
 
 static bool

@@ -294,9 +294,26 @@ reconcile_take_state(struct reconcile *r, const struct bird_survey *s)
 	note_hands(r, s);
 }
 
+/* Another picture of entry e than before? */
+static bool
+take_entry(struct reconcile *r, size_t i, const struct bird_survey_route *seen)
+{
+	enum route_real real = seen->seen ? REAL_ANNOUNCED : REAL_WITHDRAWN;
+	struct entry *e = &r->entries[i];
+	bool is_news =
+	    e->real != real || !route_attrs_equal(e->attrs, seen->attrs);
+
+	e->exported_to = seen->exports;
+	e->attrs = seen->attrs;
+	set_real(r, i, real);
+	return is_news;
+}
+
 bool
 reconcile_take_survey(struct reconcile *r, const struct bird_survey *s)
 {
+	bool is_news = false;
+
 	if (s->failed)
 		return false;
 	r->strays = s->strays;
@@ -305,12 +322,10 @@ reconcile_take_survey(struct reconcile *r, const struct bird_survey *s)
 	if (!s->statics_missing)
 		r->attrs_missing = s->attrs_missing;
 	reconcile_take_state(r, s);
-	for (size_t i = 0; i < r->n; i++) {
-		r->entries[i].exported_to = s->routes[i].exports;
-		r->entries[i].attrs = s->routes[i].attrs;
-		set_real(r, i,
-		    s->routes[i].seen ? REAL_ANNOUNCED : REAL_WITHDRAWN);
-	}
+	for (size_t i = 0; i < r->n; i++)
+		is_news |= take_entry(r, i, &s->routes[i]);
+	if (is_news && r->ops.on_read != NULL)
+		r->ops.on_read(r->ops.arg);
 	return true;
 }
 
@@ -521,6 +536,8 @@ on_bird_down(const struct err *err, void *arg)
 		r->entries[i].exported_to = 0;
 		set_real(r, i, REAL_UNKNOWN);
 	}
+	if (r->ops.on_read != NULL)
+		r->ops.on_read(r->ops.arg);
 	tell_difference(r);
 	keep_file(r);
 }
@@ -705,6 +722,19 @@ reconcile_real(const struct reconcile *r, size_t i)
 {
 	assert(i < r->n);
 	return r->entries[i].real;
+}
+
+bool
+reconcile_has_attrs(const struct reconcile *r)
+{
+	return !r->attrs_missing;
+}
+
+bool
+reconcile_bird_is_gone(const struct reconcile *r)
+{
+	/* Before the first look it is down, too, but without an error. */
+	return r->bird.state == BIRD_DOWN && r->bird.last_error[0] != '\0';
 }
 
 struct route_attrs

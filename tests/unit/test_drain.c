@@ -36,14 +36,52 @@ struct run {
 	struct drain_stage stage;
 	struct drain_input in;
 	struct drain_result last;
+	bool is_sick;
+	bool is_stuck; /* BIRD takes nothing */
 };
 
-/* Advances at a second of the test's clock; returns the stage's name. */
+static void
+advance(struct run *r)
+{
+	r->in.announceable = !r->is_sick;
+	r->last = drain_advance(r->conf, &r->stage, &r->in);
+}
+
+/* BIRD does as the stage asks; true: that is another thing than before. */
+static bool
+bird_follows(struct run *r)
+{
+	const struct drain_real before = r->in.real;
+	struct drain_real *real = &r->in.real;
+
+	real->is_known = real->is_running = real->has_attrs = true;
+	real->announced = !r->is_sick && !drain_withdraws(r->conf, &r->stage);
+	real->attrs = real->announced ? drain_attrs(r->conf, &r->stage)
+				      : (struct route_attrs){ 0 };
+	return before.is_known != real->is_known ||
+	    before.is_running != real->is_running ||
+	    before.announced != real->announced ||
+	    !route_attrs_equal(before.attrs, real->attrs);
+}
+
+/* Advances at a second of the test's clock, with a BIRD that takes each step at
+ * once; returns the stage's name. */
 static const char *
 at(struct run *r, int64_t sec)
 {
+	bool moved, went_on;
+
 	r->in.now = (struct mono){ 1000000000 + sec * 1000000 };
-	r->last = drain_advance(r->conf, &r->stage, &r->in);
+	advance(r);
+	moved = r->last.moved;
+	went_on = r->last.went_on;
+	while (!r->is_stuck && bird_follows(r)) {
+		advance(r);
+		moved |= r->last.moved;
+		went_on |= r->last.went_on;
+	}
+	r->last.moved = moved;
+	r->last.went_on = went_on;
 	return drain_stage_name(r->conf, &r->stage);
 }
 
@@ -128,7 +166,7 @@ test_restore_walks_back(void **state)
 
 	(void)state;
 	assert_string_equal(at(&r, 0), "withdraw");
-	r.in = (struct drain_input){ .wanted = false };
+	r.in.wanted = r.in.at_once = false;
 	/* Out of the withdrawal at once, then by the times of the way back. */
 	assert_string_equal(at(&r, 100), "prepend");
 	assert_int_equal(r.last.next_ms, 20 * SEC);
@@ -230,6 +268,232 @@ test_another_configuration(void **state)
 	assert_string_equal(at(&r, 2), "normal");
 }
 
+/* The time of a step is the neighbours': while BIRD does not have the step,
+ * frozen or stopped by a disabled protocol, nothing goes on. */
+static void
+test_a_step_waits_for_bird(void **state)
+{
+	struct run r = { .conf = &gentle,
+		.in = { .wanted = true, .traffic_known = true } };
+
+	(void)state;
+	assert_string_equal(at(&r, -10), "graceful_shutdown");
+	assert_string_equal(at(&r, 19), "graceful_shutdown");
+	/* It fell silent after it had taken the step... */
+	r.is_stuck = true;
+	r.in.real.is_known = false;
+	assert_string_equal(at(&r, 25), "graceful_shutdown");
+	assert_int_equal(r.last.wait, DRAIN_WAIT_BIRD);
+	assert_int_equal(r.last.next_ms, -1);
+	assert_string_equal(at(&r, 100000), "graceful_shutdown");
+	/* ... and speaks again: the whole time anew. */
+	r.is_stuck = false;
+	assert_string_equal(at(&r, 100100), "graceful_shutdown");
+	assert_int_equal(r.last.wait, DRAIN_WAIT_HOLD);
+	assert_int_equal(r.last.next_ms, 30 * SEC);
+	/* Stopped by a hand before it takes the next one. */
+	r.is_stuck = true;
+	assert_string_equal(at(&r, 100130), "prepend");
+	assert_int_equal(r.last.wait, DRAIN_WAIT_BIRD);
+	assert_string_equal(at(&r, 200000), "prepend");
+	assert_int_equal(r.last.wait, DRAIN_WAIT_BIRD);
+	r.is_stuck = false;
+	assert_string_equal(at(&r, 200010), "prepend");
+	assert_string_equal(at(&r, 200069), "prepend");
+	r.is_stuck = true;
+	assert_string_equal(at(&r, 200070), "withdraw");
+	/* Not drained while it is there. */
+	assert_string_equal(at(&r, 300000), "withdraw");
+	assert_int_equal(r.last.wait, DRAIN_WAIT_BIRD);
+	r.is_stuck = false;
+	assert_string_equal(at(&r, 300001), "withdraw");
+	assert_string_equal(at(&r, 300006), "drained");
+}
+
+static void
+test_the_way_back_waits_for_bird(void **state)
+{
+	struct run r = { .conf = &gentle,
+		.in = { .wanted = true, .at_once = true } };
+
+	(void)state;
+	assert_string_equal(at(&r, 0), "withdraw");
+	r.in.wanted = r.in.at_once = false;
+	r.is_stuck = true;
+	assert_string_equal(at(&r, 10), "prepend");
+	assert_string_equal(at(&r, 1000), "prepend");
+	assert_int_equal(r.last.wait, DRAIN_WAIT_BIRD);
+	r.is_stuck = false;
+	assert_string_equal(at(&r, 1010), "prepend");
+	assert_string_equal(at(&r, 1029), "prepend");
+	assert_string_equal(at(&r, 1030), "graceful_shutdown");
+	assert_string_equal(at(&r, 1040), "normal");
+}
+
+/* A drain at once does not wait for a BIRD that takes nothing. */
+static void
+test_at_once_does_not_wait_for_bird(void **state)
+{
+	struct run r = { .conf = &gentle, .in.wanted = true };
+
+	(void)state;
+	(void)at(&r, 0);
+	r.is_stuck = true;
+	r.in.real.is_known = false;
+	assert_string_equal(at(&r, 100), "graceful_shutdown");
+	r.in.at_once = true;
+	assert_string_equal(at(&r, 101), "withdraw");
+}
+
+/* Where nobody hears the route, or the steps have no effect, time is all there
+ * is to go by. */
+static void
+test_steps_without_effect_go_by_time(void **state)
+{
+	static const struct {
+		const char *what;
+		bool is_sick;
+		struct drain_real real;
+	} rows[] = {
+		{ "sick", true,
+		    { .is_known = true,
+			.is_running = true,
+			.has_attrs = true } },
+		{ "no export.conf", false,
+		    { .is_known = true,
+			.is_running = true,
+			.announced = true } },
+		{ "no BIRD", false, { .is_known = false } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+		struct run r = { .conf = &gentle,
+			.in = { .wanted = true,
+			    .traffic_known = true,
+			    .real = rows[i].real },
+			.is_sick = rows[i].is_sick,
+			.is_stuck = true };
+
+		assert_string_equal(at(&r, 0), "graceful_shutdown");
+		assert_int_equal(r.last.wait, DRAIN_WAIT_HOLD);
+		assert_string_equal(at(&r, 30), "prepend");
+		assert_string_equal(at(&r, 90), "withdraw");
+	}
+}
+
+/* Sick when the drain began, and well again within the first step: only then
+ * does it begin for the neighbours. */
+static void
+test_well_again_begins_the_step_anew(void **state)
+{
+	struct run r = { .conf = &gentle,
+		.in = { .wanted = true, .traffic_known = true },
+		.is_sick = true };
+
+	(void)state;
+	assert_string_equal(at(&r, 0), "graceful_shutdown");
+	r.is_sick = false;
+	assert_string_equal(at(&r, 29), "graceful_shutdown");
+	assert_string_equal(at(&r, 58), "graceful_shutdown");
+	assert_string_equal(at(&r, 59), "prepend");
+}
+
+/*
+ * BIRD freezes, takes steps late or not, forgets and remembers; the daemon
+ * restarts; the service falls sick; drains begin and end.  Never does a step end
+ * before the neighbours had it, without a break, for its time.
+ */
+struct model {
+	struct run run;
+	int64_t now_s, same_since_s; /* BIRD's state has been as it is */
+};
+
+static void
+model_bird(struct model *m)
+{
+	struct drain_real before = m->run.in.real;
+
+	switch (random() % 6) {
+	case 0:
+		m->run.in.real.is_known = false;
+		break;
+	case 1:
+	case 2:
+		(void)bird_follows(&m->run);
+		break;
+	default:
+		break;
+	}
+	if (before.is_known != m->run.in.real.is_known ||
+	    before.announced != m->run.in.real.announced ||
+	    !route_attrs_equal(before.attrs, m->run.in.real.attrs))
+		m->same_since_s = m->now_s;
+}
+
+static void
+model_look(struct model *m)
+{
+	struct run *r = &m->run;
+	const struct drain_stage before = r->stage;
+	const struct drain_real *real = &r->in.real;
+	struct route_attrs asked = drain_attrs(r->conf, &before);
+	const struct conf_drain_step *step;
+	int64_t hold_ms;
+
+	r->in.now = (struct mono){ 1000000000 + m->now_s * 1000000 };
+	advance(r);
+	if (r->stage.at == before.at || before.at == 0 ||
+	    before.at == r->conf->n_steps || r->is_sick || r->in.at_once)
+		return;
+	step = &r->conf->steps[before.at - 1];
+	hold_ms = r->in.wanted ? step->hold_ms : step->back_ms;
+	assert_true(real->is_known && real->announced);
+	assert_true(route_attrs_equal(real->attrs, asked));
+	assert_true((m->now_s - m->same_since_s) * SEC >= hold_ms);
+}
+
+static void
+test_no_step_is_shorter_for_the_neighbours(void **state)
+{
+	size_t moves = 0;
+
+	(void)state;
+	for (unsigned seed = 1; seed <= 500; seed++) {
+		struct model m = {
+			.run = { .conf = &gentle,
+			    .in = { .wanted = true, .traffic_known = true } }
+		};
+
+		srandom(seed);
+		m.run.in.real.is_running = true;
+		for (int i = 0; i < 200; i++) {
+			size_t before = m.run.stage.at;
+
+			m.now_s += random() % 30;
+			if (random() % 25 == 0)
+				m.run.in.wanted = !m.run.in.wanted;
+			if (random() % 25 == 0)
+				m.run.is_sick = !m.run.is_sick;
+			if (random() % 40 == 0)
+				m.run.stage = drain_adopt(&gentle,
+				    !drain_withdraws(&gentle, &m.run.stage),
+				    drain_attrs(&gentle, &m.run.stage),
+				    m.run.in.wanted);
+			model_bird(&m);
+			model_look(&m);
+			moves += m.run.stage.at != before;
+		}
+		/* And with a BIRD that works it ends. */
+		m.run.is_sick = false;
+		for (int i = 0; i < 6; i++)
+			(void)at(&m.run, m.now_s += 700);
+		assert_string_equal(at(&m.run, m.now_s),
+		    m.run.in.wanted ? "drained" : "normal");
+	}
+	assert_true(moves > 1000);
+}
+
 /* Any sequence of wishes, traffic and times: a stage is never out of range, at
  * most one step further per call but for haste, and it always ends where it
  * should. */
@@ -255,8 +519,10 @@ test_random_walks_end_well(void **state)
 			if (r.in.wanted && !r.in.at_once)
 				assert_true(r.stage.at <= before + 1);
 		}
-		r.in = (struct drain_input){ .wanted = seed % 2 == 0,
-			.traffic_known = true };
+		r.in.wanted = seed % 2 == 0;
+		r.in.at_once = false;
+		r.in.traffic_known = true;
+		r.in.traffic_per_s = 0;
 		for (int i = 0; i < 6; i++)
 			(void)at(&r, now += 700);
 		assert_string_equal(at(&r, now),
@@ -277,6 +543,12 @@ main(void)
 		cmocka_unit_test(test_a_stalled_clock_skips_nothing),
 		cmocka_unit_test(test_adopts_what_it_finds),
 		cmocka_unit_test(test_another_configuration),
+		cmocka_unit_test(test_a_step_waits_for_bird),
+		cmocka_unit_test(test_the_way_back_waits_for_bird),
+		cmocka_unit_test(test_at_once_does_not_wait_for_bird),
+		cmocka_unit_test(test_steps_without_effect_go_by_time),
+		cmocka_unit_test(test_well_again_begins_the_step_anew),
+		cmocka_unit_test(test_no_step_is_shorter_for_the_neighbours),
 		cmocka_unit_test(test_random_walks_end_well),
 	};
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from labkit.anycast import Fleet
@@ -136,6 +137,34 @@ def run(lab: Lab) -> None:
         lab.wait(lambda: from_site(lab, "t4", "chc_4", WEB4) == (1, True), 5, "then the community alone")
         lab.wait(lambda: from_site(lab, "t4", "chc_4", WEB4) == (1, False), 5, "then as before")
         lab.wait(lambda: "chc" in lab.truth(WEB4).values(), 5, "clients are back")
+
+    with lab.check("BIRD frozen in a gentle step: the drain waits and says so; the neighbours get each step, for its time"):
+        fleet.ctl(fleet.mgmt, "drain", "chc", "--service", "web")
+        lab.wait(lambda: from_site(lab, "t4", "chc_4", WEB4) == (1, True), 5, "the community at a transit")
+        chc.stop_bird()
+        lab.wait(lambda: prefix(fleet, chc, WEB4)["drain"]["waits_for"] == "bird to take the step", 10, "waits for BIRD")
+        waits_at = step(fleet, chc)
+        assert waits_at in ("graceful_shutdown", "prepend"), waits_at
+        time.sleep(2)  # the times of all steps
+        assert step(fleet, chc) == waits_at
+        assert "waits for bird to take the step" in fleet.ctl(chc, "status").stdout
+        thawed = time.monotonic()
+        chc.cont_bird()
+        lab.wait(lambda: from_site(lab, "t4", "chc_4", WEB4) == (3, True), 10, "prepended, not withdrawn")
+        lab.wait(lambda: from_site(lab, "t4", "chc_4", WEB4) is None, 10, "withdrawn")
+        assert time.monotonic() - thawed >= 0.7
+        lab.wait(lambda: step(fleet, chc) == "drained", 5, "drained")
+
+    with lab.check("the way back waits for a protocol that is disabled by hand, and goes on when it is enabled"):
+        chc.bird("disable t4_6")
+        fleet.ctl(fleet.mgmt, "restore", "chc", "--service", "web")
+        lab.wait(lambda: prefix(fleet, chc, WEB4)["drain"]["waits_for"] == "bird to take the step", 10, "waits for BIRD")
+        time.sleep(2)
+        assert step(fleet, chc) == "prepend" and from_site(lab, "t4", "chc_4", WEB4) is None
+        chc.bird("enable t4_6")
+        lab.wait(lambda: from_site(lab, "t4", "chc_4", WEB4) == (3, True), 10, "prepended first")
+        lab.wait(lambda: from_site(lab, "t4", "chc_4", WEB4) == (1, False), 10, "in steps")
+        lab.wait(lambda: sessions_up(fleet, chc), 10, "all sessions are up")
 
     with lab.check("--at-once withdraws a prefix without steps, the other family stays"):
         fleet.ctl(fleet.mgmt, "drain", "chc", "--prefix", WEB4, "--at-once", "--for", "2s")
