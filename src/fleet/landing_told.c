@@ -55,6 +55,7 @@ is_of_today(const struct controller *c, uint32_t experiment)
 
 static int
 read_phase(const struct controller *c, uint32_t experiment, uint8_t phase,
+    /* NOLINTNEXTLINE(readability-non-const-parameter): the query fills it */
     uint16_t *outcomes)
 {
 	struct query_outcomes want = { .experiment = experiment,
