@@ -76,25 +76,50 @@ bool outcome_is_site(uint16_t outcome, size_t n_sites);
 
 /*
  * settle -- when has routing settled?  Fed with rounds of sentinel outcomes:
- * settled after SETTLE_ROUNDS rounds in a row that are alike.  Clients that do
- * not answer in either round say nothing.
+ * settled after SETTLE_ROUNDS rounds in a row that are alike.  Where to a client
+ * moved is seen only if it answers in both rounds.  But networks that have lost
+ * one route and not yet found another drop what is sent there, so of the
+ * displaced, whose home is a forbidden site, as many must answer as the round
+ * before: more or fewer than loss explains, which silences as many as it lets
+ * be heard again, is movement.  Who is silent in both rounds may be so for good
+ * and holds up nothing; only that none of the displaced answers proves nothing.
  */
 #define SETTLE_ROUNDS 3u
 #define SETTLE_MOVED_MAX_PERMILLE 5u
 
+/* How many of the displaced answer, judged by the last two rounds. */
+enum settle_silence {
+	SETTLE_SILENCE_UNKNOWN, /* nobody is displaced, or it is the first */
+	SETTLE_SILENCE_STEADY,
+	SETTLE_SILENCE_CHANGING,
+	SETTLE_SILENCE_NOBODY, /* in one of them none does */
+	SETTLE_SILENCE_COUNT
+};
+
 struct settle {
 	unsigned calm; /* rounds in a row without movement */
+	/* The same, also if none of the displaced answers. */
+	unsigned still;
+	enum settle_silence silence;
+	/* Of the last round: sentinels that are displaced, those of them that
+	 * answer, wherever, and that began and ceased to. */
+	uint32_t displaced, answered, rose, fell;
 };
 
 /* previous NULL: the first round.  forbidden: n_sites flags of those that must
  * not occur (the withdrawn ones).  Returns whether it is settled. */
 struct settle_round {
 	const uint16_t *previous, *current;
+	const uint16_t *home; /* at the baseline; NULL: nobody is displaced */
 	size_t n;
 	const bool *forbidden;
 	size_t n_sites;
 };
 bool settle_step(struct settle *s, const struct settle_round *round);
+/* When there is no more time: is it settled, but for the displaced, of whom none
+ * answers?  They may have lost all routes for good. */
+bool settle_is_still(const struct settle *s);
+const char *settle_silence_name(enum settle_silence silence);
 /* Permille of the sentinels answering in both that differ; 1000 when none
  * answers in both, since silence proves nothing. */
 unsigned settle_moved_permille(const uint16_t *a, const uint16_t *b, size_t n);

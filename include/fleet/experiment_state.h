@@ -87,6 +87,18 @@ void experiment_begin(struct experiment *ex);
 bool experiment_is_full_sweep(const struct experiment *ex);
 /* Does the present state consist of rounds of pings? */
 bool experiment_has_rounds(const struct experiment *ex);
+/* After the first baseline: chooses them. */
+void experiment_pick_sentinels(struct experiment *ex);
+/* What a round of them says, that is collected. */
+enum sentinels_verdict {
+	SENTINELS_MOVE,
+	SENTINELS_CALM, /* routing has settled, or they are back */
+	SENTINELS_LATE  /* neither, and settle_max is over */
+};
+enum sentinels_verdict experiment_judge_round(struct experiment *ex);
+/* How the silence of the displaced was judged, by the last round; JSON null
+ * before there was one, and where nobody is displaced. */
+json_t *experiment_settle_json(const struct experiment *ex);
 /* Its sweeps, for counting; borrows from ex. */
 struct failover_input experiment_input(const struct experiment *ex);
 /* Its own counters and those of the sites, as they are now; new reference. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "core/failover.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,6 +173,51 @@ is_forbidden(const struct settle_round *r, uint16_t outcome)
 	    r->forbidden[outcome - 1u];
 }
 
+/* One-sided 95 %, squared. */
+#define SETTLE_Z2 2.706
+
+/* McNemar's test: loss alone begins and ends as many silences.  And no more than
+ * the share that may move. */
+static bool
+is_beyond_loss(const struct settle *s)
+{
+	double net = (double)s->rose - (double)s->fell;
+	double all = (double)s->rose + (double)s->fell;
+
+	return net * net > SETTLE_Z2 * all &&
+	    fabs(net) * 1000 > SETTLE_MOVED_MAX_PERMILLE * (double)s->displaced;
+}
+
+static void
+judge_silence(struct settle *s, const struct settle_round *r)
+{
+	uint32_t before = 0;
+
+	s->displaced = s->answered = s->rose = s->fell = 0;
+	for (size_t i = 0; i < r->n && r->home != NULL; i++) {
+		bool is_heard = r->current[i] != OUTCOME_NONE;
+		bool was_heard =
+		    r->previous != NULL && r->previous[i] != OUTCOME_NONE;
+
+		if (!is_forbidden(r, r->home[i]))
+			continue;
+		s->displaced++;
+		s->answered += is_heard;
+		before += was_heard;
+		s->rose += r->previous != NULL && is_heard && !was_heard;
+		s->fell += was_heard && !is_heard;
+	}
+	if (r->previous == NULL || s->displaced == 0) {
+		s->silence = SETTLE_SILENCE_UNKNOWN;
+	} else if (is_beyond_loss(s)) {
+		s->silence = SETTLE_SILENCE_CHANGING;
+	} else if (s->answered == 0 || before == 0) {
+		s->silence = SETTLE_SILENCE_NOBODY;
+	} else {
+		s->silence = SETTLE_SILENCE_STEADY;
+	}
+}
+
 bool
 settle_step(struct settle *s, const struct settle_round *r)
 {
@@ -184,9 +230,32 @@ settle_step(struct settle *s, const struct settle_round *r)
 		is_calm = !is_forbidden(r, r->current[i]) &&
 		    !is_forbidden(r, r->previous[i]);
 	}
+	judge_silence(s, r);
+	is_calm = is_calm && s->silence != SETTLE_SILENCE_CHANGING;
+	s->still = is_calm ? s->still + 1 : 0;
+	is_calm = is_calm && s->silence != SETTLE_SILENCE_NOBODY;
 	s->calm = is_calm ? s->calm + 1 : 0;
 	/* The first round is compared with nothing, hence one less. */
 	return s->calm >= SETTLE_ROUNDS - 1;
+}
+
+bool
+settle_is_still(const struct settle *s)
+{
+	return s->still >= SETTLE_ROUNDS - 1;
+}
+
+const char *
+settle_silence_name(enum settle_silence silence)
+{
+	static const char *const names[SETTLE_SILENCE_COUNT] = {
+		[SETTLE_SILENCE_UNKNOWN] = "unknown",
+		[SETTLE_SILENCE_STEADY] = "steady",
+		[SETTLE_SILENCE_CHANGING] = "changing",
+		[SETTLE_SILENCE_NOBODY] = "nobody",
+	};
+
+	return names[silence];
 }
 
 /* ---- sentinels ---- */

@@ -251,22 +251,6 @@ all_collected(const struct experiment *ex)
 }
 
 static void
-pick_sentinels(struct experiment *ex)
-{
-	struct sentinel_input in = { .n = ex->clients.n,
-		.before = ex->before,
-		.class = ex->class,
-		.n_classes = ex->n_classes,
-		.n_sites = ex->c->n_sites,
-		.withdrawn = ex->withdrawn };
-
-	ex->n_sentinels =
-	    sentinels_pick(&in, ex->c->conf->predict.sentinels, ex->sentinels);
-	for (uint32_t i = 0; i < ex->n_sentinels; i++)
-		ex->baseline[i] = ex->before[ex->sentinels[i]];
-}
-
-static void
 baseline_done(struct experiment *ex)
 {
 	size_t answered = 0;
@@ -277,7 +261,7 @@ baseline_done(struct experiment *ex)
 		fail(ex, "no client answered the baseline sweep");
 		return;
 	}
-	pick_sentinels(ex);
+	experiment_pick_sentinels(ex);
 	if (ex->n_sentinels == 0 && !ex->is_comparison) {
 		fail(ex, "no client answered to one site only");
 		return;
@@ -289,37 +273,22 @@ baseline_done(struct experiment *ex)
 static void
 sentinels_done(struct experiment *ex)
 {
-	struct settle_round round = {
-		.previous = ex->has_previous ? ex->previous : NULL,
-		.current = ex->current,
-		.n = ex->n_sentinels,
-		.forbidden = ex->withdrawn,
-		.n_sites = ex->c->n_sites
-	};
-	bool is_complete;
-
-	if (ex->state == EXPERIMENT_SETTLE) {
-		is_complete = settle_step(&ex->settle, &round);
-	} else {
-		is_complete = settle_moved_permille(ex->baseline, ex->current,
-				  ex->n_sentinels) <= SETTLE_MOVED_MAX_PERMILLE;
-	}
-	ex->has_previous = true;
-	if (is_complete) {
+	switch (experiment_judge_round(ex)) {
+	case SENTINELS_CALM:
 		enter(ex, EXPERIMENT_EV_COMPLETE);
-		return;
-	}
-	if (mono_diff_ms(mono_now(), ex->state_since) >
-	    ex->c->conf->predict.settle_max_ms) {
+		break;
+	case SENTINELS_LATE:
 		fail(ex,
 		    ex->state == EXPERIMENT_SETTLE
 			? "routing did not settle in time"
 			: "clients did not come back in time");
-		return;
+		break;
+	case SENTINELS_MOVE:
+		set_step(ex, ROUND_PAUSE);
+		ex->wait_until = mono_add_ms(mono_now(),
+		    ex->c->conf->predict.sentinel_interval_ms);
+		break;
 	}
-	set_step(ex, ROUND_PAUSE);
-	ex->wait_until =
-	    mono_add_ms(mono_now(), ex->c->conf->predict.sentinel_interval_ms);
 }
 
 static uint32_t
@@ -476,8 +445,10 @@ on_enter(struct experiment *ex)
 		store_sweep(ex, EXPERIMENT_SWEEP, ex->after, ex->after_rtt);
 		break;
 	case EXPERIMENT_SETTLE:
-	case EXPERIMENT_VERIFY:
 		ex->settle = (struct settle){ 0 };
+		ex->has_previous = false;
+		break;
+	case EXPERIMENT_VERIFY:
 		ex->has_previous = false;
 		break;
 	case EXPERIMENT_REBASELINE:

@@ -243,6 +243,7 @@ experiment_to_json(const struct experiment *ex)
 				      : experiment_count_sites(ex),
 	    "null", "both", (json_int_t)ex->result.null_both, "moved",
 	    (json_int_t)ex->result.null_moved, "tv", ex->result.null_tv);
+	json_object_set_new(doc, "settle", experiment_settle_json(ex));
 	add_test(ex, doc);
 	return doc;
 }

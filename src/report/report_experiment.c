@@ -143,6 +143,27 @@ put_test(struct report_job *job, const json_t *experiment)
 	fputc('\n', job->out);
 }
 
+/* While routing settles, and of what the experiment began to sweep by. */
+static void
+put_settle(struct report_job *job, const json_t *experiment)
+{
+	const json_t *settle = fields_object_opt(&job->f, experiment, "settle");
+	const char *silence;
+
+	if (settle == NULL)
+		return;
+	silence = fields_text(&job->f, settle, "silence");
+	fprintf(job->out, "  heard   %lld of %lld displaced sentinels",
+	    (long long)fields_count(&job->f, settle, "answered"),
+	    (long long)fields_count(&job->f, settle, "displaced"));
+	/* None of so many is all that "nobody" says. */
+	if (strcmp(silence, "unknown") != 0 && strcmp(silence, "nobody") != 0) {
+		fputs(", ", job->out);
+		text_put(job->out, silence);
+	}
+	fputc('\n', job->out);
+}
+
 /* One line for each of those that run beside the newest. */
 static void
 put_others(struct report_job *job, const json_t *doc, const json_t *newest)
@@ -157,6 +178,7 @@ put_others(struct report_job *job, const json_t *doc, const json_t *newest)
 			continue;
 		report_put_experiment(job, experiment);
 		put_test(job, experiment);
+		put_settle(job, experiment);
 	}
 }
 
@@ -179,6 +201,7 @@ experiment_body(struct report_job *job, const json_t *doc)
 	put_others(job, doc, experiment);
 	report_put_experiment(job, experiment);
 	put_test(job, experiment);
+	put_settle(job, experiment);
 	fprintf(job->out, "  started %s\n", wall_format(created_ms, wall));
 	if (ended_ms != 0) {
 		fprintf(job->out, "  ended   %s\n",

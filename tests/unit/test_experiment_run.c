@@ -2,6 +2,7 @@
 /* Whole experiments over a made-up world, and each way to spoil one. */
 #include "fleet/experiment.h"
 
+#include "core/experiment.h"
 #include "fleet_house.h"
 #include "test.h"
 
@@ -337,6 +338,97 @@ test_bystanders_are_counted(void **state)
 }
 
 /* Sent again since our answer was lost: a batch counts once. */
+/* The experiment's "settle": how its last round judged silence, and how many of
+ * the displaced answered; their number. */
+static json_int_t
+settle_of(struct house *h, unsigned id, json_int_t *answered, char silence[16])
+{
+	json_int_t displaced = -1;
+	const char *name = "";
+	json_t *doc;
+
+	(void)state_of(h, id);
+	doc = answer_json(h);
+	if (json_unpack(doc, "{s:{s:{s:s, s:I, s:I}}}", "experiment", "settle",
+		"silence", &name, "displaced", &displaced, "answered",
+		answered) == -1)
+		fail_msg("no settle: %s", h->body);
+	(void)snprintf(silence, 16, "%s", name);
+	json_decref(doc);
+	return displaced;
+}
+
+/* While routes converge, what is sent to akl's clients by the others is lost. */
+#define DROPPED_ROUNDS 6
+static unsigned settle_rounds;
+
+static void
+dropped_at_first(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	if (job->phase == EXPERIMENT_SETTLE)
+		settle_rounds = job->round;
+	if (job->phase == EXPERIMENT_SETTLE && job->round <= DROPPED_ROUNDS &&
+	    client % SITES == 0)
+		return;
+	if (at != NOWHERE)
+		fake_reply(h, at, job, client, 0);
+}
+
+static void
+test_no_sweep_while_the_displaced_are_silent(void **state)
+{
+	struct house *h = *state;
+	json_int_t answered = -1;
+	char silence[16];
+
+	settle_rounds = 0;
+	h->twist = dropped_at_first;
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "done");
+	assert_int_equal(settle_rounds, DROPPED_ROUNDS + 3);
+	check_known_map(h, 1);
+	/* One is silent for good. */
+	assert_int_equal(settle_of(h, 1, &answered, silence), 4);
+	assert_int_equal(answered, 3);
+	assert_string_equal(silence, "steady");
+}
+
+static void
+dropped_for_good(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	if (job->phase == EXPERIMENT_SETTLE)
+		settle_rounds = job->round;
+	if (client % SITES == 0 && h->agents[0].is_withdrawn)
+		return;
+	if (at != NOWHERE)
+		fake_reply(h, at, job, client, 0);
+}
+
+static void
+test_displaced_that_lost_all_routes_are_unknown(void **state)
+{
+	struct house *h = *state;
+	json_int_t answered = -1;
+	char silence[16];
+
+	settle_rounds = 0;
+	h->fleet.predict.settle_max_ms = 1000;
+	h->twist = dropped_for_good;
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "done");
+	/* All the time that there is: of some 20 ms each. */
+	assert_true(settle_rounds > 3);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	check_heir(h, "", 4, 22.0);
+	assert_int_equal(settle_of(h, 1, &answered, silence), 4);
+	assert_int_equal(answered, 0);
+	assert_string_equal(silence, "nobody");
+}
+
 static void
 test_batch_sent_again_counts_once(void **state)
 {
@@ -651,6 +743,8 @@ main(void)
 		WITH_HOUSE(test_replaced_experiment_is_told),
 		WITH_HOUSE(test_flipping_client_is_unknown),
 		WITH_HOUSE(test_bystanders_are_counted),
+		WITH_HOUSE(test_no_sweep_while_the_displaced_are_silent),
+		WITH_HOUSE(test_displaced_that_lost_all_routes_are_unknown),
 		WITH_HOUSE(test_batch_sent_again_counts_once),
 		WITH_HOUSE(test_replies_after_the_end_are_taken_silently),
 		WITH_HOUSE(test_replies_of_another_experiment_are_late),

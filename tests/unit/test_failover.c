@@ -437,6 +437,125 @@ test_forbidden_round_is_none_of_the_three(void **state)
 	assert_true(settle_step(&s, &r));
 }
 
+/*
+ * So many of the displaced answer, the first ones, and the bystanders all the
+ * time.  settled, still: the first round in which it is; -1 never.
+ */
+#define DISPLACED_MAX 60
+#define BYSTANDERS 40
+static const struct {
+	const char *why;
+	int displaced, n_rounds;
+	int heard[10];
+	int settled, still;
+} silences[] = {
+	{ "all answer", 60, 4, { 60, 60, 60, 60 }, 2, 2 },
+	{ "all are dropped for five rounds", 60, 8,
+	    { 0, 0, 0, 0, 0, 60, 60, 60 }, 7, 2 },
+	{ "they come back by and by", 60, 8, { 5, 15, 25, 35, 45, 50, 50, 50 },
+	    7, 7 },
+	{ "some are silent for good", 60, 3, { 40, 40, 40 }, 2, 2 },
+	{ "a few more, as by loss", 60, 4, { 56, 58, 57, 58 }, 2, 2 },
+	{ "dropped after a calm round", 60, 6, { 60, 60, 10, 10, 10, 10 }, 4,
+	    4 },
+	{ "silent for good", 60, 6, { 0, 0, 0, 0, 0, 0 }, -1, 2 },
+	{ "the only one is dropped", 1, 7, { 0, 0, 0, 0, 1, 1, 1 }, 6, 2 },
+	{ "nobody is displaced", 0, 4, { 0, 0, 0, 0 }, 2, 2 },
+};
+
+static void
+check_silence(size_t at)
+{
+	static uint16_t rounds[2][DISPLACED_MAX + BYSTANDERS];
+	static uint16_t home[DISPLACED_MAX + BYSTANDERS];
+	int n = silences[at].displaced + BYSTANDERS;
+	int settled = -1, still = -1;
+	struct settle s = { 0 };
+
+	for (int k = 0; k < silences[at].n_rounds; k++) {
+		struct settle_round r = { .previous = rounds[(k + 1) % 2],
+			.current = rounds[k % 2],
+			.home = home,
+			.n = (size_t)n,
+			.forbidden = first_alone,
+			.n_sites = SITES };
+
+		for (int i = 0; i < n; i++) {
+			bool is_displaced = i < silences[at].displaced;
+
+			home[i] = is_displaced ? 1 : 3;
+			rounds[k % 2][i] =
+			    is_displaced && i >= silences[at].heard[k] ? NONE
+								       : 3;
+		}
+		if (k == 0)
+			r.previous = NULL;
+		if (settle_step(&s, &r) && settled == -1)
+			settled = k;
+		if (settle_is_still(&s) && still == -1)
+			still = k;
+		assert_int_equal(s.displaced, silences[at].displaced);
+		assert_int_equal(s.answered, silences[at].heard[k]);
+	}
+	if (settled != silences[at].settled || still != silences[at].still) {
+		fail_msg("%s: settled in round %d, still in %d",
+		    silences[at].why, settled, still);
+	}
+}
+
+static void
+test_silence_of_the_displaced(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(silences); i++)
+		check_silence(i);
+}
+
+/* In so many rounds, of which each loses one answer in five by chance. */
+static int
+rounds_under_loss(uint32_t *seed, int max)
+{
+	static uint16_t rounds[2][DISPLACED_MAX], home[DISPLACED_MAX];
+	struct settle s = { 0 };
+
+	for (int k = 0; k < max; k++) {
+		struct settle_round r = {
+			.previous = k == 0 ? NULL : rounds[(k + 1) % 2],
+			.current = rounds[k % 2],
+			.home = home,
+			.n = DISPLACED_MAX,
+			.forbidden = first_alone,
+			.n_sites = SITES
+		};
+
+		for (int i = 0; i < DISPLACED_MAX; i++) {
+			*seed = *seed * 1664525u + 1013904223u;
+			home[i] = 1;
+			rounds[k % 2][i] = (*seed >> 8) % 5 == 0 ? NONE : 2;
+		}
+		if (settle_step(&s, &r))
+			return k + 1;
+	}
+	return max + 1;
+}
+
+static void
+test_loss_does_not_hold_it_up(void **state)
+{
+	uint32_t seed = 1;
+	int sum = 0;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		int n = rounds_under_loss(&seed, 20);
+
+		assert_in_range(n, 3, 20);
+		sum += n;
+	}
+	/* Of 3 that it takes without any. */
+	assert_true(sum < 3500);
+}
+
 static void
 test_moved_permille(void **state)
 {
@@ -476,6 +595,8 @@ main(void)
 		cmocka_unit_test(test_sentinels_take_what_there_is),
 		cmocka_unit_test(test_settle_courses),
 		cmocka_unit_test(test_forbidden_round_is_none_of_the_three),
+		cmocka_unit_test(test_silence_of_the_displaced),
+		cmocka_unit_test(test_loss_does_not_hold_it_up),
 		cmocka_unit_test(test_moved_permille),
 	};
 
