@@ -16,6 +16,7 @@
  * in the states that say so, so that leaving them is restoring it.
  */
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Numbers travel in probes and stand in the store: they never change. */
 enum experiment_state {
@@ -48,5 +49,28 @@ bool experiment_holds_withdrawn(enum experiment_state state);
 /* Does the state ask all clients? */
 bool experiment_asks_all(enum experiment_state state);
 const char *experiment_state_name(enum experiment_state state);
+
+/*
+ * How long it still takes, as the configuration and the clients say: without the
+ * wait for the turn of others, and without failure.
+ */
+struct experiment_time {
+	bool is_null; /* W is empty */
+	/* Sending and lingering: of a sweep over all clients, second attempt
+	 * included, and of a round of sentinels. */
+	int64_t sweep_ms, round_ms;
+	int64_t interval_ms; /* between two rounds of sentinels */
+	int64_t settle_max_ms;
+	/* Where it is: what is left of the sweep, or of the round under way or
+	 * waited for, and for how long the state has been. */
+	enum experiment_state state;
+	int64_t step_left_ms, spent_ms;
+	unsigned rounds_left; /* that one included, if all go well */
+};
+struct experiment_left {
+	int64_t ms;     /* if all is calm and back at once */
+	int64_t max_ms; /* if that takes as long as it may, both times */
+};
+struct experiment_left experiment_left(const struct experiment_time *t);
 
 #endif /* CORE_EXPERIMENT_H */

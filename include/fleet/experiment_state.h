@@ -58,6 +58,7 @@ struct experiment {
 	 * meanwhile, since an order that was given must stay the same. */
 	uint32_t *silent;
 	uint32_t n_silent;
+	uint32_t n_silent_before; /* at the first baseline; 0 until then */
 	/* The round under way. */
 	enum round_step step;
 	uint8_t round;
@@ -99,6 +100,9 @@ enum sentinels_verdict experiment_judge_round(struct experiment *ex);
 /* How the silence of the displaced was judged, by the last round; JSON null
  * before there was one, and where nobody is displaced. */
 json_t *experiment_settle_json(const struct experiment *ex);
+/* How long it still takes, if so many of the round's probes are sent. */
+struct experiment_left experiment_left_now(const struct experiment *ex,
+    uint32_t sent);
 /* Its sweeps, for counting; borrows from ex. */
 struct failover_input experiment_input(const struct experiment *ex);
 /* Its own counters and those of the sites, as they are now; new reference. */

@@ -257,6 +257,7 @@ baseline_done(struct experiment *ex)
 
 	for (uint32_t i = 0; i < ex->clients.n; i++)
 		answered += ex->before[i] != OUTCOME_NONE;
+	ex->n_silent_before = ex->clients.n - (uint32_t)answered;
 	if (answered == 0 && !ex->is_comparison) {
 		fail(ex, "no client answered the baseline sweep");
 		return;

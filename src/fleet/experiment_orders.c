@@ -198,6 +198,15 @@ add_test(const struct experiment *ex, json_t *doc)
 	json_object_set_new(doc, "test_noise", json_real(tp->check.noise));
 }
 
+static void
+add_left(const struct experiment *ex, uint32_t sent, json_t *doc)
+{
+	struct experiment_left left = experiment_left_now(ex, sent);
+
+	json_object_set_new(doc, "left_ms", json_integer(left.ms));
+	json_object_set_new(doc, "left_max_ms", json_integer(left.max_ms));
+}
+
 json_t *
 experiment_to_json(const struct experiment *ex)
 {
@@ -244,6 +253,7 @@ experiment_to_json(const struct experiment *ex)
 	    "null", "both", (json_int_t)ex->result.null_both, "moved",
 	    (json_int_t)ex->result.null_moved, "tv", ex->result.null_tv);
 	json_object_set_new(doc, "settle", experiment_settle_json(ex));
+	add_left(ex, (uint32_t)sent, doc);
 	add_test(ex, doc);
 	return doc;
 }

@@ -83,7 +83,7 @@ experiment_stored_json(struct controller *c, uint32_t id, struct err *err)
 	(void)json_unpack(row, "{s:I, s:I, s:F}", "null_both", &both,
 	    "null_moved", &moved, "null_tv", &tv);
 	doc = json_pack("{s:O, s:O, s:o, s:O, s:O, s:O, s:O, s:O, s:O, s:O, "
-			"s:O, s:i, s:s, s:{s:I, s:I, s:f}, s:O}",
+			"s:O, s:i, s:s, s:i, s:i, s:{s:I, s:I, s:f}, s:O}",
 	    "id", json_object_get(row, "id"), "site",
 	    json_object_get(row, "site"), "withdrawn",
 	    names_json(json_string_value(json_object_get(row, "site"))),
@@ -95,8 +95,8 @@ experiment_stored_json(struct controller *c, uint32_t id, struct err *err)
 	    json_object_get(row, "asked"), "campaign",
 	    json_object_get(row, "campaign"), "purpose",
 	    json_object_get(row, "purpose"), "progress_permille", 1000, "step",
-	    "", "null", "both", both, "moved", moved, "tv", tv, "test",
-	    json_object_get(row, "test"));
+	    "", "left_ms", 0, "left_max_ms", 0, "null", "both", both, "moved",
+	    moved, "tv", tv, "test", json_object_get(row, "test"));
 	add_counts(doc, rows);
 	json_decref(row);
 	json_decref(rows);

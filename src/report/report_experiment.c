@@ -39,6 +39,22 @@ put_name(struct report_job *job, const json_t *experiment)
 	fputs(": ", job->out);
 }
 
+/* "2m10s left" or "2m10s to 6m left"; nothing when it is over. */
+static void
+put_left(struct report_job *job, const json_t *experiment, const char *before)
+{
+	int64_t ms = fields_count_or(&job->f, experiment, "left_ms", 0);
+	int64_t max_ms = fields_count_or(&job->f, experiment, "left_max_ms", 0);
+	char age[TEXT_NUMBER_BYTES];
+
+	if (ms <= 0 && max_ms <= 0)
+		return;
+	fprintf(job->out, "%s%s", before, text_age(ms, age));
+	if (max_ms > ms)
+		fprintf(job->out, " to %s", text_age(max_ms, age));
+	fputs(" left", job->out);
+}
+
 void
 report_put_experiment(struct report_job *job, const json_t *experiment)
 {
@@ -55,6 +71,7 @@ report_put_experiment(struct report_job *job, const json_t *experiment)
 		fputs(", ", job->out);
 		text_put(job->out, step);
 	}
+	put_left(job, experiment, ", ");
 	if (reason[0] != '\0') {
 		fputs(": ", job->out);
 		text_put(job->out, reason);
@@ -236,6 +253,7 @@ progress_body(struct report_job *job, const json_t *doc)
 	text_put(job->out, fields_text(&job->f, experiment, "state"));
 	fprintf(job->out, " [%s] %.1f %% ", bar, (double)permille / 10);
 	text_put(job->out, fields_text_or(&job->f, experiment, "step", ""));
+	put_left(job, experiment, ", ");
 }
 
 int

@@ -116,6 +116,67 @@ test_prefix_is_withdrawn_once(void **state)
 	assert_int_equal(changes, 2);
 }
 
+/* A sweep takes 100 s, a round 2 s, 15 s apart, at most for 300 s. */
+static const struct {
+	const char *why;
+	bool is_null;
+	enum experiment_state state;
+	int64_t step_left_ms, spent_ms;
+	unsigned rounds_left;
+	int64_t ms, max_ms;
+} lefts[] = {
+	{ "all of it", false, EXPERIMENT_BASELINE, 100000, 0, 0, 342000,
+	    938000 },
+	{ "a null run", true, EXPERIMENT_BASELINE, 100000, 0, 0, 200000,
+	    200000 },
+	{ "half of the first sweep", false, EXPERIMENT_BASELINE, 50000, 50000,
+	    0, 292000, 888000 },
+	{ "the order is given", false, EXPERIMENT_WITHDRAW, 0, 500, 0, 241500,
+	    837500 },
+	{ "the order takes its time", false, EXPERIMENT_WITHDRAW, 0, 30000, 0,
+	    240000, 836000 },
+	{ "two rounds of settling to come", false, EXPERIMENT_SETTLE, 12000,
+	    20000, 2, 233000, 816000 },
+	{ "no time for more rounds", false, EXPERIMENT_SETTLE, 12000, 310000, 2,
+	    233000, 548000 },
+	{ "the sweep is all but over", false, EXPERIMENT_SWEEP, 0, 99000, 0,
+	    104000, 419000 },
+	{ "on the way back", false, EXPERIMENT_VERIFY, 2000, 0, 1, 102000,
+	    417000 },
+	{ "the last sweep", false, EXPERIMENT_REBASELINE, 100, 99000, 0, 100,
+	    100 },
+	{ "done", false, EXPERIMENT_DONE, 5000, 5000, 1, 0, 0 },
+	{ "failed", false, EXPERIMENT_FAILED, 5000, 5000, 1, 0, 0 },
+};
+
+static void
+check_left(size_t i)
+{
+	struct experiment_time t = { .is_null = lefts[i].is_null,
+		.sweep_ms = 100000,
+		.round_ms = 2000,
+		.interval_ms = 15000,
+		.settle_max_ms = 300000,
+		.state = lefts[i].state,
+		.step_left_ms = lefts[i].step_left_ms,
+		.spent_ms = lefts[i].spent_ms,
+		.rounds_left = lefts[i].rounds_left };
+	struct experiment_left left = experiment_left(&t);
+
+	if (left.ms != lefts[i].ms || left.max_ms != lefts[i].max_ms) {
+		fail_msg("%s: %lld to %lld ms", lefts[i].why,
+		    (long long)left.ms, (long long)left.max_ms);
+	}
+}
+
+static void
+test_time_left(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(lefts); i++)
+		check_left(i);
+}
+
 int
 main(void)
 {
@@ -124,6 +185,7 @@ main(void)
 		cmocka_unit_test(test_null_run),
 		cmocka_unit_test(test_no_end_leaves_the_prefix_withdrawn),
 		cmocka_unit_test(test_prefix_is_withdrawn_once),
+		cmocka_unit_test(test_time_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -430,6 +430,51 @@ test_displaced_that_lost_all_routes_are_unknown(void **state)
 }
 
 static void
+check_left(struct house *h, json_int_t at_least, json_int_t at_most)
+{
+	json_int_t left = -1, max = -1;
+	json_t *doc;
+
+	(void)state_of(h, 1);
+	doc = answer_json(h);
+	assert_int_equal(json_unpack(doc, "{s:{s:I, s:I}}", "experiment",
+			     "left_ms", &left, "left_max_ms", &max),
+	    0);
+	json_decref(doc);
+	if (left < at_least || left > at_most || max < left) {
+		fail_msg("%lld to %lld ms left", (long long)left,
+		    (long long)max);
+	}
+}
+
+/*
+ * With 1 client a second and 2 s for late replies: 14 s for a sweep, 10 s for a
+ * round of 8 sentinels; 2 s for each change and 20 ms between two rounds.
+ */
+static void
+test_time_left_is_told(void **state)
+{
+	struct house *h = *state;
+	const json_int_t each = 2000, sweep = 14000, sentinels = 10000;
+
+	h->fleet.predict.rate_pps = 1;
+	h->fleet.predict.linger_ms = 2000;
+	h->fleet.predict.settle_max_ms = 60000;
+	house_get_ready(h);
+	h->is_slow = true;
+	start(h);
+	check_left(h, 3 * sweep + 4 * sentinels + 2 * each,
+	    3 * sweep + 4 * sentinels + 2 * each + 40);
+	h->is_slow = false;
+	h->fleet.predict.linger_ms = 20;
+	run_until(h, 1, "settle");
+	/* Nobody was silent, and the linger is shorter now. */
+	check_left(h, 2 * 12000 + 8000, 2 * 12020 + 4 * 8020 + each + 40);
+	run_until(h, 1, "done");
+	check_left(h, 0, 0);
+}
+
+static void
 test_batch_sent_again_counts_once(void **state)
 {
 	struct house *h = *state;
@@ -745,6 +790,7 @@ main(void)
 		WITH_HOUSE(test_bystanders_are_counted),
 		WITH_HOUSE(test_no_sweep_while_the_displaced_are_silent),
 		WITH_HOUSE(test_displaced_that_lost_all_routes_are_unknown),
+		WITH_HOUSE(test_time_left_is_told),
 		WITH_HOUSE(test_batch_sent_again_counts_once),
 		WITH_HOUSE(test_replies_after_the_end_are_taken_silently),
 		WITH_HOUSE(test_replies_of_another_experiment_are_late),
