@@ -26,6 +26,8 @@ struct agreement_input {
 	const uint16_t *two[2]; /* of the other */
 	const double *weight;
 	const bool *is_ipv4;
+	/* The /24 or /48 of each, as in core/failover.h; NULL: each is one. */
+	const uint32_t *block;
 	size_t n_sites;
 };
 
@@ -44,7 +46,8 @@ struct agreement_share {
 	/* The same by weight. */
 	double weight_distance, weight_noise;
 	/* What is beyond the noise for sure: the lower end of the 95 %
-	 * interval, of clients or weight, whichever is more; never negative. */
+	 * interval, of clients or weight, whichever is more, where the clients
+	 * of a block count as one; never negative. */
 	double beyond;
 	bool by_weight; /* it is of the weight */
 };

@@ -6,29 +6,38 @@
 #include "core/failover.h"
 #include "core/heirs.h"
 
-/* How clients differ between pairs of sweeps: sums over all pairs. */
+/* How clients differ between two sweeps, or sums of that over several pairs. */
 struct tally {
-	double all, differ; /* clients */
-	double weight, weight_differ;
-	double square; /* of the weights */
+	struct failover_share clients, weight; /* all; each client weighs 1 */
+	double differ, weight_differ;
 };
 
 /* Of one family: two pairs of sweeps of one prefix, four of both. */
+#define NOISE_PAIRS 2
+#define BETWEEN_PAIRS 4
 struct family {
-	struct tally noise[AGREEMENT_WAY_COUNT];
-	struct tally between[AGREEMENT_WAY_COUNT];
+	struct tally noise[NOISE_PAIRS][AGREEMENT_WAY_COUNT];
+	struct tally between[BETWEEN_PAIRS][AGREEMENT_WAY_COUNT];
 };
-#define BETWEEN_PAIRS 4.0
+
+/* A client in all sweeps. */
+struct client {
+	uint16_t one[2], two[2];
+	double weight;
+	uint32_t block;
+	bool is_asked;    /* in all of them */
+	bool is_heard;    /* in any */
+	bool never_flips; /* in none is it caught at two sites */
+};
 
 static void
-add(struct tally *t, double weight, bool differs)
+add(struct tally *t, const struct client *c, bool differs)
 {
-	t->all++;
-	t->weight += weight;
-	t->square += weight * weight;
+	failover_share_add(&t->clients, c->block, 1);
+	failover_share_add(&t->weight, c->block, c->weight);
 	if (differs) {
 		t->differ++;
-		t->weight_differ += weight;
+		t->weight_differ += c->weight;
 	}
 }
 
@@ -39,21 +48,13 @@ is_heard(const struct agreement_input *in, uint16_t outcome)
 	    outcome_is_site(outcome, in->n_sites);
 }
 
-/* A client in all sweeps. */
-struct client {
-	uint16_t one[2], two[2];
-	double weight;
-	bool is_asked;    /* in all of them */
-	bool is_heard;    /* in any */
-	bool never_flips; /* in none is it caught at two sites */
-};
-
 static struct client
 client_of(const struct agreement_input *in, size_t i)
 {
-	struct client c = {
-		.weight = in->weight[i], .is_asked = true, .never_flips = true
-	};
+	struct client c = { .weight = in->weight[i],
+		.block = in->block != NULL ? in->block[i] : 0,
+		.is_asked = true,
+		.never_flips = true };
 
 	for (size_t k = 0; k < 4; k++) {
 		uint16_t outcome = k < 2 ? in->one[k][i] : in->two[k - 2][i];
@@ -75,23 +76,23 @@ add_pair(const struct agreement_input *in, const struct client *c, uint16_t a,
 	bool first = is_heard(in, a), second = is_heard(in, b);
 
 	if (first && second) {
-		add(&by_way[AGREEMENT_FLIPS], c->weight,
+		add(&by_way[AGREEMENT_FLIPS], c,
 		    (a == OUTCOME_FLIPPING) != (b == OUTCOME_FLIPPING));
 	}
 	if (first && second && c->never_flips)
-		add(&by_way[AGREEMENT_MOVED], c->weight, a != b);
+		add(&by_way[AGREEMENT_MOVED], c, a != b);
 	if (first || second)
-		add(&by_way[AGREEMENT_LOST], c->weight, first != second);
+		add(&by_way[AGREEMENT_LOST], c, first != second);
 }
 
 static void
 add_client(const struct agreement_input *in, const struct client *c,
     struct family *f)
 {
-	add_pair(in, c, c->one[0], c->one[1], f->noise);
-	add_pair(in, c, c->two[0], c->two[1], f->noise);
-	for (size_t k = 0; k < 4; k++)
-		add_pair(in, c, c->one[k / 2], c->two[k % 2], f->between);
+	add_pair(in, c, c->one[0], c->one[1], f->noise[0]);
+	add_pair(in, c, c->two[0], c->two[1], f->noise[1]);
+	for (size_t k = 0; k < BETWEEN_PAIRS; k++)
+		add_pair(in, c, c->one[k / 2], c->two[k % 2], f->between[k]);
 }
 
 static double
@@ -110,24 +111,50 @@ beyond(const struct heirs_part *part, double noise)
 	return fmax(0, low - noise);
 }
 
-static struct agreement_share
-share_of(const struct tally *noise, const struct tally *between)
+/* Sums, in which blocks are no more. */
+struct sum {
+	double all, differ, square; /* clients */
+	double weight, weight_differ, weight_square;
+};
+
+static struct sum
+sum_of(const struct tally (*pairs)[AGREEMENT_WAY_COUNT], size_t n, int way)
 {
-	struct agreement_share s = { .compared = (uint32_t)lround(between->all /
+	struct sum sum = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		const struct tally *t = &pairs[i][way];
+
+		sum.all += t->clients.weight;
+		sum.differ += t->differ;
+		sum.square += t->clients.square;
+		sum.weight += t->weight.weight;
+		sum.weight_differ += t->weight_differ;
+		sum.weight_square += t->weight.square;
+	}
+	return sum;
+}
+
+static struct agreement_share
+share_of(const struct family *f, int way)
+{
+	struct sum noise = sum_of(f->noise, NOISE_PAIRS, way);
+	struct sum between = sum_of(f->between, BETWEEN_PAIRS, way);
+	struct agreement_share s = { .compared = (uint32_t)lround(between.all /
 					 BETWEEN_PAIRS),
-		.distance = share(between->differ, between->all),
-		.noise = share(noise->differ, noise->all),
-		.weight_distance =
-		    share(between->weight_differ, between->weight),
-		.weight_noise = share(noise->weight_differ, noise->weight) };
-	/* The pairs are of the same clients: they count once. */
-	struct heirs_part clients = { .weight = between->differ / BETWEEN_PAIRS,
-		.all = between->all / BETWEEN_PAIRS,
-		.all_square = between->all / BETWEEN_PAIRS };
+		.distance = share(between.differ, between.all),
+		.noise = share(noise.differ, noise.all),
+		.weight_distance = share(between.weight_differ, between.weight),
+		.weight_noise = share(noise.weight_differ, noise.weight) };
+	/* The pairs are of the same clients: they count once.  And so does a
+	 * block, whose clients go the same way, nearly always. */
+	struct heirs_part clients = { .weight = between.differ / BETWEEN_PAIRS,
+		.all = between.all / BETWEEN_PAIRS,
+		.all_square = between.square / BETWEEN_PAIRS };
 	struct heirs_part weight = { .weight =
-					 between->weight_differ / BETWEEN_PAIRS,
-		.all = between->weight / BETWEEN_PAIRS,
-		.all_square = between->square / BETWEEN_PAIRS };
+					 between.weight_differ / BETWEEN_PAIRS,
+		.all = between.weight / BETWEEN_PAIRS,
+		.all_square = between.weight_square / BETWEEN_PAIRS };
 
 	double by_clients = beyond(&clients, s.noise);
 	double by_weight = beyond(&weight, s.weight_noise);
@@ -168,8 +195,7 @@ agreement_count(const struct agreement_input *in, struct agreement *out)
 	}
 	for (unsigned f = 0; f < 2; f++) {
 		for (int w = 0; w < AGREEMENT_WAY_COUNT; w++) {
-			out->shares[f][w] = share_of(&families[f].noise[w],
-			    &families[f].between[w]);
+			out->shares[f][w] = share_of(&families[f], w);
 		}
 	}
 	find_worst(out);

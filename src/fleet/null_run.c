@@ -180,6 +180,7 @@ compare(struct controller *c, struct test_prefix *tp)
 		.two = { two->before, two->again },
 		.weight = one->clients.weight,
 		.is_ipv4 = one->clients.is_ipv4,
+		.block = one->clients.block,
 		.n_sites = c->n_sites };
 	struct agreement_rule rule = test_prefix_rule(c, tp);
 	const struct agreement_share *worst;

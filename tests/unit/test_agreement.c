@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "core/agreement.h"
 
+#include <math.h>
+
 #include "core/failover.h"
 #include "test.h"
 
@@ -13,6 +15,7 @@ struct world {
 	uint16_t one[2][N], two[2][N];
 	double weight[N];
 	bool is_ipv4[N];
+	const uint32_t *block;
 	struct agreement_rule rule;
 	struct agreement a;
 };
@@ -54,6 +57,7 @@ judge(struct world *w)
 		.two = { w->two[0], w->two[1] },
 		.weight = w->weight,
 		.is_ipv4 = w->is_ipv4,
+		.block = w->block,
 		.n_sites = SITES };
 
 	agreement_count(&in, &w->a);
@@ -108,6 +112,45 @@ test_a_policy_for_one_prefix_is_found_with_its_family(void **state)
 		assert_true(w->a.shares[f][0].beyond > 0.03);
 		assert_true(w->a.shares[f][0].beyond < 0.05);
 	}
+}
+
+/*
+ * One /24 of 40 among the clients of IPv4 goes elsewhere by one of the prefixes:
+ * as 25 clients it is 2.5 % for sure, as the one network that it is it may be
+ * chance; and ten of them are none.
+ */
+static void
+test_clients_of_a_block_count_once(void **state)
+{
+	static uint32_t block[N];
+	struct world *w = make();
+	double beyond;
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++)
+		block[i] = 1 + i / 25;
+	for (uint32_t i = 0; i < 25; i++)
+		w->two[0][i] = w->two[1][i] = elsewhere(i);
+	assert_int_equal(judge(w), AGREEMENT_DIFFERS);
+	w->block = block;
+	assert_int_equal(judge(w), AGREEMENT_ALIKE);
+	assert_true(w->a.shares[0][AGREEMENT_MOVED].distance == 0.025);
+	assert_int_equal(w->a.shares[0][AGREEMENT_MOVED].compared, N / 2);
+	/* As many clients as blocks say just as much. */
+	beyond = w->a.shares[0][AGREEMENT_MOVED].beyond;
+	for (uint32_t i = 0; i < N; i++) {
+		for (size_t k = 0; k < 2 && i % 25 != 0; k++)
+			w->one[k][i] = w->two[k][i] = OUTCOME_NOT_ASKED;
+	}
+	w->block = NULL;
+	(void)judge(w);
+	assert_true(fabs(w->a.shares[0][AGREEMENT_MOVED].beyond - beyond) <
+	    1e-9);
+	w = make();
+	w->block = block;
+	for (uint32_t i = 0; i < 250; i++)
+		w->two[0][i] = w->two[1][i] = elsewhere(i);
+	assert_int_equal(judge(w), AGREEMENT_DIFFERS);
 }
 
 static void
@@ -358,6 +401,7 @@ main(void)
 		cmocka_unit_test(test_the_same_catchments_are_alike),
 		cmocka_unit_test(
 		    test_a_policy_for_one_prefix_is_found_with_its_family),
+		cmocka_unit_test(test_clients_of_a_block_count_once),
 		cmocka_unit_test(
 		    test_clients_that_one_prefix_does_not_reach_are_found),
 		cmocka_unit_test(test_a_prefix_that_nobody_answers_differs),
