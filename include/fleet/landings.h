@@ -4,7 +4,8 @@
 /*
  * landings -- watches for sites that stop announcing all their service
  * prefixes, and compares where their clients' traffic is seen then with what
- * was predicted, once per set of sites, fleet.predict.landing_after later.
+ * was predicted, once per set of sites, fleet.predict.landing_after later; or
+ * when the set ends or changes before, as "short".
  */
 #include "fleet/controller_state.h"
 

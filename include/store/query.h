@@ -55,7 +55,7 @@ json_t *query_campaign_experiments(struct query *q, uint32_t campaign,
  * "sites"} */
 json_t *query_campaigns(struct query *q, unsigned limit, struct err *err);
 /* The newest landings first, at most limit; keys as in struct store_landing,
- * "heirs" a list. */
+ * "heirs" a list, "short" 0 or 1. */
 json_t *query_landings(struct query *q, unsigned limit, struct err *err);
 /* The newest null run of each test prefix, the newest of all first; keys as in struct
  * store_null_run. */

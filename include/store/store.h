@@ -150,13 +150,14 @@ void store_put_campaign(struct store *s, const struct store_campaign *ca);
 struct store_landing {
 	uint32_t id; /* unique, rising */
 	int64_t at_ms;
-	int64_t since_ms; /* of the withdrawal */
+	int64_t since_ms; /* of the withdrawal; 0: not known */
 	const char *down; /* "akl,chc" */
 	const char *label;
 	uint32_t experiment, campaign; /* whose prediction; 0: none */
 	uint32_t displaced, seen, agreed, remained, several;
 	double weight_seen, weight_agreed, distance;
 	const char *heirs; /* JSON: HEIR of docs/api.md, section landings */
+	bool is_short;     /* compared early, when it was over or changed */
 };
 void store_put_landing(struct store *s, const struct store_landing *l);
 

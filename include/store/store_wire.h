@@ -150,6 +150,7 @@ struct store_landing_row {
 	struct store_text down, label, heirs;
 	int64_t at_ms, since_ms;
 	double weight_seen, weight_agreed, distance;
+	bool is_short;
 };
 
 struct store_null_run_row {

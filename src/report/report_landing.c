@@ -35,18 +35,42 @@ put_heirs(struct report_job *job, const json_t *heirs)
 	table_free(t);
 }
 
+/* Old rows know since when, and are never short. */
+static void
+put_times(struct report_job *job, const json_t *landing)
+{
+	struct fields *f = &job->f;
+	int64_t since_ms = fields_wall_ms(f, landing, "since_ms");
+	char wall[WALL_TEXT_BYTES], age[TEXT_NUMBER_BYTES];
+
+	text_put(job->out, fields_text(f, landing, "down"));
+	if (since_ms == 0) {
+		fputs(": withdrawn, not known since when", job->out);
+	} else {
+		fprintf(job->out, ": withdrawn %s",
+		    wall_format(since_ms, wall));
+	}
+	if (!json_is_true(json_object_get(landing, "short")))
+		return;
+	fputs(", over or changed", job->out);
+	if (since_ms != 0) {
+		int64_t ms = fields_wall_ms(f, landing, "at_ms") - since_ms;
+
+		fprintf(job->out, " after %s", text_age(ms > 0 ? ms : 0, age));
+	}
+	fputs(" (short)", job->out);
+}
+
 static void
 put_landing(struct report_job *job, const json_t *landing)
 {
 	struct fields *f = &job->f;
 	double seen = fields_real(f, landing, "weight_seen");
 	double agreed = fields_real(f, landing, "weight_agreed");
-	char wall[WALL_TEXT_BYTES], share[TEXT_NUMBER_BYTES];
-	char distance[TEXT_NUMBER_BYTES];
+	char share[TEXT_NUMBER_BYTES], distance[TEXT_NUMBER_BYTES];
 
-	text_put(job->out, fields_text(f, landing, "down"));
-	fprintf(job->out, ": withdrawn %s, predicted: ",
-	    wall_format(fields_wall_ms(f, landing, "since_ms"), wall));
+	put_times(job, landing);
+	fputs(", predicted: ", job->out);
 	text_put(job->out, fields_text(f, landing, "label"));
 	fprintf(job->out, "\n  %lld of %lld displaced clients seen since",
 	    (long long)fields_count(f, landing, "seen"),

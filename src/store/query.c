@@ -103,7 +103,7 @@ static const char *const sql[] = {
 	[STMT_LANDINGS] =
 	    "SELECT id, at_ms, since_ms, down, label, experiment, campaign,"
 	    " displaced, seen, agreed, remained, several, weight_seen,"
-	    " weight_agreed, distance, heirs FROM landing"
+	    " weight_agreed, distance, heirs, short FROM landing"
 	    " ORDER BY id DESC LIMIT ?1",
 	[STMT_MAX_LANDING] = "SELECT ifnull(max(id), 0) FROM landing",
 	/* The newest of each test prefix. */
@@ -240,6 +240,7 @@ static const struct rows_col landing_cols[] = {
 	{ "weight_agreed", ROWS_REAL, 0, 0 },
 	{ "distance", ROWS_REAL, 0, 0 },
 	{ "heirs", ROWS_LIST, 0, 0 },
+	{ "short", ROWS_INT, 0, 1 },
 	{ NULL, ROWS_INT, 0, 0 },
 };
 

@@ -262,6 +262,11 @@ static const char *const steps[] = {
 	      " set_aside INTEGER NOT NULL DEFAULT 0"
 	      " CHECK(set_aside IN (0, 1));"
 	      "PRAGMA user_version = 9;",
+	/* Landings of withdrawals that were over early. */
+	[9] = "ALTER TABLE landing ADD COLUMN"
+	      " short INTEGER NOT NULL DEFAULT 0"
+	      " CHECK(short IN (0, 1));"
+	      "PRAGMA user_version = 10;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(steps) / sizeof(steps[0])))

@@ -170,6 +170,7 @@ get_landing(struct cursor *c, struct store_landing_row *r)
 	r->weight_agreed = get_double(c);
 	r->distance = get_double(c);
 	r->heirs = get_text(c);
+	r->is_short = cursor_u8(c) != 0;
 }
 
 static void

@@ -202,6 +202,7 @@ store_wire_put_landing(struct wcursor *w, const struct store_landing *l)
 	put_double(w, l->weight_agreed);
 	put_double(w, l->distance);
 	put_text(w, l->heirs);
+	wcursor_u8(w, l->is_short);
 }
 
 void

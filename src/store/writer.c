@@ -153,9 +153,9 @@ static const char *const sql[] = {
 	[STMT_LANDING] =
 	    "INSERT OR REPLACE INTO landing(id, at_ms, since_ms, down, label,"
 	    " experiment, campaign, displaced, seen, agreed, remained, several,"
-	    " weight_seen, weight_agreed, distance, heirs)"
+	    " weight_seen, weight_agreed, distance, heirs, short)"
 	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
-	    " ?14, ?15, ?16)",
+	    " ?14, ?15, ?16, ?17)",
 	[STMT_CAMPAIGN] =
 	    "INSERT INTO campaign(id, state, reason, depth, seed, created_ms,"
 	    " ended_ms, list, sites)"
@@ -345,6 +345,7 @@ put_landing(struct writer *wr, const struct store_landing_row *l)
 	(void)sqlite3_bind_double(st, 14, l->weight_agreed);
 	(void)sqlite3_bind_double(st, 15, l->distance);
 	bind_text(st, 16, &l->heirs);
+	bind_int(st, 17, l->is_short);
 	return run(wr, STMT_LANDING);
 }
 

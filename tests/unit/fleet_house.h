@@ -58,6 +58,7 @@ struct fake {
 	bool is_silent;  /* does nothing at all */
 	bool is_deaf;    /* reports, but hears no orders */
 	bool is_drained; /* its service prefix is withdrawn */
+	bool is_unsure;  /* it does not know whether it is */
 	json_t *load;    /* to report; NULL: it measures none */
 	json_t *more;    /* keys to add to its report; NULL: none */
 	/* Its service: sick, it withdraws if its orders permit. */
@@ -186,7 +187,9 @@ fake_prefixes(const struct fake *a)
 	    json_pack("{s:s, s:s, s:s, s:s}", "prefix", "192.0.2.0/24",
 		"service", "web", "desired",
 		a->is_gone ? "withdrawn" : "announced", "real",
-		a->is_gone || a->is_drained ? "withdrawn" : "announced"));
+		a->is_unsure                      ? "unknown"
+		    : a->is_gone || a->is_drained ? "withdrawn"
+						  : "announced"));
 	return list;
 }
 

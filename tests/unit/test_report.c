@@ -40,6 +40,7 @@ static const struct golden goldens[] = {
 	{ "plan", "plan", report_campaign_plan, false, NULL },
 	{ "plan_unusable", "plan_unusable", report_campaign_plan, false, NULL },
 	{ "diff", "diff", report_diff, false, NULL },
+	{ "landings", "landings", report_landings, false, NULL },
 	{ "clients", "clients", report_clients, false, NULL },
 	{ "clients_recent", "clients_recent", report_clients, false, NULL },
 	{ "clients_agent", "clients_agent", report_clients, false, NULL },
