@@ -65,6 +65,9 @@ struct failover_map {
 	/* The two baselines: clients heard in both, and those that differ. */
 	uint32_t null_both, null_moved;
 	double null_tv; /* total variation between the sites' shares, 0..1 */
+	/* The weight of null_moved, of that of null_both: 0..1; below 0: not
+	 * known. */
+	double null_moved_weight;
 };
 
 /* *out is to be given to failover_map_fini. */

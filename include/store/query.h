@@ -37,7 +37,8 @@ json_t *query_intents(struct query *q, int64_t ended_after_ms, struct err *err);
 /* The newest experiments first, at most limit; site NULL: of all.
  * {"id","site","state","reason","created_ms","ended_ms","clients","list",
  * "answered","bystanders","sites","asked","others","null_both","null_moved",
- * "null_tv","campaign","purpose","test","changed_ms"} */
+ * "null_tv","campaign","purpose","test","changed_ms",
+ * "set_aside","null_moved_weight"} */
 json_t *query_experiments(struct query *q, const char *site, unsigned limit,
     struct err *err);
 /* One experiment, as above; NULL with err when there is none. */

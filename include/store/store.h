@@ -118,10 +118,11 @@ struct store_experiment {
 	 * total variation between the sites' shares. */
 	uint32_t null_both, null_moved;
 	double null_tv;
-	uint32_t campaign;   /* 0: run by hand */
-	const char *purpose; /* in the campaign: "single", "pair", ... */
-	const char *test;    /* the test prefix: its prefixes, comma between */
-	int64_t changed_ms;  /* wall: last change of the test prefix; 0 none */
+	double null_moved_weight; /* of core/failover.h */
+	uint32_t campaign;        /* 0: run by hand */
+	const char *purpose;      /* in the campaign: "single", "pair", ... */
+	const char *test;   /* the test prefix: its prefixes, comma between */
+	int64_t changed_ms; /* wall: last change of the test prefix; 0 none */
 	const char
 	    *sites; /* names, blank between them: outcome k is the k-th */
 };

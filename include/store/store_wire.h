@@ -86,6 +86,7 @@ struct store_experiment_row {
 	uint32_t id, clients, list, asked, answered, others, bystanders;
 	uint32_t null_both, null_moved, campaign;
 	double null_tv;
+	double null_moved_weight; /* of core/failover.h */
 	struct store_text site, state, reason, purpose, test, sites;
 	int64_t created_ms, ended_ms, changed_ms;
 };

@@ -101,6 +101,7 @@ static void
 count_null(const struct failover_input *in, struct failover_map *out)
 {
 	uint32_t *by_site = xcalloc(2 * in->n_sites, sizeof(*by_site));
+	double weight = 0, moved = 0;
 	uint64_t differ = 0;
 
 	for (size_t i = 0; i < in->n; i++) {
@@ -108,7 +109,11 @@ count_null(const struct failover_input *in, struct failover_map *out)
 		    !outcome_is_site(in->again[i], in->n_sites))
 			continue;
 		out->null_both++;
-		out->null_moved += in->before[i] != in->again[i];
+		weight += in->weight[i];
+		if (in->before[i] != in->again[i]) {
+			out->null_moved++;
+			moved += in->weight[i];
+		}
 		by_site[2 * (size_t)(in->before[i] - 1u)]++;
 		by_site[2 * (size_t)(in->again[i] - 1u) + 1]++;
 	}
@@ -117,6 +122,8 @@ count_null(const struct failover_input *in, struct failover_map *out)
 		    ? by_site[2 * i] - by_site[2 * i + 1]
 		    : by_site[2 * i + 1] - by_site[2 * i];
 	}
+	if (weight > 0)
+		out->null_moved_weight = moved / weight;
 	if (out->null_both > 0)
 		out->null_tv = (double)differ / 2 / out->null_both;
 	free(by_site);

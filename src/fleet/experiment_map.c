@@ -252,6 +252,7 @@ experiment_store_map(struct controller *c, struct store_experiment *row,
 	row->null_both = map.null_both;
 	row->null_moved = map.null_moved;
 	row->null_tv = map.null_tv;
+	row->null_moved_weight = map.null_moved_weight;
 	for (size_t i = 0; i < map.n_origins; i++)
 		n = origin_rows(c, row, &map.origins[i], rows, n);
 	store_put_heirs(c->env.store, row, rows, n, NULL, NULL);

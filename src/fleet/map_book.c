@@ -119,12 +119,12 @@ take_row(struct fleet_map *map, json_t *row)
 		   moved = 0, aside = 0;
 
 	(void)json_unpack(row,
-	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F, s:I}",
+	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F, s:I, s:F}",
 	    "id", &id, "campaign", &campaign, "ended_ms", &ended, "asked",
 	    &asked, "clients", &clients, "answered", &answered, "others",
 	    &others, "bystanders", &bystanders, "null_both", &both,
 	    "null_moved", &moved, "null_tv", &map->counts.null_tv, "set_aside",
-	    &aside);
+	    &aside, "null_moved_weight", &map->counts.null_moved_weight);
 	test_names_add(&map->tests,
 	    json_string_value(json_object_get(row, "test")));
 	map->experiment = (uint32_t)id;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Failover maps as the API tells them: which ones, and how they changed. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,63 +87,90 @@ fleet_landing(struct controller *c, const char *site)
 
 /* ---- how they changed ---- */
 
-/* Shares by weight, n_sites + 1 of them. */
+/* Of the weight of those who answered after the withdrawal, what each site
+ * got: n_sites.  All 0 if nobody did. */
 static double *
-shares_of(const struct controller *c, const struct fleet_map *map)
+shares_of(const struct controller *c, const struct fleet_map *map,
+    double *unknown)
 {
-	double *share = xcalloc(c->n_sites + 1, sizeof(*share)), all = 0;
+	double *share = xcalloc(c->n_sites, sizeof(*share)), known = 0, all = 0;
 
 	for (size_t k = 0; k < map->counts.n_origins; k++) {
 		const struct failover_origin *o = &map->counts.origins[k];
 
-		for (size_t i = 0; i <= c->n_sites; i++) {
-			share[i] +=
+		for (size_t i = 0; i < c->n_sites; i++) {
+			double w =
 			    o->heirs[0][i].weight + o->heirs[1][i].weight;
+
+			share[i] += w;
+			known += w;
 		}
 		all += o->all.weight;
 	}
-	for (size_t i = 0; i <= c->n_sites && all > 0; i++)
-		share[i] /= all;
+	for (size_t i = 0; i < c->n_sites && known > 0; i++)
+		share[i] /= known;
+	*unknown = all > 0 ? fmax(0, 1 - known / all) : 1;
 	return share;
 }
 
+/* The share that moves by itself: by weight, as the distance is, or of older
+ * maps by clients. */
 static double
-noise_of(const struct fleet_map *map)
+noise_of(const struct fleet_map *map, bool *is_by_weight)
 {
+	if (map->counts.null_moved_weight >= 0)
+		return map->counts.null_moved_weight;
+	*is_by_weight = false;
 	return map->counts.null_both > 0
 	    ? (double)map->counts.null_moved / map->counts.null_both
 	    : 0;
 }
 
+static json_t *
+moves_json(const struct controller *c, const double *before, const double *now)
+{
+	json_t *heirs = json_array();
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		if (before[i] <= 0 && now[i] <= 0)
+			continue;
+		json_array_append_new(heirs,
+		    json_pack("{s:s, s:f, s:f}", "heir", c->sites[i].name,
+			"before", before[i], "now", now[i]));
+	}
+	return heirs;
+}
+
+/* Who does not answer tells nothing of where he would go, and answers get lost
+ * more at one time than at another: that is no movement, and told apart. */
 json_t *
 fleet_maps_diff(struct controller *c, const struct fleet_map *a,
     const struct fleet_map *b)
 {
-	double *before = shares_of(c, a), *now = shares_of(c, b);
-	double tv = heirs_distance(before, now, c->n_sites + 1);
-	double noise = noise_of(a) + noise_of(b);
-	json_t *heirs = json_array();
+	double unknown_before, unknown_now, tv = 0, noise;
+	double *before = shares_of(c, a, &unknown_before);
+	double *now = shares_of(c, b, &unknown_now);
+	bool is_by_weight = true;
+	bool is_known = unknown_before < 1 && unknown_now < 1;
+	json_t *heirs = moves_json(c, before, now);
 
-	for (size_t i = 0; i <= c->n_sites; i++) {
-		if (before[i] <= 0 && now[i] <= 0)
-			continue;
-		json_array_append_new(heirs,
-		    json_pack("{s:o, s:f, s:f}", "heir",
-			i < c->n_sites ? json_string(c->sites[i].name)
-				       : json_null(),
-			"before", before[i], "now", now[i]));
-	}
+	if (is_known)
+		tv = heirs_distance(before, now, c->n_sites);
+	noise = noise_of(a, &is_by_weight) + noise_of(b, &is_by_weight);
 	free(before);
 	free(now);
 	return json_pack(
-	    "{s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:f, s:f, s:b, s:o}",
+	    "{s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:o, s:f, s:s, s:b, s:f, "
+	    "s:f, s:o}",
 	    "site", b->name, "before", (json_int_t)a->experiment, "now",
 	    (json_int_t)b->experiment, "before_ms", (json_int_t)a->measured_ms,
 	    "now_ms", (json_int_t)b->measured_ms, "before_tests",
 	    test_names_json(a->tests), "now_tests", test_names_json(b->tests),
 	    "tests_differ", test_names_differ(a->tests, b->tests), "distance",
-	    tv, "noise", noise, "changed", tv > noise + HEIRS_UNSTABLE_SHARE,
-	    "heirs", heirs);
+	    is_known ? json_real(tv) : json_null(), "noise", noise, "noise_by",
+	    is_by_weight ? "weight" : "clients", "changed",
+	    is_known && tv > noise + HEIRS_UNSTABLE_SHARE, "unknown_before",
+	    unknown_before, "unknown_now", unknown_now, "heirs", heirs);
 }
 
 static void

@@ -3,6 +3,7 @@
 #include "report/report.h"
 
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/mono.h"
@@ -257,19 +258,42 @@ put_tests(struct report_job *job, const json_t *diff, const char *key)
 	}
 }
 
+/* How far apart, and by what of it that says nothing. */
+static void
+put_distance(struct report_job *job, const json_t *diff, bool changed)
+{
+	struct fields *f = &job->f;
+	double distance = fields_real_or(f, diff, "distance", NAN);
+	double before = fields_real_or(f, diff, "unknown_before", NAN);
+	double now = fields_real_or(f, diff, "unknown_now", NAN);
+	char text[TEXT_NUMBER_BYTES];
+
+	if (isnan(distance)) {
+		fputs(": nobody answered, not compared", job->out);
+	} else {
+		fprintf(job->out, ": %s, distance %s",
+		    changed ? "changed" : "as before",
+		    text_share(distance, text));
+	}
+	fprintf(job->out, ", noise %s",
+	    text_share(fields_real(f, diff, "noise"), text));
+	if (strcmp(fields_text_or(f, diff, "noise_by", ""), "clients") == 0)
+		fputs(" (of clients)", job->out);
+	if (isnan(before + now))
+		return;
+	fprintf(job->out, "; unknown %s", text_share(before, text));
+	fprintf(job->out, ", now %s", text_share(now, text));
+}
+
 static void
 put_diff(struct report_job *job, const json_t *diff)
 {
 	struct fields *f = &job->f;
 	bool changed = json_is_true(json_object_get(diff, "changed"));
-	char wall[WALL_TEXT_BYTES], distance[TEXT_NUMBER_BYTES];
-	char noise[TEXT_NUMBER_BYTES];
+	char wall[WALL_TEXT_BYTES];
 
 	text_put(job->out, fields_text(f, diff, "site"));
-	fprintf(job->out, ": %s, distance %s, noise %s",
-	    changed ? "changed" : "as before",
-	    text_share(fields_real(f, diff, "distance"), distance),
-	    text_share(fields_real(f, diff, "noise"), noise));
+	put_distance(job, diff, changed);
 	fprintf(job->out, "; experiment %lld of %s",
 	    (long long)fields_count(f, diff, "before"),
 	    wall_format(fields_wall_ms(f, diff, "before_ms"), wall));

@@ -56,7 +56,8 @@ enum stmt {
 #define EXPERIMENT_COLS                                                        \
 	"id, site, state, reason, created_ms, ended_ms, clients, list,"        \
 	" answered, bystanders, sites, asked, others, null_both, null_moved,"  \
-	" null_tv, campaign, purpose, test, changed_ms, set_aside"
+	" null_tv, campaign, purpose, test, changed_ms, set_aside,"            \
+	" null_moved_weight"
 
 #define CAMPAIGN_COLS                                                          \
 	"id, state, reason, depth, seed, created_ms, ended_ms, list, sites"
@@ -207,6 +208,7 @@ static const struct rows_col experiment_cols[] = {
 	{ "test", ROWS_TEXT, 0, 0 },
 	COL_MS("changed_ms"),
 	{ "set_aside", ROWS_INT, 0, 1 },
+	{ "null_moved_weight", ROWS_REAL, 0, 0 },
 	{ NULL, ROWS_INT, 0, 0 },
 };
 

@@ -144,6 +144,7 @@ get_experiment(struct cursor *c, struct store_experiment_row *r)
 	r->null_both = cursor_be32(c);
 	r->null_moved = cursor_be32(c);
 	r->null_tv = get_double(c);
+	r->null_moved_weight = get_double(c);
 	r->campaign = cursor_be32(c);
 	r->purpose = get_text(c);
 	r->test = get_text(c);

@@ -162,6 +162,7 @@ store_wire_put_experiment(struct wcursor *w, const struct store_experiment *ex)
 	wcursor_be32(w, ex->null_both);
 	wcursor_be32(w, ex->null_moved);
 	put_double(w, ex->null_tv);
+	put_double(w, ex->null_moved_weight);
 	wcursor_be32(w, ex->campaign);
 	put_text(w, ex->purpose);
 	put_text(w, ex->test);

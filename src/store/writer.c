@@ -93,9 +93,9 @@ static const char *const sql[] = {
 	    "INSERT INTO experiment(id, site, state, reason, created_ms,"
 	    " ended_ms, clients, list, answered, bystanders, sites, asked,"
 	    " others, null_both, null_moved, null_tv, campaign, purpose,"
-	    " test, changed_ms)"
+	    " test, changed_ms, null_moved_weight)"
 	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
-	    " ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
+	    " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"
 	    " ON CONFLICT(id) DO UPDATE SET site = excluded.site,"
 	    " state = excluded.state, reason = excluded.reason,"
 	    " created_ms = excluded.created_ms, ended_ms = excluded.ended_ms,"
@@ -104,6 +104,7 @@ static const char *const sql[] = {
 	    " sites = excluded.sites, asked = excluded.asked,"
 	    " others = excluded.others, null_both = excluded.null_both,"
 	    " null_moved = excluded.null_moved, null_tv = excluded.null_tv,"
+	    " null_moved_weight = excluded.null_moved_weight,"
 	    " campaign = excluded.campaign, purpose = excluded.purpose,"
 	    " test = excluded.test,"
 	    " changed_ms = excluded.changed_ms"
@@ -321,6 +322,7 @@ put_experiment(struct writer *wr, const struct store_experiment_row *ex)
 	bind_text(st, 18, &ex->purpose);
 	bind_text(st, 19, &ex->test);
 	bind_int(st, 20, ex->changed_ms);
+	(void)sqlite3_bind_double(st, 21, ex->null_moved_weight);
 	return run(wr, STMT_EXPERIMENT);
 }
 

@@ -28,6 +28,7 @@
 #define GOLDEN_V7 "tests/golden/store/v7.sql"
 #define GOLDEN_V8 "tests/golden/store/v8.sql"
 #define GOLDEN_V9 "tests/golden/store/v9.sql"
+#define GOLDEN_V10 "tests/golden/store/v10.sql"
 
 struct store_file {
 	char path[PATH_MAX];

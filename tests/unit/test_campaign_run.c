@@ -164,6 +164,48 @@ test_campaign_measures_all(void **state)
 	assert_answer_has(h, "\"changed\":false");
 }
 
+/* While somebody is withdrawn, a heavy client of chc does not answer. */
+static void
+ring_lossy(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	if (client != 7 || !h->agents[1].is_withdrawn)
+		ring(h, at, job, client);
+}
+
+static void
+measure_chc(struct house *h, unsigned id)
+{
+	char *path = xasprintf("/v1/experiments/%u", id);
+
+	while (post(h, "/v1/experiments", "{\"site\":\"chc\"}") != 200)
+		fakes_turn(h);
+	run_until(h, path, "\"state\":\"done\"");
+	free(path);
+}
+
+/* Lost answers are no change; clients that go elsewhere are one. */
+static void
+test_diff_is_of_movement(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = ring;
+	house_get_ready(h);
+	measure_chc(h, 1);
+	h->twist = ring_lossy;
+	measure_chc(h, 2);
+	assert_int_equal(get(h, "/v1/failover/diff?before=1&now=2"), 200);
+	assert_answer_has(h, "\"distance\":0.0,\"noise\":0.0");
+	assert_answer_has(h, "\"noise_by\":\"weight\",\"changed\":false");
+	assert_answer_has(h, "\"unknown_before\":0.0,\"unknown_now\":0.4545");
+	h->twist = back;
+	measure_chc(h, 3);
+	assert_int_equal(get(h, "/v1/failover/diff?before=2&now=3"), 200);
+	assert_answer_has(h, "\"distance\":1.0");
+	assert_answer_has(h, "\"changed\":true");
+}
+
 /* Of one heir of the only map, for whom there may be heirs of its own. */
 static double
 heir_real(const json_t *heirs, const char *heir, const char *key)
@@ -781,6 +823,7 @@ main(void)
 		WITH_HOUSE(test_set_of_two),
 		WITH_HOUSE(test_pace),
 		WITH_HOUSE(test_campaign_measures_all),
+		WITH_HOUSE(test_diff_is_of_movement),
 		WITH_HOUSE(test_interval_of_what_is_not_measured),
 		WITH_HOUSE(test_campaign_outlives_restarts),
 		WITH_HOUSE(test_disturbed_experiment_is_made_again),

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+
 #include "core/failover.h"
 
 #include <stdlib.h>
@@ -248,7 +250,7 @@ test_null_distance(void **state)
 	static const uint16_t before[] = { 1, 1, 1, 2, 2, 2, 1, NONE };
 	static const uint16_t after[] = { 2, 2, 3, 2, 2, 2, 2, 2 };
 	static const uint16_t again[] = { 1, 1, 2, 2, 2, 1, NONE, 1 };
-	static const double weight[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+	double weight[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
 	static const bool is_ipv4[8];
 	const struct failover_input in = { .n = 8,
 		.before = before,
@@ -269,6 +271,13 @@ test_null_distance(void **state)
 	assert_int_equal(map.origins[0].all.clients, 4);
 	assert_int_equal(map.origins[0].all.unstable, 1);
 	assert_int_equal(map.origins[0].heirs[1][2].unstable, 1);
+	assert_true(fabs(map.null_moved_weight - 2.0 / 6) < 1e-9);
+	failover_map_fini(&map);
+	/* Those who move weigh little, whoever they are. */
+	for (size_t i = 0; i < 8; i++)
+		weight[i] = before[i] == again[i] ? 50 : 1;
+	failover_count(&in, &map);
+	assert_true(fabs(map.null_moved_weight - 2.0 / 202) < 1e-9);
 	failover_map_fini(&map);
 }
 

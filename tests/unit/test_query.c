@@ -166,7 +166,8 @@ test_experiments(void **state)
 	    "\"list\":3,\"answered\":0,\"bystanders\":0,\"sites\":\"akl chc\","
 	    "\"asked\":3,\"others\":0,\"null_both\":0,\"null_moved\":0,"
 	    "\"null_tv\":0.0,\"campaign\":0,\"purpose\":\"\","
-	    "\"test\":\"\",\"changed_ms\":0,\"set_aside\":0}]");
+	    "\"test\":\"\",\"changed_ms\":0,\"set_aside\":0,"
+	    "\"null_moved_weight\":-1.0}]");
 	assert_ids(query_experiments(g->q, "chc", 9, &err), "[7,6]");
 	assert_int_equal(query_map_before(g->q, "chc", UINT32_MAX, &err), 6);
 	assert_int_equal(query_map_before(g->q, "akl", UINT32_MAX, &err), 0);

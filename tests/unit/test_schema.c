@@ -98,7 +98,7 @@ test_migration_from_every_version(void **state)
 {
 	static const char *const golden[] = { GOLDEN_V1, GOLDEN_V2, GOLDEN_V3,
 		GOLDEN_V4, GOLDEN_V5, GOLDEN_V6, GOLDEN_V7, GOLDEN_V8,
-		GOLDEN_V9 };
+		GOLDEN_V9, GOLDEN_V10 };
 
 	(void)state;
 	for (size_t i = 0; i < TEST_COUNT(golden); i++)

@@ -68,6 +68,7 @@ static const struct store_experiment experiment = { .id = 7,
 	.null_both = 12,
 	.null_moved = 13,
 	.null_tv = 0.25,
+	.null_moved_weight = 0.75,
 	.campaign = 14,
 	.purpose = "pair",
 	.test = "198.51.100.0/24",
@@ -405,6 +406,7 @@ test_fields_survive(void **state)
 	assert_int_equal(row.u.experiment.null_both, 12);
 	assert_int_equal(row.u.experiment.null_moved, 13);
 	assert_true(row.u.experiment.null_tv == 0.25);
+	assert_true(row.u.experiment.null_moved_weight == 0.75);
 	assert_int_equal(row.u.experiment.campaign, 14);
 	assert_text(&row.u.experiment.purpose, "pair");
 	assert_text(&row.u.experiment.test, "198.51.100.0/24");
