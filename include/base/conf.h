@@ -308,6 +308,8 @@ struct conf_predict {
 	} null_run;
 	/* When a real withdrawal is compared with its prediction; default 10 min. */
 	int64_t landing_after_ms;
+	/* How often the recent clients become the list; default 0: never. */
+	int64_t take_clients_ms;
 	bool is_lab;          /* profile: lab; default internet */
 	bool allow_special;   /* lab: accept private and documentation
 				     addresses as clients; default false */

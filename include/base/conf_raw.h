@@ -87,6 +87,7 @@ struct raw_predict {
 	char *rate, *linger;
 	char *sentinels, *sentinel_interval, *settle_max;
 	char *allow_special, *block_gap, *text, *pace, *profile, *landing_after;
+	char *take_clients;
 };
 
 struct raw_budget {

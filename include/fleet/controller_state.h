@@ -97,6 +97,7 @@ struct controller {
 	uint32_t n_clients;
 	struct optouts optouts;
 	struct client_upload *upload; /* under way; NULL: none */
+	struct mono taken;            /* recent clients, last by themselves */
 	/* The test prefixes, the first one first; each has its experiment. */
 	struct test_prefix *tests[TESTS_KEPT_MAX];
 	size_t n_tests;
@@ -160,6 +161,8 @@ json_t *fleet_status(const struct controller *c);
 /* clients_api.c */
 void fleet_serve_clients(struct controller *c, struct api_server *server);
 void client_upload_free(struct client_upload *up);
+/* Makes the recent clients the list, if fleet.predict.take_clients says so. */
+void fleet_clients_on_tick(struct controller *c);
 /* Makes a new list without those who opted out, if there are any.  No experiment
  * may be running. */
 void fleet_clients_drop_optouts(struct controller *c);

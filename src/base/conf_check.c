@@ -470,6 +470,8 @@ check_predict(struct conf_ck *ck, const struct raw_predict *raw,
 		20 };
 	static const struct conf_duration landing = { "landing_after", SEC_MS,
 		24 * HOUR_MS, 10 * MIN_MS };
+	static const struct conf_duration take = { "take_clients", 0,
+		30 * 24 * HOUR_MS, 0 };
 	size_t mark = conf_ck_enter(ck, "predict");
 
 	if (raw == NULL)
@@ -486,6 +488,8 @@ check_predict(struct conf_ck *ck, const struct raw_predict *raw,
 	    check_null_run(ck, raw->null_run, out) == -1 ||
 	    conf_ck_duration(ck, &landing, raw->landing_after,
 		&out->landing_after_ms) == -1 ||
+	    conf_ck_duration(ck, &take, raw->take_clients,
+		&out->take_clients_ms) == -1 ||
 	    conf_ck_bool(ck, "allow_special", raw->allow_special,
 		&out->allow_special) == -1 ||
 	    conf_ck_duration(ck, &gap, raw->block_gap, &out->block_gap_ms) ==

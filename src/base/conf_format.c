@@ -441,6 +441,7 @@ fill_controller(struct conf_raw *out, const struct conf_controller *c)
 	predict->pace = duration(c->predict.pace_ms);
 	predict->profile = xstrdup(c->predict.is_lab ? "lab" : "internet");
 	predict->landing_after = duration(c->predict.landing_after_ms);
+	predict->take_clients = duration(c->predict.take_clients_ms);
 	predict->null_run = xcalloc(1, sizeof(*predict->null_run));
 	predict->null_run->limit = percent(c->predict.null_run.limit_percent);
 	predict->null_run->min_clients =

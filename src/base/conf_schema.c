@@ -186,6 +186,7 @@ static const cyaml_schema_field_t predict_fields[] = {
 	TEXT(struct raw_predict, pace),
 	TEXT(struct raw_predict, profile),
 	TEXT(struct raw_predict, landing_after),
+	TEXT(struct raw_predict, take_clients),
 	MAPPING(struct raw_predict, null_run, null_run_fields),
 	CYAML_FIELD_END,
 };

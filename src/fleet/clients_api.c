@@ -336,6 +336,69 @@ handle_take(struct api_request *req, void *arg)
 	free(clients);
 }
 
+/* ---- by themselves ---- */
+
+/* After a start the agents' lists have to come in first. */
+#define TAKE_FIRST_MS (10 * INT64_C(60000))
+/* Of the clients of the list before: with fewer a feed must have failed. */
+#define TAKE_SHARE_MIN 0.5
+
+static void
+note_taken(struct controller *c, const char *what, const char *reason)
+{
+	const struct store_event ev = { .kind = "clients",
+		.subject = "clients",
+		.what = what,
+		.reason = reason,
+		.actor = "controller" };
+
+	controller_note(c, &ev);
+}
+
+static void
+take_by_itself(struct controller *c)
+{
+	size_t n = 0, before = c->n_clients;
+	struct client *clients = client_book_merge(feeds_book(c->env.feeds),
+	    NULL, CLIENT_LIST_MAX, &n);
+	char reason[160];
+
+	if (n > 0)
+		(void)drop_special(c, clients, &n);
+	if (n == 0 || (double)n < TAKE_SHARE_MIN * (double)before) {
+		(void)snprintf(reason, sizeof(reason),
+		    "the feeds told of %zu recent clients, the list has %zu: does a feed fail?",
+		    n, before);
+		note_taken(c, "recent clients not taken", reason);
+	} else {
+		adopt(c, clients, n);
+		(void)snprintf(reason, sizeof(reason),
+		    "%zu recent clients of all sites, before %zu",
+		    (size_t)c->n_clients, before);
+		note_taken(c, "loaded", reason);
+		store_list(c, NULL, NULL);
+	}
+	free(clients);
+}
+
+void
+fleet_clients_on_tick(struct controller *c)
+{
+	int64_t every_ms = c->conf->predict.take_clients_ms;
+	struct mono now = mono_now();
+
+	/* The first time as if it had been done so long before. */
+	if (c->taken.us == 0) {
+		c->taken = every_ms > TAKE_FIRST_MS
+		    ? mono_add_ms(now, TAKE_FIRST_MS - every_ms)
+		    : now;
+	}
+	if (every_ms == 0 || mono_diff_ms(now, c->taken) < every_ms)
+		return;
+	c->taken = now;
+	take_by_itself(c);
+}
+
 static void
 handle_stats(struct api_request *req, void *arg)
 {

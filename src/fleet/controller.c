@@ -178,6 +178,7 @@ on_tick(struct loop *lp, void *arg)
 	experiments_on_tick(c);
 	campaign_on_tick(c);
 	landings_on_tick(c);
+	fleet_clients_on_tick(c);
 	controller_step_guards(c);
 	fleet_expire_waiters(c);
 	loop_timer_set(c->tick, TICK_MS);

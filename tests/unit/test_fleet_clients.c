@@ -145,6 +145,50 @@ test_take_does_not_disturb_an_experiment(void **state)
 	assert_non_null(strstr(h->body, "\"clients\":12"));
 }
 
+static json_int_t
+list_count(struct house *h)
+{
+	assert_int_equal(get(h, "/v1/clients"), 200);
+	return count_of(h, "count");
+}
+
+static bool
+has_event(struct house *h, const char *text)
+{
+	assert_int_equal(get(h, "/v1/events?after=-1&limit=1000"), 200);
+	return strstr(h->body, text) != NULL;
+}
+
+/* Every so often; but not what a feed that fails leaves of them. */
+static void
+test_recent_become_the_list_by_themselves(void **state)
+{
+	struct house *h = *state;
+
+	h->fleet.predict.take_clients_ms = 100;
+	assert_int_equal(report_list(h, "akl", 5, 2000, 1), 204);
+	WAIT_FOR(h->lp, list_count(h) == 2000);
+	assert_int_equal(report_list(h, "akl", 6, 900, 1), 204);
+	WAIT_FOR(h->lp, has_event(h, "recent clients not taken"));
+	WAIT_FOR(h->lp,
+	    has_event(h, "told of 900 recent clients, the list has 2000"));
+	assert_int_equal(list_count(h), 2000);
+	assert_int_equal(report_list(h, "akl", 7, 1000, 1), 204);
+	WAIT_FOR(h->lp, list_count(h) == 1000);
+	WAIT_FOR(h->lp,
+	    has_event(h, "1000 recent clients of all sites, before 2000"));
+	/* By hand that is as it was. */
+	assert_int_equal(report_list(h, "akl", 8, 10, 1), 204);
+	assert_int_equal(post(h, "/v1/clients/take", ""), 200);
+	assert_int_equal(list_count(h), 10);
+	/* After a start the agents have to tell first. */
+	h->fleet.predict.take_clients_ms = DAY_MS;
+	house_restart_controller(h);
+	assert_int_equal(report_list(h, "akl", 1, 5000, 1), 204);
+	loop_idle(h->lp, 200);
+	assert_int_equal(list_count(h), 10);
+}
+
 /* Also those of an agent that is not there any more. */
 static void
 test_recent_clients_survive_a_restart(void **state)
@@ -201,6 +245,7 @@ main(void)
 		WITH_HOUSE(test_take_makes_them_the_list),
 		WITH_HOUSE(test_take_leaves_special_ones_out),
 		WITH_HOUSE(test_take_does_not_disturb_an_experiment),
+		WITH_HOUSE(test_recent_become_the_list_by_themselves),
 		WITH_HOUSE(test_recent_clients_survive_a_restart),
 		WITH_HOUSE(test_damaged_rows_are_passed_over),
 	};
