@@ -290,9 +290,10 @@ put_overloads(FILE *out, const struct model *m, const struct overloads *o)
 		    text_ratio(model_overload(o->heir), text),
 		    o->n_max > o->n ? " " : "");
 	}
-	if (o->n == 0)
+	if (o->n == 0) {
 		fputs("No heir gets above its capacity by what is known. ",
 		    out);
+	}
 	if (o->n_max > o->n) {
 		fprintf(out,
 		    "With the load that could not be placed, "
