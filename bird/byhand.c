@@ -17,6 +17,7 @@
 
 struct bird_byhand {
 	char *path;
+	const char *writer;
 	struct bird_times since; /* "" nothing is known */
 	bool is_same_run;        /* BIRD cannot have started anew since */
 	char (*down)[BIRD_NAME_MAX];
@@ -78,7 +79,12 @@ save(struct bird_byhand *bh)
 	if (fclose(out) != 0)
 		abort();
 	/* After a power cut BIRD starts anew, and with it the list. */
-	failed = bird_include_put(bh->path, text, &err) == -1;
+	if (bh->writer != NULL) {
+		failed = bird_include_write_by(bh->writer, bh->path, text,
+			     &err) == -1;
+	} else {
+		failed = bird_include_put(bh->path, text, &err) == -1;
+	}
 	if (failed && !bh->failed)
 		log_warnx("bird: list of protocols: %s", err.msg);
 	bh->failed = failed;
@@ -86,11 +92,12 @@ save(struct bird_byhand *bh)
 }
 
 struct bird_byhand *
-bird_byhand_new(const char *path)
+bird_byhand_open(const char *include, const char *writer)
 {
 	struct bird_byhand *bh = xcalloc(1, sizeof(*bh));
 
-	bh->path = xstrdup(path);
+	bh->path = xasprintf("%s.protocols", include);
+	bh->writer = writer;
 	load(bh);
 	return bh;
 }

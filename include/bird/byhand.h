@@ -17,8 +17,9 @@
 #include "bird/survey.h"
 
 struct bird_byhand;
-/* path: of the list; read now, written when it changes. */
-struct bird_byhand *bird_byhand_new(const char *path);
+/* The list beside the include file; read now, written when it changes, with
+ * writer as in bird_include_write_by; NULL: the daemon. Both are borrowed. */
+struct bird_byhand *bird_byhand_open(const char *include, const char *writer);
 void bird_byhand_free(struct bird_byhand *bh);
 
 /* The session with BIRD ended: it may be another one that is seen next. */

@@ -71,6 +71,7 @@ struct agent {
 	bool has_permits;             /* the controller has given out some */
 	bool will_is_old;             /* to be deposited anew */
 	bool will_is_frozen;          /* it was made during a freeze */
+	bool will_has_attrs;          /* it was made with routes' attributes */
 	struct sweep_link *sweep;     /* NULL: no test prefix */
 	struct uplink *uplink;        /* NULL: no controller */
 	struct clients_link *clients; /* NULL: no controller, or no feeds */

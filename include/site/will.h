@@ -4,8 +4,9 @@
 /*
  * will -- what the keeper does when the daemon dies, or hangs, and does not
  * come back: it writes the include file as deposited, without the routes whose
- * time has come, and lets BIRD read it.  It needs no network and nothing of the
- * silent process.
+ * time has come, and lets BIRD read it (bird/apply.h).  It needs no network and
+ * nothing of the silent process.  While a protocol is disabled by hand it waits,
+ * unless the configuration says `by_hand: overrule`.
  *
  * What it did it notes in a record file beside the store, for whoever lives
  * next; will_tell reads it.

@@ -20,6 +20,9 @@ agent_list_without_experiment(const struct agent *a, size_t *n)
 		struct route_want want = reconcile_get_want(a->reconcile, i);
 
 		if (a->prefixes[i].service == NO_SERVICE || want.announced) {
+			/* BIRD would not take the file. */
+			if (!reconcile_has_attrs(a->reconcile))
+				want.attrs = (struct route_attrs){ 0 };
 			list[(*n)++] =
 			    (struct bird_route){ a->prefixes[i].prefix,
 				    want.attrs };
@@ -125,10 +128,12 @@ agent_update_will(struct agent *a)
 	size_t n;
 	char *text;
 
-	a->will_is_old |= is_frozen(a) != a->will_is_frozen;
+	a->will_is_old |= is_frozen(a) != a->will_is_frozen ||
+	    reconcile_has_attrs(a->reconcile) != a->will_has_attrs;
 	if (!a->will_is_old)
 		return;
 	a->will_is_frozen = is_frozen(a);
+	a->will_has_attrs = reconcile_has_attrs(a->reconcile);
 	plan = xcalloc(1, sizeof(*plan));
 	plan->prefixes = xcalloc(a->n_prefixes, sizeof(*plan->prefixes));
 	plan_make(a, plan);

@@ -586,16 +586,6 @@ adopt(struct reconcile *r)
 	free(text);
 }
 
-static struct bird_byhand *
-open_byhand(const struct conf_bird *conf)
-{
-	char *path = xasprintf("%s.protocols", conf->include);
-	struct bird_byhand *bh = bird_byhand_new(path);
-
-	free(path);
-	return bh;
-}
-
 struct reconcile *
 reconcile_new(struct loop *lp, const struct conf_bird *conf,
     const struct prefix *prefixes, size_t n, const struct reconcile_ops *ops)
@@ -617,7 +607,7 @@ reconcile_new(struct loop *lp, const struct conf_bird *conf,
 		memcpy(r->prefixes, prefixes, n * sizeof(*prefixes));
 	r->up_before = xcalloc(BIRD_PROTOCOLS_MAX, sizeof(*r->up_before));
 	r->surveyor = bird_surveyor_new(r->prefixes, n);
-	r->byhand = open_byhand(conf);
+	r->byhand = bird_byhand_open(conf->include, NULL);
 	reconcile_change_init(r);
 	adopt(r);
 	r->timer = loop_timer_new(lp, on_timer, r);

@@ -17,7 +17,7 @@
 #include "base/mono.h"
 #include "base/text.h"
 #include "base/xalloc.h"
-#include "bird/ask.h"
+#include "bird/apply.h"
 #include "bird/include.h"
 
 #define LOCK_POLL_MS 50
@@ -64,12 +64,13 @@ will_format(const struct conf *conf, const struct will_seat *seat,
 
 	for (size_t i = 0; i < will->n_steps; i++)
 		json_array_append_new(steps, step_json(&will->steps[i]));
-	doc = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:o}",
+	doc = json_pack("{s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:o}",
 	    "include", conf->agent->bird.include, "socket",
 	    conf->agent->bird.socket, "timeout_ms",
-	    (json_int_t)conf->agent->bird.timeout_ms, "lock", lock, "boot",
-	    seat->boot, "before", seat->before, "record", record, "text",
-	    will->text, "steps", steps);
+	    (json_int_t)conf->agent->bird.timeout_ms, "overrule_hands",
+	    conf->agent->bird.overrule_hands, "lock", lock, "boot", seat->boot,
+	    "before", seat->before, "record", record, "text", will->text,
+	    "steps", steps);
 	body = doc != NULL ? json_dumps(doc, JSON_COMPACT) : NULL;
 	json_decref(doc);
 	free(record);
@@ -115,13 +116,17 @@ will_do_now(const struct conf *conf, const struct bird_route *announced,
     size_t n, struct err *err)
 {
 	const struct conf_bird *bird = &conf->agent->bird;
+	const struct bird_apply how = { .include = bird->include,
+		.socket = bird->socket,
+		.writer = "new",
+		.timeout_ms = bird->timeout_ms,
+		.overrule_hands = bird->overrule_hands };
 	char *text = bird_include_make(&conf->agent->allow, announced, n, err);
-	int rc =
-	    text == NULL ? -1 : bird_include_write(bird->include, text, err);
+	char *before = NULL;
+	int rc = text == NULL ? -1 : bird_apply(&how, text, &before, err);
 
+	free(before);
 	free(text);
-	if (rc == 0)
-		rc = bird_ask_configure(bird->socket, bird->timeout_ms, err);
 	return rc;
 }
 
@@ -192,6 +197,7 @@ struct deed {
 	const char *include, *socket, *lock, *record, *text;
 	const char *boot, *before;
 	json_int_t timeout_ms;
+	int overrule_hands;
 	const json_t *steps;
 	const struct keeper_silence *silence;
 };
@@ -284,15 +290,26 @@ note_act(const struct deed *d, const json_t *step)
 	json_decref(act);
 }
 
+/* An operator's hand goes before the will as it goes before the daemon: the
+ * keeper looks again later.  An override of the guard has an end, and nobody
+ * who would know it: only the configuration counts here. */
 static int
 act(const struct deed *d, size_t n, struct err *err)
 {
+	static char *before; /* over several tries */
+	const struct bird_apply how = { .include = d->include,
+		.socket = d->socket,
+		.writer = "will",
+		.timeout_ms = d->timeout_ms,
+		.overrule_hands = d->overrule_hands != 0 };
 	char *text = text_after(d, n);
-	int rc = bird_include_write_by("will", d->include, text, err);
+	int rc = bird_apply(&how, text, &before, err);
 
 	free(text);
-	if (rc == 0)
-		rc = bird_ask_configure(d->socket, d->timeout_ms, err);
+	if (rc == 0) {
+		free(before);
+		before = NULL;
+	}
 	return rc;
 }
 
@@ -332,11 +349,12 @@ will_carry_out(const uint8_t *body, size_t len,
 	bool is_more = false;
 	size_t due;
 
-	if (json_unpack(doc, "{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:o}",
-		"include", &d.include, "socket", &d.socket, "timeout_ms",
-		&d.timeout_ms, "lock", &d.lock, "boot", &d.boot, "before",
-		&d.before, "record", &d.record, "text", &d.text, "steps",
-		&d.steps) == -1) {
+	if (json_unpack(doc,
+		"{s:s, s:s, s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:o}", "include",
+		&d.include, "socket", &d.socket, "timeout_ms", &d.timeout_ms,
+		"overrule_hands", &d.overrule_hands, "lock", &d.lock, "boot",
+		&d.boot, "before", &d.before, "record", &d.record, "text",
+		&d.text, "steps", &d.steps) == -1) {
 		log_warnx("will: unreadable");
 		goto out;
 	}

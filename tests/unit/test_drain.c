@@ -475,11 +475,12 @@ test_no_step_is_shorter_for_the_neighbours(void **state)
 				m.run.in.wanted = !m.run.in.wanted;
 			if (random() % 25 == 0)
 				m.run.is_sick = !m.run.is_sick;
-			if (random() % 40 == 0)
+			if (random() % 40 == 0) {
 				m.run.stage = drain_adopt(&gentle,
 				    !drain_withdraws(&gentle, &m.run.stage),
 				    drain_attrs(&gentle, &m.run.stage),
 				    m.run.in.wanted);
+			}
 			model_bird(&m);
 			model_look(&m);
 			moves += m.run.stage.at != before;

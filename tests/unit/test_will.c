@@ -32,6 +32,7 @@ struct stage {
 	pid_t bird;
 	int lock_fd;
 	unsigned done;
+	bool overrule_hands;
 };
 
 static void
@@ -54,26 +55,86 @@ stage_open(struct stage *s)
 	s->bird = -1;
 	s->lock_fd = -1;
 	s->done = 0;
+	s->overrule_hands = false;
 }
 
-/* Refuses so many times, then takes the new configuration. */
-static void __attribute__((noreturn)) bird_main(int fd, int refusals)
+/* What somebody does to BIRD meanwhile, and what it did: by files there. */
+static bool
+is_there(const struct stage *s, const char *name)
+{
+	char path[PATH_MAX + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", s->f.dir, name);
+	return access(path, F_OK) == 0;
+}
+
+static void
+put_there(const struct stage *s, const char *name, bool there)
+{
+	char path[PATH_MAX + 16];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", s->f.dir, name);
+	if (there) {
+		file_write(path, "x", 1);
+	} else {
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
+#define STARTED "2026-11-27 01:00:00.000"
+
+/* The answer; refusals: so many checks of bird.conf to come. */
+static void
+bird_answer(const struct stage *s, const char *command, int *refusals,
+    FILE *out)
+{
+	static int times;
+
+	if (strcmp(command, "show protocols\n") == 0) {
+		fprintf(out,
+		    "2002-Name Proto Table State Since Info\n"
+		    "1002-t2 BGP --- %s 01:00:00.000\n0000 \n",
+		    is_there(s, "hand") ? "down" : "up");
+	} else if (strcmp(command, "show status\n") == 0) {
+		fprintf(out,
+		    "1000-BIRD 2.0.12\n1011-Router ID is 10.0.0.1\n"
+		    " Last reboot on " STARTED "\n"
+		    " Last reconfiguration on 2026-11-27 01:00:%02d.000\n"
+		    "0013 Daemon is up and running\n",
+		    times);
+	} else if (strcmp(command, "configure check\n") == 0) {
+		if (is_there(s, "bad")) {
+			fprintf(out, "8002 %s:2:1 syntax error\n", s->include);
+		} else if ((*refusals)-- > 0) {
+			fputs("8002 bird.conf:1: syntax error\n", out);
+		} else {
+			fputs("0002-Reading\n0020 Configuration OK\n", out);
+		}
+	} else if (strcmp(command, "configure soft\n") == 0) {
+		times++;
+		put_there(s, "configured", true);
+		fputs("0002-Reading\n0003 Reconfigured\n", out);
+	} else {
+		_exit(1);
+	}
+}
+
+static void __attribute__((noreturn))
+bird_main(const struct stage *s, int fd, int refusals)
 {
 	for (;;) {
-		static const char hello[] = "0001 BIRD 2.0.12 ready.\n";
-		static const char no[] = "8002 bird.conf:1: syntax error\n";
-		static const char yes[] = "0002-Reading\n0003 Reconfigured\n";
-		int conn = accept(fd, NULL, NULL);
+		FILE *conn = fdopen(accept(fd, NULL, NULL), "r+");
 		char buf[64] = "";
 
-		(void)!write(conn, hello, strlen(hello));
-		if (read(conn, buf, sizeof(buf) - 1) <= 0 ||
-		    strcmp(buf, "configure soft\n") != 0)
+		if (conn == NULL)
 			_exit(1);
-		(void)!write(conn, refusals > 0 ? no : yes,
-		    strlen(refusals > 0 ? no : yes));
-		(void)close(conn);
-		refusals--;
+		fputs("0001 BIRD 2.0.12 ready.\n", conn);
+		(void)fflush(conn);
+		if (fgets(buf, sizeof(buf), conn) == NULL)
+			_exit(1);
+		(void)fseek(conn, 0, SEEK_CUR);
+		bird_answer(s, buf, &refusals, conn);
+		(void)fclose(conn);
 	}
 }
 
@@ -89,7 +150,7 @@ stage_start_bird(struct stage *s, int refusals)
 	s->bird = fork();
 	assert_true(s->bird != -1);
 	if (s->bird == 0)
-		bird_main(fd, refusals);
+		bird_main(s, fd, refusals);
 	(void)close(fd);
 }
 
@@ -99,6 +160,7 @@ stage_will(const struct stage *s, char *body, size_t size)
 {
 	int n = snprintf(body, size,
 	    "{\"include\":\"%s\",\"socket\":\"%s\",\"timeout_ms\":1000,"
+	    "\"overrule_hands\":%s,"
 	    "\"lock\":\"%s\",\"record\":\"%s\",\"boot\":\"me\","
 	    "\"before\":\"old\",\"text\":\""
 	    "protocol static x {\\n"
@@ -112,7 +174,8 @@ stage_will(const struct stage *s, char *body, size_t size)
 	    "\"what\":\"withdrawn\",\"withdraw\":[\"192.0.2.0/24\"]},"
 	    "{\"gone_ms\":1200,\"hung_ms\":1200,\"subject\":\"service/dns\","
 	    "\"what\":\"withdrawn\",\"withdraw\":[\"2001:db8:53::/48\"]}]}",
-	    s->include, s->socket, s->lock, s->record);
+	    s->include, s->socket, s->overrule_hands ? "true" : "false",
+	    s->lock, s->record);
 
 	assert_true(n > 0 && (size_t)n < size);
 	return (size_t)n;
@@ -243,6 +306,82 @@ test_refused_step_is_tried_again(void **state)
 	stage_start_bird(&s, 2);
 	while (s.done == 0)
 		assert_true(stage_look(&s, 1000, true));
+	assert_int_equal(s.done, 2);
+	assert_true(has_all(&s, true, false, true));
+	stage_close(&s);
+}
+
+/* As the daemon left it: BIRD is as its file says, all is up. */
+static void
+write_list(const struct stage *s)
+{
+	static const char list[] = STARTED "\n" STARTED "\n";
+	char path[PATH_MAX + 32];
+
+	(void)snprintf(path, sizeof(path), "%s.protocols", s->include);
+	file_write(path, list, strlen(list));
+}
+
+/* A reconfiguration would enable it again: the keeper waits for the hand. */
+static void
+test_a_hand_stops_the_keeper(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s);
+	write_list(&s);
+	stage_start_bird(&s, 0);
+	put_there(&s, "hand", true);
+	for (int i = 0; i < 3; i++)
+		assert_true(stage_look(&s, 950, true));
+	assert_int_equal(s.done, 0);
+	assert_false(is_there(&s, "configured"));
+	/* Whoever reconfigures BIRD now gets what is right. */
+	assert_true(has_all(&s, true, false, true));
+	put_there(&s, "hand", false);
+	assert_true(stage_look(&s, 1000, true));
+	assert_int_equal(s.done, 2);
+	assert_true(is_there(&s, "configured"));
+	stage_close(&s);
+}
+
+static void
+test_a_hand_is_overruled(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s);
+	write_list(&s);
+	stage_start_bird(&s, 0);
+	put_there(&s, "hand", true);
+	s.overrule_hands = true;
+	assert_true(stage_look(&s, 950, true));
+	assert_int_equal(s.done, 2);
+	stage_close(&s);
+}
+
+/* Or BIRD could not start with it; also when it was away at first. */
+static void
+test_a_file_that_bird_refuses_is_put_back(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_open(&s);
+	put_there(&s, "bad", true);
+	assert_true(stage_look(&s, 950, true));
+	assert_false(has(&s, "old"));
+	stage_start_bird(&s, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_true(stage_look(&s, 950, true));
+		assert_true(has(&s, "old"));
+	}
+	assert_false(is_there(&s, "configured"));
+	assert_int_equal(s.done, 0);
+	put_there(&s, "bad", false);
+	assert_true(stage_look(&s, 950, true));
 	assert_int_equal(s.done, 2);
 	assert_true(has_all(&s, true, false, true));
 	stage_close(&s);
@@ -391,6 +530,9 @@ main(void)
 		cmocka_unit_test(test_steps_are_taken_in_time_and_told),
 		cmocka_unit_test(test_hung_daemon_has_longer_times),
 		cmocka_unit_test(test_refused_step_is_tried_again),
+		cmocka_unit_test(test_a_hand_stops_the_keeper),
+		cmocka_unit_test(test_a_hand_is_overruled),
+		cmocka_unit_test(test_a_file_that_bird_refuses_is_put_back),
 		cmocka_unit_test(test_successor_relieves_the_keeper),
 		cmocka_unit_test(test_deposit_takes_the_seat_once),
 		cmocka_unit_test(test_unreadable_will_is_left_alone),

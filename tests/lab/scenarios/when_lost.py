@@ -39,6 +39,16 @@ def has(lab: Lab, site: Node, prefixes: tuple[str, str] = WEB) -> bool:
     return all(any(line.startswith(prefix) for line in shown) for prefix in prefixes)
 
 
+def add_spare(site: Node) -> None:
+    """A protocol that an operator may disable without anybody else's noticing."""
+    site.path("/run/state/operator.d/spare.conf").write_text("protocol static spare { ipv4; }\n")
+    site.bird("configure soft")
+
+
+def is_disabled(site: Node, protocol: str) -> bool:
+    return any(line.split()[:1] == [protocol] and line.split()[3] == "down" for _, line in site.bird("show protocols"))
+
+
 def keeper_events(fleet: Fleet, site: Node) -> list[tuple[str, str]]:
     return [(e["subject"], e["what"]) for e in fleet.events(site) if e["kind"] == "keeper"]
 
@@ -46,6 +56,8 @@ def keeper_events(fleet: Fleet, site: Node) -> list[tuple[str, str]]:
 def run(lab: Lab) -> None:
     fleet = Fleet(lab)
     use_when_lost(fleet)
+    for site in fleet.sites:
+        add_spare(site)
     start_all_health(fleet.sites)
     lab.wait_converged()
     fleet.start_all()
@@ -99,14 +111,19 @@ def run(lab: Lab) -> None:
         assert not list(dead.path("/run/state").glob("*.will"))
     with lab.check("a site that an operator froze keeps its routes, also when its daemon is lost"):
         last_now = lab.wait(lambda: anchor(fleet), 10, "one anchor")
-        frozen, other = [site for site in fleet.sites if site.name != last_now][:2]
+        frozen, held, other = [site for site in fleet.sites if site.name != last_now][:3]
         fleet.ctl(frozen, "freeze", "--reason", "hands off")
-        for site in (frozen, other):  # the frozen one first
+        held.bird("disable spare")
+        for site in (frozen, held, other):  # the frozen one first
             fleet.kill(site)
         lab.wait(lambda: not has(lab, other), 3 * T_S, "the other one withdraws")
         time.sleep(2)  # a keeper looks every second
         assert has(lab, frozen)
-        for site in (frozen, other):
+    with lab.check("one with a protocol disabled by hand keeps its routes, and the hand's work, until it is enabled"):
+        assert has(lab, held) and is_disabled(held, "spare")
+        held.bird("enable spare")
+        lab.wait(lambda: not has(lab, held), 15, "then it withdraws")
+        for site in (frozen, held, other):
             fleet.start(site)
         fleet.wait_announced()
         fleet.ctl(frozen, "thaw")
