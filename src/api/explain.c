@@ -478,9 +478,10 @@ is_held_by_hand(const json_t *site, const struct intent_set *wanted)
 		return false;
 	json_array_foreach (json_object_get(site, "guards"), i, guard) {
 		if (strcmp(explain_text(guard, "guard"),
-			guard_name(GUARD_BY_HAND)) == 0)
+			guard_name(GUARD_BY_HAND)) == 0) {
 			return strcmp(explain_text(guard, "state"), "holds") ==
 			    0;
+		}
 	}
 	return false;
 }

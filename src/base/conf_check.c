@@ -471,7 +471,7 @@ check_predict(struct conf_ck *ck, const struct raw_predict *raw,
 	static const struct conf_duration landing = { "landing_after", SEC_MS,
 		24 * HOUR_MS, 10 * MIN_MS };
 	static const struct conf_duration take = { "take_clients", 0,
-		30 * 24 * HOUR_MS, 0 };
+		30 * DAY_MS, 0 };
 	size_t mark = conf_ck_enter(ck, "predict");
 
 	if (raw == NULL)

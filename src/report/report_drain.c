@@ -71,9 +71,10 @@ put_step(struct report_job *job, const json_t *service, const json_t *prefix)
 	fprintf(job->out, " for %s, waits for ",
 	    text_age(fields_count_or(&job->f, at, "for_ms", 0), age));
 	text_put(job->out, waits);
-	if (strstr(waits, "traffic") != NULL)
+	if (strstr(waits, "traffic") != NULL) {
 		put_traffic(job, fields_object_opt(&job->f, service, "drain"),
 		    step);
+	}
 }
 
 static const json_t *

@@ -453,6 +453,26 @@ model_look(struct model *m)
 	assert_true((m->now_s - m->same_since_s) * SEC >= hold_ms);
 }
 
+/* A while later; what people, services and the daemon did meanwhile. */
+static void
+model_step(struct model *m)
+{
+	struct run *r = &m->run;
+
+	m->now_s += random() % 30;
+	if (random() % 25 == 0)
+		r->in.wanted = !r->in.wanted;
+	if (random() % 25 == 0)
+		r->is_sick = !r->is_sick;
+	if (random() % 40 == 0) {
+		r->stage =
+		    drain_adopt(&gentle, !drain_withdraws(&gentle, &r->stage),
+			drain_attrs(&gentle, &r->stage), r->in.wanted);
+	}
+	model_bird(m);
+	model_look(m);
+}
+
 static void
 test_no_step_is_shorter_for_the_neighbours(void **state)
 {
@@ -470,19 +490,7 @@ test_no_step_is_shorter_for_the_neighbours(void **state)
 		for (int i = 0; i < 200; i++) {
 			size_t before = m.run.stage.at;
 
-			m.now_s += random() % 30;
-			if (random() % 25 == 0)
-				m.run.in.wanted = !m.run.in.wanted;
-			if (random() % 25 == 0)
-				m.run.is_sick = !m.run.is_sick;
-			if (random() % 40 == 0) {
-				m.run.stage = drain_adopt(&gentle,
-				    !drain_withdraws(&gentle, &m.run.stage),
-				    drain_attrs(&gentle, &m.run.stage),
-				    m.run.in.wanted);
-			}
-			model_bird(&m);
-			model_look(&m);
+			model_step(&m);
 			moves += m.run.stage.at != before;
 		}
 		/* And with a BIRD that works it ends. */
