@@ -49,6 +49,7 @@ struct fleet_site {
 	json_t *tests;            /* of the status; NULL: none came yet */
 	uint64_t sends;           /* the newest turn that it had, of c->turn */
 	double capacity;          /* 0: not known */
+	uint32_t taken_clients;   /* recent ones, when they were last taken */
 	/* Budget: when it last withdrew something, and how often by the count
 	 * of that boot. */
 	bool has_withdrawn;
@@ -98,6 +99,7 @@ struct controller {
 	struct optouts optouts;
 	struct client_upload *upload; /* under way; NULL: none */
 	struct mono taken;            /* recent clients, last by themselves */
+	size_t taken_most; /* the most of one list since one came by hand */
 	/* The test prefixes, the first one first; each has its experiment. */
 	struct test_prefix *tests[TESTS_KEPT_MAX];
 	size_t n_tests;

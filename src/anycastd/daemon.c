@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "api/common.h"
@@ -64,6 +65,8 @@ static const struct worker_kind kinds[WORKER_COUNT] = {
 	    WALL_READ | WALL_NET },
 };
 
+#define DESCRIPTORS 65536
+
 struct daemon {
 	/* In force; a role goes on with the one before if it is the same. */
 	struct conf *conf, *agent_conf, *controller_conf;
@@ -85,7 +88,25 @@ struct daemon {
 	struct leave *leave;
 	int lock;
 	bool keeper_lost;
+	bool
+	    is_door_closed; /* to agents: their certificates cannot be judged */
 };
+
+/* For strangers' connections, which we cannot keep from being made; the workers
+ * have what they had. */
+static void
+raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return;
+	if (limit.rlim_cur < limit.rlim_max && limit.rlim_cur < DESCRIPTORS) {
+		limit.rlim_cur =
+		    limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
 
 static void
 on_stop_signal(struct loop *lp, int signo, void *arg)
@@ -180,11 +201,15 @@ start_roles(struct daemon *d, struct err *err)
 	return 0;
 }
 
+static void try_door(struct daemon *d);
+
 static bool
 on_turn(void *arg)
 {
 	struct daemon *d = arg;
 
+	if (d->is_door_closed)
+		try_door(d);
 	return d->agent == NULL || agent_turn(d->agent);
 }
 
@@ -269,11 +294,61 @@ listen_where(struct daemon *d, const struct conf *conf, struct err *err)
 	const struct api_places places = { .local = conf->socket,
 		.local_read = conf->read_socket,
 		.local_read_mode = conf->read_socket_group ? 0660 : 0666,
-		.tcp = controller != NULL ? controller->listen : NULL,
+		.tcp = controller != NULL && !d->is_door_closed
+		    ? controller->listen
+		    : NULL,
 		.tls = tls.certificate != NULL ? &tls : NULL,
 		.read = conf->metrics };
 
 	return api_server_listen(d->server, &places, err);
+}
+
+/* Rather nobody than anybody. */
+static void
+close_door(struct daemon *d, const char *why)
+{
+	log_warnx("%s: no agent is let in until that is mended", why);
+	d->is_door_closed = true;
+}
+
+/* What the site announces does not wait for certificates: with both roles only
+ * the agents of other sites do. */
+static int
+listen_first(struct daemon *d, struct err *err)
+{
+	struct err why;
+
+	if (d->conf->agent != NULL && d->conf->controller != NULL &&
+	    daemon_check_tls(d->conf, &why) == -1)
+		close_door(d, why.msg);
+	return listen_where(d, d->conf, err);
+}
+
+/* After a reload that failed half way. */
+static void
+listen_back(struct daemon *d)
+{
+	struct err err;
+
+	if (listen_where(d, d->conf, &err) == 0)
+		return;
+	close_door(d, err.msg);
+	(void)listen_where(d, d->conf, NULL);
+}
+
+static void
+try_door(struct daemon *d)
+{
+	struct err err;
+
+	if (daemon_check_tls(d->conf, &err) == -1)
+		return;
+	d->is_door_closed = false;
+	if (listen_where(d, d->conf, &err) == -1) {
+		d->is_door_closed = true;
+		return;
+	}
+	log_info("tls: agents are let in");
 }
 
 static int
@@ -463,13 +538,16 @@ on_reload_apply(struct conf *fresh, const struct api_request *asker, void *arg,
 
 	/* First what may fail and leaves no trace: a new controller publishes
 	 * orders, and ends experiments that the old one runs. */
-	if (listen_where(d, fresh, err) == -1)
+	d->is_door_closed = false;
+	if (listen_where(d, fresh, err) == -1) {
+		listen_back(d);
 		return -1;
+	}
 	if (d->controller != NULL &&
 	    !is_same_role(fresh, d->controller_conf, false)) {
 		controller = make_controller(d, fresh, err);
 		if (controller == NULL) {
-			(void)listen_where(d, d->conf, NULL);
+			listen_back(d);
 			return -1;
 		}
 	}
@@ -477,7 +555,7 @@ on_reload_apply(struct conf *fresh, const struct api_request *asker, void *arg,
 		agent = make_agent(d, fresh, err);
 		if (agent == NULL) {
 			controller_free(controller);
-			(void)listen_where(d, d->conf, NULL);
+			listen_back(d);
 			return -1;
 		}
 	}
@@ -529,6 +607,7 @@ start(struct daemon *d, struct err *err)
 	if (d->keeper != NULL)
 		d->lock = will_lock(lock_path, LOCK_WAIT_MS, err);
 	free(lock_path);
+	raise_descriptors();
 	if (d->keeper == NULL || d->lock == -1 || rights_drop(0, err) == -1)
 		return -1;
 	/* Threads: libcurl looks names up in one. */
@@ -555,7 +634,7 @@ start(struct daemon *d, struct err *err)
 	make_leave(d);
 	make_reload(d);
 	serve_all(d);
-	return listen_where(d, d->conf, err);
+	return listen_first(d, err);
 }
 
 /* Rows that are still in this process would be lost with it. */

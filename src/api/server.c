@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "api/server.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
+#include "api/headers.h"
 #include "api/listen.h"
 #include "base/addr.h"
 #include "base/log.h"
@@ -29,6 +32,8 @@
 
 #define HEADERS_MAX_BYTES 16384
 #define IDLE_TIMEOUT_SEC 60
+#define ASK_MS 200
+#define ACCEPT_PAUSE_MS 1000
 #define HTTP_MISDIRECTED 421 /* RFC 9110 s.15.5.20: ask again, anew */
 #define TABLES_MAX 32
 #define ACTOR_BYTES 96
@@ -42,12 +47,18 @@ enum door {
 };
 
 struct listener {
+	LIST_ENTRY(listener) entry;
 	struct api_server *server;
 	struct evhttp *http;
 	enum door door;
-	char *where;     /* path, or address and port */
-	struct tls *tls; /* NULL: in the clear */
+	char *where;                    /* path, or address and port */
+	struct tls *tls;                /* NULL: in the clear */
+	struct evconnlistener *accepts; /* http's */
+	struct loop_timer *pause;       /* no descriptor was left */
 };
+
+/* libevent tells of a listener's trouble by its own handle alone. */
+static LIST_HEAD(, listener) listeners = LIST_HEAD_INITIALIZER(listeners);
 
 static bool
 is_local(const struct listener *l)
@@ -84,7 +95,10 @@ struct api_request {
 	size_t n_segments;
 	struct evkeyvalq params;
 	char actor[ACTOR_BYTES];
-	struct event *hangup; /* of the client, while the answer waits */
+	/* While the answer waits: of the client's going away; its socket has to
+	 * be asked if there are bytes in it that nobody reads. */
+	struct event *hangup;
+	struct loop_timer *ask;
 	void (*on_gone)(struct api_request *req, void *arg);
 	void *arg;
 };
@@ -98,6 +112,7 @@ request_free(struct api_request *req)
 		free(req->segments[i]);
 	if (req->hangup != NULL) {
 		event_free(req->hangup);
+		loop_timer_free(req->ask);
 		LIST_REMOVE(req, entry);
 	}
 	evhttp_clear_headers(&req->params);
@@ -117,13 +132,45 @@ on_connection_closed(struct evhttp_connection *conn, void *arg)
 
 /* The connection takes the request with it: see on_connection_closed. */
 static void
+client_gone(const struct api_request *req)
+{
+	evhttp_connection_free(evhttp_request_get_connection(req->ev));
+}
+
+static void
+on_ask(struct loop *lp, void *arg)
+{
+	const struct api_request *req = arg;
+	struct pollfd p = { .fd = event_get_fd(req->hangup),
+		.events = POLLRDHUP };
+
+	(void)lp;
+	if (poll(&p, 1, 0) == 1) {
+		client_gone(req);
+	} else {
+		loop_timer_set(req->ask, ASK_MS);
+	}
+}
+
+/*
+ * A reset is no end to epoll, but it wakes everybody who waits for anything: so
+ * reading is waited for, too.  Bytes that come now are the next request's, which
+ * libevent takes later; they would wake us until then.
+ */
+static void
 on_hangup(evutil_socket_t fd, short what, void *arg)
 {
 	const struct api_request *req = arg;
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-	(void)fd;
-	(void)what;
-	evhttp_connection_free(evhttp_request_get_connection(req->ev));
+	if ((what & EV_CLOSED) != 0 || n == 0 ||
+	    (n == -1 && errno != EAGAIN && errno != EINTR)) {
+		client_gone(req);
+	} else if (n > 0) {
+		(void)event_del(req->hangup);
+		loop_timer_set(req->ask, ASK_MS);
+	}
 }
 
 /* Ends the request: answers it, lets go of the connection. */
@@ -301,7 +348,8 @@ api_request_defer(struct api_request *req,
 	/* libevent does not read, and so sees no end, while a request waits. */
 	req->hangup = event_new(evhttp_connection_get_base(conn),
 	    bufferevent_getfd(evhttp_connection_get_bufferevent(conn)),
-	    EV_CLOSED, on_hangup, req);
+	    EV_READ | EV_CLOSED | EV_PERSIST, on_hangup, req);
+	req->ask = loop_timer_new(req->server->lp, on_ask, req);
 	if (req->hangup == NULL || event_add(req->hangup, NULL) == -1)
 		abort();
 	LIST_INSERT_HEAD(&req->server->waiting, req, entry);
@@ -322,47 +370,7 @@ api_server_hang_up(struct api_server *s, const struct api_request *but)
 	}
 }
 
-/* ---- what libevent's parser lets through and we do not ---- */
-
-static bool
-is_number(const char *s)
-{
-	return *s != '\0' && s[strspn(s, "0123456789")] == '\0';
-}
-
-/*
- * RFC 9112 s.3.2, s.6: exactly one Host, one Content-Length at most, no
- * Transfer-Encoding but "chunked", never both, no blank in a header's name,
- * which is not empty.  And no body where libevent reads none: it would be the
- * next request.
- */
-static bool
-headers_are_sane(struct evhttp_request *ev)
-{
-	bool may_have_body = evhttp_request_get_command(ev) == EVHTTP_REQ_POST;
-	unsigned hosts = 0, lengths = 0, encodings = 0;
-	struct evkeyval *kv;
-
-	TAILQ_FOREACH (kv, evhttp_request_get_input_headers(ev), next) {
-		hosts += strcasecmp(kv->key, "Host") == 0;
-		if (strcasecmp(kv->key, "Content-Length") == 0) {
-			lengths++;
-			if (!is_number(kv->value) ||
-			    (!may_have_body && strcmp(kv->value, "0") != 0))
-				return false;
-		}
-		if (strcasecmp(kv->key, "Transfer-Encoding") == 0) {
-			encodings++;
-			if (strcasecmp(kv->value, "chunked") != 0 ||
-			    !may_have_body)
-				return false;
-		}
-		if (kv->key[0] == '\0' || strpbrk(kv->key, " \t") != NULL)
-			return false;
-	}
-	return hosts == 1 && lengths <= 1 && encodings <= 1 &&
-	    lengths + encodings <= 1;
-}
+/* ---- who asks, and for what ---- */
 
 /* "uid 1000 (jo)". */
 static void
@@ -547,14 +555,16 @@ on_request(struct evhttp_request *ev, void *arg)
 	req->ev = ev;
 	TAILQ_INIT(&req->params);
 	set_actor(req, is_local(l));
-	/* Made by other files: by whom may not be believed any more. */
-	if (l->tls != NULL && !tls_is_of(l->tls, stream_of(req))) {
+	/* Made by other files, or long ago: by whom may not be believed any
+	 * more. */
+	if (l->tls != NULL && !tls_is_good(l->tls, stream_of(req))) {
 		(void)evhttp_add_header(evhttp_request_get_output_headers(ev),
 		    "Connection", "close");
 		api_reply_empty(req, HTTP_MISDIRECTED);
 		return;
 	}
-	if (!headers_are_sane(ev) || path == NULL || !split_path(req, path) ||
+	if (!api_headers_are_sane(ev) || path == NULL ||
+	    !split_path(req, path) ||
 	    (query != NULL &&
 		evhttp_parse_query_str(query, &req->params) == -1)) {
 		(void)evhttp_add_header(evhttp_request_get_output_headers(ev),
@@ -583,6 +593,7 @@ listener_new(struct api_server *s, enum door door, const char *where)
 
 	l->server = s;
 	l->door = door;
+	LIST_INSERT_HEAD(&listeners, l, entry);
 	l->where = xstrdup(where);
 	l->http = evhttp_new(loop_event_base(s->lp));
 	if (l->http == NULL)
@@ -603,6 +614,8 @@ listener_free(struct listener *l)
 		return;
 	if (is_local(l))
 		(void)unlink(l->where);
+	LIST_REMOVE(l, entry);
+	loop_timer_free(l->pause);
 	evhttp_free(l->http);
 	tls_free(l->tls);
 	free(l->where);
@@ -643,6 +656,33 @@ api_server_clear(struct api_server *s)
 	s->n_tables = 0;
 }
 
+static void
+on_pause_over(struct loop *lp, void *arg)
+{
+	const struct listener *l = arg;
+
+	(void)lp;
+	(void)evconnlistener_enable(l->accepts);
+}
+
+/* Who waits to be accepted would wake us at once, again and again. */
+static void
+on_accept_error(struct evconnlistener *ec, void *arg)
+{
+	const char *why = strerror(errno);
+	struct listener *l;
+
+	(void)arg;
+	LIST_FOREACH (l, &listeners, entry) {
+		if (l->accepts != ec)
+			continue;
+		log_limited(&l->server->limit, "api: %s: accept: %s", l->where,
+		    why);
+		(void)evconnlistener_disable(ec);
+		loop_timer_set(l->pause, ACCEPT_PAUSE_MS);
+	}
+}
+
 /* Takes the fd in any case. */
 static int
 listener_bind(struct listener *l, int fd, struct err *err)
@@ -659,6 +699,9 @@ listener_bind(struct listener *l, int fd, struct err *err)
 		evconnlistener_free(ec);
 		return err_set(err, ERR_SYS, "cannot serve");
 	}
+	l->accepts = ec;
+	l->pause = loop_timer_new(l->server->lp, on_pause_over, l);
+	evconnlistener_set_error_cb(ec, on_accept_error);
 	return 0;
 }
 
@@ -712,7 +755,7 @@ api_server_listen(struct api_server *s, const struct api_places *places,
 	bool is_same[DOOR_COUNT];
 	struct tls *tls = NULL;
 
-	if (places->tls != NULL) {
+	if (places->tls != NULL && places->tcp != NULL) {
 		tls = tls_new(places->tls, err);
 		if (tls == NULL)
 			return -1;

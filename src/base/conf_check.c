@@ -450,6 +450,17 @@ check_null_run(struct conf_ck *ck, const struct raw_null_run *raw,
 	return 0;
 }
 
+/* Each is a list of its own in the store. */
+static int
+check_take(struct conf_ck *ck, const struct conf_predict *p)
+{
+	if (p->take_clients_ms == 0 || p->take_clients_ms >= HOUR_MS ||
+	    p->is_lab)
+		return 0;
+	(void)conf_ck_enter(ck, "take_clients");
+	return conf_ck_refuse(ck, "expected 0s, never, or at least 1h");
+}
+
 static int
 check_predict(struct conf_ck *ck, const struct raw_predict *raw,
     struct conf_predict *out)
@@ -490,6 +501,7 @@ check_predict(struct conf_ck *ck, const struct raw_predict *raw,
 		&out->landing_after_ms) == -1 ||
 	    conf_ck_duration(ck, &take, raw->take_clients,
 		&out->take_clients_ms) == -1 ||
+	    check_take(ck, out) == -1 ||
 	    conf_ck_bool(ck, "allow_special", raw->allow_special,
 		&out->allow_special) == -1 ||
 	    conf_ck_duration(ck, &gap, raw->block_gap, &out->block_gap_ms) ==

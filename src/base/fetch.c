@@ -600,6 +600,7 @@ set_tls(const struct fetch *f, const struct tls_files *files)
 	/* Or those of the system are believed, too. */
 	rc |= (int)curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
 	rc |= (int)curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+	rc |= (int)curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 	rc |= (int)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, LIFETIME_SEC);
 	return rc;
 }

@@ -36,12 +36,23 @@ struct loop_signal {
 	void *arg;
 };
 
+/* It may have something to say very often. */
+static void
+on_libevent(int severity, const char *text)
+{
+	static struct log_limit limit;
+
+	if (severity >= EVENT_LOG_WARN)
+		log_limited(&limit, "libevent: %s", text);
+}
+
 struct loop *
 loop_new(void)
 {
 	struct loop *lp = xcalloc(1, sizeof(*lp));
 	struct event_config *cfg = event_config_new();
 
+	event_set_log_callback(on_libevent);
 	/* Timers are judged by a precise clock: probes run at 50 ms. */
 	if (cfg != NULL)
 		(void)event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER);

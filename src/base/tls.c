@@ -28,12 +28,14 @@ struct tls {
 	uint8_t digest[crypto_generichash_BYTES]; /* of the files */
 };
 
-/* What OpenSSL said last: -1. */
+/* What OpenSSL said first: -1. */
 static int
 err_ssl(struct err *err, const char *what, const char *file)
 {
-	unsigned long code = ERR_peek_last_error();
-	const char *why = ERR_reason_error_string(code);
+	unsigned long code = ERR_peek_error();
+	const char *why = ERR_SYSTEM_ERROR(code)
+	    ? strerror(ERR_GET_REASON(code))
+	    : ERR_reason_error_string(code);
 
 	ERR_clear_error();
 	return err_set(err, ERR_CONF, "tls.%s: %s: %s", what, file,
@@ -68,15 +70,19 @@ format_peer(const SSL *ssl, char *out, size_t size)
 static void
 on_info(const SSL *ssl, int where, int what)
 {
-	static struct log_limit limit;
+	/* Apart, so that strangers' noise does not hide what our own say. */
+	static struct log_limit heard, refused;
+	bool is_heard = (where & SSL_CB_READ) != 0;
 	char peer[INET6_ADDRSTRLEN + IF_NAMESIZE];
 
 	if ((where & SSL_CB_ALERT) == 0 || what >> 8 != SSL3_AL_FATAL)
 		return;
 	format_peer(ssl, peer, sizeof(peer));
-	log_limited(&limit, "tls: %s: %s: %s", peer,
-	    (where & SSL_CB_READ) != 0 ? "it says" : "refused",
-	    SSL_alert_desc_string_long(what));
+	log_limited(is_heard ? &heard : &refused, "tls: %s: %s: %s", peer,
+	    is_heard ? "it says" : "refused",
+	    (what & 0xff) == SSL_AD_CERTIFICATE_REQUIRED
+		? "no certificate" /* OpenSSL 3.0 has no word for it */
+		: SSL_alert_desc_string_long(what));
 }
 
 static void
@@ -142,7 +148,6 @@ digest_make(struct tls *t, const struct tls_files *files)
 struct tls *
 tls_new(const struct tls_files *files, struct err *err)
 {
-	static const unsigned char id[] = "anycastd";
 	struct tls *t = xcalloc(1, sizeof(*t));
 
 	ERR_clear_error();
@@ -155,7 +160,11 @@ tls_new(const struct tls_files *files, struct err *err)
 	}
 	SSL_CTX_set_verify(t->ctx,
 	    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-	(void)SSL_CTX_set_session_id_context(t->ctx, id, sizeof(id) - 1);
+	/* A certificate is looked at each time: none is resumed after its end.
+	 * And tickets that a client never reads make its close a reset. */
+	(void)SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
+	(void)SSL_CTX_set_options(t->ctx, SSL_OP_NO_TICKET);
+	(void)SSL_CTX_set_num_tickets(t->ctx, 0);
 	/* A connection waits for most of its life. */
 	(void)SSL_CTX_set_mode(t->ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_info_callback(t->ctx, on_info);
@@ -201,14 +210,6 @@ tls_accept(struct tls *t, struct event_base *base)
 	return bev;
 }
 
-bool
-tls_is_of(const struct tls *t, struct bufferevent *bev)
-{
-	SSL *ssl = bufferevent_openssl_get_ssl(bev);
-
-	return ssl != NULL && SSL_get_SSL_CTX(ssl) == t->ctx;
-}
-
 static X509 *
 peer_of(struct bufferevent *bev)
 {
@@ -217,6 +218,16 @@ peer_of(struct bufferevent *bev)
 	return ssl != NULL && SSL_get_verify_result(ssl) == X509_V_OK
 	    ? SSL_get0_peer_certificate(ssl)
 	    : NULL;
+}
+
+bool
+tls_is_good(const struct tls *t, struct bufferevent *bev)
+{
+	const SSL *ssl = bufferevent_openssl_get_ssl(bev);
+	const X509 *peer = peer_of(bev);
+
+	return peer != NULL && SSL_get_SSL_CTX(ssl) == t->ctx &&
+	    X509_cmp_current_time(X509_get0_notAfter(peer)) > 0;
 }
 
 bool

@@ -66,6 +66,15 @@ adopt(struct controller *c, const struct client *clients, size_t n)
 	adopt_rows(c, rows, n);
 }
 
+/* A list that somebody gives is right: it is what others are measured by. */
+static void
+forget_most(struct controller *c)
+{
+	c->taken_most = 0;
+	for (size_t i = 0; i < c->n_sites; i++)
+		c->sites[i].taken_clients = 0;
+}
+
 static void
 store_list(struct controller *c, store_done_cb *on_durable, void *arg)
 {
@@ -122,6 +131,7 @@ finish(struct controller *c, struct api_request *req, struct client_upload *up)
 	counts = client_list_counts(up->list);
 	clients = client_list_get(up->list, &n);
 	adopt(c, clients, n);
+	forget_most(c);
 	controller_note(c, &ev);
 	store_list(c, api_later_send,
 	    api_later_new(req,
@@ -331,6 +341,7 @@ handle_take(struct api_request *req, void *arg)
 		api_reply_err(req, &err);
 	} else {
 		adopt(c, clients, n);
+		forget_most(c);
 		reply_taken(c, req, &choice, dropped);
 	}
 	free(clients);
@@ -340,8 +351,10 @@ handle_take(struct api_request *req, void *arg)
 
 /* After a start the agents' lists have to come in first. */
 #define TAKE_FIRST_MS (10 * INT64_C(60000))
-/* Of the clients of the list before: with fewer a feed must have failed. */
+/* Of the most there were, and of what each site had: with fewer a feed must have
+ * failed.  A site with next to none before says nothing. */
 #define TAKE_SHARE_MIN 0.5
+#define TAKE_SITE_MIN 100u
 
 static void
 note_taken(struct controller *c, const char *what, const char *reason)
@@ -355,6 +368,45 @@ note_taken(struct controller *c, const char *what, const char *reason)
 	controller_note(c, &ev);
 }
 
+static uint32_t
+recent_of(const struct controller *c, size_t site)
+{
+	struct client_book_list list;
+
+	return client_book_find(feeds_book(c->env.feeds), c->sites[site].name,
+		   &list)
+	    ? list.n
+	    : 0;
+}
+
+/* Why they are not to be taken; false: they may be. */
+static bool
+look_short(const struct controller *c, size_t n, char reason[160])
+{
+	size_t most =
+	    c->taken_most > c->n_clients ? c->taken_most : c->n_clients;
+
+	if (n == 0 || (double)n < TAKE_SHARE_MIN * (double)most) {
+		(void)snprintf(reason, 160,
+		    "the feeds told of %zu recent clients, there were %zu: does a feed fail?",
+		    n, most);
+		return true;
+	}
+	for (size_t i = 0; i < c->n_sites; i++) {
+		uint32_t before = c->sites[i].taken_clients;
+		uint32_t now = recent_of(c, i);
+
+		if (before < TAKE_SITE_MIN ||
+		    (double)now >= TAKE_SHARE_MIN * (double)before)
+			continue;
+		(void)snprintf(reason, 160,
+		    "the feeds of %.64s told of %u recent clients, before of %u: does one fail?",
+		    c->sites[i].name, now, before);
+		return true;
+	}
+	return false;
+}
+
 static void
 take_by_itself(struct controller *c)
 {
@@ -365,12 +417,13 @@ take_by_itself(struct controller *c)
 
 	if (n > 0)
 		(void)drop_special(c, clients, &n);
-	if (n == 0 || (double)n < TAKE_SHARE_MIN * (double)before) {
-		(void)snprintf(reason, sizeof(reason),
-		    "the feeds told of %zu recent clients, the list has %zu: does a feed fail?",
-		    n, before);
+	if (look_short(c, n, reason)) {
 		note_taken(c, "recent clients not taken", reason);
 	} else {
+		if (n > c->taken_most)
+			c->taken_most = n;
+		for (size_t i = 0; i < c->n_sites; i++)
+			c->sites[i].taken_clients = recent_of(c, i);
 		adopt(c, clients, n);
 		(void)snprintf(reason, sizeof(reason),
 		    "%zu recent clients of all sites, before %zu",

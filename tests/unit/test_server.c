@@ -2,7 +2,10 @@
 /* The server: routes, what handlers see and answer, where it listens. */
 #include "api/server.h"
 
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/user.h"
 #include "server_rig.h"
@@ -245,6 +248,82 @@ test_client_gone_while_it_waits(void **state)
 	assert_int_equal(ask(h, "GET", "/v1/hello", true, NULL), 200);
 }
 
+/* A reset wakes the loop for ever if nobody looks; so would bytes that come
+ * while the answer waits. */
+static void
+test_client_reset_while_it_waits(void **state)
+{
+	static const struct linger reset = { .l_onoff = 1 };
+	struct house *h = *state;
+
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned turns = 0;
+
+		wire_tcp(h->wire, h->lp, h->port);
+		wire_send(h->wire, "GET /v1/later HTTP/1.1\r\nHost: a\r\n\r\n");
+		WAIT_FOR(h->lp, h->deferred != NULL);
+		if (i == 1)
+			wire_send(h->wire, "GET /v1/hello");
+		for (struct mono end = mono_add_ms(mono_now(), 300);
+		     mono_before(mono_now(), end); turns++)
+			loop_step(h->lp, 50);
+		assert_true(turns < 100);
+		assert_int_equal(setsockopt(h->wire->fd, SOL_SOCKET, SO_LINGER,
+				     &reset, sizeof(reset)),
+		    0);
+		wire_close(h->wire);
+		WAIT_FOR(h->lp, h->gone == i + 1);
+		assert_null(h->deferred);
+	}
+	assert_int_equal(ask(h, "GET", "/v1/hello", true, NULL), 200);
+}
+
+/* Connects so often, and holds on to it all until it is killed. */
+static pid_t
+hold_connections(uint16_t port, int n)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	pid_t pid = fork();
+
+	assert_int_not_equal(pid, -1);
+	if (pid != 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int i = 0; i < n; i++) {
+		(void)connect(socket(AF_INET, SOCK_STREAM, 0),
+		    (struct sockaddr *)&sa, sizeof(sa));
+	}
+	for (;;)
+		(void)pause();
+}
+
+/* No descriptor is left for those who knock: that is no reason to spin, and when
+ * there are some again the door opens. */
+static void
+test_descriptors_run_out(void **state)
+{
+	struct house *h = *state;
+	struct rlimit before, few;
+	unsigned turns = 0;
+	pid_t pid = hold_connections(h->port, 40);
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 24;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (struct mono end = mono_add_ms(mono_now(), 700);
+	     mono_before(mono_now(), end); turns++)
+		loop_step(h->lp, 50);
+	assert_int_equal(dup(STDERR_FILENO), -1);
+	assert_true(turns < 200);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(ask(h, "GET", "/v1/hello", false, NULL), 200);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void
 test_next_request_waits_for_the_deferred_one(void **state)
 {
@@ -445,6 +524,8 @@ main(void)
 		WITH_HOUSE(test_error_that_quotes_bytes_is_json),
 		WITH_HOUSE(test_deferred_answer_arrives),
 		WITH_HOUSE(test_client_gone_while_it_waits),
+		WITH_HOUSE(test_client_reset_while_it_waits),
+		WITH_HOUSE(test_descriptors_run_out),
 		WITH_HOUSE(test_next_request_waits_for_the_deferred_one),
 		WITH_HOUSE(test_server_ends_while_a_request_waits),
 		WITH_HOUSE(test_control_socket_is_for_its_group),

@@ -359,6 +359,24 @@ test_files_that_are_wrong(void **state)
 	free(locked);
 }
 
+/* Who lets nobody in needs no files that fit: an agent starts without. */
+static void
+test_files_are_for_who_listens(void **state)
+{
+	struct house *h = *state;
+	const struct tls_files files = { "/nowhere/x.pem", "/nowhere/x.key",
+		"/nowhere/ca.pem" };
+	struct err err = { 0 };
+
+	assert_int_equal(api_server_listen(h->server,
+			     &(struct api_places){
+				 .local = h->path, .tls = &files },
+			     &err),
+	    0);
+	assert_int_equal(listen_with(h, &files, &err), -1);
+	assert_non_null(strstr(err.msg, "No such file"));
+}
+
 static void
 test_end_of_a_certificate(void **state)
 {
@@ -389,6 +407,7 @@ main(void)
 		WITH_TLS(test_replaced_files),
 		WITH_TLS(test_on_and_off),
 		WITH_TLS(test_files_that_are_wrong),
+		WITH_TLS(test_files_are_for_who_listens),
 		cmocka_unit_test(test_end_of_a_certificate),
 	};
 

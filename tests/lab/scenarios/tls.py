@@ -105,11 +105,24 @@ def run(lab: Lab) -> None:
         lab.wait(lambda: contact(chc), 20, "chc with its controller")
         assert_quiet()
 
+    with lab.check("without a key that fits an agent starts all the same, and announces what is well"):
+        for key in (None, (ours.folder / "akl.key").read_text()):
+            chc.path(f"{HERE}/own.key").unlink()
+            if key is not None:
+                chc.path(f"{HERE}/own.key").write_text(key)
+            fleet.restart(chc)
+            lab.wait(lambda: fleet.site_status(chc)["uplink"]["state"] == "silent", 20, "chc without its controller")
+            assert all(p["real"] == "announced" for p in fleet.site_status(chc)["prefixes"]), fleet.real(chc)
+            ours.give(chc)
+        lab.wait(lambda: contact(chc), 20, "chc with its controller")
+        assert_quiet()
+
     with lab.check("a drain through the controller reaches the site"):
         fleet.ctl(mgmt, "drain", "chc", "--reason", "test")
         lab.wait(lambda: "chc" not in lab.truth(PREFIXES["web"][0]).values(), 20, "chc drained")
         fleet.ctl(mgmt, "restore", "chc")
         lab.wait(lambda: "chc" in lab.truth(PREFIXES["web"][0]).values(), 20, "chc restored")
+        lab.wait(fleet.announced, 20, "all of chc announced")
         lab.wait_converged()
         watch = lab.watch_updates(clients)
 
