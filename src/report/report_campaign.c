@@ -162,8 +162,8 @@ put_plan_unusable(struct report_job *job, const json_t *plan)
 
 	if (n == 0)
 		return;
-	fprintf(job->out, "  of %lld test prefixes %zu cannot be used:\n",
-	    (long long)fields_count_or(f, plan, "tests", 1) + (long long)n, n);
+	fprintf(job->out, "  of %llu test prefixes %zu cannot be used:\n",
+	    (unsigned long long)fields_count_or(f, plan, "tests", 1) + n, n);
 	json_array_foreach (unusable, i, test) {
 		const char *state = fields_text(f, test, "state");
 

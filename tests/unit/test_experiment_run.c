@@ -272,11 +272,14 @@ test_replaced_experiment_is_told(void **state)
 	run_until(h, 1, "done");
 	start(h);
 	run_until(h, 2, "settle");
-	WAIT_FOR(h->lp, get(h, "/v1/experiments/1") == 200);
+	/* It is told from the store, which has it when it has written it. */
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(get(h, "/v1/experiments/1"), 200);
 	assert_answer_has(h, "\"state\":\"done\",\"reason\":\"\"");
 	assert_int_equal(get(h, "/v1/failover?experiment=2"), 200);
 	assert_string_equal(h->body, "{\"maps\":[]}"); /* not yet */
 	run_until(h, 2, "done");
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
 	assert_int_equal(get(h, "/v1/failover?experiment=1"), 200);
 	assert_answer_has(h, "\"experiment\":1,");
 	assert_answer_has(h, "\"heir\":\"chc\",\"clients\":2,\"weight\":11.0");
