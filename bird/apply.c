@@ -12,20 +12,10 @@
 #include "bird/byhand.h"
 #include "bird/include.h"
 
-/* As in site/reconcile_change.c: which of both a protocol on its way down is
- * shows soon. */
+/* As in site/reconcile_change.c: what a protocol on its way down is shows
+ * soon. */
 #define STOPPING_MAX_MS 1000
 #define STOPPING_POLL_MS 20
-
-static bool
-is_one_stopping(const struct bird_survey *s)
-{
-	for (size_t i = 0; i < s->n_protocols; i++) {
-		if (s->protocols[i].is_stopping)
-			return true;
-	}
-	return false;
-}
 
 static int
 ask_settled_state(const struct bird_apply *how, struct bird_survey *s,
@@ -35,7 +25,7 @@ ask_settled_state(const struct bird_apply *how, struct bird_survey *s,
 	struct mono start = mono_now();
 
 	while (bird_ask_state(how->socket, how->timeout_ms, s, err) == 0) {
-		if (!is_one_stopping(s) ||
+		if (!bird_survey_is_one_stopping(s) ||
 		    mono_diff_ms(mono_now(), start) >= STOPPING_MAX_MS)
 			return 0;
 		(void)nanosleep(&poll, NULL);

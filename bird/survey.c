@@ -38,6 +38,16 @@ struct bird_surveyor {
 	size_t left; /* replies still to come */
 };
 
+bool
+bird_survey_is_one_stopping(const struct bird_survey *survey)
+{
+	for (size_t i = 0; i < survey->n_protocols; i++) {
+		if (survey->protocols[i].is_stopping)
+			return true;
+	}
+	return false;
+}
+
 struct bird_surveyor *
 bird_surveyor_new(const struct prefix *prefixes, size_t n)
 {

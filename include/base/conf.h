@@ -17,6 +17,7 @@
 #include "base/allow.h"
 #include "base/dns_name.h"
 #include "base/err.h"
+#include "base/tls.h"
 
 /* More is refused, so that a wrong file cannot take all memory. */
 #define CONF_FILE_BYTES_MAX (1u << 20)
@@ -389,10 +390,15 @@ struct conf_clients {
 	size_t n_destinations;
 };
 
-/* How agents and controller know each other (base/tls.h).  All NULL: not. */
+/* How agents and controller know each other.  All NULL: not. */
 struct conf_tls {
 	char *certificate, *key, *ca; /* absolute paths */
 };
+static inline struct tls_files
+conf_tls_files(const struct conf_tls *t)
+{
+	return (struct tls_files){ t->certificate, t->key, t->ca };
+}
 
 struct conf {
 	char *file;   /* as given, for messages */

@@ -43,6 +43,10 @@ enum bird_survey_scope {
 	BIRD_SURVEY_ROUTES, /* all */
 };
 
+/* A protocol that was disabled by hand takes a moment until it is down, and looks
+ * meanwhile as one whose session fell.  Which of both it is shows soon. */
+bool bird_survey_is_one_stopping(const struct bird_survey *survey);
+
 typedef void bird_survey_cb(const struct bird_survey *survey, void *arg);
 
 struct bird_surveyor;

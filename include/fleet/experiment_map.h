@@ -32,10 +32,10 @@ struct experiment_plan;
 void experiment_clients_init(struct experiment_clients *ec,
     const struct experiment_plan *plan);
 void experiment_clients_fini(struct experiment_clients *ec);
-/* Index in the base list of the i-th one. */
 /* The number of a's block behind that of `before`; NULL: it is the first. */
 uint32_t experiment_block_after(uint32_t block, const struct addr *before,
     const struct addr *a);
+/* Index in the base list of the i-th one. */
 uint32_t experiment_clients_base(const struct experiment_clients *ec,
     uint32_t i);
 

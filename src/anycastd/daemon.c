@@ -289,8 +289,7 @@ static int
 listen_where(struct daemon *d, const struct conf *conf, struct err *err)
 {
 	const struct conf_controller *controller = conf->controller;
-	const struct tls_files tls = { conf->tls.certificate, conf->tls.key,
-		conf->tls.ca };
+	const struct tls_files tls = conf_tls_files(&conf->tls);
 	const struct api_places places = { .local = conf->socket,
 		.local_read = conf->read_socket,
 		.local_read_mode = conf->read_socket_group ? 0660 : 0666,
@@ -378,8 +377,7 @@ daemon_check_folders(const struct conf *conf, struct err *err)
 int
 daemon_check_tls(const struct conf *conf, struct err *err)
 {
-	const struct tls_files files = { conf->tls.certificate, conf->tls.key,
-		conf->tls.ca };
+	const struct tls_files files = conf_tls_files(&conf->tls);
 	struct tls *tls;
 
 	if (files.certificate == NULL)

@@ -635,9 +635,7 @@ agent_new(const struct agent_env *env, struct err *err)
 
 	a->env = *env;
 	a->conf = env->conf->agent;
-	a->tls = (struct tls_files){ .certificate = env->conf->tls.certificate,
-		.key = env->conf->tls.key,
-		.ca = env->conf->tls.ca };
+	a->tls = conf_tls_files(&env->conf->tls);
 	a->started_ms = wall_now_ms();
 	a->started = mono_now();
 	a->overdue = xcalloc(a->conf->n_services + 1, sizeof(*a->overdue));

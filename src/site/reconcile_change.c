@@ -517,20 +517,6 @@ remember(struct reconcile *r, const struct bird_survey *s)
 	}
 }
 
-/*
- * A protocol that was disabled by hand takes a moment until it is down, and
- * looks meanwhile as one whose session fell.  Which of both it is shows soon.
- */
-static bool
-is_one_stopping(const struct bird_survey *s)
-{
-	for (size_t i = 0; i < s->n_protocols; i++) {
-		if (s->protocols[i].is_stopping)
-			return true;
-	}
-	return false;
-}
-
 static void
 ask_state(struct reconcile *r)
 {
@@ -553,7 +539,7 @@ on_looked(const struct bird_survey *s, void *arg)
 		reconcile_cycle_end(r, POLL_MS);
 		return;
 	}
-	if (is_one_stopping(s) &&
+	if (bird_survey_is_one_stopping(s) &&
 	    mono_diff_ms(mono_now(), r->step_since) < STOPPING_MAX_MS) {
 		loop_timer_set(r->timer, STOPPING_POLL_MS);
 		return;

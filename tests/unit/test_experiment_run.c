@@ -3,30 +3,7 @@
 #include "fleet/experiment.h"
 
 #include "core/experiment.h"
-#include "fleet_house.h"
-#include "test.h"
-
-static void
-start(struct house *h)
-{
-	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 200);
-}
-
-/* Turns until the experiment is in that state. */
-static void
-run_until(struct house *h, unsigned id, const char *wanted)
-{
-	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
-
-	while (mono_before(mono_now(), end)) {
-		if (strcmp(state_of(h, id), wanted) == 0)
-			return;
-		if (strcmp(state_of(h, id), "failed") == 0)
-			break;
-		fakes_turn(h);
-	}
-	fail_msg("never %s: %s", wanted, h->body);
-}
+#include "experiment_rig.h"
 
 /* Failed for that reason, and the test prefix is ordered back. */
 static void
@@ -69,60 +46,7 @@ counter(struct house *h, unsigned id, const char *name)
 	return value;
 }
 
-static void
-check_heir(struct house *h, const char *heir, json_int_t clients, double weight)
-{
-	json_t *doc, *entry;
-	size_t i;
-
-	assert_int_equal(get(h, "/v1/failover?site=akl"), 200);
-	doc = answer_json(h);
-	json_array_foreach (json_object_get(json_array_get(json_object_get(doc,
-							       "maps"),
-						0),
-				"heirs"),
-	    i, entry) {
-		const char *name =
-		    json_string_value(json_object_get(entry, "heir"));
-
-		if (strcmp(name != NULL ? name : "", heir) != 0)
-			continue;
-		assert_int_equal(json_integer_value(json_object_get(entry,
-				     "clients")),
-		    clients);
-		assert_true(json_real_value(json_object_get(entry, "weight")) ==
-		    weight);
-		json_decref(doc);
-		return;
-	}
-	fail_msg("no heir %s: %s", heir, h->body);
-}
-
 /* ---- runs that end well ---- */
-
-/* The clients of akl are 0, 3, 6 and 9; 9 goes nowhere. */
-static void
-check_known_map(struct house *h, unsigned id)
-{
-	char path[64];
-
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
-	check_heir(h, "chc", 2, 11.0);
-	check_heir(h, "wlg", 1, 1.0);
-	check_heir(h, "", 1, 10.0);
-	assert_answer_has(h, "\"clients\":4");
-	assert_answer_has(h, "\"answered\":12");
-	assert_answer_has(h, "\"bystanders\":0");
-	(void)snprintf(path, sizeof(path), "/v1/outcomes?experiment=%u", id);
-	assert_int_equal(get(h, path), 200);
-	assert_string_equal(h->body,
-	    "address,before,after\n"
-	    "203.0.113.1,akl,chc\n203.0.113.2,chc,chc\n203.0.113.3,wlg,wlg\n"
-	    "203.0.113.4,akl,wlg\n203.0.113.5,chc,chc\n203.0.113.6,wlg,wlg\n"
-	    "2001:db8:1::7,akl,chc\n2001:db8:1::8,chc,chc\n"
-	    "2001:db8:1::9,wlg,wlg\n2001:db8:1::a,akl,\n"
-	    "2001:db8:1::b,chc,chc\n2001:db8:1::c,wlg,wlg\n");
-}
 
 static void
 test_whole_run_gives_the_known_map(void **state)
@@ -341,142 +265,6 @@ test_bystanders_are_counted(void **state)
 }
 
 /* Sent again since our answer was lost: a batch counts once. */
-/* The experiment's "settle": how its last round judged silence, and how many of
- * the displaced answered; their number. */
-static json_int_t
-settle_of(struct house *h, unsigned id, json_int_t *answered, char silence[16])
-{
-	json_int_t displaced = -1;
-	const char *name = "";
-	json_t *doc;
-
-	(void)state_of(h, id);
-	doc = answer_json(h);
-	if (json_unpack(doc, "{s:{s:{s:s, s:I, s:I}}}", "experiment", "settle",
-		"silence", &name, "displaced", &displaced, "answered",
-		answered) == -1)
-		fail_msg("no settle: %s", h->body);
-	(void)snprintf(silence, 16, "%s", name);
-	json_decref(doc);
-	return displaced;
-}
-
-/* While routes converge, what is sent to akl's clients by the others is lost. */
-#define DROPPED_ROUNDS 6
-static unsigned settle_rounds;
-
-static void
-dropped_at_first(struct house *h, size_t at, const struct sweep_job *job,
-    uint32_t client)
-{
-	if (job->phase == EXPERIMENT_SETTLE)
-		settle_rounds = job->round;
-	if (job->phase == EXPERIMENT_SETTLE && job->round <= DROPPED_ROUNDS &&
-	    client % SITES == 0)
-		return;
-	if (at != NOWHERE)
-		fake_reply(h, at, job, client, 0);
-}
-
-static void
-test_no_sweep_while_the_displaced_are_silent(void **state)
-{
-	struct house *h = *state;
-	json_int_t answered = -1;
-	char silence[16];
-
-	settle_rounds = 0;
-	h->twist = dropped_at_first;
-	house_get_ready(h);
-	start(h);
-	run_until(h, 1, "done");
-	assert_int_equal(settle_rounds, DROPPED_ROUNDS + 3);
-	check_known_map(h, 1);
-	/* One is silent for good. */
-	assert_int_equal(settle_of(h, 1, &answered, silence), 4);
-	assert_int_equal(answered, 3);
-	assert_string_equal(silence, "steady");
-}
-
-static void
-dropped_for_good(struct house *h, size_t at, const struct sweep_job *job,
-    uint32_t client)
-{
-	if (job->phase == EXPERIMENT_SETTLE)
-		settle_rounds = job->round;
-	if (client % SITES == 0 && h->agents[0].is_withdrawn)
-		return;
-	if (at != NOWHERE)
-		fake_reply(h, at, job, client, 0);
-}
-
-static void
-test_displaced_that_lost_all_routes_are_unknown(void **state)
-{
-	struct house *h = *state;
-	json_int_t answered = -1;
-	char silence[16];
-
-	settle_rounds = 0;
-	h->fleet.predict.settle_max_ms = 1000;
-	h->twist = dropped_for_good;
-	house_get_ready(h);
-	start(h);
-	run_until(h, 1, "done");
-	/* All the time that there is: of some 20 ms each. */
-	assert_true(settle_rounds > 3);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
-	check_heir(h, "", 4, 22.0);
-	assert_int_equal(settle_of(h, 1, &answered, silence), 4);
-	assert_int_equal(answered, 0);
-	assert_string_equal(silence, "nobody");
-}
-
-static void
-check_left(struct house *h, json_int_t at_least, json_int_t at_most)
-{
-	json_int_t left = -1, max = -1;
-	json_t *doc;
-
-	(void)state_of(h, 1);
-	doc = answer_json(h);
-	assert_int_equal(json_unpack(doc, "{s:{s:I, s:I}}", "experiment",
-			     "left_ms", &left, "left_max_ms", &max),
-	    0);
-	json_decref(doc);
-	if (left < at_least || left > at_most || max < left) {
-		fail_msg("%lld to %lld ms left", (long long)left,
-		    (long long)max);
-	}
-}
-
-/*
- * With 1 client a second and 2 s for late replies: 14 s for a sweep, 10 s for a
- * round of 8 sentinels; 2 s for each change and 20 ms between two rounds.
- */
-static void
-test_time_left_is_told(void **state)
-{
-	struct house *h = *state;
-	const json_int_t each = 2000, sweep = 14000, sentinels = 10000;
-
-	h->fleet.predict.rate_pps = 1;
-	h->fleet.predict.linger_ms = 2000;
-	h->fleet.predict.settle_max_ms = 60000;
-	house_get_ready(h);
-	h->is_slow = true;
-	start(h);
-	check_left(h, 3 * sweep + 4 * sentinels + 2 * each,
-	    3 * sweep + 4 * sentinels + 2 * each + 40);
-	h->is_slow = false;
-	h->fleet.predict.linger_ms = 20;
-	run_until(h, 1, "settle");
-	/* Nobody was silent, and the linger is shorter now. */
-	check_left(h, 2 * 12000 + 8000, 2 * 12020 + 4 * 8020 + each + 40);
-	run_until(h, 1, "done");
-	check_left(h, 0, 0);
-}
-
 static void
 test_batch_sent_again_counts_once(void **state)
 {
@@ -791,9 +579,6 @@ main(void)
 		WITH_HOUSE(test_replaced_experiment_is_told),
 		WITH_HOUSE(test_flipping_client_is_unknown),
 		WITH_HOUSE(test_bystanders_are_counted),
-		WITH_HOUSE(test_no_sweep_while_the_displaced_are_silent),
-		WITH_HOUSE(test_displaced_that_lost_all_routes_are_unknown),
-		WITH_HOUSE(test_time_left_is_told),
 		WITH_HOUSE(test_batch_sent_again_counts_once),
 		WITH_HOUSE(test_replies_after_the_end_are_taken_silently),
 		WITH_HOUSE(test_replies_of_another_experiment_are_late),
