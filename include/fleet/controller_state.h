@@ -35,6 +35,8 @@ struct fleet_site {
 	const char *name;
 	json_t *status; /* the agent's last report; NULL: never heard */
 	struct mono contact;
+	int64_t contact_awake_ms; /* the same by the clock below */
+	const int64_t *awake_ms;  /* the controller's */
 	char boot[40];
 	uint64_t applied_revision;
 	/* The order document: whole, with its revision. */
@@ -91,6 +93,11 @@ struct controller {
 	bool holds_publish, wants_publish;
 	uint64_t revision; /* the highest given out */
 	struct loop_timer *tick;
+	/* The time that the loop has turned: a controller that stood still (a
+	 * machine that was paused, SIGSTOP) takes nobody for silent whose
+	 * reports are still to be read. */
+	int64_t awake_ms;
+	struct mono ticked;
 	int64_t started_ms;
 	/* The current client list. */
 	uint32_t list;

@@ -290,6 +290,7 @@ handle_status(struct api_request *req, void *arg)
 	s->applied_revision = (uint64_t)applied;
 	s->taken_revision = (uint64_t)taken;
 	s->contact = mono_now();
+	s->contact_awake_ms = c->awake_ms;
 	if (is_news)
 		c->guards_are_old = true;
 	take_status(c, s, body, is_same);

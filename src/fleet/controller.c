@@ -17,6 +17,8 @@
 #include "store/intent_row.h"
 
 #define TICK_MS 50
+/* More between two ticks is a loop that stood still. */
+#define TICK_COUNTS_MS 500
 #define GUARDS_MS 1000
 /* An agent reports every second. */
 #define LIVE_MS 4000
@@ -39,7 +41,7 @@ bool
 fleet_site_is_live(const struct fleet_site *s)
 {
 	return s->status != NULL &&
-	    mono_diff_ms(mono_now(), s->contact) < LIVE_MS;
+	    *s->awake_ms - s->contact_awake_ms < LIVE_MS;
 }
 
 void
@@ -170,11 +172,22 @@ controller_step_guards(struct controller *c)
 }
 
 static void
+count_awake(struct controller *c)
+{
+	struct mono now = mono_now();
+	int64_t ms = mono_diff_ms(now, c->ticked);
+
+	c->awake_ms += ms < TICK_COUNTS_MS ? ms : TICK_COUNTS_MS;
+	c->ticked = now;
+}
+
+static void
 on_tick(struct loop *lp, void *arg)
 {
 	struct controller *c = arg;
 
 	(void)lp;
+	count_awake(c);
 	experiments_on_tick(c);
 	campaign_on_tick(c);
 	landings_on_tick(c);
@@ -329,6 +342,7 @@ controller_new(const struct controller_env *env, struct err *err)
 	c->sites = xcalloc(c->n_sites, sizeof(*c->sites));
 	for (size_t i = 0; i < c->n_sites; i++) {
 		c->sites[i].name = c->conf->sites[i];
+		c->sites[i].awake_ms = &c->awake_ms;
 		LIST_INIT(&c->sites[i].waiters);
 		c->sites[i].permits = json_object();
 	}
@@ -342,6 +356,7 @@ controller_new(const struct controller_env *env, struct err *err)
 	}
 	c->guards = fleet_guards_new(c);
 	controller_publish_all(c);
+	c->ticked = mono_now();
 	c->tick = loop_timer_new(env->lp, on_tick, c);
 	loop_timer_set(c->tick, TICK_MS);
 	return c;

@@ -429,6 +429,21 @@ test_agent_silent(void **state)
 	check_failed(h, 1, "the agent of wlg is silent");
 }
 
+/* What the agents said in the meantime waits in its sockets. */
+static void
+test_a_controller_that_stood_still_misses_nobody(void **state)
+{
+	const struct timespec longer_than_an_agent_may = { .tv_sec = 5 };
+	struct house *h = *state;
+
+	h->fleet.predict.settle_max_ms = 20000;
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "settle");
+	(void)nanosleep(&longer_than_an_agent_may, NULL);
+	run_until(h, 1, "done");
+}
+
 static void
 test_job_failed_at_the_sender(void **state)
 {
@@ -588,6 +603,7 @@ main(void)
 		WITH_HOUSE(test_batches_lost),
 		WITH_HOUSE(test_agent_rebooted),
 		WITH_HOUSE(test_agent_silent),
+		WITH_HOUSE(test_a_controller_that_stood_still_misses_nobody),
 		WITH_HOUSE(test_job_failed_at_the_sender),
 		WITH_HOUSE(test_long_reason_of_an_agent),
 		WITH_HOUSE(test_aborted),
