@@ -58,10 +58,12 @@ _anycastctl_read_line() {
 	for ((i = 1; i < ${#words[@]} - 1; i++)); do
 		word=${words[i]}
 		case $word in
-		--socket | --url)
+		--socket | --url | --certificate | --key | --ca)
 			ctl+=("$word" "${words[++i]}")
 			;;
-		--socket=* | --url=*) ctl+=("$word") ;;
+		--socket=* | --url=* | --certificate=* | --key=* | --ca=*)
+			ctl+=("$word")
+			;;
 		--*=*) ;;
 		--*) [[ -n $(_anycastctl_option_kind "$word") ]] && ((i++)) ;;
 		*)

@@ -3,7 +3,8 @@
 #define ANYCASTCTL_CLIENT_H
 /*
  * client -- calls of the HTTP API, one after the other, over the daemon's UNIX
- * socket or a URL.  Blocks until the answer is there or time is up.
+ * socket or a URL.  Blocks until the answer is there or time is up.  Each call
+ * is a connection of its own, and reads the files of TLS anew.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -11,8 +12,16 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "base/tls.h"
 
 struct ctl_client;
+
+/* The daemon: one of socket and url, the other is NULL. */
+struct ctl_target {
+	const char *socket;
+	const char *url;
+	struct tls_files tls; /* for https; NULLs: the system's authorities */
+};
 
 struct ctl_request {
 	const char *method; /* "GET", "POST" */
@@ -29,8 +38,9 @@ struct ctl_answer {
 	char *message; /* why it failed, any length, maybe several lines */
 };
 
-/* One of socket and url is given, the other is NULL; both are copied. */
-struct ctl_client *ctl_client_new(const char *socket, const char *url,
+/* What target points to must outlive the client.  NULL with err if it cannot be
+ * one, or the files of tls do not fit each other. */
+struct ctl_client *ctl_client_new(const struct ctl_target *target,
     struct err *err);
 void ctl_client_free(struct ctl_client *cl);
 

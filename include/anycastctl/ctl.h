@@ -28,8 +28,6 @@ struct ctl {
 	struct ctl_client *client; /* NULL if the command needs none */
 };
 
-#define CTL_DEFAULT_SOCKET "/run/anycastd/anycastd.sock"
-#define CTL_READ_SOCKET "/run/anycastd/anycastd-ro.sock"
 /* For what the daemon answers at once. */
 #define CTL_TIMEOUT_MS 30000
 

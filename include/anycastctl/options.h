@@ -16,6 +16,9 @@
 enum ctl_opt {
 	CTL_OPT_SOCKET,
 	CTL_OPT_URL,
+	CTL_OPT_CERTIFICATE,
+	CTL_OPT_KEY,
+	CTL_OPT_CA,
 	CTL_OPT_JSON,
 	CTL_OPT_NO_COLOR,
 	CTL_OPT_HELP,
@@ -48,9 +51,13 @@ enum ctl_opt {
 };
 
 #define CTL_BIT(opt) (UINT64_C(1) << (opt))
+/* Who asks, and who is believed. */
+#define CTL_TLS_OPTIONS                                                        \
+	(CTL_BIT(CTL_OPT_CERTIFICATE) | CTL_BIT(CTL_OPT_KEY) |                 \
+	    CTL_BIT(CTL_OPT_CA))
 /* Those that every command takes. */
 #define CTL_GLOBAL_OPTIONS                                                     \
-	(CTL_BIT(CTL_OPT_SOCKET) | CTL_BIT(CTL_OPT_URL) |                      \
+	(CTL_BIT(CTL_OPT_SOCKET) | CTL_BIT(CTL_OPT_URL) | CTL_TLS_OPTIONS |    \
 	    CTL_BIT(CTL_OPT_JSON) | CTL_BIT(CTL_OPT_NO_COLOR) |                \
 	    CTL_BIT(CTL_OPT_HELP) | CTL_BIT(CTL_OPT_VERSION))
 
@@ -71,6 +78,9 @@ struct ctl_options {
 	uint64_t given; /* CTL_BIT of each option that was there */
 	const char *socket;
 	const char *url;
+	const char *certificate;
+	const char *key;
+	const char *ca;
 	const char *reason;
 	const char *force;
 	const char *subject;

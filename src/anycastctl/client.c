@@ -15,11 +15,12 @@
 
 #define CONNECT_TIMEOUT_MS 2000
 #define ANSWER_MAX_BYTES (64u << 20)
+#define NO_FILES "a fleet with certificates needs --certificate, --key and --ca"
 
 struct ctl_client {
 	CURL *curl;
-	char *socket; /* NULL: url */
-	char *base;   /* what paths are put behind */
+	struct ctl_target target;
+	char *base; /* what paths are put behind */
 };
 
 /* An answer while it comes in. */
@@ -30,31 +31,48 @@ struct inbox {
 };
 
 static bool
-is_http_url(const char *url)
+is_https(const char *url)
 {
-	return strncasecmp(url, "http://", 7) == 0 ||
-	    strncasecmp(url, "https://", 8) == 0;
+	return url != NULL && strncasecmp(url, "https://", 8) == 0;
+}
+
+static int
+check_target(const struct ctl_target *t, struct err *err)
+{
+	struct sockaddr_un sa;
+	struct tls *tls;
+
+	if (t->socket != NULL) {
+		return strlen(t->socket) < sizeof(sa.sun_path)
+		    ? 0
+		    : err_set(err, ERR_CONF, "socket %s: path too long",
+			  t->socket);
+	}
+	if (!is_https(t->url) && strncasecmp(t->url, "http://", 7) != 0) {
+		return err_set(err, ERR_CONF,
+		    "url %s: expected http://HOST:PORT or https://HOST:PORT",
+		    t->url);
+	}
+	if (t->tls.certificate == NULL)
+		return 0;
+	/* libcurl would tell less, and only when it has connected. */
+	tls = tls_new(&t->tls, err);
+	tls_free(tls);
+	return tls == NULL ? -1 : 0;
 }
 
 struct ctl_client *
-ctl_client_new(const char *socket, const char *url, struct err *err)
+ctl_client_new(const struct ctl_target *target, struct err *err)
 {
-	struct sockaddr_un sa;
 	struct ctl_client *cl;
 	size_t len;
 
-	if (socket != NULL && strlen(socket) >= sizeof(sa.sun_path)) {
-		err_set(err, ERR_CONF, "socket %s: path too long", socket);
+	if (check_target(target, err) == -1)
 		return NULL;
-	}
-	if (socket == NULL && !is_http_url(url)) {
-		err_set(err, ERR_CONF, "url %s: expected http://HOST:PORT",
-		    url);
-		return NULL;
-	}
 	cl = xcalloc(1, sizeof(*cl));
-	cl->socket = socket == NULL ? NULL : xstrdup(socket);
-	cl->base = xstrdup(socket == NULL ? url : "http://localhost");
+	cl->target = *target;
+	cl->base =
+	    xstrdup(target->socket == NULL ? target->url : "http://localhost");
 	len = strlen(cl->base);
 	while (len > 0 && cl->base[len - 1] == '/')
 		cl->base[--len] = '\0';
@@ -73,7 +91,6 @@ ctl_client_free(struct ctl_client *cl)
 	if (cl == NULL)
 		return;
 	curl_easy_cleanup(cl->curl);
-	free(cl->socket);
 	free(cl->base);
 	free(cl);
 }
@@ -128,6 +145,23 @@ on_bytes(char *bytes, size_t size, size_t n, void *arg)
 }
 
 static void
+set_tls(CURL *h, const struct tls_files *files)
+{
+	if (files->certificate == NULL)
+		return;
+	curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
+	curl_easy_setopt(h, CURLOPT_SSLCERT, files->certificate);
+	curl_easy_setopt(h, CURLOPT_SSLKEY, files->key);
+	/* Nobody is asked for one, not even when the files are replaced. */
+	curl_easy_setopt(h, CURLOPT_KEYPASSWD, "");
+	curl_easy_setopt(h, CURLOPT_CAINFO, files->ca);
+	/* Or those of the system are believed, too. */
+	curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
+	curl_easy_setopt(h, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+	curl_easy_setopt(h, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+}
+
+static void
 set_request(struct ctl_client *cl, const struct ctl_request *req)
 {
 	CURL *h = cl->curl;
@@ -145,8 +179,11 @@ set_request(struct ctl_client *cl, const struct ctl_request *req)
 	    (long)CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)req->timeout_ms);
 	curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, req->method);
-	if (cl->socket != NULL)
-		curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, cl->socket);
+	if (cl->target.socket != NULL) {
+		curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH,
+		    cl->target.socket);
+	}
+	set_tls(h, &cl->target.tls);
 	if (strcmp(req->method, "POST") != 0)
 		return;
 	curl_easy_setopt(h, CURLOPT_POST, 1L);
@@ -171,16 +208,97 @@ make_headers(const struct ctl_request *req)
 	return list;
 }
 
+/* Of an https URL: what the server cannot have carried out; NULL: not so. */
+static char *
+explain_handshake(const struct ctl_client *cl, CURLcode rc, const char *detail)
+{
+	const char *ca = cl->target.tls.ca;
+
+	/* Not an enum switch: libcurl has about a hundred codes. */
+	switch ((int)rc) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return xasprintf(
+		    "url %s: not believed to be anycastd: %s: %s%s", cl->base,
+		    detail,
+		    ca != NULL ? "the authority is that of --ca " : NO_FILES,
+		    ca != NULL ? ca : "");
+	case CURLE_SSL_CONNECT_ERROR:
+		return xasprintf("url %s: %s: is it http there?", cl->base,
+		    detail);
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CACERT_BADFILE:
+		return xasprintf("url %s: %s", cl->base, detail);
+	default:
+		return NULL;
+	}
+}
+
+/*
+ * In TLS 1.3 the server judges a certificate when we think that all is done.
+ * What it says of it (an alert: RFC 8446 s.6) is lost if we write meanwhile.
+ */
+static char *
+explain_judgement(const struct ctl_client *cl, const char *detail)
+{
+	const char *certificate = cl->target.tls.certificate;
+	const char *alert = strstr(detail, " alert ");
+	char *who = certificate != NULL
+	    ? xasprintf("the certificate %s", certificate)
+	    : xstrdup("a client without certificate: " NO_FILES);
+	char *text;
+
+	if (alert != NULL) {
+		alert += strlen(" alert ");
+		text = xasprintf("url %s: %.*s: it refuses %s", cl->base,
+		    (int)strcspn(alert, ","), alert, who);
+	} else {
+		text = xasprintf("url %s: lost before the answer came, and its "
+				 "log tells why: it has ended, or refuses %s",
+		    cl->base, who);
+	}
+	free(who);
+	return text;
+}
+
+static bool
+is_shaken(const struct ctl_client *cl)
+{
+	curl_off_t at_us = 0;
+
+	(void)curl_easy_getinfo(cl->curl, CURLINFO_APPCONNECT_TIME_T, &at_us);
+	return at_us != 0;
+}
+
+/* What the daemon may have heard, and yet there is no answer. */
+static char *
+explain_loss(const struct ctl_client *cl, CURLcode rc, const char *detail)
+{
+	bool is_broken = rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR ||
+	    rc == CURLE_GOT_NOTHING;
+	bool is_clear = cl->target.url != NULL && !is_https(cl->target.url);
+
+	if (is_broken && is_shaken(cl))
+		return explain_judgement(cl, detail);
+	return xasprintf("%s %s: %s: lost before the answer came, what was "
+			 "asked for may have been done%s",
+	    cl->target.socket != NULL ? "socket" : "url",
+	    cl->target.socket != NULL ? cl->target.socket : cl->base, detail,
+	    is_broken && is_clear ? "; or is it https there?" : "");
+}
+
 /* Why there is no answer at all, and what to look at. */
 static char *
 explain_silence(const struct ctl_client *cl, CURLcode rc, const char *detail)
 {
-	const char *what = cl->socket != NULL ? "socket" : "url";
-	const char *where = cl->socket != NULL ? cl->socket : cl->base;
+	const char *what = cl->target.socket != NULL ? "socket" : "url";
+	const char *where =
+	    cl->target.socket != NULL ? cl->target.socket : cl->base;
 	long sys = 0;
+	char *text;
 
 	curl_easy_getinfo(cl->curl, CURLINFO_OS_ERRNO, &sys);
-	if (rc == CURLE_COULDNT_CONNECT && cl->socket != NULL && sys != 0) {
+	if (rc == CURLE_COULDNT_CONNECT && cl->target.socket != NULL &&
+	    sys != 0) {
 		return xasprintf("%s %s: %s: %s", what, where,
 		    strerror((int)sys),
 		    sys == EACCES
@@ -196,9 +314,8 @@ explain_silence(const struct ctl_client *cl, CURLcode rc, const char *detail)
 		return xasprintf("%s %s: no answer in time: is anycastd stuck?",
 		    what, where);
 	}
-	return xasprintf("%s %s: %s: lost before the answer came, what was "
-			 "asked for may have been done",
-	    what, where, detail);
+	text = explain_handshake(cl, rc, detail);
+	return text != NULL ? text : explain_loss(cl, rc, detail);
 }
 
 /* The text of {"error": {"message": ...}}, or of the bare status. */
@@ -214,8 +331,26 @@ explain_refusal(const json_t *doc, int status)
 	return xasprintf("the daemon answered with HTTP status %d", status);
 }
 
+/* What is nowhere over TCP: all that changes something, and some that tells. */
+static void
+hint_at_socket(struct ctl_answer *out)
+{
+	static const char mark[] = ": nothing here";
+	size_t len = strlen(out->message);
+	char *text;
+
+	if (len < strlen(mark) ||
+	    strcmp(out->message + len - strlen(mark), mark) != 0)
+		return;
+	text = xasprintf("%s: not over a URL: ask over the daemon's socket",
+	    out->message);
+	free(out->message);
+	out->message = text;
+}
+
 static int
-judge(const struct inbox *in, struct ctl_answer *out)
+judge(const struct ctl_client *cl, const struct inbox *in,
+    struct ctl_answer *out)
 {
 	json_error_t why;
 
@@ -223,6 +358,8 @@ judge(const struct inbox *in, struct ctl_answer *out)
 		out->doc = json_loadb(in->bytes, in->len, 0, &why);
 	if (out->status >= 400) {
 		out->message = explain_refusal(out->doc, out->status);
+		if (cl->target.url != NULL && out->status == 404)
+			hint_at_socket(out);
 		return -1;
 	}
 	if (out->doc == NULL && in->len > 0) {
@@ -256,7 +393,7 @@ ctl_client_call(struct ctl_client *cl, const struct ctl_request *req,
 	curl_easy_getinfo(cl->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (rc == CURLE_OK) {
 		out->status = (int)status;
-		ret = judge(&in, out);
+		ret = judge(cl, &in, out);
 	} else if (in.too_long) {
 		out->status = (int)status;
 		out->message =

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "anycastctl/commands.h"
+#include "anycastctl/target.h"
 #include "base/mono.h"
 #include "base/xalloc.h"
 #include "report/text.h"
@@ -167,19 +168,11 @@ ctl_post(struct ctl *c, const char *path, json_t *body, json_t **doc)
 static int
 open_client(struct ctl *c, struct err *err)
 {
-	const char *socket = c->opt.socket;
+	struct ctl_target target;
 
-	if (socket == NULL)
-		socket = getenv("ANYCASTD_SOCKET");
-	if (socket == NULL || socket[0] == '\0') {
-		/* Who may not change anything may still look. */
-		bool is_closed = access(CTL_DEFAULT_SOCKET, W_OK) == -1 &&
-		    errno == EACCES && access(CTL_READ_SOCKET, W_OK) == 0;
-
-		socket = is_closed ? CTL_READ_SOCKET : CTL_DEFAULT_SOCKET;
-	}
-	c->client =
-	    ctl_client_new(c->opt.url == NULL ? socket : NULL, c->opt.url, err);
+	if (ctl_target_find(&c->opt, &target, err) == -1)
+		return -1;
+	c->client = ctl_client_new(&target, err);
 	return c->client == NULL ? -1 : 0;
 }
 

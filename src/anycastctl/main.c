@@ -5,9 +5,11 @@
  * the same everywhere.
  */
 #include "anycastctl/ctl.h"
+#include "base/log.h"
 
 int
 main(int argc, char **argv)
 {
+	log_init("anycastctl", false);
 	return (int)ctl_run(argc, argv, stdout, stderr);
 }

@@ -20,7 +20,11 @@
 const struct ctl_option ctl_option_table[CTL_OPT_COUNT] = {
 	[CTL_OPT_SOCKET] = { "socket", "PATH", "the daemon's UNIX socket" },
 	[CTL_OPT_URL] = { "url", "URL",
-	    "http://HOST:PORT of a daemon, instead of its socket" },
+	    "http(s)://HOST:PORT of a daemon, instead of its socket" },
+	[CTL_OPT_CERTIFICATE] = { "certificate", "FILE",
+	    "own one of the fleet's, for https; needs --key and --ca" },
+	[CTL_OPT_KEY] = { "key", "FILE", "of --certificate" },
+	[CTL_OPT_CA] = { "ca", "FILE", "the fleet's authority" },
 	[CTL_OPT_JSON] = { "json", NULL, "print the answer of the API" },
 	[CTL_OPT_NO_COLOR] = { "no-color", NULL, "no colours" },
 	[CTL_OPT_HELP] = { "help", NULL, "explain the command" },
@@ -95,6 +99,12 @@ set_text(struct ctl_options *o, enum ctl_opt opt, const char *arg)
 		o->socket = arg;
 	} else if (opt == CTL_OPT_URL) {
 		o->url = arg;
+	} else if (opt == CTL_OPT_CERTIFICATE) {
+		o->certificate = arg;
+	} else if (opt == CTL_OPT_KEY) {
+		o->key = arg;
+	} else if (opt == CTL_OPT_CA) {
+		o->ca = arg;
 	} else if (opt == CTL_OPT_REASON) {
 		o->reason = arg;
 	} else if (opt == CTL_OPT_FORCE) {

@@ -87,6 +87,9 @@ setup(void **state)
 	    "case \"$*\" in\n"
 	    "*'--socket /none status --json') exit 3 ;;\n"
 	    "*'--socket /slow status --json') sleep 20 ;;\n"
+	    "*'--certificate /c --key /k --ca /a status --json' |"
+	    " *'--certificate=/c --key=/k --ca=/a status --json')\n"
+	    "	echo '\"site\": \"abroad\"' ;;\n"
 	    "*'status --json') cat \"$STATUS\" ;;\n"
 	    "*) exec \"$REAL\" \"$@\" ;;\n"
 	    "esac\n");
@@ -168,6 +171,9 @@ static const struct {
 	{ "anycastctl nothing ", "" },
 	{ "anycastctl --socket /some drain a", "akl" },
 	{ "anycastctl --socket /none drain a", "" },
+	{ "anycastctl --certificate /c --key /k --ca /a drain a", "abroad" },
+	{ "anycastctl --certificate=/c --key=/k --ca=/a drain a", "abroad" },
+	{ "anycastctl --url https://x --ca Makef", "Makefile" },
 };
 
 static void

@@ -7,62 +7,7 @@
 
 #include "run_program.h"
 #include "server_rig.h"
-
-#define MAKE "contrib/examples/make-certificates"
-
-/* Folders: the fleet's, and a stranger's who gives himself the same names. */
-static struct {
-	char dir[40];
-	char fleet[64], other[64];
-} made;
-
-struct identity {
-	char certificate[96], key[96], ca[96];
-	struct tls_files files;
-};
-
-static struct tls_files
-files_of(struct identity *id, const char *folder, const char *name)
-{
-	(void)snprintf(id->certificate, sizeof(id->certificate), "%s/%s.pem",
-	    folder, name);
-	(void)snprintf(id->key, sizeof(id->key), "%s/%s.key", folder, name);
-	(void)snprintf(id->ca, sizeof(id->ca), "%s/ca.pem", folder);
-	id->files = (struct tls_files){ id->certificate, id->key, id->ca };
-	return id->files;
-}
-
-static void
-make(const char *folder, const char *first, const char *second)
-{
-	const char *const argv[] = { MAKE, folder, first, second, NULL };
-	char out[256];
-
-	assert_int_equal(run_program(argv, "", out, sizeof(out)), 0);
-}
-
-static int
-make_all(void **state)
-{
-	(void)state;
-	(void)snprintf(made.dir, sizeof(made.dir), "/tmp/test_tls.XXXXXX");
-	assert_non_null(mkdtemp(made.dir));
-	(void)snprintf(made.fleet, sizeof(made.fleet), "%s/fleet", made.dir);
-	(void)snprintf(made.other, sizeof(made.other), "%s/other", made.dir);
-	make(made.fleet, "chc", "akl,IP:127.0.0.1");
-	make(made.other, "chc", "akl,IP:127.0.0.1");
-	return 0;
-}
-
-static int
-remove_all(void **state)
-{
-	const char *const argv[] = { "rm", "-r", made.dir, NULL };
-	char out[64];
-
-	(void)state;
-	return run_program(argv, "", out, sizeof(out));
-}
+#include "tls_made.h"
 
 static int
 listen_with(struct house *h, const struct tls_files *files, struct err *err)
@@ -158,6 +103,45 @@ test_site_speaks_for_itself(void **state)
 	    200);
 }
 
+/* Whom the script names so that no site can be called it. */
+static void
+test_person_looks_only(void **state)
+{
+	struct house *h = *state;
+	struct identity jo;
+	struct answer a;
+
+	(void)files_of(&jo, made.fleet, PERSON);
+	ask_as(h, &jo.files, "/v1/hello", &a);
+	assert_int_equal(a.status, 200);
+	ask_as(h, &jo.files, "/v1/sites/chc/status", &a);
+	assert_int_equal(a.status, 409);
+	assert_non_null(strstr(a.body, "is of " PERSON ", not of chc"));
+	ask_as(h, &jo.files, "/v1/sites/example.net/status", &a);
+	assert_int_equal(a.status, 409);
+	ask_as(h, &jo.files, "/v1/change", &a);
+	assert_int_equal(a.status, 404);
+	assert_int_equal(h->calls, 1);
+}
+
+/* A person who is a site, too, or a site of the authority's name. */
+static void
+test_names_that_get_no_certificate(void **state)
+{
+	static const char *const names[] = { "jo@example.net,DNS:chc", "jo@",
+		"@jo", "ca", "../chc", "a b", "" };
+	char out[256];
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(names); i++) {
+		const char *const argv[] = { "sh", "-c", "\"$@\" 2>&1", MAKE,
+			MAKE, made.fleet, names[i], NULL };
+
+		assert_int_equal(run_program(argv, "", out, sizeof(out)), 2);
+		assert_non_null(strstr(out, "make-certificates: "));
+	}
+}
+
 /* Nothing of what they send is looked at. */
 static void
 test_strangers_stay_outside(void **state)
@@ -237,15 +221,6 @@ test_answers_that_wait(void **state)
 	free(url);
 }
 
-static void
-copy_file(const char *from, const char *to)
-{
-	const char *const argv[] = { "cp", from, to, NULL };
-	char out[64];
-
-	assert_int_equal(run_program(argv, "", out, sizeof(out)), 0);
-}
-
 /* A reload with the same files leaves connections; with another authority those
  * of before are no way in any more. */
 static void
@@ -261,7 +236,7 @@ test_replaced_files(void **state)
 	(void)files_of(&akl, made.fleet, "akl");
 	(void)files_of(&other, made.other, "chc");
 	(void)files_of(&here, made.other, "akl");
-	copy_file(akl.ca, to);
+	made_copy(akl.ca, to);
 	both = (struct tls_files){ akl.certificate, akl.key, to };
 	assert_int_equal(listen_with(h, &both, NULL), 0);
 	ask_as(h, &chc.files, "/v1/hello", &a);
@@ -270,7 +245,7 @@ test_replaced_files(void **state)
 	ask_as(h, &chc.files, "/v1/hello", &a);
 	assert_int_equal(a.status, 200);
 	/* Under the same name: who was let in before is not any more. */
-	copy_file(here.ca, to);
+	made_copy(here.ca, to);
 	assert_int_equal(listen_with(h, &both, NULL), 0);
 	ask_as(h, &chc.files, "/v1/hello", &a);
 	assert_int_equal(a.status, 421);
@@ -401,6 +376,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_TLS(test_site_speaks_for_itself),
+		WITH_TLS(test_person_looks_only),
+		cmocka_unit_test(test_names_that_get_no_certificate),
 		WITH_TLS(test_strangers_stay_outside),
 		WITH_TLS(test_controller_must_be_known),
 		WITH_TLS(test_answers_that_wait),
@@ -413,5 +390,5 @@ main(void)
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return 1;
-	return cmocka_run_group_tests(tests, make_all, remove_all);
+	return cmocka_run_group_tests(tests, made_setup, made_teardown);
 }

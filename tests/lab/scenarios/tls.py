@@ -16,6 +16,7 @@ from labkit.scenario import Lab
 MAKE = ROOT / "contrib" / "examples" / "make-certificates"
 URL = "https://10.255.0.1:8053"
 HERE = "/run/state/tls"  # on each node
+PERSON = "jo@example.net"
 
 
 class Authority:
@@ -24,7 +25,7 @@ class Authority:
     def __init__(self, lab: Lab, name: str, sites: list[Node]) -> None:
         self.folder = lab.nodes["mgmt"].path(f"/run/state/{name}")
         self.sites = sites
-        members = [site.name for site in sites] + ["mgmt,IP:10.255.0.1"]
+        members = [site.name for site in sites] + ["mgmt,IP:10.255.0.1", PERSON]
         subprocess.run([MAKE, self.folder, *members], check=True, capture_output=True, timeout=60)
 
     def give(self, node: Node, name: str | None = None, ca: Authority | None = None) -> None:
@@ -93,6 +94,25 @@ def run(lab: Lab) -> None:
         plain = akl.run(["curl", "-sS", "--max-time", "5", "http://10.255.0.1:8053/v1/status"], check=False)
         assert plain.returncode != 0 and not plain.stdout, plain
         ours.give(akl)
+
+    def look(node: Node, *words: str) -> subprocess.CompletedProcess[str]:
+        return node.run([str(fleet.build / "anycastctl"), "--url", URL, *words], check=False)
+
+    def shown(name: str) -> list[str]:
+        return ["--certificate", f"{HERE}/{name}.pem", "--key", f"{HERE}/{name}.key", "--ca", f"{HERE}/ca.pem"]
+
+    with lab.check("people look from elsewhere by a certificate of the fleet, change nothing, and nobody else looks"):
+        for name, authority in (("jo", ours), ("stranger", stranger)):
+            for end in ("pem", "key"):
+                shutil.copy(authority.folder / f"{PERSON}.{end}", akl.path(f"{HERE}/{name}.{end}"))
+        status = look(akl, *shown("jo"), "status")
+        assert status.returncode == 0 and "announcing" in status.stdout and not status.stderr, status
+        drained = look(akl, *shown("jo"), "drain", "chc")
+        assert drained.returncode == 1 and "not over a URL" in drained.stderr, drained
+        for args, why in (([], "not believed to be anycastd"), (shown("stranger"), "refuse")):
+            refused = look(akl, *args, "status")
+            assert refused.returncode == 3 and not refused.stdout and why in refused.stderr, (args, refused)
+        assert_quiet()
 
     with lab.check("an agent whose certificate is not the fleet's loses the controller, says why, and no route"):
         stranger.give(chc, ca=ours)
