@@ -5,7 +5,8 @@
  * server -- the daemon's HTTP server: libevent's, behind one door.  Listens on
  * the control socket (people, mode 0660) and, at a controller, on TCP
  * (machines).  Requests are checked here once (RFC 9112: one Host, no
- * ambiguous length), dispatched by a table, answered now or later.
+ * ambiguous length), dispatched by a table, answered now or later.  Nobody can
+ * hold more connections than some, nor drag out a handshake or a request.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,7 +51,9 @@ void api_server_add(struct api_server *s, const struct api_route *routes,
 /* Takes all tables out again. */
 void api_server_clear(struct api_server *s);
 
-struct tls_files; /* base/tls.h */
+struct conns_limits; /* api/conns.h */
+struct metrics;      /* api/metrics.h */
+struct tls_files;    /* base/tls.h */
 
 /* Where to listen; NULL: not there. */
 struct api_places {
@@ -60,6 +63,7 @@ struct api_places {
 	const char *tcp;             /* "addr:port" or "[v6]:port", numeric */
 	const struct tls_files *tls; /* for tcp; NULL: anybody, in the clear */
 	const char *read;            /* the same for API_READ routes only */
+	unsigned sites;              /* whose agents come to tcp */
 };
 /*
  * Listens there, and nowhere else any more.  The files of tls are read each
@@ -69,6 +73,16 @@ struct api_places {
  */
 int api_server_listen(struct api_server *s, const struct api_places *places,
     struct err *err);
+/*
+ * Other bounds than the usual ones, from the next api_server_listen on; what is
+ * 0 there: as usual.  Those are, of connections, 1,024 at tcp, or 16 for each of
+ * the sites if these are more, and 256 at any other place (fewer if there are
+ * few descriptors); of these a peer may have an eighth at tcp, a quarter at
+ * read, and a user the half of a socket's.  See api/conns.h.
+ */
+void api_server_limit(struct api_server *s, const struct conns_limits *limits);
+/* A metrics_source_fn (api/metrics.h); arg: the server. */
+void api_server_metrics(struct metrics *m, void *arg);
 /* Ends the connections of all requests that wait, but one (or NULL). */
 void api_server_hang_up(struct api_server *s, const struct api_request *but);
 

@@ -40,6 +40,8 @@ struct bufferevent *tls_accept(struct tls *t, struct event_base *base);
 
 /* What follows is false for a connection without TLS. */
 
+/* Is its handshake over? */
+bool tls_is_established(struct bufferevent *bev);
 /* Was it made with t, and has the other end's certificate not ended since? */
 bool tls_is_good(const struct tls *t, struct bufferevent *bev);
 /* Is the other end's certificate of that name? */

@@ -92,8 +92,8 @@ struct daemon {
 	    is_door_closed; /* to agents: their certificates cannot be judged */
 };
 
-/* For strangers' connections, which we cannot keep from being made; the workers
- * have what they had. */
+/* For the connections of a large fleet (api/server.h); the workers have what they
+ * had. */
 static void
 raise_descriptors(void)
 {
@@ -246,6 +246,7 @@ serve_metrics(struct daemon *d)
 {
 	d->metrics = metrics_page_new();
 	metrics_page_add(d->metrics, own_metrics, d);
+	metrics_page_add(d->metrics, api_server_metrics, d->server);
 	if (d->agent != NULL)
 		metrics_page_add(d->metrics, agent_metrics, d->agent);
 	if (d->controller != NULL)
@@ -297,7 +298,9 @@ listen_where(struct daemon *d, const struct conf *conf, struct err *err)
 		    ? controller->listen
 		    : NULL,
 		.tls = tls.certificate != NULL ? &tls : NULL,
-		.read = conf->metrics };
+		.read = conf->metrics,
+		.sites =
+		    controller != NULL ? (unsigned)controller->n_sites : 0 };
 
 	return api_server_listen(d->server, &places, err);
 }

@@ -247,7 +247,7 @@ metrics_render(const struct metrics *m)
 
 /* ---- GET /metrics ---- */
 
-#define SOURCES_MAX 4u
+#define SOURCES_MAX 5u
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 struct metrics_page {

@@ -23,6 +23,11 @@ const struct metric_family metric_table[METRIC_COUNT] = {
 	[METRIC_CERTIFICATE_END] = { "anycastd_tls_certificate_end_seconds",
 	    METRIC_GAUGE, MS, { NULL },
 	    "When the file of the certificate says it ends, since 1970; 0: it cannot be read." },
+	[METRIC_CONNECTIONS] = { "anycastd_connections", METRIC_GAUGE, 1,
+	    { "door" }, "Connections that are open." },
+	[METRIC_CONNECTIONS_ENDED] = { "anycastd_connections_ended_total",
+	    METRIC_COUNTER, 1, { "door", "reason" },
+	    "Connections that were closed on a client, to keep to the limits." },
 
 	[METRIC_SITE_STATE] = { "anycastd_site_state", METRIC_GAUGE, 1,
 	    { "site", "state" }, "1 for the state that the site is in." },

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,8 +20,10 @@
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 
+#include "api/conns.h"
 #include "api/headers.h"
 #include "api/listen.h"
+#include "api/metrics.h"
 #include "base/addr.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -29,9 +32,12 @@
 #include "base/xalloc.h"
 
 #define HEADERS_MAX_BYTES 16384
+#define READ_BODY_MAX_BYTES 16384u /* nobody has anything to say there */
 #define IDLE_TIMEOUT_SEC 60
+#define CONNS_MOST 256u
+#define TCP_CONNS_MOST 1024u
+#define CONNS_PER_SITE 16u
 #define ASK_MS 200
-#define ACCEPT_PAUSE_MS 1000
 #define HTTP_MISDIRECTED 421 /* RFC 9110 s.15.5.20: ask again, anew */
 #define TABLES_MAX 32
 #define ACTOR_BYTES 96
@@ -45,18 +51,13 @@ enum door {
 };
 
 struct listener {
-	LIST_ENTRY(listener) entry;
 	struct api_server *server;
 	struct evhttp *http;
 	enum door door;
-	char *where;                    /* path, or address and port */
-	struct tls *tls;                /* NULL: in the clear */
-	struct evconnlistener *accepts; /* http's */
-	struct loop_timer *pause;       /* no descriptor was left */
+	char *where;     /* path, or address and port */
+	struct tls *tls; /* NULL: in the clear */
+	struct conns *conns;
 };
-
-/* libevent tells of a listener's trouble by its own handle alone. */
-static LIST_HEAD(, listener) listeners = LIST_HEAD_INITIALIZER(listeners);
 
 static bool
 is_local(const struct listener *l)
@@ -71,6 +72,12 @@ is_read_only(const struct listener *l)
 	return l->door == DOOR_LOCAL_READ || l->door == DOOR_READ;
 }
 
+static size_t
+body_max(const struct listener *l)
+{
+	return is_read_only(l) ? READ_BODY_MAX_BYTES : API_BODY_MAX_BYTES;
+}
+
 struct table {
 	const struct api_route *routes;
 	void *arg;
@@ -82,6 +89,8 @@ struct api_server {
 	LIST_HEAD(, api_request) waiting;   /* deferred */
 	struct table tables[TABLES_MAX];
 	size_t n_tables;
+	struct conns_limits limits;
+	uint64_t ended[DOOR_COUNT][CONN_END_COUNT];
 	struct log_limit limit;
 };
 
@@ -89,6 +98,7 @@ struct api_request {
 	LIST_ENTRY(api_request) entry; /* while on_gone is set */
 	struct api_server *server;
 	struct evhttp_request *ev;
+	struct conn *conn;
 	char *segments[API_SEGMENTS_MAX];
 	size_t n_segments;
 	struct evkeyvalq params;
@@ -118,11 +128,10 @@ request_free(struct api_request *req)
 }
 
 static void
-on_connection_closed(struct evhttp_connection *conn, void *arg)
+on_connection_closed(void *arg)
 {
 	struct api_request *req = arg;
 
-	(void)conn;
 	if (req->on_gone != NULL)
 		req->on_gone(req, req->arg);
 	request_free(req);
@@ -175,10 +184,7 @@ on_hangup(evutil_socket_t fd, short what, void *arg)
 static void
 request_send(struct api_request *req, int status, struct evbuffer *body)
 {
-	struct evhttp_connection *conn = evhttp_request_get_connection(req->ev);
-
-	if (conn != NULL)
-		evhttp_connection_set_closecb(conn, NULL, NULL);
+	conn_on_close(req->conn, NULL, NULL);
 	evhttp_send_reply(req->ev, status, NULL, body);
 	request_free(req);
 }
@@ -247,7 +253,7 @@ api_request_defer(struct api_request *req,
 
 	req->on_gone = on_gone;
 	req->arg = arg;
-	evhttp_connection_set_closecb(conn, on_connection_closed, req);
+	conn_on_close(req->conn, on_connection_closed, req);
 	/* libevent does not read, and so sees no end, while a request waits. */
 	req->hangup = event_new(evhttp_connection_get_base(conn),
 	    bufferevent_getfd(evhttp_connection_get_bufferevent(conn)),
@@ -456,6 +462,7 @@ on_request(struct evhttp_request *ev, void *arg)
 
 	req->server = l->server;
 	req->ev = ev;
+	req->conn = conns_request(l->conns, ev);
 	TAILQ_INIT(&req->params);
 	set_actor(req, is_local(l));
 	/* Made by other files, or long ago: by whom may not be believed any
@@ -480,13 +487,23 @@ on_request(struct evhttp_request *ev, void *arg)
 
 /* ---- listening ---- */
 
-/* libevent's own if NULL. */
 static struct bufferevent *
 on_connection(struct event_base *base, void *arg)
 {
 	const struct listener *l = arg;
+	/* Without an option: evhttp closes the socket itself. */
+	struct bufferevent *bev = l->tls != NULL
+	    ? tls_accept(l->tls, base)
+	    : bufferevent_socket_new(base, -1, 0);
 
-	return l->tls != NULL ? tls_accept(l->tls, base) : NULL;
+	if (bev == NULL)
+		abort();
+	/* libevent reads on while it writes an answer: what comes then, by
+	 * somebody who does not take the answer, would have no end. */
+	bufferevent_setwatermark(bev, EV_READ, 0,
+	    body_max(l) + (size_t)2 * HEADERS_MAX_BYTES);
+	conns_accept(l->conns, bev, l->tls != NULL);
+	return bev;
 }
 
 static struct listener *
@@ -496,14 +513,15 @@ listener_new(struct api_server *s, enum door door, const char *where)
 
 	l->server = s;
 	l->door = door;
-	LIST_INSERT_HEAD(&listeners, l, entry);
 	l->where = xstrdup(where);
+	l->conns = conns_new(&(struct conns_env){
+	    .lp = s->lp, .where = l->where, .ended = s->ended[door] });
 	l->http = evhttp_new(loop_event_base(s->lp));
 	if (l->http == NULL)
 		abort();
 	evhttp_set_allowed_methods(l->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
 	evhttp_set_max_headers_size(l->http, HEADERS_MAX_BYTES);
-	evhttp_set_max_body_size(l->http, API_BODY_MAX_BYTES);
+	evhttp_set_max_body_size(l->http, (ev_ssize_t)body_max(l));
 	evhttp_set_timeout(l->http, IDLE_TIMEOUT_SEC);
 	evhttp_set_bevcb(l->http, on_connection, l);
 	evhttp_set_gencb(l->http, on_request, l);
@@ -517,9 +535,8 @@ listener_free(struct listener *l)
 		return;
 	if (is_local(l))
 		(void)unlink(l->where);
-	LIST_REMOVE(l, entry);
-	loop_timer_free(l->pause);
 	evhttp_free(l->http);
+	conns_free(l->conns);
 	tls_free(l->tls);
 	free(l->where);
 	free(l);
@@ -559,33 +576,6 @@ api_server_clear(struct api_server *s)
 	s->n_tables = 0;
 }
 
-static void
-on_pause_over(struct loop *lp, void *arg)
-{
-	const struct listener *l = arg;
-
-	(void)lp;
-	(void)evconnlistener_enable(l->accepts);
-}
-
-/* Who waits to be accepted would wake us at once, again and again. */
-static void
-on_accept_error(struct evconnlistener *ec, void *arg)
-{
-	const char *why = strerror(errno);
-	struct listener *l;
-
-	(void)arg;
-	LIST_FOREACH (l, &listeners, entry) {
-		if (l->accepts != ec)
-			continue;
-		log_limited(&l->server->limit, "api: %s: accept: %s", l->where,
-		    why);
-		(void)evconnlistener_disable(ec);
-		loop_timer_set(l->pause, ACCEPT_PAUSE_MS);
-	}
-}
-
 /* Takes the fd in any case. */
 static int
 listener_bind(struct listener *l, int fd, struct err *err)
@@ -602,9 +592,7 @@ listener_bind(struct listener *l, int fd, struct err *err)
 		evconnlistener_free(ec);
 		return err_set(err, ERR_SYS, "cannot serve");
 	}
-	l->accepts = ec;
-	l->pause = loop_timer_new(l->server->lp, on_pause_over, l);
-	evconnlistener_set_error_cb(ec, on_accept_error);
+	conns_listen(l->conns, ec);
 	return 0;
 }
 
@@ -638,6 +626,59 @@ listener_set_tls(struct listener *l, struct tls *tls)
 	tls_free(is_same ? tls : l->tls);
 	if (!is_same)
 		l->tls = tls;
+}
+
+void
+api_server_limit(struct api_server *s, const struct conns_limits *limits)
+{
+	s->limits = *limits;
+}
+
+/* What was not set: as many as the descriptors allow, and for a peer a share. */
+static struct conns_limits
+limits_of(const struct api_server *s, enum door door, unsigned sites)
+{
+	/* All sites may come by one address: then each has two. */
+	static const unsigned shares[DOOR_COUNT] = { [DOOR_LOCAL] = 2,
+		[DOOR_LOCAL_READ] = 2,
+		[DOOR_TCP] = CONNS_PER_SITE / 2,
+		[DOOR_READ] = 4 };
+	struct conns_limits limits = s->limits;
+	uint64_t most = CONNS_MOST, files_share = 8;
+	struct rlimit files;
+
+	if (door == DOOR_TCP) {
+		most = (uint64_t)CONNS_PER_SITE * sites;
+		most = most > TCP_CONNS_MOST ? most : TCP_CONNS_MOST;
+		files_share = 2;
+	}
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+	    files.rlim_cur / files_share < most)
+		most = files.rlim_cur / files_share;
+	if (limits.most == 0)
+		limits.most = (unsigned)most;
+	if (limits.per_peer == 0) {
+		limits.per_peer =
+		    (limits.most + shares[door] - 1) / shares[door];
+	}
+	if (limits.handshake_ms == 0)
+		limits.handshake_ms = CONNS_HANDSHAKE_MS;
+	if (limits.request_ms == 0)
+		limits.request_ms = CONNS_REQUEST_MS;
+	if (limits.least_bytes == 0)
+		limits.least_bytes = CONNS_LEAST_BYTES;
+	return limits;
+}
+
+static void
+limit_doors(struct api_server *s, unsigned sites)
+{
+	for (size_t i = 0; i < DOOR_COUNT; i++) {
+		struct conns_limits limits = limits_of(s, (enum door)i, sites);
+
+		if (s->doors[i] != NULL)
+			conns_limit(s->doors[i]->conns, &limits);
+	}
 }
 
 int
@@ -689,5 +730,31 @@ api_server_listen(struct api_server *s, const struct api_places *places,
 	} else {
 		tls_free(tls);
 	}
+	limit_doors(s, places->sites);
 	return 0;
+}
+
+void
+api_server_metrics(struct metrics *m, void *arg)
+{
+	static const char *const names[DOOR_COUNT] = {
+		[DOOR_LOCAL] = "socket",
+		[DOOR_LOCAL_READ] = "read_socket",
+		[DOOR_TCP] = "listen",
+		[DOOR_READ] = "metrics",
+	};
+	const struct api_server *s = arg;
+
+	for (size_t i = 0; i < DOOR_COUNT; i++) {
+		if (s->doors[i] == NULL)
+			continue;
+		metrics_add(m, METRIC_CONNECTIONS,
+		    conns_open(s->doors[i]->conns), METRIC_LABELS(names[i]));
+		for (size_t k = 0; k < CONN_END_COUNT; k++) {
+			metrics_add(m, METRIC_CONNECTIONS_ENDED,
+			    (int64_t)s->ended[i][k],
+			    METRIC_LABELS(names[i],
+				conn_end_name((enum conn_end)k)));
+		}
+	}
 }

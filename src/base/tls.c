@@ -221,6 +221,14 @@ peer_of(struct bufferevent *bev)
 }
 
 bool
+tls_is_established(struct bufferevent *bev)
+{
+	const SSL *ssl = bufferevent_openssl_get_ssl(bev);
+
+	return ssl != NULL && SSL_is_init_finished(ssl) == 1;
+}
+
+bool
 tls_is_good(const struct tls *t, struct bufferevent *bev)
 {
 	const SSL *ssl = bufferevent_openssl_get_ssl(bev);

@@ -51,16 +51,26 @@ wire_unix(struct wire *w, struct loop *lp, const char *path)
 	wire_adopt(w, lp, fd);
 }
 
+/* By the address 127.0.0.HOST. */
 static inline void
-wire_tcp(struct wire *w, struct loop *lp, uint16_t port)
+wire_tcp_from(struct wire *w, struct loop *lp, uint16_t port, uint8_t host)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET,
 		.sin_port = htons(port),
 		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in from = { .sin_family = AF_INET,
+		.sin_addr = { htonl((INADDR_LOOPBACK & ~0xffu) | host) } };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	wire_adopt(w, lp, fd);
+}
+
+static inline void
+wire_tcp(struct wire *w, struct loop *lp, uint16_t port)
+{
+	wire_tcp_from(w, lp, port, 1);
 }
 
 /* A port of the loopback that nobody uses now. */

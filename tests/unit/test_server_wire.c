@@ -204,6 +204,27 @@ test_long_bodies_are_refused(void **state)
 	assert_int_equal(h->body_len, API_BODY_MAX_BYTES);
 }
 
+/* Where nobody has anything to say, nobody may fill our memory. */
+static void
+test_long_bodies_have_no_place_where_one_reads(void **state)
+{
+	struct house *h = *state;
+	char where[32];
+
+	h->port = wire_free_port();
+	(void)snprintf(where, sizeof(where), "127.0.0.1:%u", h->port);
+	assert_int_equal(api_server_listen(h->server,
+			     &(struct api_places){ .read = where }, NULL),
+	    0);
+	send_long(h,
+	    "POST /v1/seen/x HTTP/1.1\r\nHost: a\r\n"
+	    "Content-Length: 20000\r\n\r\n",
+	    100);
+	WAIT_FOR(h->lp, wire_is_closed(h->wire));
+	assert_true(wire_has(h->wire, " 413 "));
+	assert_int_equal(h->calls, 0);
+}
+
 int
 main(void)
 {
@@ -214,6 +235,7 @@ main(void)
 		WITH_HOUSE(test_request_never_finished),
 		WITH_HOUSE(test_long_headers_are_refused),
 		WITH_HOUSE(test_long_bodies_are_refused),
+		WITH_HOUSE(test_long_bodies_have_no_place_where_one_reads),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));

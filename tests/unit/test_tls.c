@@ -3,8 +3,11 @@
  * test's own: made by the script that operators have. */
 #include "base/tls.h"
 
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
+#include "door_metric.h"
 #include "run_program.h"
 #include "server_rig.h"
 #include "tls_made.h"
@@ -221,6 +224,99 @@ test_answers_that_wait(void **state)
 	free(url);
 }
 
+/* Of a record that is never whole. */
+static bool
+drip(struct wire *w)
+{
+	(void)send(w->fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	loop_idle(w->lp, WAIT_STEP_MS);
+	return wire_is_closed(w);
+}
+
+static void
+test_handshakes_by_the_byte_end(void **state)
+{
+	static const char hello[] = "\x16\x03\x01\x40";
+	struct house *h = *state;
+	struct identity akl, chc;
+	struct answer a;
+
+	(void)files_of(&akl, made.fleet, "akl");
+	(void)files_of(&chc, made.fleet, "chc");
+	api_server_limit(h->server,
+	    &(struct conns_limits){ .handshake_ms = 400 });
+	assert_int_equal(listen_with(h, &akl.files, NULL), 0);
+	wire_tcp(h->wire, h->lp, h->port);
+	wire_send_bytes(h->wire, hello, sizeof(hello) - 1);
+	WAIT_FOR(h->lp, drip(h->wire));
+	wire_close(h->wire);
+	assert_int_equal(door_ended(h->server, "listen", CONN_HANDSHAKE), 1);
+	wire_tcp(h->wire, h->lp, h->port);
+	WAIT_FOR(h->lp, wire_is_closed(h->wire));
+	assert_int_equal(door_ended(h->server, "listen", CONN_HANDSHAKE), 2);
+	/* It is no deadline for what comes after. */
+	api_server_limit(h->server,
+	    &(struct conns_limits){ .handshake_ms = 2000 });
+	assert_int_equal(listen_with(h, &akl.files, NULL), 0);
+	ask_as(h, &chc.files, "/v1/hello", &a);
+	assert_int_equal(a.status, 200);
+	loop_idle(h->lp, 2500);
+	ask_as(h, &chc.files, "/v1/hello", &a);
+	assert_int_equal(a.status, 200);
+	assert_int_equal(door_ended(h->server, "listen", CONN_HANDSHAKE), 2);
+	assert_int_equal(door_ended(h->server, "listen", CONN_SLOW), 0);
+}
+
+/* A client that shakes hands and says nothing more. */
+static pid_t
+start_silent_client(const char *where, const struct tls_files *files)
+{
+	int in[2], null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t pid;
+
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	pid = fork();
+	assert_int_not_equal(pid, -1);
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)dup2(in[0], STDIN_FILENO);
+		(void)dup2(null, STDOUT_FILENO);
+		(void)dup2(null, STDERR_FILENO);
+		/* Its own, for an input without an end. */
+		(void)fcntl(in[1], F_SETFD, 0);
+		(void)execlp("openssl", "openssl", "s_client", "-quiet",
+		    "-connect", where, "-cert", files->certificate, "-key",
+		    files->key, (char *)NULL);
+		_exit(127);
+	}
+	(void)close(in[0]);
+	(void)close(in[1]);
+	(void)close(null);
+	return pid;
+}
+
+/* Whom the authority vouches for may not keep a connection for nothing either. */
+static void
+test_silence_after_the_handshake_ends(void **state)
+{
+	struct house *h = *state;
+	struct identity akl, chc;
+	char where[32];
+	pid_t pid;
+
+	(void)files_of(&akl, made.fleet, "akl");
+	(void)files_of(&chc, made.fleet, "chc");
+	api_server_limit(h->server,
+	    &(struct conns_limits){ .handshake_ms = 3000, .request_ms = 400 });
+	assert_int_equal(listen_with(h, &akl.files, NULL), 0);
+	(void)snprintf(where, sizeof(where), "127.0.0.1:%u", h->port);
+	pid = start_silent_client(where, &chc.files);
+	WAIT_FOR(h->lp, door_ended(h->server, "listen", CONN_SLOW) == 1);
+	assert_int_equal(door_ended(h->server, "listen", CONN_HANDSHAKE), 0);
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 /* A reload with the same files leaves connections; with another authority those
  * of before are no way in any more. */
 static void
@@ -381,6 +477,8 @@ main(void)
 		WITH_TLS(test_strangers_stay_outside),
 		WITH_TLS(test_controller_must_be_known),
 		WITH_TLS(test_answers_that_wait),
+		WITH_TLS(test_handshakes_by_the_byte_end),
+		WITH_TLS(test_silence_after_the_handshake_ends),
 		WITH_TLS(test_replaced_files),
 		WITH_TLS(test_on_and_off),
 		WITH_TLS(test_files_that_are_wrong),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import struct
 import threading
@@ -153,13 +154,16 @@ def check_http(lab: Lab, fleet: Fleet) -> None:
             assert answer.startswith(b"HTTP/1.1 404 "), (what, answer[:200])
         answer = talk(akl, NOT_FOUND["unknown site"])
         assert b"xyz" in answer, answer
-    with lab.check("300 silent connections hold nobody up"):
+    with lab.check("300 silent connections hold nobody up, and all but an address's share are closed"):
         with akl.network():
             silent = [socket.create_connection(CONTROLLER, timeout=5) for _ in range(300)]
         for connection in silent:
             connection.sendall(b"POST /v1/sites/akl/status HTTP/1.1\r\nHost: x\r\n")
         fleet.wait_fleet(3)
         assert talk(akl, request("GET /v1/status HTTP/1.1", "Host: x")).startswith(b"HTTP/1.1 200 ")
+        page = fleet.api(lab.nodes["mgmt"], "GET", "/metrics")[1].decode()
+        assert int(re.search(r'_ended_total{door="listen",reason="displaced"} (\d+)', page)[1]) >= 300 - 128, page
+        assert int(re.search(r'_connections{door="listen"} (\d+)', page)[1]) < 160, page
         for connection in silent:
             connection.close()
     with lab.check("the controller runs on, the fleet is as before"):
