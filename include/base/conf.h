@@ -400,9 +400,16 @@ conf_tls_files(const struct conf_tls *t)
 	return (struct tls_files){ t->certificate, t->key, t->ca };
 }
 
+/* How long the store keeps what only grows (store/store.h, store_expire); 0:
+ * for ever. */
+struct conf_retention {
+	int64_t events_ms, outcomes_ms;
+};
+
 struct conf {
-	char *file;   /* as given, for messages */
-	char *store;  /* SQLite file; default /var/lib/anycastd/anycastd.db */
+	char *file;  /* as given, for messages */
+	char *store; /* SQLite file; default /var/lib/anycastd/anycastd.db */
+	struct conf_retention retention;
 	char *socket; /* control socket; default /run/anycastd/anycastd.sock */
 	/* For commands that only tell; default the same with "-ro"; NULL: off. */
 	char *read_socket;

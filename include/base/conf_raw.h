@@ -151,9 +151,14 @@ struct raw_clients {
 	unsigned destinations_count;
 };
 
+struct raw_retention {
+	char *events, *outcomes;
+};
+
 struct conf_raw {
 	char *site, *store, *socket, *metrics;
 	char *read_socket, *read_socket_mode;
+	struct raw_retention *retention;
 	struct raw_bird *bird;
 	struct raw_drain *drain;
 	struct raw_load *load;

@@ -122,5 +122,7 @@ struct query_outcomes {
 };
 int query_outcomes(struct query *q, const struct query_outcomes *want,
     struct err *err);
+/* 1: there are some; 0: none, or they have expired (store_expire); -1 err. */
+int query_has_outcomes(struct query *q, uint32_t experiment, struct err *err);
 
 #endif /* STORE_QUERY_H */

@@ -191,7 +191,7 @@ struct store_client {
  * A new client list, id `list` (unique, rising), sent in parts in index order;
  * the last part has `last`.  It becomes the current list, in one transaction,
  * when the last part is written; on_durable is called for the last part only.
- * Older lists stay while an experiment refers to them.
+ * Older lists stay while an experiment refers to them, see store_expire.
  */
 void store_put_clients(struct store *s, uint32_t list,
     const struct store_client *clients, uint32_t n, bool last,
@@ -259,6 +259,24 @@ struct store_replies {
 	const char *samples; /* JSON array, shorter than STORE_TEXT_MAX */
 };
 void store_put_replies(struct store *s, const struct store_replies *r);
+
+/*
+ * Takes away what is older than these points of wall time (0: nothing), a
+ * bounded part of it each time, so to be called now and then:
+ *
+ * events: STORE_EXPIRE_EVENTS of the oldest.  The newest STORE_EVENTS_KEPT
+ * stay whatever their age: a clock that is years ahead must not empty the log.
+ *
+ * outcomes: those of one experiment that ended then, with the samples of its
+ * replies.  Its row and its failover map stay.  The newest campaign keeps all
+ * of its outcomes, and so does the newest experiment of each set of sites.
+ *
+ * Then the client lists that no outcomes refer to any more.  The file does not
+ * shrink: SQLite uses the room again.
+ */
+#define STORE_EXPIRE_EVENTS 2000
+#define STORE_EVENTS_KEPT 10000
+void store_expire(struct store *s, int64_t events_ms, int64_t outcomes_ms);
 
 /* Worker main, for the keeper's table. */
 int store_main(int chan_fd);

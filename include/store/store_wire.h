@@ -39,6 +39,7 @@ enum store_msg {
 	STORE_MSG_NULL_RUN,
 	STORE_MSG_STATE, /* as an order: its name in place of the site */
 	STORE_MSG_ASIDE,
+	STORE_MSG_EXPIRE,
 	/* store -> main */
 	STORE_MSG_ACK,  /* all rows up to this sequence are on disk */
 	STORE_MSG_ALARM /* text of the trouble; empty: it is over */
@@ -166,6 +167,10 @@ struct store_aside_row {
 	bool is_aside;
 };
 
+struct store_expire_row {
+	int64_t events_ms, outcomes_ms; /* what is older goes; 0: nothing */
+};
+
 struct store_row {
 	enum store_msg type;
 	uint64_t seq; /* 0 for INIT */
@@ -186,6 +191,7 @@ struct store_row {
 		struct store_landing_row landing;
 		struct store_null_run_row null_run;
 		struct store_aside_row aside;
+		struct store_expire_row expire;
 	} u;
 };
 
@@ -215,6 +221,8 @@ void store_wire_put_null_run(struct wcursor *w,
 
 void store_wire_put_aside(struct wcursor *w, uint32_t experiment,
     bool is_aside);
+void store_wire_put_expire(struct wcursor *w, int64_t events_ms,
+    int64_t outcomes_ms);
 
 struct store_clients_head {
 	uint32_t list, first;

@@ -66,6 +66,7 @@ static const struct worker_kind kinds[WORKER_COUNT] = {
 };
 
 #define DESCRIPTORS 65536
+#define EXPIRE_EVERY_MS 60000
 
 struct daemon {
 	/* In force; a role goes on with the one before if it is the same. */
@@ -73,6 +74,7 @@ struct daemon {
 	struct loop *lp;
 	struct keeper *keeper;
 	struct store *store;
+	struct mono expired; /* when the store was last asked to */
 	struct query *query;
 	struct fetch_engine *fetch;
 	struct api_server *server;
@@ -213,11 +215,29 @@ on_turn(void *arg)
 	return d->agent == NULL || agent_turn(d->agent);
 }
 
+/* A part of what is too old, now and then; not while the store is behind. */
+static void
+expire(struct daemon *d)
+{
+	const struct conf_retention *keep = &d->conf->retention;
+	struct mono now = mono_now();
+	int64_t wall_ms = wall_now_ms();
+
+	if (mono_diff_ms(now, d->expired) < EXPIRE_EVERY_MS ||
+	    store_backlog(d->store) > 0)
+		return;
+	d->expired = now;
+	store_expire(d->store,
+	    keep->events_ms > 0 ? wall_ms - keep->events_ms : 0,
+	    keep->outcomes_ms > 0 ? wall_ms - keep->outcomes_ms : 0);
+}
+
 static bool
 on_store_watch(void *arg)
 {
 	struct daemon *d = arg;
 
+	expire(d);
 	return store_watch(d->store);
 }
 

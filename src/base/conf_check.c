@@ -14,6 +14,7 @@
 #define MIN_MS (60 * SEC_MS)
 #define HOUR_MS (60 * MIN_MS)
 #define DAY_MS (24 * HOUR_MS)
+#define RETENTION_MAX_MS (36500 * DAY_MS)
 
 /* With the NUL that the kernel does not need, but every reader wants. */
 #define SOCKET_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
@@ -609,6 +610,38 @@ check_tls(struct conf_ck *ck, const struct raw_tls *raw, struct conf *out)
 	return check_tls_use(ck, out);
 }
 
+/* 0 is for ever; what is younger than a day nobody has looked at yet. */
+static int
+check_keep(struct conf_ck *ck, const struct conf_duration *d, const char *text,
+    int64_t *out_ms)
+{
+	if (conf_ck_duration(ck, d, text, out_ms) == -1)
+		return -1;
+	if (*out_ms == 0 || *out_ms >= DAY_MS)
+		return 0;
+	(void)conf_ck_enter(ck, d->key);
+	return conf_ck_refuse(ck, "expected 0s, for ever, or at least 1d");
+}
+
+static int
+check_retention(struct conf_ck *ck, const struct raw_retention *raw,
+    struct conf_retention *out)
+{
+	static const struct conf_duration events = { "events", 0,
+		RETENTION_MAX_MS, 365 * DAY_MS };
+	static const struct conf_duration outcomes = { "outcomes", 0,
+		RETENTION_MAX_MS, 90 * DAY_MS };
+	size_t mark = conf_ck_enter(ck, "retention");
+
+	if (check_keep(ck, &events, raw != NULL ? raw->events : NULL,
+		&out->events_ms) == -1 ||
+	    check_keep(ck, &outcomes, raw != NULL ? raw->outcomes : NULL,
+		&out->outcomes_ms) == -1)
+		return -1;
+	conf_ck_leave(ck, mark);
+	return 0;
+}
+
 /* With both roles and no other controller, the site is the fleet's own. */
 static int
 check_own_site(struct conf_ck *ck, const struct conf *c)
@@ -698,6 +731,7 @@ conf_check(struct conf_ck *ck, const struct conf_raw *raw, struct conf *out)
 		return -1;
 	if (conf_ck_file(ck, &store, raw->store, &out->store) == -1 ||
 	    conf_ck_file(ck, &socket, raw->socket, &out->socket) == -1 ||
+	    check_retention(ck, raw->retention, &out->retention) == -1 ||
 	    check_read_socket(ck, raw, out) == -1 ||
 	    check_metrics(ck, raw->metrics, &out->metrics) == -1)
 		return -1;

@@ -465,6 +465,14 @@ fill_tls(struct conf_raw *out, const struct conf_tls *t)
 }
 
 static void
+fill_retention(struct conf_raw *out, const struct conf_retention *r)
+{
+	out->retention = xcalloc(1, sizeof(*out->retention));
+	out->retention->events = duration(r->events_ms);
+	out->retention->outcomes = duration(r->outcomes_ms);
+}
+
+static void
 fill_feed(struct raw_feed *out, const struct conf_feed *f)
 {
 	out->name = xstrdup(f->name);
@@ -507,6 +515,7 @@ conf_format(const struct conf *c)
 	char *text;
 
 	raw->store = xstrdup(c->store);
+	fill_retention(raw, &c->retention);
 	raw->socket = xstrdup(c->socket);
 	raw->read_socket =
 	    xstrdup(c->read_socket != NULL ? c->read_socket : "off");

@@ -303,9 +303,16 @@ static const cyaml_schema_field_t clients_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t retention_fields[] = {
+	TEXT(struct raw_retention, events),
+	TEXT(struct raw_retention, outcomes),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t conf_fields[] = {
 	TEXT(struct conf_raw, site),
 	TEXT(struct conf_raw, store),
+	MAPPING(struct conf_raw, retention, retention_fields),
 	TEXT(struct conf_raw, socket),
 	TEXT(struct conf_raw, read_socket),
 	TEXT(struct conf_raw, read_socket_mode),

@@ -24,6 +24,19 @@ struct page {
 	size_t n_sites;
 };
 
+/* Without them every client would look silent. */
+static int
+check_outcomes(struct controller *c, uint32_t experiment, struct err *err)
+{
+	int has = query_has_outcomes(c->env.query, experiment, err);
+
+	if (has == 0) {
+		return err_set(err, ERR_GONE,
+		    "experiment %" PRIu32 ": no outcomes are kept", experiment);
+	}
+	return has == 1 ? 0 : -1;
+}
+
 /* Which sites the outcomes' numbers mean: as it was when they were written. */
 static int
 page_prepare(struct controller *c, struct page *pg, struct err *err)
@@ -44,6 +57,8 @@ page_prepare(struct controller *c, struct page *pg, struct err *err)
 		    "experiment %" PRIu32 ": its client list was replaced",
 		    pg->experiment);
 	}
+	if (check_outcomes(c, pg->experiment, err) == -1)
+		return -1;
 	for (name = strtok_r(pg->sites, " ", &save);
 	     name != NULL && pg->n_sites < FAILOVER_SITES_MAX;
 	     name = strtok_r(NULL, " ", &save))

@@ -46,6 +46,7 @@ enum stmt {
 	STMT_LIST,
 	STMT_CLIENTS,
 	STMT_OUTCOMES,
+	STMT_HAS_OUTCOMES,
 	STMT_RECENT,
 	STMT_OPTOUTS,
 	STMT_REPLIES,
@@ -134,6 +135,8 @@ static const char *const sql[] = {
 			  " WHERE experiment = ?1 AND phase = ?2"
 			  " AND first < ?3 + ?4 AND first > ?3 - 8192"
 			  " ORDER BY first",
+	[STMT_HAS_OUTCOMES] =
+	    "SELECT 1 FROM outcome_chunk WHERE experiment = ?1 LIMIT 1",
 	[STMT_RECENT] = "SELECT site, saved_ms, data FROM recent_client"
 			" ORDER BY site, part",
 	[STMT_OPTOUTS] = "SELECT prefix, reason, actor, created_ms FROM optout"
@@ -773,6 +776,18 @@ query_outcomes(struct query *q, const struct query_outcomes *want,
 		if (rc == -1)
 			break;
 	}
+	done(st);
+	return rc;
+}
+
+int
+query_has_outcomes(struct query *q, uint32_t experiment, struct err *err)
+{
+	sqlite3_stmt *st = q->stmts[STMT_HAS_OUTCOMES];
+	int rc;
+
+	(void)sqlite3_bind_int64(st, 1, experiment);
+	rc = rows_step(st, err);
 	done(st);
 	return rc;
 }

@@ -427,6 +427,15 @@ store_put_aside(struct store *s, uint32_t experiment, bool is_aside)
 }
 
 void
+store_expire(struct store *s, int64_t events_ms, int64_t outcomes_ms)
+{
+	struct wcursor w = row_begin(s);
+
+	store_wire_put_expire(&w, events_ms, outcomes_ms);
+	row_queue(s, row_end(s, STORE_MSG_EXPIRE, &w), NULL, NULL);
+}
+
+void
 store_put_landing(struct store *s, const struct store_landing *l)
 {
 	struct wcursor w = row_begin(s);

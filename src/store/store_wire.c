@@ -204,6 +204,13 @@ get_aside(struct cursor *c, struct store_aside_row *r)
 }
 
 static void
+get_expire(struct cursor *c, struct store_expire_row *r)
+{
+	r->events_ms = get_i64(c);
+	r->outcomes_ms = get_i64(c);
+}
+
+static void
 get_campaign(struct cursor *c, struct store_campaign_row *r)
 {
 	r->id = cursor_be32(c);
@@ -338,6 +345,9 @@ get_row(struct cursor *c, struct store_row *row)
 		return;
 	case STORE_MSG_ASIDE:
 		get_aside(c, &row->u.aside);
+		return;
+	case STORE_MSG_EXPIRE:
+		get_expire(c, &row->u.expire);
 		return;
 	case STORE_MSG_CAMPAIGN:
 		get_campaign(c, &row->u.campaign);

@@ -232,6 +232,13 @@ store_wire_put_aside(struct wcursor *w, uint32_t experiment, bool is_aside)
 }
 
 void
+store_wire_put_expire(struct wcursor *w, int64_t events_ms, int64_t outcomes_ms)
+{
+	put_i64(w, events_ms);
+	put_i64(w, outcomes_ms);
+}
+
+void
 store_wire_put_clients(struct wcursor *w, const struct store_clients_head *head,
     const struct store_client *clients, uint32_t n)
 {

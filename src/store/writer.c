@@ -47,15 +47,34 @@ enum stmt {
 	STMT_LANDING,
 	STMT_NULL_RUN,
 	STMT_ASIDE,
+	STMT_EXPIRE_EVENTS,
+	STMT_EXPIRED,
+	STMT_EXPIRE_OUTCOMES,
+	STMT_EXPIRE_REPLIES,
+	STMT_EXPIRE_CLIENTS,
+	STMT_EXPIRE_LISTS,
 	STMT_COUNT
 };
 
-/* Lists older than the current one that no experiment refers to. */
-#define OLD_LISTS                                                              \
+/* Has per-client outcomes, in a query about experiments. */
+#define HAS_OUTCOMES                                                           \
+	"EXISTS(SELECT 1 FROM outcome_chunk WHERE experiment = experiment.id)"
+
+/* Lists older than the current one that no such experiment or campaign refers
+ * to. */
+#define LISTS_WITHOUT(experiments, campaigns)                                  \
 	"(SELECT id FROM client_list"                                          \
 	" WHERE id < (SELECT id FROM client_list WHERE current = 1)"           \
-	" AND id NOT IN (SELECT list FROM experiment)"                         \
-	" AND id NOT IN (SELECT list FROM campaign))"
+	" AND id NOT IN (SELECT list FROM experiment" experiments ")"          \
+	" AND id NOT IN (SELECT list FROM campaign" campaigns "))"
+#define OLD_LISTS LISTS_WITHOUT("", "")
+/* Those whose outcomes have expired. */
+#define EXPIRED_LISTS                                                          \
+	LISTS_WITHOUT(" WHERE ended_ms = 0 OR " HAS_OUTCOMES,                  \
+	    " WHERE ended_ms = 0 OR id = (SELECT max(id) FROM campaign)")
+
+#define TEXT_OF_(n) #n
+#define TEXT_OF(n) TEXT_OF_(n)
 
 static const char *const sql[] = {
 	[STMT_BEGIN] = "BEGIN IMMEDIATE",
@@ -151,6 +170,27 @@ static const char *const sql[] = {
 	    " beyond, max_beyond, shares)"
 	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[STMT_ASIDE] = "UPDATE experiment SET set_aside = ?2 WHERE id = ?1",
+	/* By id, so that nothing but these is looked at. */
+	[STMT_EXPIRE_EVENTS] =
+	    "DELETE FROM event WHERE at_ms < ?1 AND id IN"
+	    " (SELECT id FROM event ORDER BY id"
+	    " LIMIT " TEXT_OF(
+		STORE_EXPIRE_EVENTS) ")"
+				     " AND id <= (SELECT max(id) FROM event)"
+				     " - " TEXT_OF(STORE_EVENTS_KEPT),
+	[STMT_EXPIRED] =
+	    "SELECT id FROM experiment WHERE ended_ms > 0 AND ended_ms < ?1"
+	    " AND campaign IS NOT (SELECT max(id) FROM campaign)"
+	    " AND " HAS_OUTCOMES " AND id NOT IN (SELECT max(id)"
+	    " FROM experiment WHERE state = 'done' GROUP BY site, set_aside)"
+	    " ORDER BY id LIMIT 1",
+	[STMT_EXPIRE_OUTCOMES] =
+	    "DELETE FROM outcome_chunk WHERE experiment = ?1",
+	[STMT_EXPIRE_REPLIES] = "DELETE FROM reply_class WHERE experiment = ?1",
+	[STMT_EXPIRE_CLIENTS] =
+	    "DELETE FROM client WHERE list IN " EXPIRED_LISTS,
+	[STMT_EXPIRE_LISTS] =
+	    "DELETE FROM client_list WHERE id IN " EXPIRED_LISTS,
 	[STMT_LANDING] =
 	    "INSERT OR REPLACE INTO landing(id, at_ms, since_ms, down, label,"
 	    " experiment, campaign, displaced, seen, agreed, remained, several,"
@@ -434,6 +474,38 @@ end_client_list(struct writer *wr, const struct store_clients_row *part)
 }
 
 static int
+expire_outcomes(struct writer *wr, int64_t before_ms)
+{
+	int64_t experiment = 0;
+	int rc;
+
+	bind_int(wr->stmts[STMT_EXPIRED], 1, before_ms);
+	rc = run_value(wr, STMT_EXPIRED, &experiment);
+	if (rc != SQLITE_OK || experiment == 0)
+		return rc;
+	rc = run_id(wr, STMT_EXPIRE_OUTCOMES, experiment);
+	if (rc == SQLITE_OK)
+		rc = run_id(wr, STMT_EXPIRE_REPLIES, experiment);
+	if (rc == SQLITE_OK)
+		rc = run(wr, STMT_EXPIRE_CLIENTS);
+	if (rc == SQLITE_OK)
+		rc = run(wr, STMT_EXPIRE_LISTS);
+	return rc;
+}
+
+static int
+expire(struct writer *wr, const struct store_expire_row *r)
+{
+	int rc = SQLITE_OK;
+
+	if (r->events_ms != 0)
+		rc = run_id(wr, STMT_EXPIRE_EVENTS, r->events_ms);
+	if (rc == SQLITE_OK && r->outcomes_ms != 0)
+		rc = expire_outcomes(wr, r->outcomes_ms);
+	return rc;
+}
+
+static int
 put_clients(struct writer *wr, const struct store_clients_row *part)
 {
 	sqlite3_stmt *st = wr->stmts[STMT_CLIENT];
@@ -579,6 +651,8 @@ put_row(struct writer *wr, const struct store_row *row, const char *boot)
 		return put_null_run(wr, &row->u.null_run);
 	case STORE_MSG_ASIDE:
 		return put_aside(wr, &row->u.aside);
+	case STORE_MSG_EXPIRE:
+		return expire(wr, &row->u.expire);
 	case STORE_MSG_CAMPAIGN:
 		return put_campaign(wr, &row->u.campaign);
 	case STORE_MSG_RECENT:

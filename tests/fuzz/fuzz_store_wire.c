@@ -97,6 +97,7 @@ check_row(const struct store_row *row)
 		check_text(&row->u.null_run.shares);
 		return;
 	case STORE_MSG_ASIDE:
+	case STORE_MSG_EXPIRE:
 		return;
 	case STORE_MSG_LANDING:
 		check_text(&row->u.landing.down);

@@ -444,6 +444,25 @@ test_a_controller_that_stood_still_misses_nobody(void **state)
 	run_until(h, 1, "done");
 }
 
+/* No client looks silent because nobody knows any more. */
+static void
+test_expired_outcomes_are_told(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "done");
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 200);
+	run_until(h, 2, "done");
+	assert_int_equal(get(h, "/v1/outcomes?experiment=1"), 200);
+	store_expire(h->store, 0, INT64_MAX);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(get(h, "/v1/outcomes?experiment=1"), 404);
+	assert_answer_has(h, "experiment 1: no outcomes are kept");
+	assert_int_equal(get(h, "/v1/outcomes?experiment=2"), 200);
+}
+
 static void
 test_job_failed_at_the_sender(void **state)
 {
@@ -602,6 +621,7 @@ main(void)
 		WITH_HOUSE(test_sweeper_restarted),
 		WITH_HOUSE(test_batches_lost),
 		WITH_HOUSE(test_agent_rebooted),
+		WITH_HOUSE(test_expired_outcomes_are_told),
 		WITH_HOUSE(test_agent_silent),
 		WITH_HOUSE(test_a_controller_that_stood_still_misses_nobody),
 		WITH_HOUSE(test_job_failed_at_the_sender),

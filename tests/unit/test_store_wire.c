@@ -274,6 +274,15 @@ make_aside(void)
 	return message(STORE_MSG_ASIDE, &w);
 }
 
+static struct chan_msg
+make_expire(void)
+{
+	struct wcursor w = begin(0);
+
+	store_wire_put_expire(&w, 1, INT64_MAX);
+	return message(STORE_MSG_EXPIRE, &w);
+}
+
 static struct chan_msg (*const makers[])(void) = {
 	make_init,
 	make_event,
@@ -289,6 +298,7 @@ static struct chan_msg (*const makers[])(void) = {
 	make_replies,
 	make_null_run,
 	make_aside,
+	make_expire,
 };
 
 /* Cut at a row's end these are whole again, with fewer rows. */
