@@ -20,6 +20,8 @@
 #define BURST_MAX 16
 #define COMMAND_MAX_BYTES 1000
 #define GREETING_CODE 1
+/* A timer that is later than that: the loop stood still. */
+#define STOOD_MS 100
 
 enum state {
 	DOWN,
@@ -46,6 +48,7 @@ struct bird_client {
 	struct loop_fd *io;
 	struct loop_timer *retry;
 	struct loop_timer *timeout;
+	struct mono due; /* of the timeout */
 	int64_t pause_ms;
 	struct bird_reader *reader;
 	struct command_queue queue; /* first: sent, waits for its reply */
@@ -102,6 +105,13 @@ bird_client_free(struct bird_client *bc)
 	bc->is_freed = true;
 	if (!bc->in_callback)
 		client_destroy(bc);
+}
+
+static void
+wait_reply(struct bird_client *bc)
+{
+	bc->due = mono_add_ms(mono_now(), bc->timeout_ms);
+	loop_timer_set_at(bc->timeout, bc->due);
 }
 
 bool
@@ -209,7 +219,7 @@ client_take_bytes(struct bird_client *bc, const char *bytes, size_t len)
 			client_on_reply(bc, reply);
 		} else if (bc->first_is_sent) {
 			/* A long listing is alive as long as it flows. */
-			loop_timer_set(bc->timeout, bc->timeout_ms);
+			wait_reply(bc);
 		}
 	}
 }
@@ -255,6 +265,12 @@ client_on_timeout(struct loop *lp, void *arg)
 	struct err err;
 
 	(void)lp;
+	/* It is we who stood still: the reply may lie there, and BIRD may have
+	 * stood still with us. */
+	if (mono_diff_ms(mono_now(), bc->due) > STOOD_MS) {
+		wait_reply(bc);
+		return;
+	}
 	if (bc->state == GREETING) {
 		err_set(&err, ERR_TIMEOUT, "bird: no greeting in %lld ms",
 		    (long long)bc->timeout_ms);
@@ -289,7 +305,7 @@ client_on_retry(struct loop *lp, void *arg)
 	}
 	bc->state = GREETING;
 	bc->io = loop_fd_new(lp, bc->fd, LOOP_READ, client_on_io, bc);
-	loop_timer_set(bc->timeout, bc->timeout_ms);
+	wait_reply(bc);
 }
 
 struct bird_client *
@@ -331,7 +347,7 @@ client_send_next(struct bird_client *bc)
 	if (send(bc->fd, cmd->text, len, MSG_NOSIGNAL | MSG_DONTWAIT) !=
 	    (ssize_t)len)
 		log_debug("bird: command not taken");
-	loop_timer_set(bc->timeout, bc->timeout_ms);
+	wait_reply(bc);
 }
 
 int

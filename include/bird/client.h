@@ -27,6 +27,8 @@ struct bird_client_ops {
 	void (*on_down)(const struct err *err, void *arg);
 };
 
+/* BIRD is silent when it does not go on with a reply for timeout_ms, in which
+ * the loop turned: what was paused as a whole is none the wiser. */
 struct bird_client *bird_client_new(struct loop *lp, const char *path,
     int64_t timeout_ms, const struct bird_client_ops *ops, void *arg);
 /* Pending commands are not called back. */

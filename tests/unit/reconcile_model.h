@@ -57,6 +57,7 @@ struct model {
 	unsigned clock_ms;  /* by which BIRD reckons both times later */
 	bool keeps_exports; /* says exported what is withdrawn */
 	unsigned checks, configures, listings, statuses;
+	unsigned surveys; /* each asks for the status once */
 	/* Faults; each counts down where it is a number. */
 	const char *check_reply; /* instead of 0020 */
 	const char *configure_reply;
@@ -174,6 +175,7 @@ model_list(struct model *m, const char *command, bool v4, bool v6)
 static inline const char *
 model_status(struct model *m)
 {
+	m->surveys++;
 	if (m->is_loading) {
 		m->statuses++;
 		if (m->progress_polls > 0 && --m->progress_polls > 0) {
@@ -342,7 +344,11 @@ model_with(void **state, unsigned wanted)
 	recon_start(&m->rec);
 	recon_want(&m->rec, wanted);
 	WAIT_UNTIL(m->rec.lp, m->rec.converged > 0 && recon_is_equal(&m->rec));
+	/* The first file, too, is a change. */
+	WAIT_UNTIL(m->rec.lp,
+	    access(m->include, F_OK) == 0 && reconcile_is_idle(m->rec.r));
 	loop_idle(m->rec.lp, 2 * RIG_POLL_MS);
+	WAIT_UNTIL(m->rec.lp, reconcile_is_idle(m->rec.r));
 	m->checks = m->configures = m->listings = 0;
 	memset(m->rec.changes, 0, sizeof(m->rec.changes));
 	m->rec.n_notices = 0;

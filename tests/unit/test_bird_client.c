@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bird/session.h"
 #include "fake_bird.h"
@@ -405,6 +406,27 @@ test_silent_on_a_command(void **state)
 	assert_recovers(rig);
 }
 
+/* BIRD has not even had a chance to reply. */
+static void
+test_own_standstill_is_no_silence(void **state)
+{
+	const struct timespec longer_than_bird_may = { .tv_nsec = 900000000 };
+	struct rig *rig = rig_up(state);
+
+	assert_true(TIMEOUT_MS < 800);
+	assert_int_equal(rig_send(rig, "show status"), 0);
+	(void)nanosleep(&longer_than_bird_may, NULL);
+	WAIT_UNTIL(rig->lp, rig->slots[0].answered == 1);
+	assert_int_equal(rig->downs, 0);
+	/* But silence is, also after that. */
+	rig->silent_from = 1;
+	assert_int_equal(rig_send(rig, "show status"), 0);
+	(void)nanosleep(&longer_than_bird_may, NULL);
+	WAIT_UNTIL(rig->lp, rig->downs == 1);
+	assert_failed(&rig->slots[1], ERR_TIMEOUT);
+	assert_recovers(rig);
+}
+
 static const char *
 hang_up_in_mid_reply(struct fake_bird *fake, const char *command)
 {
@@ -653,6 +675,7 @@ main(void)
 		RIG_TEST(test_two_replies_to_one_command),
 		RIG_TEST(test_asynchronous_lines_in_between),
 		RIG_TEST(test_silent_on_a_command),
+		RIG_TEST(test_own_standstill_is_no_silence),
 		RIG_TEST(test_closes_in_mid_reply),
 		RIG_TEST(test_reply_without_end),
 		RIG_TEST(test_nonsense_reply),

@@ -119,14 +119,18 @@ static void
 test_changes_that_keep_coming_go_together(void **state)
 {
 	struct model *m = model_with(state, 0);
-	struct mono start;
+	struct mono start, last;
+	int64_t bursts = 1;
 
 	m->rec.conf.min_gap_ms = 50;
 	m->rec.conf.max_delay_ms = 400;
 	recon_restart(&m->rec);
 	WAIT_UNTIL(m->rec.lp, m->rec.converged == 1);
-	start = mono_now();
+	last = start = mono_now();
 	for (unsigned i = 0; i < 100; i++) {
+		/* A machine that stands still makes two bursts of one. */
+		bursts += mono_diff_ms(mono_now(), last) > 150;
+		last = mono_now();
 		recon_want(&m->rec, 1 + i % 14);
 		loop_idle(m->rec.lp, 10);
 	}
@@ -135,7 +139,7 @@ test_changes_that_keep_coming_go_together(void **state)
 	/* 100 changes in a good second, or however long it took: the first few
 	 * soon after each other, then one per max_delay. */
 	assert_in_range(m->configures, 2,
-	    6 + mono_diff_ms(mono_now(), start) / 400);
+	    6 * bursts + mono_diff_ms(mono_now(), start) / 400);
 }
 
 /* A listing that was cut off tells nothing: nobody is told "withdrawn". */
@@ -370,7 +374,8 @@ test_stopped_for_long_is_silent(void **state)
 	m->rec.n_notices = 0;
 	loop_idle(m->rec.lp, 5 * RIG_TIMEOUT_MS);
 	assert_int_equal(recon_bird(&m->rec).state, BIRD_SILENT);
-	assert_int_equal(m->rec.n_notices, 0);
+	assert_null(recon_notice(&m->rec, "bird: lost"));
+	assert_null(recon_notice(&m->rec, "bird: connected"));
 	recon_want(&m->rec, 2);
 	fake_freeze(&m->fake, false);
 	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));

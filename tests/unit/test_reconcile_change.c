@@ -327,6 +327,15 @@ test_never_down_is_not_by_hand(void **state)
 	assert_string_equal(recon_bird(&m->rec).by_hand, "");
 }
 
+/* Until the reconciler has looked twice more. */
+static void
+wait_looks(const struct model *m)
+{
+	unsigned surveys = m->surveys;
+
+	WAIT_UNTIL(m->rec.lp, m->surveys >= surveys + 2);
+}
+
 /* BIRD's texts of its times move: see bird_times_agree. */
 static void
 test_by_hand_outlives_a_moving_clock(void **state)
@@ -334,25 +343,25 @@ test_by_hand_outlives_a_moving_clock(void **state)
 	struct model *m = model_with(state, 3);
 
 	m->clock_ms = 30;
-	loop_idle(m->rec.lp, 3 * RIG_POLL_MS);
+	wait_looks(m);
 	m->protocols = PROTOCOLS_BY_HAND;
 	m->clock_ms = 1;
 	recon_want(&m->rec, 1);
 	WAIT_UNTIL(m->rec.lp,
 	    recon_notice(&m->rec, "disabled by hand: lost1") != NULL);
 	m->clock_ms = 990;
-	loop_idle(m->rec.lp, 3 * RIG_POLL_MS);
+	wait_looks(m);
 	assert_string_equal(recon_bird(&m->rec).by_hand, "lost1");
 	assert_int_equal(recon_bird(&m->rec).foreign, 0);
 	assert_int_equal(m->configures, 0);
 	/* A step; later another session, or another daemon. */
 	m->clock_ms = 7200;
-	loop_idle(m->rec.lp, 3 * RIG_POLL_MS);
+	wait_looks(m);
 	recon_restart(&m->rec);
 	recon_want(&m->rec, 1);
 	WAIT_UNTIL(m->rec.lp,
 	    recon_notice(&m->rec, "disabled by hand: lost1") != NULL);
-	loop_idle(m->rec.lp, 3 * RIG_POLL_MS);
+	wait_looks(m);
 	assert_int_equal(m->configures, 0);
 }
 
