@@ -26,9 +26,10 @@ void sweep_link_capture(struct sweep_link *sl, const struct order_test *tests,
     size_t n);
 /*
  * Sends over the target list that job->list names; fetches it from the
- * controller first if it is not here.  The subset is copied.  A job that is
- * running or done already is not started again.  Sources, those in the
- * experiment's test prefix, and engine are the site's own.
+ * controller first if it is not here, and once more over a new connection if
+ * the controller read other certificates since the old one was made.  The subset
+ * is copied.  A job that is running or done already is not started again.
+ * Sources, those in the experiment's test prefix, and engine are the site's own.
  */
 void sweep_link_run(struct sweep_link *sl, const struct sweep_job *job);
 void sweep_link_stop(struct sweep_link *sl);

@@ -22,6 +22,7 @@ static_assert((int)CONF_ENGINE_RAW == SWEEP_ENGINE_RAW &&
 #define LIST_MAX_BYTES (256u << 20)
 #define LIST_TIMEOUT_MS 60000
 #define ADDR_BYTES 16
+#define HTTP_MISDIRECTED 421 /* RFC 9110 s.15.5.20 */
 
 /* A target list at hand. */
 struct target_list {
@@ -41,6 +42,7 @@ struct sweep_link {
 	struct target_list lists[SWEEP_LISTS_KEPT];
 	struct fetch *fetch;
 	uint32_t fetched; /* list */
+	bool is_fresh;    /* fetched by a connection of its own */
 	/* The job ordered last; job 0: none. */
 	struct sweep_job job;
 	uint32_t *subset;
@@ -141,6 +143,8 @@ job_failed(struct sweep_link *sl, const char *why)
 		uplink_touch(sl->agent->uplink);
 }
 
+static void fetch_list(struct sweep_link *sl, bool is_fresh);
+
 static void
 on_list(const struct fetch_answer *answer, void *arg)
 {
@@ -148,6 +152,12 @@ on_list(const struct fetch_answer *answer, void *arg)
 	struct target_list *l = &sl->lists[SWEEP_LISTS_KEPT - 1];
 
 	sl->fetch = NULL;
+	/* The controller took other certificates over; those of ours may be
+	 * several that were made before. */
+	if (answer->status == HTTP_MISDIRECTED && !sl->is_fresh) {
+		fetch_list(sl, true);
+		return;
+	}
 	if (answer->status != 200 || answer->body_len == 0 ||
 	    answer->body_len % ADDR_BYTES != 0) {
 		job_failed(sl, "the client list cannot be had");
@@ -164,7 +174,7 @@ on_list(const struct fetch_answer *answer, void *arg)
 }
 
 static void
-fetch_list(struct sweep_link *sl)
+fetch_list(struct sweep_link *sl, bool is_fresh)
 {
 	char *url = xasprintf("%s/v1/client-lists/%" PRIu32,
 	    sl->agent->conf->controller, sl->job.list);
@@ -172,9 +182,11 @@ fetch_list(struct sweep_link *sl)
 		.url = url,
 		.tls = agent_tls(sl->agent),
 		.timeout_ms = LIST_TIMEOUT_MS,
-		.max_body_bytes = LIST_MAX_BYTES };
+		.max_body_bytes = LIST_MAX_BYTES,
+		.fresh_connection = is_fresh };
 
 	sl->fetched = sl->job.list;
+	sl->is_fresh = is_fresh;
 	sl->fetch = fetch_start(sl->agent->env.fetch, &req, on_list, sl);
 	free(url);
 }
@@ -426,7 +438,7 @@ sweep_link_run(struct sweep_link *sl, const struct sweep_job *job)
 		send_job(sl, find_list(sl, job->list));
 	} else {
 		sl->job_waits = true;
-		fetch_list(sl);
+		fetch_list(sl, false);
 	}
 }
 

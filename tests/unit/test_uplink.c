@@ -22,8 +22,10 @@
 #include "real_bird.h"
 #include "site/agent.h"
 #include "site/agent_state.h"
+#include "site/sweep_link.h"
 #include "store_file.h"
 #include "test.h"
+#include "tls_made.h"
 
 #define CONFIRM_MS 400
 
@@ -55,7 +57,9 @@ struct house {
 	const char *posts_answer;
 	struct api_request *waiting;
 	unsigned polls, posts;
-	char *status; /* the last one posted */
+	unsigned lists;      /* asked for */
+	bool is_misdirected; /* all of them get 421 */
+	char *status;        /* the last one posted */
 	char answer[64];
 	pid_t bird_pid; /* 0: none */
 };
@@ -107,7 +111,25 @@ handle_status(struct api_request *req, void *arg)
 	    strlen(h->posts_answer));
 }
 
+/* 192.0.2.1 and .2: documentation, which nobody sends anything to. */
+static void
+handle_list(struct api_request *req, void *arg)
+{
+	static const uint8_t list[32] = {
+		[10] = 0xff, 0xff, 192, 0, 2, 1, [26] = 0xff, 0xff, 192, 0, 2, 2
+	};
+	struct house *h = arg;
+
+	h->lists++;
+	if (h->is_misdirected) {
+		api_reply_empty(req, 421);
+	} else {
+		api_reply_bytes(req, 200, NULL, list, sizeof(list));
+	}
+}
+
 static const struct api_route routes[] = {
+	{ "GET", "/v1/client-lists/3", API_AGENT, handle_list },
 	{ "GET", "/v1/sites/akl/orders", API_AGENT, handle_orders },
 	{ "POST", "/v1/sites/akl/status", API_AGENT, handle_status },
 	{ 0 },
@@ -511,6 +533,135 @@ test_no_controller_there(void **state)
 	assert_false(is_withdrawn(h));
 }
 
+#define SWEEP                                                                  \
+	"{\"revision\":5,\"intents\":[],\"ended\":[],\"tests\":[" TEST_7 "],"  \
+	"\"sweep\":{\"job\":9,\"experiment\":7,\"list\":3,\"phase\":1,"        \
+	"\"round\":0,\"rate_pps\":100,\"seed\":77}}"
+
+static json_int_t
+sweep_number(const struct house *h, const char *key)
+{
+	json_t *doc = sweep_link_status(h->agent->sweep);
+	json_int_t n = json_integer_value(json_object_get(doc, key));
+
+	json_decref(doc);
+	return n;
+}
+
+static bool
+sweep_failed(const struct house *h, const char *why)
+{
+	json_t *doc = sweep_link_status(h->agent->sweep);
+	bool has = strcmp(json_text(doc, "failed"), why) == 0;
+
+	json_decref(doc);
+	return has;
+}
+
+/* Orders can be given now, and a sweep would run. */
+static void
+begin_with_sweeper(struct house *h)
+{
+	h->posts_answer = "{\"revision\":5}";
+	begin(h);
+	WAIT_FOR(h->lp,
+	    h->waiting != NULL && h->posts > 0 &&
+		sweep_number(h, "starts") == 1);
+}
+
+static void
+order_sweep(struct house *h)
+{
+	api_reply_bytes(h->waiting, 200, NULL, SWEEP, strlen(SWEEP));
+	h->waiting = NULL;
+}
+
+/* What ca is made of changes, but not whom it stands for. */
+static void
+renew(const char *ca)
+{
+	FILE *f = fopen(ca, "ae");
+
+	assert_non_null(f);
+	fputs("\n", f);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+on_fetched(const struct fetch_answer *answer, void *arg)
+{
+	unsigned *n = arg;
+
+	assert_int_equal(answer->status, 200);
+	(*n)++;
+}
+
+/* Some more connections that the agent keeps. */
+static void
+make_connections(struct house *h)
+{
+	char *url = xasprintf("%s/v1/client-lists/3", h->url);
+	struct fetch_request req = { .method = "GET",
+		.url = url,
+		.tls = &h->agent->tls,
+		.timeout_ms = 20000,
+		.max_body_bytes = 100 };
+	unsigned n = 0;
+
+	for (size_t i = 0; i < 4; i++)
+		(void)fetch_start(h->fetch, &req, on_fetched, &n);
+	WAIT_FOR(h->lp, n == 4);
+	h->lists = 0;
+	free(url);
+}
+
+/* The controller reads new files, and each connection that the agent keeps is
+ * misdirected once: over another one of them it would be once more. */
+static void
+test_list_is_fetched_after_a_renewal(void **state)
+{
+	static struct identity akl, chc;
+	static char ca[96];
+	struct house *h = *state;
+	char *where = xstrdup(h->url + strlen("http://"));
+	struct api_places places = { .tcp = where };
+	struct tls_files files = files_of(&akl, made.fleet, "akl");
+
+	(void)files_of(&chc, made.fleet, "chc");
+	(void)snprintf(ca, sizeof(ca), "%s/renewed.pem", made.dir);
+	made_copy(akl.ca, ca);
+	files.ca = ca;
+	places.tls = &files;
+	assert_int_equal(api_server_listen(h->server, &places, NULL), 0);
+	(void)snprintf(h->url, sizeof(h->url), "https://%s", where);
+	h->conf.tls = (struct conf_tls){
+		.certificate = chc.certificate, .key = chc.key, .ca = chc.ca
+	};
+	begin_with_sweeper(h);
+	make_connections(h);
+	renew(ca);
+	assert_int_equal(api_server_listen(h->server, &places, NULL), 0);
+	order_sweep(h);
+	WAIT_FOR(h->lp, sweep_number(h, "skipped_special") == 2);
+	assert_true(sweep_failed(h, ""));
+	assert_int_equal(h->lists, 1);
+	free(where);
+}
+
+/* But not for ever. */
+static void
+test_list_that_is_always_misdirected(void **state)
+{
+	struct house *h = *state;
+
+	h->is_misdirected = true;
+	begin_with_sweeper(h);
+	order_sweep(h);
+	WAIT_FOR(h->lp, sweep_failed(h, "the client list cannot be had"));
+	loop_idle(h->lp, 300);
+	assert_int_equal(h->lists, 2);
+}
+
 int
 main(void)
 {
@@ -527,10 +678,12 @@ main(void)
 		WITH(test_changed_prefixes_are_told),
 		WITH(test_end_while_a_poll_waits),
 		WITH(test_no_controller_there),
+		WITH(test_list_is_fetched_after_a_renewal),
+		WITH(test_list_that_is_always_misdirected),
 	};
 
 	if (sodium_init() == -1 ||
 	    curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, made_setup, made_teardown);
 }
