@@ -22,6 +22,7 @@
 #define GREETING_CODE 1
 /* A timer that is later than that: the loop stood still. */
 #define STOOD_MS 100
+#define LAST_WAIT_MS 20
 
 enum state {
 	DOWN,
@@ -48,7 +49,8 @@ struct bird_client {
 	struct loop_fd *io;
 	struct loop_timer *retry;
 	struct loop_timer *timeout;
-	struct mono due; /* of the timeout */
+	struct mono due;   /* of the timeout */
+	bool is_last_wait; /* it was due before */
 	int64_t pause_ms;
 	struct bird_reader *reader;
 	struct command_queue queue; /* first: sent, waits for its reply */
@@ -110,8 +112,21 @@ bird_client_free(struct bird_client *bc)
 static void
 wait_reply(struct bird_client *bc)
 {
+	bc->is_last_wait = false;
 	bc->due = mono_add_ms(mono_now(), bc->timeout_ms);
 	loop_timer_set_at(bc->timeout, bc->due);
+}
+
+/* The reply may lie there: once around the loop.  If it is we who stood still,
+ * BIRD may have done so with us, and gets its time.  Only once: a loop that is
+ * always late must not make a silent BIRD look alive. */
+static void
+wait_last(struct bird_client *bc)
+{
+	bool stood = mono_diff_ms(mono_now(), bc->due) > STOOD_MS;
+
+	bc->is_last_wait = true;
+	loop_timer_set(bc->timeout, stood ? bc->timeout_ms : LAST_WAIT_MS);
 }
 
 bool
@@ -265,10 +280,8 @@ client_on_timeout(struct loop *lp, void *arg)
 	struct err err;
 
 	(void)lp;
-	/* It is we who stood still: the reply may lie there, and BIRD may have
-	 * stood still with us. */
-	if (mono_diff_ms(mono_now(), bc->due) > STOOD_MS) {
-		wait_reply(bc);
+	if (!bc->is_last_wait) {
+		wait_last(bc);
 		return;
 	}
 	if (bc->state == GREETING) {
