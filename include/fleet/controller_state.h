@@ -139,6 +139,9 @@ struct controller {
 /* controller.c */
 size_t controller_find_site(const struct controller *c, const char *name);
 bool fleet_site_is_live(const struct fleet_site *s);
+/* Before a decision that somebody waits for: the tick may not have come yet
+ * since the loop stood still. */
+void controller_count_awake(struct controller *c);
 void controller_note(struct controller *c, const struct store_event *ev);
 /* Makes the site's order document anew; a new revision if it differs. */
 void controller_publish(struct controller *c, size_t site);

@@ -269,11 +269,16 @@ void store_put_replies(struct store *s, const struct store_replies *r);
  *
  * outcomes: those of one experiment that ended then, with the samples of its
  * replies.  Its row and its failover map stay.  The newest campaign keeps all
- * of its outcomes, and so does the newest experiment of each set of sites.
+ * of its outcomes; so does, of those that the current client list is of, the
+ * newest experiment of each set of sites.
  *
- * Then the client lists that no outcomes refer to any more.  The file does not
- * shrink: SQLite uses the room again.
+ * client lists: STORE_EXPIRE_CLIENTS of one that is neither current nor the
+ * newest campaign's, and of which no experiment since then and no outcomes are.
+ *
+ * The file does not shrink: SQLite uses the room again.  In trouble (disk full)
+ * it is left for another time.
  */
+#define STORE_EXPIRE_CLIENTS 100000
 #define STORE_EXPIRE_EVENTS 2000
 #define STORE_EVENTS_KEPT 10000
 void store_expire(struct store *s, int64_t events_ms, int64_t outcomes_ms);

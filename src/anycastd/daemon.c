@@ -67,6 +67,8 @@ static const struct worker_kind kinds[WORKER_COUNT] = {
 
 #define DESCRIPTORS 65536
 #define EXPIRE_EVERY_MS 60000
+/* Until then the clock of a machine that has just started may be wrong. */
+#define EXPIRE_FIRST_MS 600000
 
 struct daemon {
 	/* In force; a role goes on with the one before if it is the same. */
@@ -646,6 +648,7 @@ start(struct daemon *d, struct err *err)
 	keeper_attach(d->keeper, d->lp, on_keeper_lost, d);
 	d->store = store_new(d->keeper, WORKER_STORE, d->conf->store,
 	    on_store_alarm, d);
+	d->expired = mono_add_ms(mono_now(), EXPIRE_FIRST_MS - EXPIRE_EVERY_MS);
 	d->fetch = fetch_engine_new(d->lp);
 	d->server = api_server_new(d->lp);
 	if (start_feeds(d, err) == -1 || start_roles(d, err) == -1)

@@ -19,6 +19,8 @@
 #define TICK_MS 50
 /* More between two ticks is a loop that stood still. */
 #define TICK_COUNTS_MS 500
+/* After so long what agents said last is of another time. */
+#define STOOD_LONG_MS 15000
 #define GUARDS_MS 1000
 /* An agent reports every second. */
 #define LIVE_MS 4000
@@ -171,13 +173,14 @@ controller_step_guards(struct controller *c)
 	guards_update(c);
 }
 
-static void
-count_awake(struct controller *c)
+void
+controller_count_awake(struct controller *c)
 {
 	struct mono now = mono_now();
 	int64_t ms = mono_diff_ms(now, c->ticked);
+	bool stood = ms > TICK_COUNTS_MS && ms < STOOD_LONG_MS;
 
-	c->awake_ms += ms < TICK_COUNTS_MS ? ms : TICK_COUNTS_MS;
+	c->awake_ms += stood ? TICK_COUNTS_MS : ms;
 	c->ticked = now;
 }
 
@@ -187,7 +190,7 @@ on_tick(struct loop *lp, void *arg)
 	struct controller *c = arg;
 
 	(void)lp;
-	count_awake(c);
+	controller_count_awake(c);
 	experiments_on_tick(c);
 	campaign_on_tick(c);
 	landings_on_tick(c);

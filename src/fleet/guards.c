@@ -406,6 +406,7 @@ guards_check_drain(struct controller *c, size_t site,
 	const char *name;
 	json_t *unused;
 
+	controller_count_awake(c);
 	if (stands(c, site, want, GUARD_FREEZE) &&
 	    guard_check_frozen(&c->intents.set, c->sites[site].name, err) == -1)
 		return -1;

@@ -24,7 +24,8 @@ struct page {
 	size_t n_sites;
 };
 
-/* Without them every client would look silent. */
+/* Without them every client would look silent.  After they were read: they may
+ * go at any time. */
 static int
 check_outcomes(struct controller *c, uint32_t experiment, struct err *err)
 {
@@ -57,8 +58,6 @@ page_prepare(struct controller *c, struct page *pg, struct err *err)
 		    "experiment %" PRIu32 ": its client list was replaced",
 		    pg->experiment);
 	}
-	if (check_outcomes(c, pg->experiment, err) == -1)
-		return -1;
 	for (name = strtok_r(pg->sites, " ", &save);
 	     name != NULL && pg->n_sites < FAILOVER_SITES_MAX;
 	     name = strtok_r(NULL, " ", &save))
@@ -214,7 +213,8 @@ handle_outcomes(struct api_request *req, void *arg)
 	before = xcalloc(pg.n, sizeof(uint16_t));
 	after = xcalloc(pg.n, sizeof(uint16_t));
 	if (page_read(c, &pg, EXPERIMENT_BASELINE, before, &err) == -1 ||
-	    page_read(c, &pg, EXPERIMENT_SWEEP, after, &err) == -1) {
+	    page_read(c, &pg, EXPERIMENT_SWEEP, after, &err) == -1 ||
+	    check_outcomes(c, pg.experiment, &err) == -1) {
 		api_reply_err(req, &err);
 	} else {
 		text = page_format(c, &pg, before, after, &len);

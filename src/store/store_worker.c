@@ -56,6 +56,7 @@ struct process {
 	struct mono gone_at;
 	/* What main was told last, "" if all is well. */
 	char alarm[STORE_ALARM_BYTES_MAX];
+	bool skips_expiry; /* this batch: it is what there was no room for */
 	/* Rows of this batch that can never be written, and why the last. */
 	size_t n_refused;
 	struct err refused;
@@ -150,6 +151,7 @@ batch_fill(struct process *p)
 
 	b->n = 0;
 	b->used = 0;
+	p->skips_expiry = false;
 	do {
 		if (!read_frame(p, &msg))
 			break;
@@ -180,6 +182,8 @@ batch_write(struct process *p, struct err *err)
 		enum writer_result rc = WRITER_BAD_ROW;
 		struct store_row row;
 
+		if (msg.type == STORE_MSG_EXPIRE && p->skips_expiry)
+			continue;
 		if (store_wire_decode(&msg, &row, err) == 0)
 			rc = writer_put(p->writer, &row, p->boot, err);
 		if (rc == WRITER_TROUBLE)
@@ -286,6 +290,7 @@ batch_commit(struct process *p)
 	struct err err = { 0 };
 
 	while (batch_try(p, &err) == -1) {
+		p->skips_expiry = true;
 		set_alarm(p, err.msg);
 		if (!wait_retry(p)) {
 			log_warnx("main is gone: gave up, %zu rows lost",

@@ -51,8 +51,10 @@ enum stmt {
 	STMT_EXPIRED,
 	STMT_EXPIRE_OUTCOMES,
 	STMT_EXPIRE_REPLIES,
+	STMT_EXPIRED_LIST,
+	STMT_EXPIRE_LIST,
 	STMT_EXPIRE_CLIENTS,
-	STMT_EXPIRE_LISTS,
+	STMT_EXPIRE_EMPTY,
 	STMT_COUNT
 };
 
@@ -60,18 +62,13 @@ enum stmt {
 #define HAS_OUTCOMES                                                           \
 	"EXISTS(SELECT 1 FROM outcome_chunk WHERE experiment = experiment.id)"
 
-/* Lists older than the current one that no such experiment or campaign refers
- * to. */
-#define LISTS_WITHOUT(experiments, campaigns)                                  \
-	"(SELECT id FROM client_list"                                          \
-	" WHERE id < (SELECT id FROM client_list WHERE current = 1)"           \
-	" AND id NOT IN (SELECT list FROM experiment" experiments ")"          \
-	" AND id NOT IN (SELECT list FROM campaign" campaigns "))"
-#define OLD_LISTS LISTS_WITHOUT("", "")
-/* Those whose outcomes have expired. */
-#define EXPIRED_LISTS                                                          \
-	LISTS_WITHOUT(" WHERE ended_ms = 0 OR " HAS_OUTCOMES,                  \
-	    " WHERE ended_ms = 0 OR id = (SELECT max(id) FROM campaign)")
+#define CURRENT_LIST "(SELECT id FROM client_list WHERE current = 1)"
+
+/* Lists older than the current one that nothing refers to. */
+#define OLD_LISTS                                                              \
+	"(SELECT id FROM client_list WHERE id < " CURRENT_LIST                 \
+	" AND id NOT IN (SELECT list FROM experiment)"                         \
+	" AND id NOT IN (SELECT list FROM campaign))"
 
 #define TEXT_OF_(n) #n
 #define TEXT_OF(n) TEXT_OF_(n)
@@ -170,27 +167,39 @@ static const char *const sql[] = {
 	    " beyond, max_beyond, shares)"
 	    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[STMT_ASIDE] = "UPDATE experiment SET set_aside = ?2 WHERE id = ?1",
-	/* By id, so that nothing but these is looked at. */
+	/* The oldest by number; some may have times of a clock that was ahead. */
 	[STMT_EXPIRE_EVENTS] =
-	    "DELETE FROM event WHERE at_ms < ?1 AND id IN"
-	    " (SELECT id FROM event ORDER BY id"
-	    " LIMIT " TEXT_OF(
-		STORE_EXPIRE_EVENTS) ")"
-				     " AND id <= (SELECT max(id) FROM event)"
-				     " - " TEXT_OF(STORE_EVENTS_KEPT),
+	    "DELETE FROM event WHERE id IN (SELECT id FROM (SELECT id, at_ms"
+	    " FROM event ORDER BY id LIMIT 50000) WHERE at_ms < ?1 AND"
+	    " id <= (SELECT max(id) FROM event)"
+	    " - " TEXT_OF(STORE_EVENTS_KEPT) " LIMIT " TEXT_OF(
+		STORE_EXPIRE_EVENTS) ")",
 	[STMT_EXPIRED] =
 	    "SELECT id FROM experiment WHERE ended_ms > 0 AND ended_ms < ?1"
 	    " AND campaign IS NOT (SELECT max(id) FROM campaign)"
 	    " AND " HAS_OUTCOMES " AND id NOT IN (SELECT max(id)"
-	    " FROM experiment WHERE state = 'done' GROUP BY site, set_aside)"
-	    " ORDER BY id LIMIT 1",
+	    " FROM experiment WHERE state = 'done' AND list = " CURRENT_LIST
+	    " GROUP BY site, set_aside) ORDER BY id LIMIT 1",
 	[STMT_EXPIRE_OUTCOMES] =
 	    "DELETE FROM outcome_chunk WHERE experiment = ?1",
-	[STMT_EXPIRE_REPLIES] = "DELETE FROM reply_class WHERE experiment = ?1",
-	[STMT_EXPIRE_CLIENTS] =
-	    "DELETE FROM client WHERE list IN " EXPIRED_LISTS,
-	[STMT_EXPIRE_LISTS] =
-	    "DELETE FROM client_list WHERE id IN " EXPIRED_LISTS,
+	[STMT_EXPIRE_REPLIES] =
+	    "UPDATE reply_class SET samples = '[]' WHERE experiment = ?1",
+	[STMT_EXPIRED_LIST] =
+	    "SELECT id FROM client_list WHERE id < " CURRENT_LIST
+	    " AND NOT EXISTS(SELECT 1 FROM experiment"
+	    " WHERE list = client_list.id AND (ended_ms = 0"
+	    " OR ended_ms >= ?1 OR " HAS_OUTCOMES "))"
+	    " AND NOT EXISTS(SELECT 1 FROM campaign"
+	    " WHERE list = client_list.id AND (ended_ms = 0"
+	    " OR id = (SELECT max(id) FROM campaign)))"
+	    " ORDER BY id LIMIT 1",
+	[STMT_EXPIRE_LIST] = "UPDATE client_list SET n = 0 WHERE id = ?1",
+	[STMT_EXPIRE_CLIENTS] = "DELETE FROM client WHERE list = ?1 AND idx >"
+				" (SELECT max(idx) FROM client WHERE list = ?1)"
+				" - " TEXT_OF(STORE_EXPIRE_CLIENTS),
+	[STMT_EXPIRE_EMPTY] =
+	    "DELETE FROM client_list WHERE id = ?1"
+	    " AND NOT EXISTS(SELECT 1 FROM client WHERE list = ?1)",
 	[STMT_LANDING] =
 	    "INSERT OR REPLACE INTO landing(id, at_ms, since_ms, down, label,"
 	    " experiment, campaign, displaced, seen, agreed, remained, several,"
@@ -473,6 +482,7 @@ end_client_list(struct writer *wr, const struct store_clients_row *part)
 	return rc;
 }
 
+/* What each client did in one experiment; how many did so stays. */
 static int
 expire_outcomes(struct writer *wr, int64_t before_ms)
 {
@@ -481,15 +491,26 @@ expire_outcomes(struct writer *wr, int64_t before_ms)
 
 	bind_int(wr->stmts[STMT_EXPIRED], 1, before_ms);
 	rc = run_value(wr, STMT_EXPIRED, &experiment);
-	if (rc != SQLITE_OK || experiment == 0)
-		return rc;
-	rc = run_id(wr, STMT_EXPIRE_OUTCOMES, experiment);
-	if (rc == SQLITE_OK)
+	if (rc == SQLITE_OK && experiment != 0)
+		rc = run_id(wr, STMT_EXPIRE_OUTCOMES, experiment);
+	if (rc == SQLITE_OK && experiment != 0)
 		rc = run_id(wr, STMT_EXPIRE_REPLIES, experiment);
-	if (rc == SQLITE_OK)
-		rc = run(wr, STMT_EXPIRE_CLIENTS);
-	if (rc == SQLITE_OK)
-		rc = run(wr, STMT_EXPIRE_LISTS);
+	return rc;
+}
+
+/* A part of one list, from its end; it has no length from then on. */
+static int
+expire_list(struct writer *wr, int64_t before_ms)
+{
+	static const enum stmt steps[] = { STMT_EXPIRE_LIST,
+		STMT_EXPIRE_CLIENTS, STMT_EXPIRE_EMPTY };
+	int64_t list = 0;
+	int rc;
+
+	bind_int(wr->stmts[STMT_EXPIRED_LIST], 1, before_ms);
+	rc = run_value(wr, STMT_EXPIRED_LIST, &list);
+	for (size_t i = 0; i < 3 && list != 0 && rc == SQLITE_OK; i++)
+		rc = run_id(wr, steps[i], list);
 	return rc;
 }
 
@@ -502,6 +523,8 @@ expire(struct writer *wr, const struct store_expire_row *r)
 		rc = run_id(wr, STMT_EXPIRE_EVENTS, r->events_ms);
 	if (rc == SQLITE_OK && r->outcomes_ms != 0)
 		rc = expire_outcomes(wr, r->outcomes_ms);
+	if (rc == SQLITE_OK && r->outcomes_ms != 0)
+		rc = expire_list(wr, r->outcomes_ms);
 	return rc;
 }
 

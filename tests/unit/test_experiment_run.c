@@ -436,7 +436,13 @@ test_a_controller_that_stood_still_misses_nobody(void **state)
 	const struct timespec longer_than_an_agent_may = { .tv_sec = 5 };
 	struct house *h = *state;
 
+	/* After a minute what they said last is of another time. */
 	h->fleet.predict.settle_max_ms = 20000;
+	house_get_ready(h);
+	h->c->ticked = mono_add_ms(mono_now(), -60000);
+	loop_idle(h->lp, 200);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "\"state\":\"lost\"");
 	house_get_ready(h);
 	start(h);
 	run_until(h, 1, "settle");

@@ -85,7 +85,7 @@ has_outcomes(const struct rig *r, unsigned experiment)
 	return n > 0;
 }
 
-/* One at a time, the oldest first; the newest of a set stays. */
+/* One at a time, the oldest first; what is young or runs stays. */
 static void
 test_old_outcomes_go(void **state)
 {
@@ -100,17 +100,17 @@ test_old_outcomes_go(void **state)
 	expire(r, 1, 0, BEFORE_MS);
 	assert_false(has_outcomes(r, 1));
 	assert_true(has_outcomes(r, 2));
-	expire(r, 3, 0, BEFORE_MS);
+	expire(r, 6, 0, BEFORE_MS);
 	assert_false(has_outcomes(r, 2));
-	assert_outcomes(r, 3, OUTCOMES_N);
+	assert_false(has_outcomes(r, 3));
 	assert_true(has_outcomes(r, 4));
 	assert_true(has_outcomes(r, 5));
 	/* Their lists go with them; maps, and that there were experiments, do
 	 * not. */
-	assert_int_equal(number(r, "SELECT min(id) FROM client_list"), 3);
-	assert_int_equal(number(r, "SELECT count(*) FROM client_list"), 4);
-	assert_int_equal(number(r, "SELECT min(list) FROM client"), 3);
-	assert_int_equal(number(r, "SELECT count(*) FROM reply_class"), 3);
+	assert_int_equal(number(r, "SELECT min(id) FROM client_list"), 4);
+	assert_int_equal(number(r, "SELECT count(*) FROM client_list"), 3);
+	assert_int_equal(number(r, "SELECT min(list) FROM client"), 4);
+	assert_int_equal(number(r, "SELECT sum(n) FROM reply_class"), 5);
 	assert_int_equal(number(r, "SELECT count(*) FROM heir"), 5);
 	assert_int_equal(number(r, "SELECT count(*) FROM experiment"), 5);
 }
@@ -130,27 +130,59 @@ test_the_newest_campaign_keeps_all(void **state)
 	put_lists(r, 4);
 	expire(r, 4, 0, BEFORE_MS);
 	assert_false(has_outcomes(r, 1));
-	assert_true(has_outcomes(r, 2)); /* nobody measured that set since */
-	assert_true(has_outcomes(r, 3));
+	assert_false(has_outcomes(r, 2));
+	assert_outcomes(r, 3, OUTCOMES_N);
 	assert_true(has_outcomes(r, 4));
-	assert_int_equal(number(r, "SELECT min(id) FROM client_list"), 2);
+	assert_int_equal(number(r, "SELECT count(*) FROM client_list"), 4);
 }
 
-/* One that its campaign does not believe stands for nothing: the one that it
- * does believe stays, too. */
+/* Landings are compared with the newest of a set, while its list is current:
+ * the newest that its campaign believes. */
 static void
-test_what_is_set_aside_is_no_newest(void **state)
+test_the_newest_of_a_set_stays(void **state)
 {
 	struct rig *r = *state;
 
 	put_campaign(r, 1, OLD_MS);
 	put_campaign(r, 2, OLD_MS);
-	put_experiment(r, 1, "akl", 1, OLD_MS);
-	put_experiment(r, 2, "akl", 1, OLD_MS);
-	store_put_aside(r->s, 2, true);
-	put_lists(r, 2);
+	for (uint32_t id = 1; id <= 4; id++)
+		put_experiment(r, id, id == 2 ? "akl,chc" : "akl", 1, OLD_MS);
+	store_put_aside(r->s, 4, true);
+	put_lists(r, 0); /* the list 1 is current */
+	WAIT_FOR(r, is_idle);
+	file_exec(&r->f, "UPDATE experiment SET list = 1");
+	expire(r, 6, 0, BEFORE_MS);
+	assert_false(has_outcomes(r, 1));
+	assert_true(has_outcomes(r, 2));
+	assert_true(has_outcomes(r, 3));
+	assert_true(has_outcomes(r, 4));
+}
+
+/* Of a long one a part at a time; of one that failed just now none. */
+static void
+test_lists_go_in_parts(void **state)
+{
+	const uint32_t n = STORE_EXPIRE_CLIENTS + 500;
+	struct store_client *clients = xcalloc(n, sizeof(*clients));
+	struct rig *r = *state;
+
+	put_experiment(r, 1, "akl", 0, OLD_MS);
+	put_experiment(r, 2, "akl", 0, NEW_MS);
+	store_put_clients(r->s, 1, clients, n, true, NULL, NULL);
+	store_put_clients(r->s, 2, clients, 2, true, NULL, NULL);
+	store_put_clients(r->s, 3, clients, 2, true, NULL, NULL);
+	free(clients);
+	WAIT_FOR(r, is_idle);
+	file_exec(&r->f, "DELETE FROM outcome_chunk");
+	expire(r, 1, 0, BEFORE_MS);
+	assert_int_equal(number(r,
+			     "SELECT count(*) FROM client WHERE list = 1"),
+	    500);
+	assert_int_equal(number(r, "SELECT n FROM client_list WHERE id = 1"),
+	    0);
 	expire(r, 3, 0, BEFORE_MS);
-	assert_true(has_outcomes(r, 1));
+	assert_int_equal(number(r, "SELECT min(list) FROM client"), 2);
+	assert_int_equal(number(r, "SELECT count(*) FROM client_list"), 2);
 }
 
 static void
@@ -200,8 +232,10 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_the_newest_campaign_keeps_all, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-		    test_what_is_set_aside_is_no_newest, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_newest_of_a_set_stays,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lists_go_in_parts, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_goes_unless_asked,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(test_old_events_go, setup,
