@@ -482,49 +482,39 @@ end_client_list(struct writer *wr, const struct store_clients_row *part)
 	return rc;
 }
 
-/* What each client did in one experiment; how many did so stays. */
+/* Runs the steps, up to STMT_COUNT, with the id that `find` gives, if any. */
 static int
-expire_outcomes(struct writer *wr, int64_t before_ms)
+expire_one(struct writer *wr, enum stmt find, int64_t before_ms,
+    const enum stmt *steps)
 {
-	int64_t experiment = 0;
+	int64_t id = 0;
 	int rc;
 
-	bind_int(wr->stmts[STMT_EXPIRED], 1, before_ms);
-	rc = run_value(wr, STMT_EXPIRED, &experiment);
-	if (rc == SQLITE_OK && experiment != 0)
-		rc = run_id(wr, STMT_EXPIRE_OUTCOMES, experiment);
-	if (rc == SQLITE_OK && experiment != 0)
-		rc = run_id(wr, STMT_EXPIRE_REPLIES, experiment);
-	return rc;
-}
-
-/* A part of one list, from its end; it has no length from then on. */
-static int
-expire_list(struct writer *wr, int64_t before_ms)
-{
-	static const enum stmt steps[] = { STMT_EXPIRE_LIST,
-		STMT_EXPIRE_CLIENTS, STMT_EXPIRE_EMPTY };
-	int64_t list = 0;
-	int rc;
-
-	bind_int(wr->stmts[STMT_EXPIRED_LIST], 1, before_ms);
-	rc = run_value(wr, STMT_EXPIRED_LIST, &list);
-	for (size_t i = 0; i < 3 && list != 0 && rc == SQLITE_OK; i++)
-		rc = run_id(wr, steps[i], list);
+	bind_int(wr->stmts[find], 1, before_ms);
+	rc = run_value(wr, find, &id);
+	for (; rc == SQLITE_OK && id != 0 && *steps != STMT_COUNT; steps++)
+		rc = run_id(wr, *steps, id);
 	return rc;
 }
 
 static int
 expire(struct writer *wr, const struct store_expire_row *r)
 {
+	/* What each client did in one experiment; how many did so stays. */
+	static const enum stmt outcomes[] = { STMT_EXPIRE_OUTCOMES,
+		STMT_EXPIRE_REPLIES, STMT_COUNT };
+	/* A part of one list, from its end; it has no length from then on. */
+	static const enum stmt list[] = { STMT_EXPIRE_LIST, STMT_EXPIRE_CLIENTS,
+		STMT_EXPIRE_EMPTY, STMT_COUNT };
 	int rc = SQLITE_OK;
 
 	if (r->events_ms != 0)
 		rc = run_id(wr, STMT_EXPIRE_EVENTS, r->events_ms);
-	if (rc == SQLITE_OK && r->outcomes_ms != 0)
-		rc = expire_outcomes(wr, r->outcomes_ms);
-	if (rc == SQLITE_OK && r->outcomes_ms != 0)
-		rc = expire_list(wr, r->outcomes_ms);
+	if (rc != SQLITE_OK || r->outcomes_ms == 0)
+		return rc;
+	rc = expire_one(wr, STMT_EXPIRED, r->outcomes_ms, outcomes);
+	if (rc == SQLITE_OK)
+		rc = expire_one(wr, STMT_EXPIRED_LIST, r->outcomes_ms, list);
 	return rc;
 }
 
