@@ -58,6 +58,7 @@ struct house {
 	struct api_request *waiting;
 	unsigned polls, posts;
 	unsigned lists;      /* asked for */
+	unsigned fetched;    /* by the test itself */
 	bool is_misdirected; /* all of them get 421 */
 	char *status;        /* the last one posted */
 	char answer[64];
@@ -590,10 +591,10 @@ renew(const char *ca)
 static void
 on_fetched(const struct fetch_answer *answer, void *arg)
 {
-	unsigned *n = arg;
+	struct house *h = arg;
 
 	assert_int_equal(answer->status, 200);
-	(*n)++;
+	h->fetched++;
 }
 
 /* Some more connections that the agent keeps. */
@@ -606,11 +607,10 @@ make_connections(struct house *h)
 		.tls = &h->agent->tls,
 		.timeout_ms = 20000,
 		.max_body_bytes = 100 };
-	unsigned n = 0;
 
 	for (size_t i = 0; i < 4; i++)
-		(void)fetch_start(h->fetch, &req, on_fetched, &n);
-	WAIT_FOR(h->lp, n == 4);
+		(void)fetch_start(h->fetch, &req, on_fetched, h);
+	WAIT_FOR(h->lp, h->fetched == 4);
 	h->lists = 0;
 	free(url);
 }
