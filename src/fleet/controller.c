@@ -176,12 +176,13 @@ controller_step_guards(struct controller *c)
 void
 controller_count_awake(struct controller *c)
 {
-	struct mono now = mono_now();
-	int64_t ms = mono_diff_ms(now, c->ticked);
+	int64_t ms = mono_diff_ms(mono_now(), c->ticked);
 	bool stood = ms > TICK_COUNTS_MS && ms < STOOD_LONG_MS;
 
 	c->awake_ms += stood ? TICK_COUNTS_MS : ms;
-	c->ticked = now;
+	/* What is left of a millisecond counts the next time: many who ask for
+	 * drains must not stop the clock. */
+	c->ticked = mono_add_ms(c->ticked, ms);
 }
 
 static void

@@ -450,6 +450,19 @@ test_a_controller_that_stood_still_misses_nobody(void **state)
 	run_until(h, 1, "done");
 }
 
+/* However often it is read, which takes less than its unit. */
+static void
+test_the_awake_clock_runs(void **state)
+{
+	struct house *h = *state;
+	struct mono start = mono_now();
+	int64_t before_ms = h->c->awake_ms;
+
+	while (mono_diff_ms(mono_now(), start) < 50)
+		controller_count_awake(h->c);
+	assert_true(h->c->awake_ms - before_ms >= 49);
+}
+
 /* No client looks silent because nobody knows any more. */
 static void
 test_expired_outcomes_are_told(void **state)
@@ -627,6 +640,7 @@ main(void)
 		WITH_HOUSE(test_sweeper_restarted),
 		WITH_HOUSE(test_batches_lost),
 		WITH_HOUSE(test_agent_rebooted),
+		WITH_HOUSE(test_the_awake_clock_runs),
 		WITH_HOUSE(test_expired_outcomes_are_told),
 		WITH_HOUSE(test_agent_silent),
 		WITH_HOUSE(test_a_controller_that_stood_still_misses_nobody),
