@@ -6,6 +6,7 @@
  * socket or a URL.  Blocks until the answer is there or time is up.  Each call
  * is a connection of its own, and reads the files of TLS anew.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ struct ctl_target {
 	const char *url;
 	struct tls_files tls; /* for https; NULLs: the system's authorities */
 };
+
+/* NULL is none. */
+bool ctl_url_is_https(const char *url);
 
 struct ctl_request {
 	const char *method; /* "GET", "POST" */

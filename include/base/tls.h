@@ -23,6 +23,10 @@ struct tls_files {
 	const char *ca;          /* who signs for the fleet; nobody else does */
 };
 
+/* HTTP's status on a connection that is not good any more (tls_is_good): ask
+ * again, over another one (RFC 9110, 15.5.20). */
+#define TLS_MISDIRECTED 421
+
 struct tls;
 
 /* NULL with err that names the file. */

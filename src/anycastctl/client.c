@@ -30,8 +30,8 @@ struct inbox {
 	bool too_long;
 };
 
-static bool
-is_https(const char *url)
+bool
+ctl_url_is_https(const char *url)
 {
 	return url != NULL && strncasecmp(url, "https://", 8) == 0;
 }
@@ -48,7 +48,8 @@ check_target(const struct ctl_target *t, struct err *err)
 		    : err_set(err, ERR_CONF, "socket %s: path too long",
 			  t->socket);
 	}
-	if (!is_https(t->url) && strncasecmp(t->url, "http://", 7) != 0) {
+	if (!ctl_url_is_https(t->url) &&
+	    strncasecmp(t->url, "http://", 7) != 0) {
 		return err_set(err, ERR_CONF,
 		    "url %s: expected http://HOST:PORT or https://HOST:PORT",
 		    t->url);
@@ -275,7 +276,8 @@ explain_loss(const struct ctl_client *cl, CURLcode rc, const char *detail)
 {
 	bool is_broken = rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR ||
 	    rc == CURLE_GOT_NOTHING;
-	bool is_clear = cl->target.url != NULL && !is_https(cl->target.url);
+	bool is_clear =
+	    cl->target.url != NULL && !ctl_url_is_https(cl->target.url);
 
 	if (is_broken && is_shaken(cl))
 		return explain_judgement(cl, detail);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <unistd.h>
 
 #define DEFAULT_SOCKET "/run/anycastd/anycastd.sock"
@@ -88,7 +87,7 @@ ctl_target_find(const struct ctl_options *o, struct ctl_target *out,
 	*out = (struct ctl_target){ 0 };
 	if (find_daemon(o, out, err) == -1)
 		return -1;
-	if (out->url != NULL && strncasecmp(out->url, "https://", 8) == 0)
+	if (ctl_url_is_https(out->url))
 		return find_files(o, &out->tls, err);
 	/* Those of the environment wait for a URL that they are for. */
 	if ((o->given & CTL_TLS_OPTIONS) != 0) {

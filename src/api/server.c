@@ -38,7 +38,6 @@
 #define TCP_CONNS_MOST 1024u
 #define CONNS_PER_SITE 16u
 #define ASK_MS 200
-#define HTTP_MISDIRECTED 421 /* RFC 9110 s.15.5.20: ask again, anew */
 #define TABLES_MAX 32
 #define ACTOR_BYTES 96
 
@@ -470,7 +469,7 @@ on_request(struct evhttp_request *ev, void *arg)
 	if (l->tls != NULL && !tls_is_good(l->tls, stream_of(req))) {
 		(void)evhttp_add_header(evhttp_request_get_output_headers(ev),
 		    "Connection", "close");
-		api_reply_empty(req, HTTP_MISDIRECTED);
+		api_reply_empty(req, TLS_MISDIRECTED);
 		return;
 	}
 	if (!api_headers_are_sane(ev) || path == NULL ||

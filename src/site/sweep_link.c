@@ -10,6 +10,7 @@
 #include "base/cursor.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/tls.h"
 #include "base/xalloc.h"
 #include "probes/sweep_list.h"
 #include "site/agent_state.h"
@@ -22,7 +23,6 @@ static_assert((int)CONF_ENGINE_RAW == SWEEP_ENGINE_RAW &&
 #define LIST_MAX_BYTES (256u << 20)
 #define LIST_TIMEOUT_MS 60000
 #define ADDR_BYTES 16
-#define HTTP_MISDIRECTED 421 /* RFC 9110 s.15.5.20 */
 
 /* A target list at hand. */
 struct target_list {
@@ -154,7 +154,7 @@ on_list(const struct fetch_answer *answer, void *arg)
 	sl->fetch = NULL;
 	/* The controller took other certificates over; those of ours may be
 	 * several that were made before. */
-	if (answer->status == HTTP_MISDIRECTED && !sl->is_fresh) {
+	if (answer->status == TLS_MISDIRECTED && !sl->is_fresh) {
 		fetch_list(sl, true);
 		return;
 	}

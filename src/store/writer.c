@@ -70,6 +70,9 @@ enum stmt {
 	" AND id NOT IN (SELECT list FROM experiment)"                         \
 	" AND id NOT IN (SELECT list FROM campaign))"
 
+/* Of the oldest events so many are looked at. */
+#define EVENTS_LOOKED_AT 50000
+
 #define TEXT_OF_(n) #n
 #define TEXT_OF(n) TEXT_OF_(n)
 
@@ -170,10 +173,11 @@ static const char *const sql[] = {
 	/* The oldest by number; some may have times of a clock that was ahead. */
 	[STMT_EXPIRE_EVENTS] =
 	    "DELETE FROM event WHERE id IN (SELECT id FROM (SELECT id, at_ms"
-	    " FROM event ORDER BY id LIMIT 50000) WHERE at_ms < ?1 AND"
-	    " id <= (SELECT max(id) FROM event)"
-	    " - " TEXT_OF(STORE_EVENTS_KEPT) " LIMIT " TEXT_OF(
-		STORE_EXPIRE_EVENTS) ")",
+	    " FROM event ORDER BY id LIMIT " TEXT_OF(
+		EVENTS_LOOKED_AT) ") WHERE at_ms < ?1 AND"
+				  " id <= (SELECT max(id) FROM event)"
+				  " - " TEXT_OF(STORE_EVENTS_KEPT) " LIMIT " TEXT_OF(
+				      STORE_EXPIRE_EVENTS) ")",
 	[STMT_EXPIRED] =
 	    "SELECT id FROM experiment WHERE ended_ms > 0 AND ended_ms < ?1"
 	    " AND campaign IS NOT (SELECT max(id) FROM campaign)"

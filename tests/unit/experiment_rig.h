@@ -33,30 +33,19 @@ run_until(struct house *h, unsigned id, const char *wanted)
 static inline void
 check_heir(struct house *h, const char *heir, json_int_t clients, double weight)
 {
-	json_t *doc, *entry;
-	size_t i;
+	const json_t *entry;
+	json_t *heirs;
 
 	assert_int_equal(get(h, "/v1/failover?site=akl"), 200);
-	doc = answer_json(h);
-	json_array_foreach (json_object_get(json_array_get(json_object_get(doc,
-							       "maps"),
-						0),
-				"heirs"),
-	    i, entry) {
-		const char *name =
-		    json_string_value(json_object_get(entry, "heir"));
-
-		if (strcmp(name != NULL ? name : "", heir) != 0)
-			continue;
-		assert_int_equal(json_integer_value(json_object_get(entry,
-				     "clients")),
-		    clients);
-		assert_true(json_real_value(json_object_get(entry, "weight")) ==
-		    weight);
-		json_decref(doc);
-		return;
-	}
-	fail_msg("no heir %s: %s", heir, h->body);
+	heirs = answer_heirs(h);
+	entry = find_heir(heirs, heir);
+	if (entry == NULL)
+		fail_msg("no heir %s: %s", heir, h->body);
+	assert_int_equal(json_integer_value(json_object_get(entry, "clients")),
+	    clients);
+	assert_true(json_real_value(json_object_get(entry, "weight")) ==
+	    weight);
+	json_decref(heirs);
 }
 
 /* The clients of akl are 0, 3, 6 and 9; 9 goes nowhere. */

@@ -156,6 +156,35 @@ answer_json(const struct house *h)
 	return doc;
 }
 
+/* The heirs of its first map; new reference. */
+static inline json_t *
+answer_heirs(const struct house *h)
+{
+	json_t *doc = answer_json(h);
+	json_t *map = json_array_get(json_object_get(doc, "maps"), 0);
+	json_t *heirs = json_incref(json_object_get(map, "heirs"));
+
+	json_decref(doc);
+	return heirs;
+}
+
+/* The entry of one of them, "": of the unknown; borrowed.  NULL: none. */
+static inline const json_t *
+find_heir(const json_t *heirs, const char *heir)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach (heirs, i, entry) {
+		const char *name =
+		    json_string_value(json_object_get(entry, "heir"));
+
+		if (strcmp(name != NULL ? name : "", heir) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
 static inline void
 assert_answer_has(const struct house *h, const char *text)
 {

@@ -158,4 +158,13 @@ wire_is_closed(struct wire *w)
 	return w->is_closed;
 }
 
+/* One more byte; true if nobody wants it any more. */
+static inline bool
+wire_drip(struct wire *w, char byte)
+{
+	(void)send(w->fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	loop_idle(w->lp, WAIT_STEP_MS);
+	return wire_is_closed(w);
+}
+
 #endif /* HTTP_WIRE_H */

@@ -8,6 +8,7 @@
 #include "api/server.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include <curl/curl.h>
 
@@ -34,6 +35,29 @@ struct house {
 	size_t body_len;
 	char seen[512];
 };
+
+/* ---- strangers ---- */
+
+/* Connects so often, and holds on to it all until it is killed. */
+static inline pid_t
+hold_connections(uint16_t port, int n)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	pid_t pid = fork();
+
+	assert_int_not_equal(pid, -1);
+	if (pid != 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int i = 0; i < n; i++) {
+		(void)connect(socket(AF_INET, SOCK_STREAM, 0),
+		    (struct sockaddr *)&sa, sizeof(sa));
+	}
+	for (;;)
+		(void)pause();
+}
 
 /* ---- handlers ---- */
 

@@ -8,28 +8,16 @@ static void
 check_share(struct house *h, const char *down, const char *heir, double want)
 {
 	char *path = xasprintf("/v1/failover?down=%s", down);
-	json_t *doc, *entry;
-	double share = 0;
-	size_t i;
+	double share;
+	json_t *heirs;
 
 	assert_int_equal(get(h, path), 200);
-	doc = answer_json(h);
-	json_array_foreach (json_object_get(json_array_get(json_object_get(doc,
-							       "maps"),
-						0),
-				"heirs"),
-	    i, entry) {
-		const char *name =
-		    json_string_value(json_object_get(entry, "heir"));
-
-		if (name != NULL && strcmp(name, heir) == 0) {
-			share = json_real_value(json_object_get(entry,
-			    "clients_share"));
-		}
-	}
+	heirs = answer_heirs(h);
+	share = json_real_value(json_object_get(find_heir(heirs, heir),
+	    "clients_share"));
 	if (share != want)
 		fail_msg("%s: %s: %g: %s", down, heir, share, h->body);
-	json_decref(doc);
+	json_decref(heirs);
 	free(path);
 }
 
@@ -163,18 +151,11 @@ test_diff_is_of_movement(void **state)
 static double
 heir_real(const json_t *heirs, const char *heir, const char *key)
 {
-	const json_t *entry;
-	size_t i;
+	const json_t *entry = find_heir(heirs, heir);
 
-	json_array_foreach (heirs, i, entry) {
-		const char *name =
-		    json_string_value(json_object_get(entry, "heir"));
-
-		if (name != NULL && strcmp(name, heir) == 0)
-			return json_real_value(json_object_get(entry, key));
-	}
-	fail_msg("no heir %s", heir);
-	return 0;
+	if (entry == NULL)
+		fail_msg("no heir %s", heir);
+	return json_real_value(json_object_get(entry, key));
 }
 
 static json_t *

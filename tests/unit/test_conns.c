@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "door_metric.h"
@@ -195,15 +194,6 @@ open_silent(size_t i, uint8_t host)
 
 /* ---- what takes too long ---- */
 
-/* One more byte; true if nobody wants it any more. */
-static bool
-drip(struct wire *w)
-{
-	(void)send(w->fd, "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	loop_idle(w->lp, WAIT_STEP_MS);
-	return wire_is_closed(w);
-}
-
 static void
 test_requests_by_the_byte_end(void **state)
 {
@@ -228,7 +218,7 @@ test_requests_by_the_byte_end(void **state)
 		struct wire *w = open_wire(0, i % 2);
 
 		wire_send(w, heads[i]);
-		WAIT_FOR(h->lp, drip(w));
+		WAIT_FOR(h->lp, wire_drip(w, 'x'));
 	}
 	assert_int_equal(door_ended(h->server, "listen", CONN_SLOW), 3);
 	assert_int_equal(door_ended(h->server, "socket", CONN_SLOW), 3);
@@ -474,27 +464,6 @@ test_a_network_is_one_peer(void **state)
 	wire_tcp6(street.wires[2], h, "2001:db8:0:2::1");
 	WAIT_FOR(h->lp, street.n_waiting == 2);
 	assert_int_equal(door_ended(h->server, "listen", CONN_REFUSED), 1);
-}
-
-/* Connects so often, and holds on to it all until it is killed. */
-static pid_t
-hold_connections(uint16_t port, int n)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr = { htonl(INADDR_LOOPBACK) } };
-	pid_t pid = fork();
-
-	assert_int_not_equal(pid, -1);
-	if (pid != 0)
-		return pid;
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (int i = 0; i < n; i++) {
-		(void)connect(socket(AF_INET, SOCK_STREAM, 0),
-		    (struct sockaddr *)&sa, sizeof(sa));
-	}
-	for (;;)
-		(void)pause();
 }
 
 static void

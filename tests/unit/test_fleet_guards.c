@@ -316,21 +316,16 @@ test_heirs_must_have_room(void **state)
 static void
 check_all_load_is_told(struct house *h, double load)
 {
-	double placed = 0, unplaced = 0;
-	json_t *doc, *map, *entry;
+	double placed = 0, unplaced;
+	json_t *heirs, *entry;
 	size_t i;
 
 	assert_int_equal(get(h, "/v1/failover?down=akl"), 200);
-	doc = answer_json(h);
-	map = json_array_get(json_object_get(doc, "maps"), 0);
-	json_array_foreach (json_object_get(map, "heirs"), i, entry) {
-		if (json_is_null(json_object_get(entry, "heir"))) {
-			unplaced = json_number_value(json_object_get(entry,
-			    "load_unplaced"));
-		}
-	}
+	heirs = answer_heirs(h);
+	unplaced = json_number_value(json_object_get(find_heir(heirs, ""),
+	    "load_unplaced"));
 	assert_true(unplaced > 0);
-	json_array_foreach (json_object_get(map, "heirs"), i, entry) {
+	json_array_foreach (heirs, i, entry) {
 		double now = json_number_value(json_object_get(entry, "load"));
 		double after =
 		    json_number_value(json_object_get(entry, "load_after"));
@@ -343,7 +338,7 @@ check_all_load_is_told(struct house *h, double load)
 		assert_true(fabs(max - after - unplaced) < 1e-6);
 	}
 	assert_true(fabs(placed + unplaced - load) < 1e-6);
-	json_decref(doc);
+	json_decref(heirs);
 }
 
 /* By weight 8 of 22 of akl's clients go to chc, 4 to wlg; of the last nobody
@@ -396,26 +391,21 @@ static double
 comes_by_map(struct house *h, const char *down, const char *heir)
 {
 	char *path = xasprintf("/v1/failover?down=%s", down);
-	double load = 0, after = -1;
-	json_t *doc, *map, *entry;
-	size_t i;
+	const json_t *entry;
+	double comes;
+	json_t *heirs;
 
 	assert_int_equal(get(h, path), 200);
 	assert_null(strstr(h->body, "\"label\":\"measured\""));
-	doc = answer_json(h);
-	map = json_array_get(json_object_get(doc, "maps"), 0);
-	json_array_foreach (json_object_get(map, "heirs"), i, entry) {
-		const char *name =
-		    json_string_value(json_object_get(entry, "heir"));
-
-		if (name == NULL || strcmp(name, heir) != 0)
-			continue;
-		load = json_number_value(json_object_get(entry, "load"));
-		after = json_number_value(json_object_get(entry, "load_after"));
-	}
-	json_decref(doc);
+	heirs = answer_heirs(h);
+	entry = find_heir(heirs, heir);
+	comes = entry == NULL
+	    ? -1
+	    : json_number_value(json_object_get(entry, "load_after")) -
+		json_number_value(json_object_get(entry, "load"));
+	json_decref(heirs);
 	free(path);
-	return after - load;
+	return comes;
 }
 
 /* Until the campaign is told to be so. */

@@ -126,27 +126,15 @@ static inline json_int_t
 heir_clients(struct house *h, const char *site, const char *heir)
 {
 	char *path = xasprintf("/v1/failover?site=%s", site);
-	json_int_t n = 0;
-	json_t *doc, *entry;
-	size_t i;
+	json_int_t n;
+	json_t *heirs;
 
 	assert_int_equal(get(h, path), 200);
 	free(path);
-	doc = answer_json(h);
-	json_array_foreach (json_object_get(json_array_get(json_object_get(doc,
-							       "maps"),
-						0),
-				"heirs"),
-	    i, entry) {
-		const char *name =
-		    json_string_value(json_object_get(entry, "heir"));
-
-		if (name != NULL && strcmp(name, heir) == 0) {
-			n = json_integer_value(json_object_get(entry,
-			    "clients"));
-		}
-	}
-	json_decref(doc);
+	heirs = answer_heirs(h);
+	n = json_integer_value(json_object_get(find_heir(heirs, heir),
+	    "clients"));
+	json_decref(heirs);
 	return n;
 }
 

@@ -2,7 +2,6 @@
 /* The server: routes, what handlers see and answer, where it listens. */
 #include "api/server.h"
 
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -276,27 +275,6 @@ test_client_reset_while_it_waits(void **state)
 		assert_null(h->deferred);
 	}
 	assert_int_equal(ask(h, "GET", "/v1/hello", true, NULL), 200);
-}
-
-/* Connects so often, and holds on to it all until it is killed. */
-static pid_t
-hold_connections(uint16_t port, int n)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr = { htonl(INADDR_LOOPBACK) } };
-	pid_t pid = fork();
-
-	assert_int_not_equal(pid, -1);
-	if (pid != 0)
-		return pid;
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (int i = 0; i < n; i++) {
-		(void)connect(socket(AF_INET, SOCK_STREAM, 0),
-		    (struct sockaddr *)&sa, sizeof(sa));
-	}
-	for (;;)
-		(void)pause();
 }
 
 /* No descriptor is left for those who knock: that is no reason to spin, and when

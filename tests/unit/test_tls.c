@@ -224,15 +224,6 @@ test_answers_that_wait(void **state)
 	free(url);
 }
 
-/* Of a record that is never whole. */
-static bool
-drip(struct wire *w)
-{
-	(void)send(w->fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	loop_idle(w->lp, WAIT_STEP_MS);
-	return wire_is_closed(w);
-}
-
 static void
 test_handshakes_by_the_byte_end(void **state)
 {
@@ -248,7 +239,7 @@ test_handshakes_by_the_byte_end(void **state)
 	assert_int_equal(listen_with(h, &akl.files, NULL), 0);
 	wire_tcp(h->wire, h->lp, h->port);
 	wire_send_bytes(h->wire, hello, sizeof(hello) - 1);
-	WAIT_FOR(h->lp, drip(h->wire));
+	WAIT_FOR(h->lp, wire_drip(h->wire, '\0'));
 	wire_close(h->wire);
 	assert_int_equal(door_ended(h->server, "listen", CONN_HANDSHAKE), 1);
 	wire_tcp(h->wire, h->lp, h->port);
