@@ -289,7 +289,9 @@ handle_status(struct api_request *req, void *arg)
 	    !have_same_health(s->status, body);
 	s->applied_revision = (uint64_t)applied;
 	s->taken_revision = (uint64_t)taken;
-	s->contact = mono_now();
+	/* Both clocks at once: else who is lost by one is not yet by the other. */
+	controller_count_awake(c);
+	s->contact = c->ticked;
 	s->contact_awake_ms = c->awake_ms;
 	if (is_news)
 		c->guards_are_old = true;

@@ -464,6 +464,19 @@ test_the_awake_clock_runs(void **state)
 	assert_true(h->c->awake_ms - before_ms >= 49);
 }
 
+/* It was heard somewhere between two ticks. */
+static void
+test_lost_is_who_was_silent_for_four_seconds(void **state)
+{
+	struct house *h = *state;
+	const struct fleet_site *wlg = &h->c->sites[2];
+
+	house_get_ready(h);
+	h->agents[2].is_silent = true;
+	WAIT_FOR(h->lp, !fleet_site_is_live(wlg));
+	assert_true(mono_diff_ms(mono_now(), wlg->contact) >= 4000);
+}
+
 /* No client looks silent because nobody knows any more. */
 static void
 test_expired_outcomes_are_told(void **state)
@@ -642,6 +655,7 @@ main(void)
 		WITH_HOUSE(test_batches_lost),
 		WITH_HOUSE(test_agent_rebooted),
 		WITH_HOUSE(test_the_awake_clock_runs),
+		WITH_HOUSE(test_lost_is_who_was_silent_for_four_seconds),
 		WITH_HOUSE(test_expired_outcomes_are_told),
 		WITH_HOUSE(test_agent_silent),
 		WITH_HOUSE(test_a_controller_that_stood_still_misses_nobody),
