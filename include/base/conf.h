@@ -231,6 +231,9 @@ struct conf_bird {
 	int64_t confirm_ms; /* default 10 s, whole seconds */
 	/* Changes go ahead although they undo what was done by hand. */
 	bool overrule_hands; /* `by_hand: overrule`, default `stop` */
+	/* How often BIRD is asked ahead whether it would take its
+	 * configuration; default 1 min; 0: never. */
+	int64_t check_ms;
 };
 
 /* How a site sends probes: the same numbers as enum sweep_engine. */

@@ -67,7 +67,7 @@ struct raw_service {
 
 struct raw_bird {
 	char *socket, *include, *poll, *timeout;
-	char *min_gap, *max_delay, *confirm, *by_hand;
+	char *min_gap, *max_delay, *confirm, *by_hand, *check;
 };
 
 struct raw_test {

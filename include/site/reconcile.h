@@ -33,6 +33,8 @@ enum bird_state {
 	BIRD_STATE_COUNT
 };
 
+#define RECONCILE_TEXT_BYTES 256
+
 struct reconcile;
 
 struct reconcile_ops {
@@ -59,7 +61,10 @@ struct reconcile_bird {
 	char version[32];
 	size_t sessions_up;
 	size_t sessions_all;
-	char last_error[256];      /* "" when all is well */
+	char last_error[RECONCILE_TEXT_BYTES]; /* "" when all is well */
+	/* Why BIRD would refuse any change, when it was asked last; "" it would
+	 * not. */
+	char config_error[RECONCILE_TEXT_BYTES];
 	uint64_t reconfigurations; /* that BIRD took from us */
 	uint64_t failures;         /* changes that have to be tried again */
 	uint64_t confirmed;        /* changes that were found well */
@@ -67,7 +72,8 @@ struct reconcile_bird {
 	uint64_t foreign;          /* reconfigurations by somebody else */
 	const char *change;        /* step of the change under way, or "none" */
 	bool has_attrs;            /* bird.conf includes export.conf */
-	char by_hand[256];         /* protocols disabled by hand; "" none */
+	/* Protocols disabled by hand; "" none. */
+	char by_hand[RECONCILE_TEXT_BYTES];
 };
 
 /* What is wanted of one prefix. */

@@ -3,7 +3,8 @@
 #define SITE_RECONCILE_STATE_H
 /*
  * reconcile_state -- the reconciler's inside, shared by reconcile.c (what is
- * wanted and what is) and reconcile_change.c (one change, as a transaction).
+ * wanted and what is), reconcile_change.c (one change, as a transaction) and
+ * reconcile_ahead.c (would BIRD take one?).
  */
 #include "bird/byhand.h"
 #include "bird/client.h"
@@ -11,7 +12,8 @@
 #include "bird/survey.h"
 #include "site/reconcile.h"
 
-#define REASON_BYTES 256
+#define REASON_BYTES RECONCILE_TEXT_BYTES
+#define CODE_CONFIG_OK 20 /* to `configure check` */
 
 /* Where a change is.  See reconcile_change.c. */
 enum change_step {
@@ -68,6 +70,9 @@ struct reconcile {
 	int64_t gap_ms;     /* between two changes, see batch_wait_ms */
 	struct mono last_change;
 	struct mono foreign_told;
+	struct mono ahead_next; /* the next look ahead, see reconcile_ahead.c */
+	int64_t ahead_took_ms;  /* the last one */
+	bool ahead_told;        /* that BIRD would refuse its configuration */
 	struct reconcile_bird bird;
 
 	/* The change under way. */
@@ -94,8 +99,18 @@ bool reconcile_take_survey(struct reconcile *r, const struct bird_survey *s);
 void reconcile_take_state(struct reconcile *r, const struct bird_survey *s);
 /* After a change: is all well, or is there more to do? */
 void reconcile_settle(struct reconcile *r);
+/* Copies what fits; returns whether it says something else now. */
+bool reconcile_text_set(char text[REASON_BYTES], const char *now);
 const char *reconcile_missing_text(const struct reconcile *r,
     char text[REASON_BYTES]);
+
+/* reconcile_ahead.c */
+bool reconcile_ahead_is_due(const struct reconcile *r);
+/* Asks BIRD, and ends the cycle. */
+void reconcile_ahead_start(struct reconcile *r);
+/* What BIRD said to `configure check`, whoever asked. */
+void reconcile_ahead_note(struct reconcile *r, const struct bird_reply *reply,
+    bool is_told_elsewhere);
 
 /* reconcile_change.c */
 void reconcile_change_init(struct reconcile *r);

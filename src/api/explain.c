@@ -333,15 +333,21 @@ add_bird_input(json_t *list, const json_t *site, const json_t *prefix)
 {
 	const json_t *bird = json_object_get(site, "bird");
 	const char *error = explain_text(bird, "last_error");
+	const char *intro = error[0] != '\0' ? ": " : "";
 	char detail[512];
 
+	if (error[0] == '\0') {
+		error = explain_text(bird, "config_error");
+		if (error[0] != '\0')
+			intro = ": would refuse any change: ";
+	}
+
 	(void)snprintf(detail, sizeof(detail),
-	    "bird %.32s %.32s, %lld of %lld sessions up, exported to %lld%s%.260s",
+	    "bird %.32s %.32s, %lld of %lld sessions up, exported to %lld%.32s%.260s",
 	    explain_text(bird, "version"), explain_text(bird, "state"),
 	    (long long)explain_number(bird, "sessions_up"),
 	    (long long)explain_number(bird, "sessions_all"),
-	    (long long)explain_number(prefix, "exported_to"),
-	    error[0] != '\0' ? ": " : "", error);
+	    (long long)explain_number(prefix, "exported_to"), intro, error);
 	add_input(list, "route in bird", explain_text(prefix, "real"), 0,
 	    detail);
 }

@@ -76,6 +76,8 @@ check_bird(struct conf_ck *ck, const struct raw_bird *raw,
 		2 * SEC_MS };
 	static const struct conf_duration timeout = { "timeout", 100, MIN_MS,
 		2 * SEC_MS };
+	static const struct conf_duration check = { "check", 0, DAY_MS,
+		MIN_MS };
 	size_t mark = conf_ck_enter(ck, "bird");
 
 	if (raw == NULL)
@@ -85,6 +87,7 @@ check_bird(struct conf_ck *ck, const struct raw_bird *raw,
 	    conf_ck_duration(ck, &poll, raw->poll, &out->poll_ms) == -1 ||
 	    conf_ck_duration(ck, &timeout, raw->timeout, &out->timeout_ms) ==
 		-1 ||
+	    conf_ck_duration(ck, &check, raw->check, &out->check_ms) == -1 ||
 	    check_bird_changes(ck, raw, out) == -1)
 		return -1;
 	conf_ck_leave(ck, mark);

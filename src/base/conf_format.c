@@ -402,6 +402,7 @@ fill_agent(struct conf_raw *out, const struct conf_agent *a)
 	out->bird->confirm = duration(a->bird.confirm_ms);
 	out->bird->by_hand =
 	    xstrdup(a->bird.overrule_hands ? "overrule" : "stop");
+	out->bird->check = duration(a->bird.check_ms);
 	out->drain = new_drain(&a->drain);
 	out->load = new_load(&a->load);
 	if (a->n_services > 0) {

@@ -154,6 +154,7 @@ static const cyaml_schema_field_t bird_fields[] = {
 	TEXT(struct raw_bird, max_delay),
 	TEXT(struct raw_bird, confirm),
 	TEXT(struct raw_bird, by_hand),
+	TEXT(struct raw_bird, check),
 	CYAML_FIELD_END,
 };
 

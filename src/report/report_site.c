@@ -176,6 +176,7 @@ static void
 put_bird(struct report_job *job, const json_t *bird)
 {
 	const char *error = fields_text_or(&job->f, bird, "last_error", "");
+	const char *refusal = fields_text_or(&job->f, bird, "config_error", "");
 	const char *state = fields_text_or(&job->f, bird, "state", "unknown");
 
 	fputs("  bird   ", job->out);
@@ -186,10 +187,12 @@ put_bird(struct report_job *job, const json_t *bird)
 	fprintf(job->out, ", %lld of %lld sessions up\n",
 	    (long long)fields_count_or(&job->f, bird, "sessions_up", 0),
 	    (long long)fields_count_or(&job->f, bird, "sessions_all", 0));
-	if (error[0] == '\0')
+	if (error[0] == '\0' && refusal[0] == '\0')
 		return;
-	fputs("  bird   last error: ", job->out);
-	text_put(job->out, error);
+	fputs(error[0] != '\0' ? "  bird   last error: "
+			       : "  bird   would refuse any change: ",
+	    job->out);
+	text_put(job->out, error[0] != '\0' ? error : refusal);
 	fputc('\n', job->out);
 }
 

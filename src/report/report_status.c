@@ -309,6 +309,7 @@ note_control(struct report_job *job, struct note *n, const json_t *site)
 {
 	const json_t *bird = fields_object_opt(&job->f, site, "bird");
 	const char *error = fields_text_or(&job->f, bird, "last_error", "");
+	const char *refusal = fields_text_or(&job->f, bird, "config_error", "");
 	long long applied =
 	    (long long)fields_count_or(&job->f, site, "applied_revision", 0);
 	long long wanted =
@@ -316,6 +317,9 @@ note_control(struct report_job *job, struct note *n, const json_t *site)
 
 	if (error[0] != '\0') {
 		fprintf(note_part(n, "; "), "bird: %s", error);
+	} else if (refusal[0] != '\0') {
+		fprintf(note_part(n, "; "), "bird would refuse any change: %s",
+		    refusal);
 	} else if (json_is_false(json_object_get(bird, "export_conf")) &&
 	    strcmp(fields_text_or(&job->f, bird, "state", ""), "connected") ==
 		0 &&

@@ -71,17 +71,18 @@ bird_json(const struct agent *a)
 	/* As BIRD wrote them: it quotes its configuration. */
 	utf8_clean(b.version);
 	utf8_clean(b.last_error);
+	utf8_clean(b.config_error);
 	utf8_clean(b.by_hand);
-	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, "
-			 "s:s, s:s, s:b}",
+	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, "
+			 "s:I, s:s, s:s, s:b}",
 	    "state", bird_state_name(b.state), "version", b.version,
 	    "sessions_up", (json_int_t)b.sessions_up, "sessions_all",
 	    (json_int_t)b.sessions_all, "last_error", b.last_error,
-	    "reconfigurations", (json_int_t)b.reconfigurations, "failures",
-	    (json_int_t)b.failures, "confirmed", (json_int_t)b.confirmed,
-	    "undone", (json_int_t)b.undone, "foreign", (json_int_t)b.foreign,
-	    "change", b.change, "by_hand", b.by_hand, "export_conf",
-	    b.has_attrs);
+	    "config_error", b.config_error, "reconfigurations",
+	    (json_int_t)b.reconfigurations, "failures", (json_int_t)b.failures,
+	    "confirmed", (json_int_t)b.confirmed, "undone",
+	    (json_int_t)b.undone, "foreign", (json_int_t)b.foreign, "change",
+	    b.change, "by_hand", b.by_hand, "export_conf", b.has_attrs);
 }
 
 /* Announced in BIRD, and no neighbour hears of it. */

@@ -96,6 +96,8 @@ add_bird(struct metrics *m, const char *const *site, const json_t *bird)
 	metrics_add_field(m, METRIC_BIRD_CONFIRMED, bird, "confirmed", site);
 	metrics_add_field(m, METRIC_BIRD_UNDONE, bird, "undone", site);
 	metrics_add_field(m, METRIC_BIRD_FOREIGN, bird, "foreign", site);
+	metrics_add(m, METRIC_BIRD_CONFIG_BROKEN,
+	    json_text(bird, "config_error")[0] != '\0', site);
 	metrics_add(m, METRIC_BIRD_BY_HAND,
 	    json_text(bird, "by_hand")[0] != '\0', site);
 }

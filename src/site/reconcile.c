@@ -59,13 +59,22 @@ bird_state_name(enum bird_state state)
 
 /* ---- what is known ---- */
 
+bool
+reconcile_text_set(char text[REASON_BYTES], const char *now)
+{
+	char cut[REASON_BYTES];
+	bool is_new;
+
+	(void)text_copy(cut, sizeof(cut), now);
+	is_new = strcmp(text, cut) != 0;
+	memcpy(text, cut, sizeof(cut));
+	return is_new;
+}
+
 static void
 set_error(struct reconcile *r, const char *what, const char *reason)
 {
-	bool is_new = strcmp(r->bird.last_error, reason) != 0;
-
-	(void)text_copy(r->bird.last_error, sizeof(r->bird.last_error), reason);
-	if (is_new)
+	if (reconcile_text_set(r->bird.last_error, reason))
 		r->ops.on_notice(what, reason, r->ops.arg);
 }
 
@@ -224,7 +233,11 @@ converged(struct reconcile *r)
 	if (!r->said_converged)
 		r->ops.on_converged(r->ops.arg);
 	r->said_converged = true;
-	reconcile_cycle_end(r, r->conf->poll_ms);
+	if (reconcile_ahead_is_due(r)) {
+		reconcile_ahead_start(r);
+	} else {
+		reconcile_cycle_end(r, r->conf->poll_ms);
+	}
 }
 
 void

@@ -52,7 +52,6 @@
 #define CODE_QUEUED 5
 #define CODE_CONFIRMED 18
 #define CODE_NOTHING_TO_DO 19
-#define CODE_CONFIG_OK 20
 
 static const char *const step_names[CHANGE_STEP_COUNT] = {
 	[CHANGE_NONE] = "none",
@@ -481,6 +480,7 @@ on_checked(const struct bird_reply *reply, const struct err *err, void *arg)
 		return;
 	}
 	crash_point("bird-checked");
+	reconcile_ahead_note(r, reply, true);
 	if (reply->code != CODE_CONFIG_OK) {
 		refused(r, bird_reply_text(reply));
 		return;

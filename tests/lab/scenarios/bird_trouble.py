@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from labkit.anycast import Fleet
+from labkit.anycast import CONFIG, Fleet
 from labkit.node import Node
 from labkit.routefile import PREFIXES, ROUTE_FILE
 from labkit.scenario import Lab
@@ -22,11 +22,14 @@ BIRD_SOCKET = "/run/bird/bird.ctl"
 
 def run(lab: Lab) -> None:
     fleet = Fleet(lab)
+    asked = lab.nodes["syd"]
+    fleet.configure(asked, asked.path(CONFIG).read_text().replace("bird: {", "bird: {check: 300ms, ", 1))
     fleet.bring_up()
     baseline = lab.truth(WEB4)
 
     check_frozen(lab, fleet, lab.nodes["chc"])
-    check_blocked(lab, fleet, lab.nodes["syd"])
+    check_ahead(lab, fleet, asked)
+    check_blocked(lab, fleet, asked)
     check_killed(lab, fleet, lab.nodes["sin"])
     check_unreachable(lab, fleet, lab.nodes["nrt"])
     check_storm(lab, fleet, lab.nodes["akl"])
@@ -98,6 +101,23 @@ def check_frozen(lab: Lab, fleet: Fleet, site: Node) -> None:
         leaves(lab, site)
         wait_told(lab, fleet, site, after, "bird: connected")
         comes_back(lab, fleet, site)
+
+
+def check_ahead(lab: Lab, fleet: Fleet, site: Node) -> None:
+    with lab.check("an unrelated include broken, and nothing to change: told before a change needs it, and nothing is done"):
+        after = last_event(fleet, site)
+        broken = site.path("/run/state/operator.d/x.conf")
+        broken.write_text("protocol nonsense;\n")
+        lab.wait(lambda: "x.conf" in fleet.bird(site)["config_error"], 10, "status names the file")
+        wait_told(lab, fleet, site, after, "configuration would be refused")
+        assert "would refuse any change" in route_inputs(fleet, site, WEB4)
+        assert fleet.site_status(site)["state"] == "announcing"
+        assert fleet.bird(site)["last_error"] == "", fleet.bird(site)
+        lab.wait(lambda: "x.conf" in fleet.ctl(fleet.mgmt, "status").stdout, 10, "the fleet's status tells it")
+        broken.unlink()
+        lab.wait(lambda: fleet.bird(site)["config_error"] == "", 10, "no error any more")
+        wait_told(lab, fleet, site, after, "would be taken again")
+        assert set(fleet.real(site).values()) == {"announced"}
 
 
 def check_blocked(lab: Lab, fleet: Fleet, site: Node) -> None:
