@@ -51,6 +51,7 @@ enum drain_wait {
 	DRAIN_WAIT_HOLD,    /* the step's time */
 	DRAIN_WAIT_TRAFFIC, /* too much of it is left */
 	DRAIN_WAIT_COUNTER, /* how much is left is not known */
+	DRAIN_WAIT_DAMPING, /* the way back: core/damping.h */
 	DRAIN_WAIT_COUNT
 };
 
@@ -71,6 +72,9 @@ struct drain_input {
 	struct drain_real real;
 	bool traffic_known;
 	double traffic_per_s;
+	/* The neighbours shall hear of no step back for so long; 0: they may.
+	 * Steps towards drained are never held by it. */
+	int64_t back_wait_ms;
 	struct mono now;
 };
 

@@ -14,6 +14,7 @@
 
 #include "api/drain.h"
 #include "api/server.h"
+#include "core/guard.h"
 #include "core/route.h"
 
 struct agent;
@@ -40,6 +41,12 @@ void agent_guards_fill(const struct agent_guards *g,
 void agent_guards_on_decision(struct agent_guards *g,
     const struct agent_prefix *p, const struct route_decision *before);
 
+/* How long a drain's next step back must wait, were it heard; 0: it may. */
+int64_t agent_guards_back_wait_ms(const struct agent_guards *g,
+    const struct agent_prefix *p);
+/* A guard begins to keep a drain's steps, of a prefix, where they are. */
+void agent_guards_on_wait(struct agent_guards *g, enum guard guard);
+
 /* After all decisions: into the store, what they changed. */
 void agent_guards_keep(struct agent_guards *g);
 
@@ -63,7 +70,7 @@ uint64_t agent_guards_withdrawals(const struct agent_guards *g);
 struct agent_guards_view {
 	bool is_braked;
 	bool has_flapped; /* else the rest is zero */
-	bool is_suppressed, is_last, up_waits, down_waits;
+	bool is_suppressed, is_last, up_waits, down_waits, back_waits;
 	int64_t penalty, updates, wait_ms; /* rounded */
 };
 

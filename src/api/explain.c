@@ -225,6 +225,23 @@ add_service_inputs(json_t *list, const json_t *service)
 	}
 }
 
+/* No drain: none of it is left, or there is something to be undone. */
+static void
+add_way_back(json_t *list, const json_t *prefix)
+{
+	const json_t *drain = json_object_get(prefix, "drain");
+	const char *step = drain_step(prefix);
+	char detail[128];
+
+	if (step[0] == '\0' || strcmp(step, "normal") == 0) {
+		add_input(list, "drain", "none", 0, "");
+		return;
+	}
+	(void)snprintf(detail, sizeof(detail), "at %.32s, waits for %.64s",
+	    step, explain_text(drain, "waits_for"));
+	add_input(list, "drain", "over", 0, detail);
+}
+
 static void
 add_drain_input(json_t *list, const json_t *prefix, const struct intent *drain)
 {
@@ -232,7 +249,7 @@ add_drain_input(json_t *list, const json_t *prefix, const struct intent *drain)
 	char detail[512];
 
 	if (drain == NULL) {
-		add_input(list, "drain", "none", 0, "");
+		add_way_back(list, prefix);
 		return;
 	}
 	(void)snprintf(detail, sizeof(detail),
@@ -322,7 +339,8 @@ add_damping_input(json_t *list, const json_t *prefix)
 	    (long long)(explain_number(d, "wait_ms") + 999) / 1000);
 	add_input(list, "flaps",
 	    json_is_true(json_object_get(d, "up")) ||
-		    json_is_true(json_object_get(d, "down"))
+		    json_is_true(json_object_get(d, "down")) ||
+		    json_is_true(json_object_get(d, "back"))
 		? "has to wait"
 		: "free",
 	    0, detail);

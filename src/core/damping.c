@@ -8,7 +8,7 @@
 #define PENALTY_LEAST 1.0
 #define UPDATES_LEAST 0.001
 
-/* So that the penalty is below reuse max_hold after the last flap. */
+/* So that the penalty is below reuse max_hold after the last of them. */
 static double
 ceiling(const struct damping_conf *conf)
 {
@@ -20,6 +20,14 @@ static double
 decayed(double penalty, const struct damping_conf *conf, double ms)
 {
 	return penalty * exp2(-ms / (double)conf->half_life_ms);
+}
+
+static double
+leaked(double updates, const struct damping_conf *conf, double ms)
+{
+	return conf->updates != 0
+	    ? fmax(updates - ms * conf->updates / HOUR_MS, 0)
+	    : 0;
 }
 
 void
@@ -38,51 +46,66 @@ damping_decay(struct damping *d, const struct damping_conf *conf,
 	}
 	if (d->penalty < conf->reuse)
 		d->is_suppressed = false;
-	d->updates -= ms * conf->updates / HOUR_MS;
-	if (d->updates < 0 || conf->updates == 0)
-		d->updates = 0;
+	d->updates = leaked(d->updates, conf, ms);
+	d->moves = leaked(d->moves, conf, ms);
 	if (d->penalty < PENALTY_LEAST)
 		d->penalty = 0;
 }
 
-void
-damping_note(struct damping *d, const struct damping_conf *conf, bool is_flap,
-    struct mono now)
+/* Of steps down beyond the budget only so many are remembered: nobody waits for
+ * very much longer than an hour to have room again. */
+static double
+most_updates(const struct damping_conf *conf)
 {
+	return 2.0 * conf->updates;
+}
+
+void
+damping_note(struct damping *d, const struct damping_conf *conf,
+    enum damping_update update, struct mono now)
+{
+	static const double penalty_of[] = {
+		[DAMPING_ANNOUNCED] = 0,
+		[DAMPING_CHANGED] = DAMPING_PENALTY_CHANGED,
+		[DAMPING_WITHDRAWN] = DAMPING_PENALTY_WITHDRAWN,
+	};
+
 	if (damping_is_over(d))
 		d->at = now;
 	damping_decay(d, conf, now);
-	if (conf->updates != 0)
-		d->updates += 1;
-	if (!is_flap || conf->suppress == 0)
+	d->updates = fmin(d->updates + 1, most_updates(conf));
+	if (update != DAMPING_CHANGED)
+		d->moves = fmin(d->moves + 1, most_updates(conf));
+	if (update == DAMPING_ANNOUNCED || conf->suppress == 0)
 		return;
-	d->penalty = fmin(d->penalty + DAMPING_PENALTY, ceiling(conf));
+	d->penalty = fmin(d->penalty + penalty_of[update], ceiling(conf));
 	if (d->penalty >= conf->suppress)
 		d->is_suppressed = true;
 }
 
 /* One more update would be more than there may be at once. */
 static bool
-is_used_up(const struct damping *d, const struct damping_conf *conf)
+is_used_up(double updates, const struct damping_conf *conf)
 {
-	return conf->updates != 0 && d->updates + 1 > conf->updates;
+	return conf->updates != 0 && updates + 1 > conf->updates;
 }
 
 enum damping_verdict
 damping_judge(const struct damping *d, const struct damping_conf *conf,
     const struct damping_wish *wish)
 {
-	if (wish->announce == wish->is_announced)
+	if (wish->announce == wish->is_announced && !wish->is_back)
 		return DAMPING_OK;
 	if (!wish->announce) {
-		return wish->is_last && is_used_up(d, conf) ? DAMPING_NO_UPDATES
-							    : DAMPING_OK;
+		return wish->is_last && is_used_up(d->moves, conf)
+		    ? DAMPING_NO_UPDATES
+		    : DAMPING_OK;
 	}
-	if (wish->is_last)
+	if (wish->is_last && !wish->is_back)
 		return DAMPING_OK;
-	if (d->is_suppressed)
+	if (d->is_suppressed && !wish->is_last)
 		return DAMPING_SUPPRESSED;
-	return is_used_up(d, conf) ? DAMPING_NO_UPDATES : DAMPING_OK;
+	return is_used_up(d->updates, conf) ? DAMPING_NO_UPDATES : DAMPING_OK;
 }
 
 int64_t
@@ -95,7 +118,7 @@ damping_wait_ms(const struct damping *d, const struct damping_conf *conf)
 		    log2(d->penalty / conf->reuse) * (double)conf->half_life_ms;
 		for_penalty += 1; /* below it, not at it */
 	}
-	if (is_used_up(d, conf)) {
+	if (is_used_up(d->updates, conf)) {
 		for_updates =
 		    (d->updates + 1 - conf->updates) * HOUR_MS / conf->updates;
 	}
@@ -120,7 +143,8 @@ damping_restore(struct damping *d, const struct damping_conf *conf,
     int64_t age_ms, struct mono now)
 {
 	d->penalty = bounded(d->penalty, ceiling(conf));
-	d->updates = bounded(d->updates, conf->updates + 1.0);
+	d->updates = bounded(d->updates, most_updates(conf));
+	d->moves = bounded(d->moves, d->updates);
 	d->at = now;
 	if (conf->suppress == 0 || d->penalty < conf->reuse)
 		d->is_suppressed = false;

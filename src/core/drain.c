@@ -9,6 +9,7 @@ static const char *const wait_names[DRAIN_WAIT_COUNT] = {
 	[DRAIN_WAIT_HOLD] = "the step's time",
 	[DRAIN_WAIT_TRAFFIC] = "traffic that is left",
 	[DRAIN_WAIT_COUNTER] = "the traffic counter",
+	[DRAIN_WAIT_DAMPING] = "flap damping",
 };
 
 const char *
@@ -135,6 +136,13 @@ go_back(const struct conf_drain *conf, struct drain_stage *stage,
 		return false;
 	if (stage->at < conf->n_steps && !is_held(conf, stage, in, r))
 		return false;
+	/* What nobody hears is no update. */
+	if (in->back_wait_ms > 0 && stage->place == DRAIN_PLACE_HEARD &&
+	    in->real.has_attrs) {
+		r->wait = DRAIN_WAIT_DAMPING;
+		r->next_ms = in->back_wait_ms;
+		return false;
+	}
 	move(stage, stage->at - 1, r, in->now);
 	return true;
 }

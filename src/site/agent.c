@@ -153,8 +153,8 @@ decide_all(struct agent *a)
 {
 	size_t n = 0;
 
-	agent_drain_step(a->drain);
 	agent_guards_step(a->guards);
+	agent_drain_step(a->drain);
 	for (size_t i = 0; i < a->n_prefixes; i++)
 		n += decide_one(a, i);
 	a->will_is_old |= n > 0;

@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "core/drain.h"
 #include "site/agent_counters.h"
+#include "site/agent_guards.h"
 #include "site/meter.h"
 
 /* What moved in one service in one step: one event, not one per prefix. */
@@ -16,6 +17,7 @@ struct moves {
 	const char *from, *to;
 	size_t n;
 	bool went_on;
+	size_t n_damped; /* prefixes that begin to wait for damping */
 };
 
 struct agent_drain {
@@ -97,6 +99,27 @@ note_moves(const struct agent_drain *d, size_t s)
 	agent_note(d->agent, &ev);
 }
 
+/* As of a prefix that a guard keeps: see note_decision of the agent. */
+static void
+note_damped(const struct agent_drain *d, size_t s)
+{
+	size_t n = d->moves[s].n_damped;
+	char subject[CONF_NAME_MAX + 16], reason[96];
+	const struct store_event ev = { .kind = "guard",
+		.subject = subject,
+		.what = "the way back waits",
+		.reason = reason };
+
+	if (n == 0)
+		return;
+	(void)snprintf(subject, sizeof(subject), "service/%s",
+	    d->agent->conf->services[s].name);
+	(void)snprintf(reason, sizeof(reason),
+	    "%zu prefix%s: too many updates, flap damping", n,
+	    n == 1 ? "" : "es");
+	agent_note(d->agent, &ev);
+}
+
 static bool
 is_announceable(const struct agent *a, const struct agent_prefix *p)
 {
@@ -136,10 +159,15 @@ step_prefix(struct agent_drain *d, struct agent_prefix *p, struct mono now)
 	if (in.wanted || p->drain.at > 0) {
 		in.announceable = is_announceable(a, p);
 		in.real = real_of(a, p);
+		in.back_wait_ms = agent_guards_back_wait_ms(a->guards, p);
 	}
 	in.traffic_known =
 	    meters_rate(d->meters, p->service, &in.traffic_per_s);
 	r = drain_advance(conf, &p->drain, &in);
+	if (r.wait == DRAIN_WAIT_DAMPING && p->drain_wait != r.wait) {
+		agent_guards_on_wait(a->guards, GUARD_DAMPING);
+		m->n_damped++;
+	}
 	p->drain_wait = r.wait;
 	if (r.moved) {
 		if (m->n == 0)
@@ -173,8 +201,10 @@ agent_drain_step(struct agent_drain *d)
 		if (ms >= 0 && (next_ms == -1 || ms < next_ms))
 			next_ms = ms;
 	}
-	for (size_t s = 0; s < a->conf->n_services; s++)
+	for (size_t s = 0; s < a->conf->n_services; s++) {
 		note_moves(d, s);
+		note_damped(d, s);
+	}
 	if (next_ms >= 0) {
 		loop_timer_set(d->timer, next_ms);
 	} else {

@@ -181,25 +181,59 @@ facts_of(const struct agent_guards *g)
 
 /* ---- damping ---- */
 
+static const struct damping_wish up = { .announce = true };
+static const struct damping_wish down = { .is_announced = true };
+static const struct damping_wish back = {
+	.is_announced = true, .announce = true, .is_back = true
+};
+
 static bool
-must_wait(const struct agent_guards *g, const struct facts *facts, size_t i,
-    bool announce)
+must_wait(const struct agent_guards *g, size_t i, struct damping_wish wish)
 {
-	const struct damping_wish wish = { .is_announced = !announce,
-		.announce = announce,
-		.is_last = is_last_announcer(g, facts, i) };
+	const struct facts *facts = &g->facts;
 	struct damping d = g->damping[i];
 
 	if (facts->is_damping_off || damping_is_over(&d))
 		return false;
+	wish.is_last = is_last_announcer(g, facts, i);
 	damping_decay(&d, &g->damping_conf, facts->now);
 	return damping_judge(&d, &g->damping_conf, &wish) != DAMPING_OK;
 }
 
-static void
-note_update(struct agent_guards *g, size_t i, bool is_flap)
+int64_t
+agent_guards_back_wait_ms(const struct agent_guards *g,
+    const struct agent_prefix *p)
 {
-	damping_note(&g->damping[i], &g->damping_conf, is_flap, mono_now());
+	size_t i = index_of(g, p);
+	struct damping d = g->damping[i];
+	int64_t ms;
+
+	if (!must_wait(g, i, back))
+		return 0;
+	damping_decay(&d, &g->damping_conf, g->facts.now);
+	ms = damping_wait_ms(&d, &g->damping_conf);
+	return ms > 0 ? ms : 1;
+}
+
+/* What the neighbours hear of a decision; false: nothing.  Without export.conf
+ * in bird.conf they hear nothing of attributes. */
+static bool
+is_update(const struct agent_guards *g, const struct route_decision *before,
+    const struct route_decision *now, enum damping_update *out)
+{
+	if (now->announce != before->announce) {
+		*out = now->announce ? DAMPING_ANNOUNCED : DAMPING_WITHDRAWN;
+		return true;
+	}
+	*out = DAMPING_CHANGED;
+	return now->announce && !route_attrs_equal(now->attrs, before->attrs) &&
+	    reconcile_has_attrs(g->a->reconcile);
+}
+
+static void
+note_update(struct agent_guards *g, size_t i, enum damping_update update)
+{
+	damping_note(&g->damping[i], &g->damping_conf, update, mono_now());
 	g->is_changed = true;
 }
 
@@ -217,9 +251,9 @@ damping_json(const struct agent_guards *g)
 		if (damping_is_over(&d))
 			continue;
 		json_array_append_new(list,
-		    json_pack("[s, f, f, b]",
+		    json_pack("[s, f, f, b, f]",
 			prefix_format(&g->a->prefixes[i].prefix, text),
-			d.penalty, d.updates, d.is_suppressed));
+			d.penalty, d.updates, d.is_suppressed, d.moves));
 	}
 	doc = json_pack("{s:o}", "prefixes", list);
 	age_stamp(doc);
@@ -249,6 +283,7 @@ agent_guards_keep(struct agent_guards *g)
 static void
 take_damping(struct agent_guards *g, json_t *row, int64_t age_ms)
 {
+	const json_t *moves = json_array_get(row, 4);
 	const char *text;
 	struct damping d = { 0 };
 	const struct agent_prefix *p;
@@ -260,6 +295,8 @@ take_damping(struct agent_guards *g, json_t *row, int64_t age_ms)
 	    prefix_parse(text, &prefix, NULL) == -1)
 		return;
 	d.is_suppressed = is_suppressed != 0;
+	/* Of a version that counted nothing else. */
+	d.moves = moves != NULL ? json_number_value(moves) : d.updates;
 	damping_restore(&d, &g->damping_conf, age_ms, mono_now());
 	p = agent_find_prefix(g->a, &prefix);
 	if (p != NULL)
@@ -321,8 +358,8 @@ agent_guards_fill(const struct agent_guards *g, const struct agent_prefix *p,
 	if (g->facts.may_be_last)
 		in->withdraw_forbidden = false;
 	in->braked = g->facts.is_braked;
-	in->damped_up = must_wait(g, &g->facts, i, true);
-	in->damped_down = must_wait(g, &g->facts, i, false);
+	in->damped_up = must_wait(g, i, up);
+	in->damped_down = must_wait(g, i, down);
 }
 
 /* Which guard is behind a rule that keeps a route as it is. */
@@ -342,14 +379,20 @@ void
 agent_guards_on_decision(struct agent_guards *g, const struct agent_prefix *p,
     const struct route_decision *before)
 {
-	size_t i = index_of(g, p);
+	enum damping_update update;
 
-	if (p->decision.announce != before->announce)
-		note_update(g, i, p->decision.rule == ROUTE_RULE_SICK);
+	if (is_update(g, before, &p->decision, &update))
+		note_update(g, index_of(g, p), update);
 	g->withdrawals += before->announce && !p->decision.announce;
 	if (p->decision.rule != before->rule &&
 	    route_rule_is_guard(p->decision.rule))
 		g->held[guard_of(p->decision.rule)]++;
+}
+
+void
+agent_guards_on_wait(struct agent_guards *g, enum guard guard)
+{
+	g->held[guard]++;
 }
 
 void
@@ -403,6 +446,14 @@ agent_guards_check_drain(const struct agent_guards *g,
 
 /* ---- telling ---- */
 
+static bool
+is_damped(const struct agent_prefix *p)
+{
+	return p->decision.rule == ROUTE_RULE_DAMPING ||
+	    p->decision.rule == ROUTE_RULE_UPDATES ||
+	    p->drain_wait == DRAIN_WAIT_DAMPING;
+}
+
 static void
 add_damping(const struct agent_guards *g, json_t *list)
 {
@@ -410,9 +461,7 @@ add_damping(const struct agent_guards *g, json_t *list)
 	char why[PREFIX_TEXT_BYTES + 64], text[PREFIX_TEXT_BYTES];
 
 	for (size_t i = 0; i < g->a->n_prefixes; i++) {
-		enum route_rule rule = g->a->prefixes[i].decision.rule;
-
-		if (rule != ROUTE_RULE_DAMPING && rule != ROUTE_RULE_UPDATES)
+		if (!is_damped(&g->a->prefixes[i]))
 			continue;
 		if (held++ == 0)
 			first = i;
@@ -502,8 +551,9 @@ agent_guards_see(const struct agent_guards *g, const struct agent_prefix *p,
 	out->has_flapped = true;
 	out->is_suppressed = d.is_suppressed;
 	out->is_last = is_last_announcer(g, &g->facts, i);
-	out->up_waits = must_wait(g, &g->facts, i, true);
-	out->down_waits = must_wait(g, &g->facts, i, false);
+	out->up_waits = must_wait(g, i, up);
+	out->down_waits = must_wait(g, i, down);
+	out->back_waits = must_wait(g, i, back);
 	out->penalty = (int64_t)d.penalty;
 	out->updates = (int64_t)(d.updates + 0.5);
 	out->wait_ms = damping_wait_ms(&d, &g->damping_conf);

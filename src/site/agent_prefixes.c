@@ -77,8 +77,8 @@ guards_equal(const struct agent_guards_view *a,
 	    a->has_flapped == b->has_flapped &&
 	    a->is_suppressed == b->is_suppressed && a->is_last == b->is_last &&
 	    a->up_waits == b->up_waits && a->down_waits == b->down_waits &&
-	    a->penalty == b->penalty && a->updates == b->updates &&
-	    a->wait_ms == b->wait_ms;
+	    a->back_waits == b->back_waits && a->penalty == b->penalty &&
+	    a->updates == b->updates && a->wait_ms == b->wait_ms;
 }
 
 static bool
@@ -103,11 +103,12 @@ add_guards(json_t *obj, const struct agent_guards_view *v)
 	json_object_set_new(obj, "braked", json_boolean(v->is_braked));
 	json_object_set_new(obj, "damping",
 	    v->has_flapped
-		? json_pack("{s:I, s:b, s:I, s:I, s:b, s:b, s:b}", "penalty",
-		      (json_int_t)v->penalty, "suppressed", v->is_suppressed,
-		      "updates", (json_int_t)v->updates, "wait_ms",
-		      (json_int_t)v->wait_ms, "last", v->is_last, "up",
-		      v->up_waits, "down", v->down_waits)
+		? json_pack("{s:I, s:b, s:I, s:I, s:b, s:b, s:b, s:b}",
+		      "penalty", (json_int_t)v->penalty, "suppressed",
+		      v->is_suppressed, "updates", (json_int_t)v->updates,
+		      "wait_ms", (json_int_t)v->wait_ms, "last", v->is_last,
+		      "up", v->up_waits, "down", v->down_waits, "back",
+		      v->back_waits)
 		: json_null());
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/damping.h"
 #include "test.h"
 
 #define SEC INT64_C(1000)
@@ -539,6 +540,191 @@ test_random_walks_end_well(void **state)
 	}
 }
 
+/* ---- beside flap damping ---- */
+
+/* Steps back wait, of a route that is heard; no step down does. */
+static void
+test_only_the_way_back_waits_for_damping(void **state)
+{
+	struct run r = { .conf = &gentle,
+		.in = { .wanted = true,
+		    .traffic_known = true,
+		    .back_wait_ms = 7 * SEC } };
+
+	(void)state;
+	assert_string_equal(at(&r, 0), "graceful_shutdown");
+	assert_string_equal(at(&r, 30), "prepend");
+	r.in.wanted = false;
+	assert_string_equal(at(&r, 31), "prepend");
+	assert_int_equal(r.last.wait, DRAIN_WAIT_HOLD);
+	assert_string_equal(at(&r, 51), "prepend");
+	assert_int_equal(r.last.wait, DRAIN_WAIT_DAMPING);
+	assert_int_equal(r.last.next_ms, 7 * SEC);
+	/* Drained again meanwhile: on from where it is, after its time. */
+	r.in.wanted = true;
+	assert_string_equal(at(&r, 52), "prepend");
+	assert_string_equal(at(&r, 112), "withdraw");
+	/* From there it is a new announcement that may have to wait. */
+	r.in.wanted = false;
+	assert_string_equal(at(&r, 113), "prepend");
+	assert_string_equal(at(&r, 1000), "prepend");
+	assert_int_equal(r.last.wait, DRAIN_WAIT_DAMPING);
+	r.in.back_wait_ms = 0;
+	assert_string_equal(at(&r, 1001), "graceful_shutdown");
+	/* What nobody hears is no update. */
+	r.in.back_wait_ms = 7 * SEC;
+	r.is_sick = true;
+	(void)at(&r, 1002);
+	assert_string_equal(at(&r, 1020), "normal");
+}
+
+/* Nor is it without export.conf. */
+static void
+test_steps_without_effect_do_not_wait_for_damping(void **state)
+{
+	struct run r = { .conf = &gentle,
+		.is_stuck = true,
+		.stage = { .at = 2, .going_back = true },
+		.in = { .real = { .is_known = true,
+			    .is_running = true,
+			    .announced = true },
+		    .back_wait_ms = 7 * SEC } };
+
+	(void)state;
+	(void)at(&r, 0);
+	(void)at(&r, 20);
+	assert_string_equal(at(&r, 30), "normal");
+}
+
+/* A prefix that others announce, too; its drain, its updates and its damping. */
+struct damped {
+	struct run run;
+	struct damping_conf conf;
+	struct damping d;
+	int64_t sec;
+	unsigned updates, waits; /* so many updates; so many seconds */
+};
+
+static bool
+may(const struct damped *m, const struct damping_wish *wish)
+{
+	return damping_judge(&m->d, &m->conf, wish) == DAMPING_OK;
+}
+
+static void
+hear(struct damped *m, const struct drain_real *before)
+{
+	const struct drain_real *real = &m->run.in.real;
+	enum damping_update update = DAMPING_CHANGED;
+
+	if (before->announced != real->announced) {
+		update =
+		    real->announced ? DAMPING_ANNOUNCED : DAMPING_WITHDRAWN;
+	}
+	damping_note(&m->d, &m->conf, update, m->run.in.now);
+	m->updates++;
+}
+
+static void
+second(struct damped *m)
+{
+	static const struct damping_wish up = { .announce = true };
+	static const struct damping_wish back = {
+		.is_announced = true, .announce = true, .is_back = true
+	};
+	struct run *r = &m->run;
+	const struct drain_real before = r->in.real;
+
+	r->in.now = (struct mono){ 1000000000 + ++m->sec * 1000000 };
+	damping_decay(&m->d, &m->conf, r->in.now);
+	r->is_sick = !before.announced && !may(m, &up);
+	r->in.back_wait_ms =
+	    may(m, &back) ? 0 : damping_wait_ms(&m->d, &m->conf);
+	advance(r);
+	m->waits +=
+	    r->last.wait == DRAIN_WAIT_DAMPING || (r->is_sick && !r->in.wanted);
+	if (bird_follows(r) && before.is_known)
+		hear(m, &before);
+}
+
+static bool
+is_there(const struct damped *m, bool wanted)
+{
+	const struct run *r = &m->run;
+
+	if (wanted)
+		return r->stage.is_drained;
+	return r->stage.at == 0 && r->in.real.announced &&
+	    route_attrs_equal(r->in.real.attrs, (struct route_attrs){ 0 });
+}
+
+/* Returns how many seconds it took. */
+static int64_t
+walk(struct damped *m, bool wanted)
+{
+	int64_t began = m->sec;
+
+	m->run.in.wanted = wanted;
+	second(m);
+	while (!is_there(m, wanted)) {
+		assert_true(m->sec - began < 24 * INT64_C(3600));
+		second(m);
+	}
+	return m->sec - began;
+}
+
+/*
+ * With what the configuration has where it says nothing: a drain in all its
+ * steps and the way back are six updates and a penalty of 3000, and do not wait;
+ * nor do those right after.  Whoever goes on and on is held, on the way back
+ * only, and not for ever.
+ */
+static void
+test_a_drain_and_its_way_back_are_within_the_defaults(void **state)
+{
+	static const char text[] =
+	    "site: akl\n"
+	    "drain:\n"
+	    "  steps: [{step: graceful_shutdown}, {step: prepend},\n"
+	    "    {step: withdraw}]\n"
+	    "services:\n"
+	    "- name: web\n"
+	    "  prefixes: [192.0.2.0/24]\n"
+	    "  probes: [{name: up, file: /x, when: present}]\n";
+	struct err err = { 0 };
+	struct conf *c =
+	    conf_parse("a.yml", (const uint8_t *)text, sizeof(text) - 1, &err);
+	struct damped m = { .run.in.real.announced = true };
+	int64_t down_sec;
+
+	(void)state;
+	assert_string_equal(err.msg, "");
+	assert_non_null(c);
+	m.run.conf = &c->agent->services[0].drain;
+	m.conf = (struct damping_conf){ .suppress =
+					    c->agent->guards.damping.suppress,
+		.reuse = c->agent->guards.damping.reuse,
+		.half_life_ms = c->agent->guards.damping.half_life_ms,
+		.max_hold_ms = c->agent->guards.damping.max_hold_ms,
+		.updates = c->agent->guards.damping.updates };
+	second(&m); /* BIRD is read */
+	down_sec = walk(&m, true);
+	assert_int_equal(m.updates, 3);
+	(void)walk(&m, false);
+	assert_int_equal(m.updates, 6);
+	assert_true(m.d.penalty > 2000 && m.d.penalty <= 3000);
+	(void)walk(&m, true);
+	(void)walk(&m, false);
+	assert_int_equal(m.updates, 12);
+	assert_int_equal(m.waits, 0);
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(walk(&m, true), down_sec);
+		assert_in_range(walk(&m, false), 60, 3 * 3600);
+	}
+	assert_true(m.waits > 0);
+	conf_free(c);
+}
+
 int
 main(void)
 {
@@ -559,6 +745,11 @@ main(void)
 		cmocka_unit_test(test_well_again_begins_the_step_anew),
 		cmocka_unit_test(test_no_step_is_shorter_for_the_neighbours),
 		cmocka_unit_test(test_random_walks_end_well),
+		cmocka_unit_test(test_only_the_way_back_waits_for_damping),
+		cmocka_unit_test(
+		    test_steps_without_effect_do_not_wait_for_damping),
+		cmocka_unit_test(
+		    test_a_drain_and_its_way_back_are_within_the_defaults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,9 @@ drain:
     - {step: prepend, times: 2, hold: 700ms, back: 600ms, below: 50, wait_max: 30s}
     - {step: withdraw, hold: 200ms, below: 50, wait_max: 30s}
 """
+# Drains come faster here than anywhere else: what counts updates forgets as fast.
+GUARDS = "guards: {damping: {half_life: 5s, max_hold: 20s, updates: %d}}\n"
+BUDGET = 4
 
 # A hundred packets a second to the service's address, for a minute at most.
 USERS = """
@@ -73,7 +76,8 @@ def sessions_up(fleet: Fleet, site: Node) -> bool:
 def run(lab: Lab) -> None:
     fleet = Fleet(lab)
     chc = lab.nodes["chc"]
-    fleet.configure(chc, chc.path("/run/lab/anycastd.yml").read_text() + STEPS)
+    conf = chc.path("/run/lab/anycastd.yml").read_text() + STEPS
+    fleet.configure(chc, conf + GUARDS % 60)
     chc.run(["/usr/sbin/nft", "-f", "-"], input=COUNTER)
     fleet.bring_up()
 
@@ -194,4 +198,20 @@ def run(lab: Lab) -> None:
         lab.wait(lambda: step(fleet, chc, DNS4) == "drained", 10, "read again: drained")
         fleet.ctl(fleet.mgmt, "restore", "chc", "--all")
         fleet.wait_announced()
+
+    with lab.check("its updates used up, a drain still goes to its end; the way back waits, says so, and an override lets it go on"):
+        lab.wait(lambda: step(fleet, chc, DNS4) == "normal", 10, "back")
+        fleet.configure(chc, conf + GUARDS % BUDGET)
+        fleet.ctl(chc, "reload")
+        fleet.ctl(fleet.mgmt, "drain", "chc", "--service", "dns")
+        lab.wait(lambda: step(fleet, chc, DNS4) == "drained", 10, "drained, whatever was used up before")
+        fleet.ctl(fleet.mgmt, "restore", "chc", "--service", "dns")
+        lab.wait(lambda: "guard damping" in fleet.ctl(fleet.mgmt, "status").stdout, 10, "it waits, and the controller says so")
+        assert prefix(fleet, chc, DNS4)["damping"]["back"], prefix(fleet, chc, DNS4)
+        watch = lab.watch_updates([chc])
+        time.sleep(2)  # the times of all steps
+        assert not watch.sent(chc, DNS4)
+        fleet.ctl(chc, "override", "damping", "--site", "chc", "--reason", "it is well", "--for", "1m")
+        lab.wait(lambda: from_site(lab, "t4", "chc_4", DNS4) == (1, False), 10, "back as before")
+        lab.wait(lambda: step(fleet, chc, DNS4) == "normal", 5, "normal")
     fleet.stop_all()

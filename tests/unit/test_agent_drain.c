@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A whole agent, on its own, beside a real BIRD: what drains, flap damping and
+ * freezes make of each other.
+ */
+#include "site/agent_drain.h"
+
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fetch.h"
+#include "base/xalloc.h"
+#include "bird/include.h"
+#include "loop_wait.h"
+#include "real_bird.h"
+#include "site/agent.h"
+#include "site/agent_guards.h"
+#include "site/agent_state.h"
+#include "store/intent_row.h"
+#include "store_file.h"
+#include "test.h"
+
+static const struct worker_kind kinds[] = {
+	{ "test-store", store_main, 0, WALL_NONE },
+};
+
+struct house {
+	struct store_file f;
+	char flag[128]; /* the service is healthy while it is there */
+	struct conf *conf;
+	struct keeper *k;
+	struct loop *lp;
+	struct store *store;
+	struct query *query;
+	struct fetch_engine *fetch;
+	struct agent *agent;
+	unsigned durable;
+	pid_t bird_pid;
+};
+
+/* ---- the house ---- */
+
+static char *
+in_dir(const struct house *h, const char *name)
+{
+	return xasprintf("%s/%s", h->f.dir, name);
+}
+
+static void
+put(const struct house *h, const char *name, const char *text)
+{
+	char *path = in_dir(h, name);
+
+	file_write(path, text, strlen(text));
+	free(path);
+}
+
+static struct conf *
+make_conf(const struct house *h)
+{
+	struct err err = { 0 };
+	const char *dir = h->f.dir;
+	char *text =
+	    xasprintf("socket: %s/sock\n"
+		      "store: %s/a.db\n"
+		      "site: akl\n"
+		      "bird: {socket: %s/bird.ctl, poll: 100ms,\n"
+		      "  include: %s/ours.conf, min_gap: 0s}\n"
+		      "drain:\n"
+		      "  steps:\n"
+		      "  - {step: graceful_shutdown, hold: 50ms}\n"
+		      "  - {step: prepend, hold: 50ms}\n"
+		      "  - {step: withdraw}\n"
+		      "services:\n"
+		      "- name: web\n"
+		      "  prefixes: [192.0.2.0/24]\n"
+		      "  probes:\n"
+		      "  - {name: up, file: %s/flag, when: present,\n"
+		      "    interval: 50ms, down_after: 1, up_after: 1}\n"
+		      "guards: {damping: {updates: 10}}\n",
+		dir, dir, dir, dir, dir);
+	struct conf *c =
+	    conf_parse("a.yml", (const uint8_t *)text, strlen(text), &err);
+
+	if (c == NULL)
+		fail_msg("%s", err.msg);
+	free(text);
+	return c;
+}
+
+/* Without export.conf attributes change nothing. */
+static void
+start_bird(struct house *h, bool with_export)
+{
+	char *export = bird_include_read("bird/export.conf", NULL);
+	char *text = xasprintf("router id 10.0.0.1;\nprotocol device {}\n"
+			       "%sinclude \"%s/ours.conf\";\n",
+	    with_export ? "include \"export.conf\";\n" : "", h->f.dir);
+
+	assert_non_null(export);
+	put(h, "export.conf", export);
+	put(h, "bird.conf", text);
+	put(h, "ours.conf", "");
+	free(export);
+	free(text);
+	h->bird_pid = bird_spawn(h->f.dir, "bird");
+}
+
+static int
+setup(void **state)
+{
+	struct house *h = calloc(1, sizeof(*h));
+	struct err err = { 0 };
+
+	assert_non_null(h);
+	(void)signal(SIGPIPE, SIG_IGN);
+	file_make(&h->f);
+	(void)snprintf(h->flag, sizeof(h->flag), "%s/flag", h->f.dir);
+	h->conf = make_conf(h);
+	h->k = keeper_start(kinds, TEST_COUNT(kinds), NULL, &err);
+	assert_non_null(h->k);
+	assert_int_equal(store_prepare(h->f.path, &err), 0);
+	h->query = query_open(h->f.path, &err);
+	assert_non_null(h->query);
+	h->lp = loop_new();
+	keeper_attach(h->k, h->lp, NULL, NULL);
+	h->store = store_new(h->k, 0, h->f.path, NULL, NULL);
+	h->fetch = fetch_engine_new(h->lp);
+	*state = h;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct house *h = *state;
+
+	agent_free(h->agent);
+	bird_kill(&h->bird_pid);
+	fetch_engine_free(h->fetch);
+	store_free(h->store);
+	query_close(h->query);
+	keeper_dismiss(h->k);
+	loop_free(h->lp);
+	conf_free(h->conf);
+	file_remove(&h->f);
+	free(h);
+	return 0;
+}
+
+static void
+start_agent(struct house *h)
+{
+	struct agent_env env = { .lp = h->lp,
+		.keeper = h->k,
+		.store = h->store,
+		.query = h->query,
+		.fetch = h->fetch,
+		.conf = h->conf };
+	struct err err = { 0 };
+
+	h->agent = agent_new(&env, &err);
+	if (h->agent == NULL)
+		fail_msg("%s", err.msg);
+}
+
+/* ---- what is ---- */
+
+static const struct agent_prefix *
+web(const struct house *h)
+{
+	return &h->agent->prefixes[0];
+}
+
+/* As often as the daemon does, or oftener. */
+static const char *
+step(const struct house *h)
+{
+	(void)agent_turn(h->agent);
+	return drain_stage_name(&h->conf->agent->services[0].drain,
+	    &web(h)->drain);
+}
+
+/* BIRD has it, with these attributes. */
+static bool
+is_real(const struct house *h, bool announced, struct route_attrs attrs)
+{
+	const struct reconcile *r = h->agent->reconcile;
+
+	(void)agent_turn(h->agent);
+	return reconcile_is_idle(r) &&
+	    (reconcile_real(r, 0) == REAL_ANNOUNCED) == announced &&
+	    reconcile_real(r, 0) != REAL_UNKNOWN &&
+	    (!announced ||
+		route_attrs_equal(reconcile_real_attrs(r, 0), attrs));
+}
+
+static const struct route_attrs none = { 0 };
+
+static struct agent_guards_view
+view(const struct house *h)
+{
+	struct agent_guards_view v = { 0 };
+
+	agent_guards_see(h->agent->guards, web(h), &v);
+	return v;
+}
+
+static bool
+says(const struct house *h, const char *word)
+{
+	json_t *doc = agent_status(h->agent);
+	char *text = json_dumps(doc, JSON_COMPACT);
+	bool is = strstr(text, word) != NULL;
+
+	free(text);
+	json_decref(doc);
+	return is;
+}
+
+/* ---- what operators do ---- */
+
+static void
+on_durable(void *arg)
+{
+	struct house *h = arg;
+
+	h->durable++;
+}
+
+/* Takes it in, and all that came before it is on disk, too. */
+static void
+take(struct house *h, const struct intent *row)
+{
+	unsigned before = h->durable;
+
+	intent_book_take(&h->agent->intents, row, on_durable, h);
+	WAIT_FOR(h->lp, h->durable > before);
+}
+
+static struct intent
+begin(struct house *h, const char *kind, const char *scope)
+{
+	struct intent row = intent_new(kind, "akl", "a test", "jo");
+
+	(void)snprintf(row.scope, sizeof(row.scope), "%s", scope);
+	take(h, &row);
+	return row;
+}
+
+static void
+end(struct house *h, struct intent *row)
+{
+	assert_true(intent_end(row, wall_now_ms(), "jo"));
+	take(h, row);
+}
+
+static void
+announce(struct house *h, bool with_export)
+{
+	if (!bird_is_installed())
+		skip();
+	put(h, "flag", "");
+	start_bird(h, with_export);
+	start_agent(h);
+	WAIT_FOR(h->lp, is_real(h, true, none));
+}
+
+static void
+drain_and_restore(struct house *h)
+{
+	struct intent drain = begin(h, "drain", "");
+
+	WAIT_FOR(h->lp, strcmp(step(h), "drained") == 0);
+	WAIT_FOR(h->lp, is_real(h, false, none));
+	end(h, &drain);
+}
+
+/* ---- damping ---- */
+
+/* Half-lives are minutes: so much may go in the time of a test. */
+static void
+assert_penalty(const struct house *h, int64_t want)
+{
+	assert_in_range(view(h).penalty, want * 8 / 10, want);
+}
+
+static void
+test_each_step_is_an_update(void **state)
+{
+	struct house *h = *state;
+	struct intent drain;
+
+	announce(h, true);
+	assert_int_equal(view(h).updates, 1);
+	assert_int_equal(view(h).penalty, 0);
+	drain = begin(h, "drain", "");
+	WAIT_FOR(h->lp, strcmp(step(h), "drained") == 0);
+	assert_int_equal(view(h).updates, 4);
+	assert_penalty(h, 2000);
+	end(h, &drain);
+	WAIT_FOR(h->lp, is_real(h, true, none));
+	assert_int_equal(view(h).updates, 7);
+	assert_penalty(h, 3000);
+	/* A new daemon knows, and adds nothing by itself. */
+	take(h, &drain);
+	agent_stop(h->agent);
+	agent_free(h->agent);
+	start_agent(h);
+	WAIT_FOR(h->lp, is_real(h, true, none));
+	assert_int_equal(view(h).updates, 7);
+	assert_penalty(h, 3000);
+}
+
+static void
+test_the_way_back_waits_for_the_budget(void **state)
+{
+	const struct route_attrs both = { true, 3 };
+	struct house *h = *state;
+
+	h->conf->agent->guards.damping.updates = 5;
+	announce(h, true);
+	drain_and_restore(h);
+	/* Its announcement was the fifth. */
+	WAIT_FOR(h->lp, is_real(h, true, both));
+	WAIT_FOR(h->lp, web(h)->drain_wait == DRAIN_WAIT_DAMPING);
+	assert_string_equal(step(h), "prepend");
+	assert_true(view(h).back_waits);
+	assert_true(says(h, "\"waits_for\":\"flap damping\""));
+	assert_true(says(h, "\"guard\":\"damping\""));
+	assert_true(says(h, "\"guard_holds\":{\"freeze\":0,"));
+	assert_true(says(h, "\"damping\":1"));
+	/* Bad health withdraws at once all the same: only announcements and
+	 * withdrawals count in what the last announcer may. */
+	assert_false(view(h).down_waits);
+	assert_int_equal(unlink(h->flag), 0);
+	WAIT_FOR(h->lp, is_real(h, false, none));
+	put(h, "flag", "");
+	WAIT_FOR(h->lp, web(h)->decision.announce);
+}
+
+static void
+test_an_override_lets_the_way_back_go_on(void **state)
+{
+	struct house *h = *state;
+
+	h->conf->agent->guards.damping.updates = 5;
+	announce(h, true);
+	drain_and_restore(h);
+	WAIT_FOR(h->lp,
+	    strcmp(step(h), "prepend") == 0 &&
+		web(h)->drain_wait == DRAIN_WAIT_DAMPING);
+	(void)begin(h, "override", "guard/damping");
+	WAIT_FOR(h->lp, is_real(h, true, none));
+	assert_string_equal(step(h), "normal");
+}
+
+static void
+test_without_export_conf_steps_are_no_updates(void **state)
+{
+	struct house *h = *state;
+
+	announce(h, false);
+	drain_and_restore(h);
+	WAIT_FOR(h->lp, is_real(h, true, none));
+	WAIT_FOR(h->lp, strcmp(step(h), "normal") == 0);
+	assert_int_equal(view(h).updates, 3);
+	assert_penalty(h, 1000);
+}
+
+#define WITH_HOUSE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_HOUSE(test_each_step_is_an_update),
+		WITH_HOUSE(test_the_way_back_waits_for_the_budget),
+		WITH_HOUSE(test_an_override_lets_the_way_back_go_on),
+		WITH_HOUSE(test_without_export_conf_steps_are_no_updates),
+	};
+
+	if (sodium_init() == -1)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
