@@ -52,6 +52,7 @@ enum drain_wait {
 	DRAIN_WAIT_TRAFFIC, /* too much of it is left */
 	DRAIN_WAIT_COUNTER, /* how much is left is not known */
 	DRAIN_WAIT_DAMPING, /* the way back: core/damping.h */
+	DRAIN_WAIT_FREEZE,  /* whoever calls asks for no step: a freeze */
 	DRAIN_WAIT_COUNT
 };
 

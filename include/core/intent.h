@@ -99,6 +99,14 @@ const struct intent *intent_set_freeze(const struct intent_set *set,
     const char *site);
 const struct intent *intent_set_override(const struct intent_set *set,
     const char *site, enum guard g);
+/*
+ * Is the target to be given back although it is frozen?  A freeze keeps what
+ * there was when it began.  A drain that began later was let through by force,
+ * for a time; when it is over, what it took is to come back.  Not what a drain
+ * had taken before, nor when there is another freeze, begun after the drain.
+ */
+bool intent_set_gives_back(const struct intent_set *set,
+    const struct intent_target *t);
 /* Kind, site and scope fit together. */
 bool intent_is_valid(const struct intent *row);
 

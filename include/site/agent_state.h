@@ -36,6 +36,8 @@ struct agent_prefix {
 	bool withdraw_forbidden;     /* the controller gave no permit */
 	struct drain_stage drain;
 	enum drain_wait drain_wait;
+	/* In spite of a freeze: intent_set_gives_back, as of the last step. */
+	bool is_given_back;
 };
 
 /* A test prefix: one of each family, see struct conf_test. */

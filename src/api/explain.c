@@ -138,6 +138,21 @@ drain_attrs_of(const json_t *prefix)
 	};
 }
 
+/* But for what comes back from a drain that is over: core/intent.h. */
+static bool
+is_frozen(const json_t *site, const json_t *prefix,
+    const struct intent_set *intents)
+{
+	bool is_given_back =
+	    json_is_true(json_object_get(json_object_get(prefix, "drain"),
+		"given_back"));
+
+	return guard_check_frozen(intents, explain_text(site, "site"), NULL) ==
+	    -1 &&
+	    (!is_given_back ||
+		strcmp(explain_text(prefix, "desired"), "announced") == 0);
+}
+
 struct route_inputs
 explain_route_inputs(const json_t *site, const json_t *prefix,
     const struct intent_set *intents)
@@ -155,8 +170,7 @@ explain_route_inputs(const json_t *site, const json_t *prefix,
 		.drained = is_drained(site, prefix, intents),
 		.attrs = drain_attrs_of(prefix),
 		.test_withdrawn = explain_number(prefix, "experiment") != 0,
-		.frozen = guard_check_frozen(intents,
-			      explain_text(site, "site"), NULL) == -1,
+		.frozen = is_frozen(site, prefix, intents),
 		.withdraw_forbidden =
 		    json_is_false(json_object_get(prefix, "permit")),
 		.braked = json_is_true(json_object_get(prefix, "braked")),

@@ -10,6 +10,7 @@ static const char *const wait_names[DRAIN_WAIT_COUNT] = {
 	[DRAIN_WAIT_TRAFFIC] = "traffic that is left",
 	[DRAIN_WAIT_COUNTER] = "the traffic counter",
 	[DRAIN_WAIT_DAMPING] = "flap damping",
+	[DRAIN_WAIT_FREEZE] = "the freeze to end",
 };
 
 const char *

@@ -272,6 +272,44 @@ intent_set_override(const struct intent_set *set, const char *site,
 	return find_about(set, "override", site, scope);
 }
 
+/* When the last of those began that are active; 0: none is. */
+static int64_t
+newest_freeze(const struct intent_set *set, const char *site)
+{
+	int64_t newest = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct intent *row = &set->rows[i];
+
+		if (intent_is_active(row) && strcmp(row->kind, "freeze") == 0 &&
+		    intent_is_about(row, site) && row->created_ms > newest)
+			newest = row->created_ms;
+	}
+	return newest;
+}
+
+bool
+intent_set_gives_back(const struct intent_set *set,
+    const struct intent_target *t)
+{
+	int64_t frozen_ms = newest_freeze(set, t->site);
+	bool is_over = false;
+
+	for (size_t i = 0; i < set->n && frozen_ms != 0; i++) {
+		const struct intent *row = &set->rows[i];
+		bool is_past =
+		    !intent_is_active(row) && row->ended_ms <= frozen_ms;
+
+		if (is_past || strcmp(row->kind, "drain") != 0 ||
+		    !intent_covers(row, t))
+			continue;
+		if (intent_is_active(row) || row->created_ms < frozen_ms)
+			return false;
+		is_over = true;
+	}
+	return is_over;
+}
+
 bool
 intent_is_valid(const struct intent *row)
 {

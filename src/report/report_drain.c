@@ -16,8 +16,12 @@ static bool
 is_moving(struct report_job *job, const json_t *prefix)
 {
 	const char *step = step_of(job, prefix);
+	const char *waits = fields_text_or(&job->f,
+	    fields_object_opt(&job->f, prefix, "drain"), "waits_for", "none");
 
-	return strcmp(step, "normal") != 0 && strcmp(step, "drained") != 0;
+	/* Drained, and kept so by a freeze although no drain wants it. */
+	return strcmp(step, "normal") != 0 &&
+	    (strcmp(step, "drained") != 0 || strcmp(waits, "none") != 0);
 }
 
 /* The limit of the step, or 0. */

@@ -17,7 +17,9 @@ struct moves {
 	const char *from, *to;
 	size_t n;
 	bool went_on;
-	size_t n_damped; /* prefixes that begin to wait for damping */
+	/* Prefixes that a guard begins to keep where they are. */
+	size_t n_kept;
+	enum drain_wait kept_by;
 };
 
 struct agent_drain {
@@ -33,12 +35,18 @@ conf_of(const struct agent *a, const struct agent_prefix *p)
 	return &a->conf->services[p->service].drain;
 }
 
+static struct intent_target
+target_of(const struct agent *a, const struct agent_prefix *p)
+{
+	return (struct intent_target){ .site = a->conf->site,
+		.service = a->conf->services[p->service].name,
+		.prefix = &p->prefix };
+}
+
 static const struct intent *
 drain_over(const struct agent *a, const struct agent_prefix *p)
 {
-	const struct intent_target target = { .site = a->conf->site,
-		.service = a->conf->services[p->service].name,
-		.prefix = &p->prefix };
+	const struct intent_target target = target_of(a, p);
 
 	return intent_set_drain_over(&a->intents.set, &target);
 }
@@ -101,23 +109,38 @@ note_moves(const struct agent_drain *d, size_t s)
 
 /* As of a prefix that a guard keeps: see note_decision of the agent. */
 static void
-note_damped(const struct agent_drain *d, size_t s)
+note_kept(const struct agent_drain *d, size_t s)
 {
-	size_t n = d->moves[s].n_damped;
+	const struct moves *m = &d->moves[s];
 	char subject[CONF_NAME_MAX + 16], reason[96];
 	const struct store_event ev = { .kind = "guard",
 		.subject = subject,
-		.what = "the way back waits",
+		.what = "a drain's step is kept",
 		.reason = reason };
 
-	if (n == 0)
+	if (m->n_kept == 0)
 		return;
 	(void)snprintf(subject, sizeof(subject), "service/%s",
 	    d->agent->conf->services[s].name);
-	(void)snprintf(reason, sizeof(reason),
-	    "%zu prefix%s: too many updates, flap damping", n,
-	    n == 1 ? "" : "es");
+	(void)snprintf(reason, sizeof(reason), "%zu prefix%s for %s", m->n_kept,
+	    m->n_kept == 1 ? " waits" : "es wait", drain_wait_name(m->kept_by));
 	agent_note(d->agent, &ev);
+}
+
+/* What the prefix waits for now.  Of a freeze there is one count, for all. */
+static void
+set_wait(struct agent_drain *d, struct agent_prefix *p, enum drain_wait wait)
+{
+	struct moves *m = &d->moves[p->service];
+	bool is_kept = wait == DRAIN_WAIT_DAMPING || wait == DRAIN_WAIT_FREEZE;
+
+	if (is_kept && wait != p->drain_wait) {
+		m->n_kept++;
+		m->kept_by = wait;
+		if (wait == DRAIN_WAIT_DAMPING)
+			agent_guards_on_wait(d->agent->guards, GUARD_DAMPING);
+	}
+	p->drain_wait = wait;
 }
 
 static bool
@@ -164,11 +187,7 @@ step_prefix(struct agent_drain *d, struct agent_prefix *p, struct mono now)
 	in.traffic_known =
 	    meters_rate(d->meters, p->service, &in.traffic_per_s);
 	r = drain_advance(conf, &p->drain, &in);
-	if (r.wait == DRAIN_WAIT_DAMPING && p->drain_wait != r.wait) {
-		agent_guards_on_wait(a->guards, GUARD_DAMPING);
-		m->n_damped++;
-	}
-	p->drain_wait = r.wait;
+	set_wait(d, p, r.wait);
 	if (r.moved) {
 		if (m->n == 0)
 			m->from = from;
@@ -179,31 +198,60 @@ step_prefix(struct agent_drain *d, struct agent_prefix *p, struct mono now)
 	return r.next_ms;
 }
 
+/* A freeze holds every step where it is. */
+static void
+freeze_prefix(struct agent_drain *d, struct agent_prefix *p)
+{
+	bool is_done = drain_over(d->agent, p) != NULL ? p->drain.is_drained
+						       : p->drain.at == 0;
+
+	set_wait(d, p, is_done ? DRAIN_WAIT_NONE : DRAIN_WAIT_FREEZE);
+}
+
+/* Returns when to look again, or -1. */
+static int64_t
+step_all(struct agent_drain *d)
+{
+	struct agent *a = d->agent;
+	bool is_frozen =
+	    guard_check_frozen(&a->intents.set, a->conf->site, NULL) == -1;
+	/* One for all: what began together goes on together. */
+	struct mono now = mono_now();
+	int64_t next_ms = -1;
+
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		struct agent_prefix *p = &a->prefixes[i];
+		struct intent_target target;
+		int64_t ms = -1;
+
+		if (p->service == NO_SERVICE)
+			continue;
+		target = target_of(a, p);
+		p->is_given_back = is_frozen &&
+		    intent_set_gives_back(&a->intents.set, &target);
+		if (is_frozen && !p->is_given_back) {
+			freeze_prefix(d, p);
+		} else {
+			ms = step_prefix(d, p, now);
+		}
+		if (ms >= 0 && (next_ms == -1 || ms < next_ms))
+			next_ms = ms;
+	}
+	return next_ms;
+}
+
 void
 agent_drain_step(struct agent_drain *d)
 {
 	struct agent *a = d->agent;
-	int64_t next_ms = -1;
-	/* One for all: what began together goes on together. */
-	struct mono now = mono_now();
+	int64_t next_ms;
 
-	/* A freeze holds every step where it is. */
-	if (guard_check_frozen(&a->intents.set, a->conf->site, NULL) == -1)
-		return;
 	for (size_t s = 0; s < a->conf->n_services; s++)
 		d->moves[s] = (struct moves){ 0 };
-	for (size_t i = 0; i < a->n_prefixes; i++) {
-		int64_t ms;
-
-		if (a->prefixes[i].service == NO_SERVICE)
-			continue;
-		ms = step_prefix(d, &a->prefixes[i], now);
-		if (ms >= 0 && (next_ms == -1 || ms < next_ms))
-			next_ms = ms;
-	}
+	next_ms = step_all(d);
 	for (size_t s = 0; s < a->conf->n_services; s++) {
 		note_moves(d, s);
-		note_damped(d, s);
+		note_kept(d, s);
 	}
 	if (next_ms >= 0) {
 		loop_timer_set(d->timer, next_ms);
@@ -292,12 +340,13 @@ agent_drain_prefix_json(const struct agent *a, const struct agent_prefix *p)
 {
 	if (p->service == NO_SERVICE)
 		return json_null();
-	return json_pack("{s:s, s:s, s:I}", "step",
+	return json_pack("{s:s, s:s, s:I, s:b}", "step",
 	    drain_stage_name(conf_of(a, p), &p->drain), "waits_for",
 	    drain_wait_name(p->drain_wait), "for_ms",
 	    (json_int_t)(p->drain_wait != DRAIN_WAIT_NONE
 		    ? mono_diff_ms(mono_now(), p->drain.since)
-		    : 0));
+		    : 0),
+	    "given_back", p->is_given_back);
 }
 
 json_t *

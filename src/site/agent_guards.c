@@ -353,8 +353,13 @@ agent_guards_fill(const struct agent_guards *g, const struct agent_prefix *p,
 	size_t i = index_of(g, p);
 
 	in->frozen = g->facts.is_frozen;
-	if (in->frozen)
+	/* What is given back may be announced, and lose what a gentle step put
+	 * there; nothing else. */
+	if (in->frozen && p->is_given_back) {
+		in->frozen = in->announced_before;
+	} else if (in->frozen) {
 		in->attrs = p->decision.attrs;
+	}
 	if (g->facts.may_be_last)
 		in->withdraw_forbidden = false;
 	in->braked = g->facts.is_braked;

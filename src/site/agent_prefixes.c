@@ -19,7 +19,7 @@ struct words {
 	bool withdraw_forbidden;
 	struct agent_guards_view guards;
 	size_t drain_at;
-	bool drain_going_back, is_drained;
+	bool drain_going_back, is_drained, is_given_back;
 	enum drain_wait drain_wait;
 	uint32_t experiment;
 };
@@ -59,6 +59,7 @@ words_of(const struct agent *a, size_t i)
 		.drain_at = p->drain.at,
 		.drain_going_back = p->drain.going_back,
 		.is_drained = p->drain.is_drained,
+		.is_given_back = p->is_given_back,
 		.drain_wait = p->drain_wait };
 
 	if (p->service == NO_SERVICE) {
@@ -94,6 +95,7 @@ words_equal(const struct words *a, const struct words *b)
 	    a->drain_at == b->drain_at &&
 	    a->drain_going_back == b->drain_going_back &&
 	    a->is_drained == b->is_drained && a->drain_wait == b->drain_wait &&
+	    a->is_given_back == b->is_given_back &&
 	    a->experiment == b->experiment;
 }
 

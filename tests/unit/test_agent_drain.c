@@ -371,6 +371,114 @@ test_without_export_conf_steps_are_no_updates(void **state)
 	assert_penalty(h, 1000);
 }
 
+/* ---- freezes ---- */
+
+static bool
+is_sick(const struct house *h)
+{
+	return checker_service(h->agent->checker, 0) == HEALTH_SICK;
+}
+
+/* Drained by force within a freeze, until it is over, as its rows end of
+ * themselves: first that of the guard. */
+static void
+drain_by_force(struct house *h)
+{
+	struct intent guard = begin(h, "override", "guard/freeze");
+	struct intent drain = begin(h, "drain", "");
+
+	WAIT_FOR(h->lp, strcmp(step(h), "drained") == 0);
+	WAIT_FOR(h->lp, is_real(h, false, none));
+	end(h, &guard);
+	end(h, &drain);
+}
+
+static void
+test_a_forced_drain_is_undone_within_the_freeze(void **state)
+{
+	struct house *h = *state;
+
+	announce(h, true);
+	(void)begin(h, "freeze", "");
+	drain_by_force(h);
+	WAIT_FOR(h->lp, is_real(h, true, none));
+	assert_string_equal(step(h), "normal");
+	assert_int_equal(web(h)->decision.rule, ROUTE_RULE_FREEZE);
+	/* Now the freeze keeps that. */
+	assert_int_equal(unlink(h->flag), 0);
+	WAIT_FOR(h->lp, is_sick(h));
+	assert_true(is_real(h, true, none));
+	assert_int_equal(web(h)->decision.rule, ROUTE_RULE_FREEZE);
+}
+
+/* Nor does it by steps: the route goes back on its way, and is never withdrawn
+ * on it. */
+static void
+test_sick_on_the_way_back_within_a_freeze(void **state)
+{
+	const struct route_attrs both = { true, 3 };
+	struct house *h = *state;
+
+	struct conf_drain_step *prepend =
+	    &h->conf->agent->services[0].drain.steps[1];
+
+	prepend->back_ms = INT64_C(600000);
+	announce(h, true);
+	(void)begin(h, "freeze", "");
+	drain_by_force(h);
+	WAIT_FOR(h->lp, is_real(h, true, both));
+	assert_int_equal(unlink(h->flag), 0);
+	WAIT_FOR(h->lp, is_sick(h));
+	assert_true(is_real(h, true, both));
+	prepend->back_ms = 50;
+	WAIT_FOR(h->lp, strcmp(step(h), "normal") == 0);
+	WAIT_FOR(h->lp, is_real(h, true, none));
+}
+
+/* It comes when it is well, to a daemon that was started meanwhile, too. */
+static void
+test_a_forced_drain_of_what_is_sick_meanwhile(void **state)
+{
+	struct house *h = *state;
+
+	announce(h, true);
+	(void)begin(h, "freeze", "");
+	assert_int_equal(unlink(h->flag), 0);
+	WAIT_FOR(h->lp, is_sick(h));
+	drain_by_force(h);
+	assert_true(is_real(h, false, none));
+	agent_stop(h->agent);
+	agent_free(h->agent);
+	start_agent(h);
+	WAIT_FOR(h->lp, is_sick(h));
+	WAIT_FOR(h->lp, is_real(h, false, none));
+	put(h, "flag", "");
+	WAIT_FOR(h->lp, is_real(h, true, none));
+}
+
+/* What the freeze found stays, and says what it waits for. */
+static void
+test_what_was_drained_before_a_freeze_stays(void **state)
+{
+	struct house *h = *state;
+	struct intent drain, freeze;
+
+	announce(h, true);
+	drain = begin(h, "drain", "");
+	WAIT_FOR(h->lp, strcmp(step(h), "drained") == 0);
+	freeze = begin(h, "freeze", "");
+	assert_string_equal(step(h), "drained");
+	assert_int_equal(web(h)->drain_wait, DRAIN_WAIT_NONE);
+	end(h, &drain);
+	assert_string_equal(step(h), "drained");
+	assert_true(says(h, "\"waits_for\":\"the freeze to end\""));
+	assert_true(says(h, "\"given_back\":false"));
+	assert_true(is_real(h, false, none));
+	end(h, &freeze);
+	WAIT_FOR(h->lp, is_real(h, true, none));
+	assert_string_equal(step(h), "normal");
+}
+
 #define WITH_HOUSE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -381,6 +489,10 @@ main(void)
 		WITH_HOUSE(test_the_way_back_waits_for_the_budget),
 		WITH_HOUSE(test_an_override_lets_the_way_back_go_on),
 		WITH_HOUSE(test_without_export_conf_steps_are_no_updates),
+		WITH_HOUSE(test_a_forced_drain_is_undone_within_the_freeze),
+		WITH_HOUSE(test_sick_on_the_way_back_within_a_freeze),
+		WITH_HOUSE(test_a_forced_drain_of_what_is_sick_meanwhile),
+		WITH_HOUSE(test_what_was_drained_before_a_freeze_stays),
 	};
 
 	if (sodium_init() == -1)

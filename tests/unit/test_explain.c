@@ -99,6 +99,41 @@ test_the_deciding_rule_is_told(void **state)
 	}
 }
 
+#define FREEZE "{\"id\": \"f\", \"site\": \"chc\", \"kind\": \"freeze\"}"
+
+/* What comes back in spite of a freeze may be announced, and is kept then. */
+static void
+test_what_is_given_back_is_not_frozen(void **state)
+{
+	static const struct {
+		bool is_announced, is_given_back;
+		const char *rule;
+	} rows[] = {
+		{ false, false, "freeze" },
+		{ false, true, "healthy" },
+		{ true, true, "freeze" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+		json_t *site = make_site("0", "healthy", FREEZE), *list;
+		json_t *prefix =
+		    json_array_get(json_object_get(site, "prefixes"), 0);
+
+		json_object_set_new(prefix, "desired",
+		    json_string(rows[i].is_announced ? "announced"
+						     : "withdrawn"));
+		json_object_set_new(prefix, "drain",
+		    json_pack("{s:s, s:b}", "step", "normal", "given_back",
+			rows[i].is_given_back));
+		list = explain_prefixes(site, NULL);
+		assert_string_equal(deciding_rule(json_array_get(list, 0)),
+		    rows[i].rule);
+		json_decref(list);
+		json_decref(site);
+	}
+}
+
 static void
 test_one_prefix_is_picked(void **state)
 {
@@ -305,6 +340,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_deciding_rule_is_told),
+		cmocka_unit_test(test_what_is_given_back_is_not_frozen),
 		cmocka_unit_test(test_one_prefix_is_picked),
 		cmocka_unit_test(test_changes_of_drain_and_restore),
 		cmocka_unit_test(test_steps_are_exact),

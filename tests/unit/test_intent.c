@@ -416,6 +416,76 @@ test_freezes_and_overrides(void **state)
 	intent_set_fini(&set);
 }
 
+/* A freeze at 100, and drains from and until; 0: active. */
+struct kept {
+	const char *scope;
+	int64_t from, until;
+};
+
+static bool
+gives_back(const struct kept *drains, size_t n, int64_t second_freeze)
+{
+	struct intent freeze = {
+		.id = "f", .kind = "freeze", .site = "*", .created_ms = 100
+	};
+	struct intent_set set = { 0 };
+	struct intent_target t = { .site = "chc", .service = "web" };
+	struct prefix p;
+	bool is;
+
+	assert_int_equal(prefix_parse("192.0.2.0/24", &p, NULL), 0);
+	t.prefix = &p;
+	(void)intent_set_merge(&set, &freeze);
+	for (size_t i = 0; i < n; i++) {
+		struct intent row = { .kind = "drain",
+			.site = "chc",
+			.created_ms = drains[i].from,
+			.ended_ms = drains[i].until };
+
+		(void)snprintf(row.id, sizeof(row.id), "d%zu", i);
+		(void)snprintf(row.scope, sizeof(row.scope), "%s",
+		    drains[i].scope);
+		(void)intent_set_merge(&set, &row);
+	}
+	if (second_freeze != 0) {
+		freeze.id[0] = 'g';
+		freeze.created_ms = second_freeze;
+		(void)intent_set_merge(&set, &freeze);
+	}
+	is = intent_set_gives_back(&set, &t);
+	/* Without a freeze there is nothing to be spared from. */
+	for (size_t i = 0; i < set.n; i++)
+		(void)intent_end(&set.rows[i], 999, "jo");
+	assert_false(intent_set_gives_back(&set, &t));
+	intent_set_fini(&set);
+	return is;
+}
+
+static void
+test_what_a_drain_in_a_freeze_took_is_given_back(void **state)
+{
+	static const struct kept cases[][2] = {
+		{ { "", 150, 200 }, { "service/web", 160, 300 } },
+		{ { "", 150, 200 }, { "service/dns", 50, 0 } },
+		{ { "", 150, 200 }, { "", 20, 90 } }, /* over before it */
+		/* None of these. */
+		{ { "", 50, 200 }, { "service/dns", 150, 200 } },
+		{ { "", 150, 0 }, { "service/web", 150, 200 } },
+		{ { "", 150, 200 }, { "service/web", 50, 300 } },
+		{ { "", 150, 200 }, { "service/web", 50, 0 } },
+		{ { "", 20, 90 }, { "service/dns", 20, 0 } },
+	};
+
+	(void)state;
+	assert_false(gives_back(NULL, 0, 0));
+	for (size_t i = 0; i < TEST_COUNT(cases); i++)
+		assert_int_equal(gives_back(cases[i], 2, 0), i < 3);
+	/* The second freeze keeps what the drain had taken when it began. */
+	assert_false(gives_back(cases[0], 2, 170));
+	assert_true(gives_back(cases[0], 1, 120));
+	assert_false(gives_back(cases[0], 1, 250));
+}
+
 static void
 test_only_what_fits_together_is_an_intent(void **state)
 {
@@ -479,6 +549,8 @@ main(void)
 		cmocka_unit_test(test_next_due_is_the_first_of_the_active),
 		cmocka_unit_test(test_only_what_ended_is_forgotten),
 		cmocka_unit_test(test_freezes_and_overrides),
+		cmocka_unit_test(
+		    test_what_a_drain_in_a_freeze_took_is_given_back),
 		cmocka_unit_test(test_only_what_fits_together_is_an_intent),
 		cmocka_unit_test(test_full_set_takes_no_new_row),
 	};

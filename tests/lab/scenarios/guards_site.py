@@ -205,6 +205,14 @@ def frozen(lab: Lab, fleet: Fleet, site: Node) -> None:
         assert fleet.real(site)[WEB4] == "announced"
         for node in fleet.sites:
             assert not watch.sent(node, WEB4), node.name
+    with lab.check("drained by force for a time, in the freeze: it is undone in time, in the freeze, and nothing else changes"):
+        other = next(s for s in fleet.sites if s is not site)
+        fleet.ctl(fleet.mgmt, "drain", other.name, "--force", "freeze", "--reason", "fire", "--for", "3s")
+        lab.wait(lambda: fleet.real(other)[WEB4] == "withdrawn", 10, "drained")
+        lab.wait(lambda: fleet.real(other)[WEB4] == "announced", 15, "back by itself")
+        assert "holds" in [g["state"] for g in fleet.site_status(other)["guards"] if g["guard"] == "freeze"]
+        lab.wait(lambda: other.name in lab.truth(WEB4).values(), 10, "clients are back")
+        assert fleet.real(site)[WEB4] == "announced"
     with lab.check("thawed, what was held back happens"):
         fleet.ctl(fleet.mgmt, "thaw")
         lab.wait(lambda: fleet.real(site)[WEB4] == "withdrawn", 10, "withdrawn")
