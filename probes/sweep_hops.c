@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * Asks the kernel over rtnetlink(7): which route, then which neighbour.  Both
- * answers come at once, from memory, so that waiting for them is no blocking.
- */
+/* Asks the kernel: which route, then which neighbour. */
 #include "probes/sweep_hops.h"
 
 #include <errno.h>
@@ -12,12 +9,12 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include <libmnl/libmnl.h>
 #include <linux/if.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
 #include "base/xalloc.h"
+#include "probes/sweep_netlink.h"
 
 #define BELIEVED_MS 1000
 #define UNRESOLVED_MS 10 /* the kernel is asking for its address */
@@ -40,14 +37,11 @@ struct block_hop {
 };
 
 struct sweep_hops {
-	struct mnl_socket *nl;
-	unsigned port;
-	uint32_t seq;
+	struct sweep_netlink nl;
 	struct addr sources[2]; /* IPv4, IPv6 */
 	struct block_hop *blocks;
 	struct gateway gateways[GATEWAYS_MAX];
 	uint8_t n_gateways;
-	_Alignas(struct nlmsghdr) uint8_t buf[8192];
 };
 
 struct sweep_hops *
@@ -56,14 +50,10 @@ sweep_hops_new(uint32_t n_blocks, const struct addr *source4,
 {
 	struct sweep_hops *h = xcalloc(1, sizeof(*h));
 
-	h->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (h->nl == NULL ||
-	    mnl_socket_bind(h->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
-		(void)err_sys(err, "netlink socket");
+	if (sweep_netlink_open(&h->nl, err) == -1) {
 		sweep_hops_free(h);
 		return NULL;
 	}
-	h->port = mnl_socket_get_portid(h->nl);
 	h->blocks = xcalloc(n_blocks, sizeof(*h->blocks));
 	if (source4 != NULL)
 		h->sources[0] = *source4;
@@ -77,37 +67,9 @@ sweep_hops_free(struct sweep_hops *h)
 {
 	if (h == NULL)
 		return;
-	if (h->nl != NULL)
-		(void)mnl_socket_close(h->nl);
+	sweep_netlink_close(&h->nl);
 	free(h->blocks);
 	free(h);
-}
-
-static void
-put_addr(struct nlmsghdr *nlh, uint16_t type, const struct addr *a)
-{
-	if (addr_is_ipv4(a)) {
-		mnl_attr_put(nlh, type, 4, a->b + 12);
-	} else {
-		mnl_attr_put(nlh, type, 16, a->b);
-	}
-}
-
-/* Sends the request in buf, the answer goes to cb. -1: an error, or none. */
-static int
-ask(struct sweep_hops *h, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
-{
-	ssize_t n;
-
-	nlh->nlmsg_flags = NLM_F_REQUEST;
-	nlh->nlmsg_seq = ++h->seq;
-	if (mnl_socket_sendto(h->nl, nlh, nlh->nlmsg_len) < 0)
-		return -1;
-	n = mnl_socket_recvfrom(h->nl, h->buf, sizeof(h->buf));
-	if (n <= 0)
-		return -1;
-	return mnl_cb_run(h->buf, (size_t)n, h->seq, h->port, cb, arg) < 0 ? -1
-									   : 0;
 }
 
 /* ---- route ---- */
@@ -183,7 +145,7 @@ on_route(const struct nlmsghdr *nlh, void *arg)
 static int
 ask_route(struct sweep_hops *h, const struct addr *target, struct route *r)
 {
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(h->buf);
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(h->nl.buf);
 	struct rtmsg *rtm;
 	uint8_t bits = addr_is_ipv4(target) ? 32 : 128;
 
@@ -192,9 +154,9 @@ ask_route(struct sweep_hops *h, const struct addr *target, struct route *r)
 	rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 	rtm->rtm_family = r->is_ipv4 ? AF_INET : AF_INET6;
 	rtm->rtm_dst_len = rtm->rtm_src_len = bits;
-	put_addr(nlh, RTA_DST, target);
-	put_addr(nlh, RTA_SRC, &h->sources[r->is_ipv4 ? 0 : 1]);
-	return ask(h, nlh, on_route, r);
+	sweep_netlink_put_addr(nlh, RTA_DST, target);
+	sweep_netlink_put_addr(nlh, RTA_SRC, &h->sources[r->is_ipv4 ? 0 : 1]);
+	return sweep_netlink_ask(&h->nl, nlh, on_route, r);
 }
 
 /* ---- neighbour ---- */
@@ -229,7 +191,7 @@ static bool
 is_ethernet(const struct sweep_hops *h, int ifindex)
 {
 	struct ifreq ifr = { .ifr_ifindex = ifindex };
-	int fd = mnl_socket_get_fd(h->nl);
+	int fd = mnl_socket_get_fd(h->nl.nl);
 
 	return ioctl(fd, SIOCGIFNAME, &ifr) == 0 &&
 	    ioctl(fd, SIOCGIFHWADDR, &ifr) == 0 &&
@@ -239,7 +201,7 @@ is_ethernet(const struct sweep_hops *h, int ifindex)
 static void
 ask_neighbour(struct sweep_hops *h, struct gateway *g)
 {
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(h->buf);
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(h->nl.buf);
 	struct ndmsg *ndm;
 
 	g->is_known = false;
@@ -249,8 +211,8 @@ ask_neighbour(struct sweep_hops *h, struct gateway *g)
 	ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
 	ndm->ndm_family = addr_is_ipv4(&g->addr) ? AF_INET : AF_INET6;
 	ndm->ndm_ifindex = g->hop.ifindex;
-	put_addr(nlh, NDA_DST, &g->addr);
-	if (ask(h, nlh, on_neighbour, g) == -1)
+	sweep_netlink_put_addr(nlh, NDA_DST, &g->addr);
+	if (sweep_netlink_ask(&h->nl, nlh, on_neighbour, g) != 0)
 		g->is_known = false;
 }
 
@@ -276,7 +238,7 @@ find_gateway(struct sweep_hops *h, const struct addr *target)
 {
 	struct route r;
 
-	if (ask_route(h, target, &r) == -1 || !r.is_plain || !r.has_gateway)
+	if (ask_route(h, target, &r) != 0 || !r.is_plain || !r.has_gateway)
 		return NO_GATEWAY;
 	return gateway_number(h, &r);
 }
