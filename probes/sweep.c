@@ -4,8 +4,8 @@
  * bytes, truth values one byte 0 or 1; a body with a byte too few or too many
  * is malformed.
  *
- *	capture   u8 n, n * (addr, u8 len, u8 is_ipv4), u8 n_runs, n_runs *
- *	          (u32 experiment, key[16], u16 prefixes)
+ *	capture   u8 n, n * (addr, u8 len, u8 is_ipv4, addr source), u8 n_runs,
+ *	          n_runs * (u32 experiment, key[16], u16 prefixes)
  *	targets   u32 list, u32 total, u32 first, u32 n, n * addr
  *	job       u32 job, u32 list, u32 experiment, u8 phase, u8 round,
  *	          u32 rate_pps, u64 order_seed, u8 has_source4, addr source4,
@@ -20,6 +20,7 @@
  *	          u32 skipped_optout, u32 skipped_special, u32 sent_packet,
  *	          u8 done
  *	capturing u8 mode
+ *	hearing   u8 n, n * u8 hearing
  *	flushed   u64 cookie, 6 * u64 in the order of struct sweep_counters
  *
  * The addresses of decoded targets point into the body; all else is copied.
@@ -118,8 +119,10 @@ sweep_encode_capture(const struct sweep_capture *in, uint8_t *buf, size_t size)
 	if (in->n_prefixes > SWEEP_PREFIX_MAX || in->n_runs > SWEEP_RUNS_MAX)
 		return 0;
 	wcursor_u8(&w, in->n_prefixes);
-	for (size_t i = 0; i < in->n_prefixes; i++)
+	for (size_t i = 0; i < in->n_prefixes; i++) {
 		prefix_encode(&w, &in->prefixes[i]);
+		addr_encode(&w, &in->sources[i]);
+	}
 	wcursor_u8(&w, in->n_runs);
 	for (size_t i = 0; i < in->n_runs; i++) {
 		wcursor_be32(&w, in->runs[i].experiment);
@@ -161,8 +164,10 @@ sweep_decode_capture(const uint8_t *body, size_t len, struct sweep_capture *out)
 
 	if (got.n_prefixes > SWEEP_PREFIX_MAX)
 		return -1;
-	for (size_t i = 0; i < got.n_prefixes; i++)
+	for (size_t i = 0; i < got.n_prefixes; i++) {
 		prefix_decode(&c, &got.prefixes[i]);
+		addr_decode(&c, &got.sources[i]);
+	}
 	got.n_runs = cursor_u8(&c);
 	if (c.bad || got.n_runs > SWEEP_RUNS_MAX)
 		return -1;
@@ -411,6 +416,40 @@ sweep_decode_capturing(const uint8_t *body, size_t len,
 		return -1;
 	*out = (enum sweep_capture_mode)got;
 	return 0;
+}
+
+size_t
+sweep_encode_hearing(const enum sweep_hearing *in, uint8_t n, uint8_t *buf,
+    size_t size)
+{
+	struct wcursor w = wire_start(buf, size);
+
+	if (n > SWEEP_PREFIX_MAX)
+		return 0;
+	wcursor_u8(&w, n);
+	for (uint8_t i = 0; i < n; i++)
+		wcursor_u8(&w, (uint8_t)in[i]);
+	return wire_length(&w, size);
+}
+
+int
+sweep_decode_hearing(const uint8_t *body, size_t len,
+    enum sweep_hearing out[SWEEP_PREFIX_MAX])
+{
+	struct cursor c = { .p = body, .left = len };
+	uint8_t n = cursor_u8(&c), got[SWEEP_PREFIX_MAX];
+
+	if (n > SWEEP_PREFIX_MAX)
+		return -1;
+	for (uint8_t i = 0; i < n; i++) {
+		got[i] = cursor_u8(&c);
+		c.bad |= got[i] >= SWEEP_HEARING_COUNT;
+	}
+	if (!is_read_exactly(&c))
+		return -1;
+	for (uint8_t i = 0; i < n; i++)
+		out[i] = (enum sweep_hearing)got[i];
+	return n;
 }
 
 size_t

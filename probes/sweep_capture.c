@@ -323,6 +323,16 @@ sweep_capture_mode(const struct sweep_rings *r)
 	    : SWEEP_CAPTURE_RING;
 }
 
+enum sweep_capture_mode
+sweep_capture_family_mode(const struct sweep_rings *r, bool is_ipv4)
+{
+	const struct ring *ring = &r->rings[is_ipv4 ? 0 : 1];
+
+	if (ring->raw != NULL)
+		return SWEEP_CAPTURE_RAW;
+	return ring->fd != -1 ? SWEEP_CAPTURE_RING : SWEEP_CAPTURE_OFF;
+}
+
 void
 sweep_capture_pause(struct sweep_rings *r, bool pause)
 {

@@ -19,6 +19,7 @@
 #include "base/xalloc.h"
 #include "probes/sweep.h"
 #include "probes/sweep_capture.h"
+#include "probes/sweep_hearing.h"
 #include "probes/sweep_list.h"
 #include "probes/sweep_send.h"
 #include "probes/sweep_wire.h"
@@ -28,6 +29,8 @@
 #define BACKLOG_LOW_BYTES (BACKLOG_MAX_BYTES / 2)
 #define PAUSE_CHECK_MS 10
 #define FLUSHES_MAX 16u
+/* Routes may come and go while we run. */
+#define HEARING_EVERY_MS 2000
 #define TROUBLE_MAX_BYTES 600
 /* Late and forged replies, of which anybody can send any number: so many are
  * reported in a second. */
@@ -50,7 +53,9 @@ struct sweeper {
 	struct loop_timer *batch_timer;
 	struct loop_timer *pause_timer;
 	struct loop_timer *flush_timer;
-	struct flush flushes[FLUSHES_MAX]; /* oldest first */
+	struct loop_timer *hearing_timer;
+	enum sweep_hearing hearing[SWEEP_PREFIX_MAX]; /* as main knows it */
+	struct flush flushes[FLUSHES_MAX];            /* oldest first */
 	unsigned n_flushes;
 	struct log_limit limit;
 	struct mono samples_since;
@@ -205,6 +210,52 @@ capturing_send(struct sweeper *sw)
 }
 
 static void
+hearing_send(struct sweeper *sw)
+{
+	uint8_t body[1 + SWEEP_PREFIX_MAX];
+	size_t len = sweep_encode_hearing(sw->hearing, sw->what.n_prefixes,
+	    body, sizeof(body));
+
+	chan_send(sw->ch, SWEEP_MSG_HEARING, body, len);
+}
+
+/* Between experiments: whether it would be heard then.  True: otherwise than
+ * before. */
+static bool
+hearing_look(struct sweeper *sw)
+{
+	enum sweep_hearing now[SWEEP_PREFIX_MAX];
+	enum sweep_capture_mode modes[2] = { SWEEP_CAPTURE_OFF,
+		SWEEP_CAPTURE_OFF };
+	bool is_changed = false;
+
+	for (int i = 0; i < 2; i++) {
+		if (sw->rings != NULL) {
+			modes[i] = sweep_capture_family_mode(sw->rings, i == 0);
+		} else if (sw->what.n_runs == 0) {
+			modes[i] = sweep_hearing_try(i == 0);
+		}
+	}
+	sweep_hearing_look(&sw->what, modes, now);
+	for (size_t i = 0; i < sw->what.n_prefixes; i++) {
+		is_changed |= now[i] != sw->hearing[i];
+		sw->hearing[i] = now[i];
+	}
+	loop_timer_set(sw->hearing_timer, HEARING_EVERY_MS);
+	return is_changed;
+}
+
+static void
+on_hearing_timer(struct loop *lp, void *arg)
+{
+	struct sweeper *sw = arg;
+
+	(void)lp;
+	if (hearing_look(sw))
+		hearing_send(sw);
+}
+
+static void
 capture_stop(struct sweeper *sw)
 {
 	sw->counted = counters_now(sw);
@@ -233,15 +284,10 @@ leave_runs(struct sweeper *sw, const struct sweep_capture *what)
  * dropped.
  */
 static void
-handle_capture(struct sweeper *sw, const struct chan_msg *msg)
+capture_change(struct sweeper *sw, struct sweep_capture what)
 {
-	struct sweep_capture what;
 	struct err err = { .code = ERR_NONE };
 
-	if (sweep_decode_capture(msg->body, msg->len, &what) == -1) {
-		trouble(sw, "capture: malformed message");
-		return;
-	}
 	leave_runs(sw, &what);
 	if (sw->rings != NULL && what.n_runs > 0 &&
 	    is_same_place(&what, &sw->what)) {
@@ -249,8 +295,10 @@ handle_capture(struct sweeper *sw, const struct chan_msg *msg)
 		sw->what = what;
 		return;
 	}
-	if (sw->rings == NULL && what.n_runs == 0 && sw->what.n_runs == 0)
+	if (sw->rings == NULL && what.n_runs == 0 && sw->what.n_runs == 0) {
+		sw->what = what;
 		return;
+	}
 	sweep_send_stop(sw->send);
 	capture_stop(sw);
 	sw->what = what;
@@ -262,6 +310,20 @@ handle_capture(struct sweeper *sw, const struct chan_msg *msg)
 	if (sw->rings == NULL)
 		trouble(sw, "capture: %s", err.msg);
 	capturing_send(sw);
+}
+
+static void
+handle_capture(struct sweeper *sw, const struct chan_msg *msg)
+{
+	struct sweep_capture what;
+
+	if (sweep_decode_capture(msg->body, msg->len, &what) == -1) {
+		trouble(sw, "capture: malformed message");
+		return;
+	}
+	capture_change(sw, what);
+	(void)hearing_look(sw);
+	hearing_send(sw);
 }
 
 static void
@@ -421,6 +483,7 @@ sweeper_new(int chan_fd)
 	sw->batch_timer = loop_timer_new(sw->lp, on_batch_timer, sw);
 	sw->pause_timer = loop_timer_new(sw->lp, on_pause_timer, sw);
 	sw->flush_timer = loop_timer_new(sw->lp, on_flush_timer, sw);
+	sw->hearing_timer = loop_timer_new(sw->lp, on_hearing_timer, sw);
 	return sw;
 }
 
@@ -433,6 +496,7 @@ sweeper_free(struct sweeper *sw)
 	loop_timer_free(sw->batch_timer);
 	loop_timer_free(sw->pause_timer);
 	loop_timer_free(sw->flush_timer);
+	loop_timer_free(sw->hearing_timer);
 	chan_free(sw->ch);
 	loop_free(sw->lp);
 	free(sw);

@@ -51,6 +51,8 @@ fixture_capture(void)
 				  .len = 24,
 				  .is_ipv4 = true },
 		    { .addr = fixture_addr("2001:db8:100::"), .len = 48 } },
+		.sources = { fixture_addr("198.51.100.1"),
+		    fixture_addr("2001:db8:100::1") },
 		.n_prefixes = 2,
 	};
 }

@@ -43,6 +43,9 @@ enum sweep_msg {
 	SWEEP_MSG_FLUSHED,   /* u64 cookie, then struct sweep_counters */
 	SWEEP_MSG_TROUBLE,   /* text: why it cannot send or capture */
 	SWEEP_MSG_CAPTURING, /* u8 enum sweep_capture_mode: capture began */
+	SWEEP_MSG_HEARING,   /* u8 count, then that many u8 enum sweep_hearing,
+				of the prefixes of the newest capture: first
+				with it, then whenever one changes */
 };
 
 /* How replies are captured. */
@@ -54,6 +57,16 @@ enum sweep_capture_mode {
 	SWEEP_CAPTURE_MODE_COUNT
 };
 const char *sweep_capture_mode_name(enum sweep_capture_mode mode);
+
+/* Would replies to a test prefix be heard, by the means that there are now? */
+enum sweep_hearing {
+	SWEEP_HEARING_UNKNOWN, /* not told yet, or the kernel does not say */
+	SWEEP_HEARS,
+	SWEEP_DEAF_NOT_LOCAL, /* raw sockets, and the kernel does not deliver
+				 what is sent to our source in the prefix */
+	SWEEP_DEAF_NO_SOCKET, /* neither packet sockets nor raw ones */
+	SWEEP_HEARING_COUNT
+};
 
 /* How probes are sent. */
 enum sweep_engine {
@@ -82,6 +95,8 @@ struct sweep_capture {
 	struct sweep_run runs[SWEEP_RUNS_MAX];
 	uint8_t n_runs;
 	struct prefix prefixes[SWEEP_PREFIX_MAX]; /* all test prefixes */
+	/* The address in each that this site sends from. */
+	struct addr sources[SWEEP_PREFIX_MAX];
 	uint8_t n_prefixes;
 };
 /* NULL: no run of that experiment. */
@@ -190,6 +205,9 @@ int sweep_decode_replies(const uint8_t *body, size_t len,
     struct sweep_reply *out, size_t max);
 int sweep_decode_capturing(const uint8_t *body, size_t len,
     enum sweep_capture_mode *out);
+/* Returns how many, or -1. */
+int sweep_decode_hearing(const uint8_t *body, size_t len,
+    enum sweep_hearing out[SWEEP_PREFIX_MAX]);
 int sweep_decode_progress(const uint8_t *body, size_t len,
     struct sweep_progress *out);
 int sweep_decode_flushed(const uint8_t *body, size_t len, uint64_t *cookie,

@@ -42,6 +42,9 @@ void sweep_capture_pause(struct sweep_rings *r, bool pause);
 bool sweep_capture_is_paused(const struct sweep_rings *r);
 /* Of both families: the lesser. */
 enum sweep_capture_mode sweep_capture_mode(const struct sweep_rings *r);
+/* Of one; SWEEP_CAPTURE_OFF: it has no test prefix. */
+enum sweep_capture_mode sweep_capture_family_mode(const struct sweep_rings *r,
+    bool is_ipv4);
 /* Since open. */
 struct sweep_counters sweep_capture_counters(struct sweep_rings *r);
 

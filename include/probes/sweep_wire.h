@@ -22,6 +22,8 @@ size_t sweep_encode_progress(const struct sweep_progress *in, uint8_t *buf,
     size_t size);
 size_t sweep_encode_capturing(enum sweep_capture_mode mode, uint8_t *buf,
     size_t size);
+size_t sweep_encode_hearing(const enum sweep_hearing *in, uint8_t n,
+    uint8_t *buf, size_t size);
 size_t sweep_encode_flushed(uint64_t cookie, const struct sweep_counters *in,
     uint8_t *buf, size_t size);
 

@@ -19,6 +19,8 @@ struct sweep_link;
 
 struct sweep_link *sweep_link_new(struct agent *a);
 void sweep_link_free(struct sweep_link *sl);
+/* Goes on from what the one before has told of its prefixes. */
+void sweep_link_inherit(struct sweep_link *sl, const struct sweep_link *from);
 
 /* Captures for these experiments, each by those of its test prefixes that are the
  * site's; none: capture nothing. */
@@ -38,7 +40,7 @@ void sweep_link_stop(struct sweep_link *sl);
 void sweep_link_flush(struct sweep_link *sl, uint64_t cookie);
 
 /* {"job", "sent", "total", "send_errors", "done", "failed", "starts",
- * "trouble", "capture", "engine", "sent_packet", "skipped_optout",
+ * "trouble", "capture", "engine", "unheard", "sent_packet", "skipped_optout",
  * "skipped_special", "counters": {…}}; new reference. */
 json_t *sweep_link_status(const struct sweep_link *sl);
 

@@ -121,6 +121,9 @@ const struct metric_family metric_table[METRIC_COUNT] = {
 	    "Targets that the present sweep does not ping." },
 	[METRIC_SWEEP_CAPTURE] = { "anycastd_sweep_capture", METRIC_GAUGE, 1,
 	    { "site", "mode" }, "1 for the way that replies are captured." },
+	[METRIC_SWEEP_UNHEARD] = { "anycastd_sweep_unheard_prefixes",
+	    METRIC_GAUGE, 1, { "site" },
+	    "Test prefixes to which no reply would be heard." },
 
 	[METRIC_COLLECTOR_STARTS] = { "anycastd_collector_starts_total",
 	    METRIC_COUNTER, 1, { NULL }, "Starts of the collector process." },

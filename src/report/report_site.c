@@ -232,6 +232,25 @@ put_load(struct report_job *job, const json_t *site)
 	fputc('\n', job->out);
 }
 
+/* Experiments would be blind here. */
+static void
+put_unheard(struct report_job *job, const json_t *site)
+{
+	const json_t *sweep = fields_object_opt(&job->f, site, "sweep");
+	const json_t *list = fields_array_opt(&job->f, sweep, "unheard"), *u;
+	size_t i;
+
+	json_array_foreach (list, i, u) {
+		fputs("  sweep  hears no replies to ", job->out);
+		text_put(job->out, fields_text(&job->f, u, "prefix"));
+		fputs(": ", job->out);
+		text_put(job->out, fields_text(&job->f, u, "reason"));
+		fputs(": ", job->out);
+		text_put(job->out, fields_text(&job->f, u, "remedy"));
+		fputc('\n', job->out);
+	}
+}
+
 static void
 put_site(struct report_job *job, const json_t *site)
 {
@@ -249,6 +268,7 @@ put_site(struct report_job *job, const json_t *site)
 	put_agent(job, site);
 	put_bird(job, fields_object_opt(&job->f, site, "bird"));
 	put_load(job, site);
+	put_unheard(job, site);
 	json_array_foreach (intents, i, intent) {
 		if (!report_intent_is_active(job, intent))
 			continue;

@@ -348,6 +348,22 @@ note_load(struct report_job *job, struct note *n, const json_t *site)
 	}
 }
 
+/* Experiments would be blind here. */
+static void
+note_unheard(struct report_job *job, struct note *n, const json_t *site)
+{
+	const json_t *sweep = fields_object_opt(&job->f, site, "sweep");
+	const json_t *list = fields_array_opt(&job->f, sweep, "unheard"), *u;
+	size_t i;
+
+	json_array_foreach (list, i, u) {
+		fprintf(note_part(n, "; "), "hears no replies to %s: %s: %s",
+		    fields_text(&job->f, u, "prefix"),
+		    fields_text(&job->f, u, "reason"),
+		    fields_text(&job->f, u, "remedy"));
+	}
+}
+
 /* A freeze is told among the intents. */
 static void
 note_guards(struct report_job *job, struct note *n, const json_t *guards)
@@ -406,6 +422,7 @@ add_site(struct report_job *job, struct table *t, const json_t *site,
 	note_prefixes(job, &n, prefixes);
 	note_control(job, &n, site);
 	note_load(job, &n, site);
+	note_unheard(job, &n, site);
 	note_add_cell(&n, t, TABLE_PLAIN);
 }
 

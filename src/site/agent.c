@@ -669,6 +669,8 @@ agent_new(const struct agent_env *env, struct err *err)
 	}
 	if (a->conf->test.n_prefixes > 0 && a->conf->controller != NULL)
 		a->sweep = sweep_link_new(a);
+	if (a->sweep != NULL && env->from != NULL && env->from->sweep != NULL)
+		sweep_link_inherit(a->sweep, env->from->sweep);
 	if (a->conf->controller != NULL)
 		a->uplink = uplink_new(a);
 	a->clients = clients_link_new(a);

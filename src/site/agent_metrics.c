@@ -159,8 +159,12 @@ add_sweep(struct metrics *m, const char *site, const json_t *sweep)
 	    METRIC_LABELS(site, "optout"));
 	metrics_add_field(m, METRIC_SWEEP_SKIPPED, sweep, "skipped_special",
 	    METRIC_LABELS(site, "special"));
-	if (json_is_object(sweep))
-		metrics_add_states(m, METRIC_SWEEP_CAPTURE, &capture, labels);
+	if (!json_is_object(sweep))
+		return;
+	metrics_add_states(m, METRIC_SWEEP_CAPTURE, &capture, labels);
+	metrics_add(m, METRIC_SWEEP_UNHEARD,
+	    (int64_t)json_array_size(json_object_get(sweep, "unheard")),
+	    labels);
 }
 
 void

@@ -52,6 +52,7 @@ struct sweep_link {
 	char failed[96]; /* why the job cannot run; "" otherwise */
 	char trouble[160];
 	enum sweep_capture_mode mode; /* of this sweeper */
+	enum sweep_hearing hearing[SWEEP_PREFIX_MAX];
 	struct sweep_counters counters;
 	uint64_t flush_cookie; /* the newest asked for, not answered; 0: none */
 };
@@ -222,6 +223,117 @@ on_flushed(struct sweep_link *sl, const struct chan_msg *msg)
 		uplink_on_flushed(sl->agent->uplink, cookie);
 }
 
+/* ---- can it hear ---- */
+
+static bool
+is_deaf(enum sweep_hearing h)
+{
+	return h == SWEEP_DEAF_NOT_LOCAL || h == SWEEP_DEAF_NO_SOCKET;
+}
+
+/* Why replies to a test prefix are not heard, and what would mend it. */
+struct deafness {
+	char prefix[PREFIX_TEXT_BYTES];
+	char reason[160];
+	char remedy[96];
+};
+
+static void
+deafness_of(const struct sweep_link *sl, size_t i, struct deafness *out)
+{
+	const struct prefix *p = &sl->capture.prefixes[i];
+	char source[ADDR_TEXT_BYTES];
+
+	(void)prefix_format(p, out->prefix);
+	if (sl->hearing[i] == SWEEP_DEAF_NO_SOCKET) {
+		(void)text_copy(out->reason, sizeof(out->reason),
+		    "neither packet nor raw sockets can be opened");
+		(void)text_copy(out->remedy, sizeof(out->remedy),
+		    "give anycastd CAP_NET_RAW");
+		return;
+	}
+	(void)snprintf(out->reason, sizeof(out->reason),
+	    "there are only raw sockets, and %s is not local",
+	    addr_format(&sl->capture.sources[i], source));
+	(void)snprintf(out->remedy, sizeof(out->remedy),
+	    "ip %sroute add local %s dev lo", p->is_ipv4 ? "" : "-6 ",
+	    out->prefix);
+}
+
+static void
+note_hearing(struct sweep_link *sl, size_t i)
+{
+	char subject[PREFIX_TEXT_BYTES + 8], reason[280];
+	struct deafness d;
+	struct store_event ev = { .kind = "sweep",
+		.subject = subject,
+		.what = "unheard -> heard",
+		.reason = "replies to it would be captured" };
+
+	deafness_of(sl, i, &d);
+	(void)snprintf(subject, sizeof(subject), "prefix/%s", d.prefix);
+	if (is_deaf(sl->hearing[i])) {
+		(void)snprintf(reason, sizeof(reason), "%s: %s", d.reason,
+		    d.remedy);
+		ev.what = "heard -> unheard";
+		ev.reason = reason;
+	}
+	agent_note(sl->agent, &ev);
+}
+
+static void
+on_hearing(struct sweep_link *sl, const struct chan_msg *msg)
+{
+	enum sweep_hearing now[SWEEP_PREFIX_MAX];
+	int n = sweep_decode_hearing(msg->body, msg->len, now);
+	bool is_news = false;
+
+	for (int i = 0; i < n && i < sl->capture.n_prefixes; i++) {
+		enum sweep_hearing before = sl->hearing[i];
+
+		/* To know nothing is no change. */
+		if (now[i] == before || now[i] == SWEEP_HEARING_UNKNOWN)
+			continue;
+		sl->hearing[i] = now[i];
+		is_news = true;
+		if (is_deaf(now[i]) != is_deaf(before))
+			note_hearing(sl, (size_t)i);
+	}
+	if (is_news && sl->agent->uplink != NULL)
+		uplink_touch(sl->agent->uplink);
+}
+
+/* [{"prefix", "reason", "remedy"}]; new reference. */
+static json_t *
+unheard_json(const struct sweep_link *sl)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sl->capture.n_prefixes; i++) {
+		struct deafness d;
+
+		if (!is_deaf(sl->hearing[i]))
+			continue;
+		deafness_of(sl, i, &d);
+		json_array_append_new(list,
+		    json_pack("{s:s, s:s, s:s}", "prefix", d.prefix, "reason",
+			d.reason, "remedy", d.remedy));
+	}
+	return list;
+}
+
+void
+sweep_link_inherit(struct sweep_link *sl, const struct sweep_link *from)
+{
+	for (size_t i = 0; i < sl->capture.n_prefixes; i++) {
+		for (size_t k = 0; k < from->capture.n_prefixes; k++) {
+			if (prefix_equal(&sl->capture.prefixes[i],
+				&from->capture.prefixes[k]))
+				sl->hearing[i] = from->hearing[k];
+		}
+	}
+}
+
 static void
 on_msg(struct worker *w, const struct chan_msg *msg, void *arg)
 {
@@ -250,6 +362,9 @@ on_msg(struct worker *w, const struct chan_msg *msg, void *arg)
 		break;
 	case SWEEP_MSG_CAPTURING:
 		(void)sweep_decode_capturing(msg->body, msg->len, &sl->mode);
+		break;
+	case SWEEP_MSG_HEARING:
+		on_hearing(sl, msg);
 		break;
 	case SWEEP_MSG_CAPTURE:
 	case SWEEP_MSG_TARGETS:
@@ -280,8 +395,8 @@ on_start(struct worker *w, void *arg)
 	for (size_t i = 0; i < SWEEP_LISTS_KEPT; i++)
 		sl->lists[i].is_sent = false;
 	sl->mode = SWEEP_CAPTURE_OFF;
-	if (sl->capture.n_runs != 0)
-		send_capture(sl);
+	/* Without an experiment, too: it says whether it would hear one. */
+	send_capture(sl);
 	if (sl->flush_cookie != 0)
 		send_flush(sl);
 }
@@ -309,8 +424,10 @@ sweep_link_new(struct agent *a)
 
 	sl->agent = a;
 	sl->capture.n_prefixes = (uint8_t)test->n_prefixes;
-	for (size_t i = 0; i < test->n_prefixes; i++)
+	for (size_t i = 0; i < test->n_prefixes; i++) {
 		sl->capture.prefixes[i] = test->prefixes[i];
+		sl->capture.sources[i] = test->sources[i];
+	}
 	sl->sweeper = worker_new(a->env.keeper, a->env.kind_sweeper, &ops, sl);
 	return sl;
 }
@@ -467,15 +584,17 @@ sweep_link_status(const struct sweep_link *sl)
 {
 	const struct sweep_counters *c = &sl->counters;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:s, s:s, s:s, "
-			 "s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I}}",
+	return json_pack(
+	    "{s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:s, s:s, s:s, "
+	    "s:o, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I}}",
 	    "job", (json_int_t)sl->job.job, "sent",
 	    (json_int_t)sl->progress.sent, "total",
 	    (json_int_t)sl->progress.total, "send_errors",
 	    (json_int_t)sl->progress.send_errors, "done", sl->progress.done,
 	    "failed", sl->failed, "starts", (json_int_t)sl->starts, "trouble",
 	    sl->trouble, "capture", sweep_capture_mode_name(sl->mode), "engine",
-	    conf_engine_name(sl->agent->conf->test.engine), "sent_packet",
+	    conf_engine_name(sl->agent->conf->test.engine), "unheard",
+	    unheard_json(sl), "sent_packet",
 	    (json_int_t)sl->progress.sent_packet, "skipped_optout",
 	    (json_int_t)sl->progress.skipped_optout, "skipped_special",
 	    (json_int_t)sl->progress.skipped_special, "counters", "accepted",

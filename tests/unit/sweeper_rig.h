@@ -24,6 +24,7 @@
 #include <linux/seccomp.h>
 
 #include "base/mono.h"
+#include "base/rights.h"
 #include "sweep_fixture.h"
 #include "test.h"
 
@@ -72,6 +73,7 @@ struct rig {
 	struct sweep_counters counters;
 	uint64_t cookie;
 	enum sweep_capture_mode mode;
+	enum sweep_hearing hearing[SWEEP_PREFIX_MAX];
 	char trouble[256];
 	uint32_t n_replies;        /* without samples */
 	uint32_t n_late, n_forged; /* samples */
@@ -229,6 +231,20 @@ rig_start_without_packet_sockets(void **state)
 	return rig_start_with(state, forbid_packet_sockets);
 }
 
+/* As where nobody gave us CAP_NET_RAW. */
+static inline void
+forbid_raw_sockets(void)
+{
+	if (rights_drop(0, NULL) == -1)
+		_exit(99);
+}
+
+static inline int
+rig_start_without_sockets(void **state)
+{
+	return rig_start_with(state, forbid_raw_sockets);
+}
+
 /* A sweeper without main ends, and in good order. */
 static inline int
 rig_stop(void **state)
@@ -348,6 +364,11 @@ take_msg(struct rig *rig, const struct chan_msg *msg)
 		assert_int_equal(sweep_decode_capturing(msg->body, msg->len,
 				     &rig->mode),
 		    0);
+		break;
+	case SWEEP_MSG_HEARING:
+		assert_int_not_equal(sweep_decode_hearing(msg->body, msg->len,
+					 rig->hearing),
+		    -1);
 		break;
 	case SWEEP_MSG_TROUBLE:
 		(void)snprintf(rig->trouble, sizeof(rig->trouble), "%.*s",

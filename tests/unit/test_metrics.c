@@ -282,6 +282,8 @@ static const char agent_json[] =
     " 'sweep': {'sent': 10, 'total': 100, 'send_errors': 2, 'starts': 1,"
     "  'counters': {'accepted': 9, 'short': 1, 'type': 2, 'late': 3,"
     "   'forged': 4, 'kernel_drops': 5},"
+    "  'unheard': [{'prefix': '198.51.100.0/24', 'reason': 'r',"
+    "   'remedy': 'm'}],"
     "  'capture': 'raw', 'skipped_optout': 6, 'skipped_special': 7}}";
 
 /* JSON with apostrophes for quotes: easier to read in C. */
@@ -357,6 +359,7 @@ test_agent(void **state)
 		"reason=\"special\"} 7",
 		"anycastd_sweep_capture{site=\"chc\",mode=\"raw\"} 1",
 		"anycastd_sweep_capture{site=\"chc\",mode=\"ring\"} 0",
+		"anycastd_sweep_unheard_prefixes{site=\"chc\"} 1",
 	};
 	json_t *site = load_quoted(agent_json);
 	struct metrics *m = metrics_new(metric_table, METRIC_COUNT);

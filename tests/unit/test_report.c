@@ -19,6 +19,8 @@ static const struct golden goldens[] = {
 	{ "status_agent", "sites_agent", report_sites, false, NULL },
 	{ "status_draining", "status_draining", report_status, false, NULL },
 	{ "status_draining", "sites_draining", report_sites, false, NULL },
+	{ "status_unheard", "status_unheard", report_status, false, NULL },
+	{ "status_unheard", "sites_unheard", report_sites, false, NULL },
 	{ "status_load", "sites_load", report_sites, false, NULL },
 	{ "status_load", "status_load", report_status, false, NULL },
 	{ "status_load", "status_load_color", report_status, true, NULL },

@@ -21,6 +21,7 @@ static struct sweep_progress got_progress;
 static struct sweep_counters got_counters;
 static uint64_t got_cookie;
 static enum sweep_capture_mode got_mode;
+static enum sweep_hearing got_hearing[SWEEP_PREFIX_MAX];
 
 static int
 decode_capture(const uint8_t *body, size_t len)
@@ -98,8 +99,12 @@ test_capture_round_trip(void **state)
 	size_t len;
 
 	(void)state;
-	while (in.n_prefixes < SWEEP_PREFIX_MAX)
-		in.prefixes[in.n_prefixes++] = in.prefixes[0];
+	while (in.n_prefixes < SWEEP_PREFIX_MAX) {
+		in.prefixes[in.n_prefixes] = in.prefixes[0];
+		in.sources[in.n_prefixes] = in.sources[0];
+		in.sources[in.n_prefixes].b[15] = in.n_prefixes;
+		in.n_prefixes++;
+	}
 	while (in.n_runs < SWEEP_RUNS_MAX) {
 		struct sweep_run *run = &in.runs[in.n_runs];
 
@@ -108,7 +113,7 @@ test_capture_round_trip(void **state)
 		run->experiment += in.n_runs++;
 	}
 	len = sweep_encode_capture(&in, body, sizeof(body));
-	assert_int_equal(len, 1 + SWEEP_PREFIX_MAX * 18 + 1 + 4 * 22);
+	assert_int_equal(len, 1 + SWEEP_PREFIX_MAX * 34 + 1 + 4 * 22);
 	assert_int_equal(sweep_decode_capture(body, len, &out), 0);
 	assert_int_equal(out.n_runs, in.n_runs);
 	for (size_t i = 0; i < SWEEP_RUNS_MAX; i++) {
@@ -118,8 +123,10 @@ test_capture_round_trip(void **state)
 		    sizeof(in.runs[i].key));
 	}
 	assert_int_equal(out.n_prefixes, in.n_prefixes);
-	for (size_t i = 0; i < SWEEP_PREFIX_MAX; i++)
+	for (size_t i = 0; i < SWEEP_PREFIX_MAX; i++) {
 		assert_true(prefix_equal(&out.prefixes[i], &in.prefixes[i]));
+		assert_true(addr_equal(&out.sources[i], &in.sources[i]));
+	}
 	assert_only_whole(decode_capture, body, len);
 	for (size_t room = 0; room < len; room++)
 		assert_int_equal(sweep_encode_capture(&in, body, room), 0);
@@ -135,12 +142,12 @@ test_capture_refuses_what_is_no_prefix(void **state)
 		{ 0, SWEEP_PREFIX_MAX + 1 }, { 1 + 16, 33 }, /* IPv4 length */
 		{ 1 + 17, 2 },                               /* truth value */
 		{ 1 + 17, 0 }, /* mapped address called IPv6 */
-		{ 1 + 18 + 16, 129 },
-		{ 1 + 18 + 17, 1 },         /* IPv6 address called IPv4 */
-		{ 37, SWEEP_RUNS_MAX + 1 }, /* runs */
-		{ 38 + 3, 0 },              /* an experiment of no number */
-		{ 38 + 21, 4 },             /* a prefix that is not there */
-		{ 38 + 22 + 3, FIXTURE_EXPERIMENT }, /* one twice */
+		{ 1 + 34 + 16, 129 },
+		{ 1 + 34 + 17, 1 },         /* IPv6 address called IPv4 */
+		{ 69, SWEEP_RUNS_MAX + 1 }, /* runs */
+		{ 70 + 3, 0 },              /* an experiment of no number */
+		{ 70 + 21, 4 },             /* a prefix that is not there */
+		{ 70 + 22 + 3, FIXTURE_EXPERIMENT }, /* one twice */
 	};
 	struct sweep_capture in = fixture_capture();
 	uint8_t body[512];
@@ -398,6 +405,34 @@ test_capturing_round_trip(void **state)
 	assert_int_equal(decode_capturing(body, len), -1);
 }
 
+static int
+decode_hearing(const uint8_t *body, size_t len)
+{
+	return sweep_decode_hearing(body, len, got_hearing) == -1 ? -1 : 0;
+}
+
+static void
+test_hearing_round_trip(void **state)
+{
+	static const enum sweep_hearing in[] = { SWEEP_HEARS,
+		SWEEP_DEAF_NOT_LOCAL, SWEEP_DEAF_NO_SOCKET };
+	uint8_t body[16];
+	size_t len = sweep_encode_hearing(in, 3, body, sizeof(body));
+
+	(void)state;
+	assert_int_equal(len, 4);
+	assert_int_equal(sweep_decode_hearing(body, len, got_hearing), 3);
+	assert_memory_equal(got_hearing, in, sizeof(in));
+	assert_only_whole(decode_hearing, body, len);
+	body[3] = SWEEP_HEARING_COUNT;
+	assert_int_equal(decode_hearing(body, len), -1);
+	body[0] = SWEEP_PREFIX_MAX + 1;
+	assert_int_equal(decode_hearing(body, sizeof(body)), -1);
+	assert_int_equal(sweep_encode_hearing(in, SWEEP_PREFIX_MAX + 1, body,
+			     sizeof(body)),
+	    0);
+}
+
 static void
 test_flush_round_trip(void **state)
 {
@@ -429,6 +464,7 @@ main(void)
 		cmocka_unit_test(test_capturing_round_trip),
 		cmocka_unit_test(test_replies_round_trip),
 		cmocka_unit_test(test_progress_round_trip),
+		cmocka_unit_test(test_hearing_round_trip),
 		cmocka_unit_test(test_flush_round_trip),
 	};
 

@@ -168,6 +168,97 @@ test_capture_falls_back_to_raw_sockets(void **state)
 	assert_true(rig->counters.kernel_drops == 0);
 }
 
+static void
+in_namespace(const char *command)
+{
+	/* NOLINTNEXTLINE(cert-env33-c): constant text */
+	assert_int_equal(system(command), 0);
+}
+
+/* Captures for nobody, which makes it look; its sources are local by the route
+ * to the whole prefix alone. */
+static void
+send_idle_capture(struct rig *rig)
+{
+	struct sweep_capture capture = fixture_capture();
+
+	capture.n_runs = 0;
+	capture.sources[0] = fixture_addr("198.51.100.9");
+	capture.sources[1] = fixture_addr("2001:db8:100::9");
+	send_capture(rig, &capture);
+}
+
+/* Raw sockets hear what is local: told while nothing is captured, told anew when
+ * that changes, and for each family by itself. */
+static void
+test_unheard_prefixes_are_told(void **state)
+{
+	struct sweep_capture capture = fixture_capture();
+	struct rig *rig = *state;
+
+	skip_if_impossible();
+	send_idle_capture(rig);
+	wait_for(rig, SWEEP_MSG_HEARING);
+	assert_int_equal(rig->hearing[0], SWEEP_HEARS);
+	assert_int_equal(rig->hearing[1], SWEEP_HEARS);
+	in_namespace("ip -6 route del local 2001:db8:100::/48 dev lo");
+	wait_for(rig, SWEEP_MSG_HEARING);
+	assert_int_equal(rig->hearing[0], SWEEP_HEARS);
+	assert_int_equal(rig->hearing[1], SWEEP_DEAF_NOT_LOCAL);
+	in_namespace("ip -6 route add local 2001:db8:100::/48 dev lo");
+	wait_for(rig, SWEEP_MSG_HEARING);
+	assert_int_equal(rig->hearing[1], SWEEP_HEARS);
+	/* And while it captures; a route elsewhere is as bad as none. */
+	capture.sources[0] = fixture_addr("198.51.100.9");
+	send_capture(rig, &capture);
+	wait_for(rig, SWEEP_MSG_HEARING);
+	assert_int_equal(rig->mode, SWEEP_CAPTURE_RAW);
+	assert_int_equal(rig->hearing[0], SWEEP_HEARS);
+	in_namespace("ip route del local 198.51.100.0/24 dev lo && "
+		     "ip route add 198.51.100.0/24 dev lo");
+	do {
+		wait_for(rig, SWEEP_MSG_HEARING);
+	} while (rig->hearing[0] == SWEEP_HEARS);
+	assert_int_equal(rig->hearing[0], SWEEP_DEAF_NOT_LOCAL);
+	in_namespace("ip route del 198.51.100.0/24 dev lo && "
+		     "ip route add local 198.51.100.0/24 dev lo");
+	do {
+		wait_for(rig, SWEEP_MSG_HEARING);
+	} while (rig->hearing[0] != SWEEP_HEARS);
+}
+
+/* Rings need no local address: nobody is to be alarmed. */
+static void
+test_rings_hear_what_is_not_local(void **state)
+{
+	struct rig *rig = *state;
+
+	skip_if_impossible();
+	in_namespace("ip route del local 198.51.100.0/24 dev lo");
+	send_idle_capture(rig);
+	wait_for(rig, SWEEP_MSG_HEARING);
+	in_namespace("ip route add local 198.51.100.0/24 dev lo");
+	assert_int_equal(rig->hearing[0], SWEEP_HEARS);
+	assert_int_equal(rig->hearing[1], SWEEP_HEARS);
+}
+
+static void
+test_without_rights_nothing_is_heard(void **state)
+{
+	struct rig *rig = *state;
+
+	skip_if_impossible();
+	send_idle_capture(rig);
+	wait_for(rig, SWEEP_MSG_HEARING);
+	assert_int_equal(rig->hearing[0], SWEEP_DEAF_NO_SOCKET);
+	assert_int_equal(rig->hearing[1], SWEEP_DEAF_NO_SOCKET);
+	prepare(rig);
+	wait_for(rig, SWEEP_MSG_HEARING);
+	assert_int_equal(rig->mode, SWEEP_CAPTURE_OFF);
+	assert_int_equal(rig->hearing[0], SWEEP_DEAF_NO_SOCKET);
+	assert_non_null(strstr(rig->trouble, "raw socket"));
+}
+
 /* Anybody can send them: all are counted, few are reported. */
 static void
 test_flood_of_forged_replies_is_sampled(void **state)
@@ -419,6 +510,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_capture_falls_back_to_raw_sockets,
 		    rig_start_without_packet_sockets, rig_stop),
+		cmocka_unit_test_setup_teardown(test_unheard_prefixes_are_told,
+		    rig_start_without_packet_sockets, rig_stop),
+		RIG_TEST(test_rings_hear_what_is_not_local),
+		cmocka_unit_test_setup_teardown(
+		    test_without_rights_nothing_is_heard,
+		    rig_start_without_sockets, rig_stop),
 		RIG_TEST(test_flood_of_forged_replies_is_sampled),
 		RIG_TEST(test_overrun_of_the_ring_is_counted),
 		RIG_TEST(test_strange_but_valid_replies_say_what_was_signed),

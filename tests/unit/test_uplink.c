@@ -29,9 +29,37 @@
 
 #define CONFIRM_MS 400
 
+/* A sweeper whose routes change between two captures: it does nothing but say
+ * what it would hear. */
+static int
+changing_main(int chan_fd)
+{
+	static const uint8_t hearing[] = { SWEEP_DEAF_NOT_LOCAL,
+		SWEEP_HEARING_UNKNOWN, SWEEP_DEAF_NO_SOCKET, SWEEP_HEARS,
+		SWEEP_HEARS };
+	uint8_t *body = malloc(CHAN_BODY_MAX);
+	struct chan_msg msg;
+	size_t i = 0;
+
+	while (frame_read(chan_fd, body, CHAN_BODY_MAX, &msg, NULL) == 1) {
+		const uint8_t said[] = { 1, hearing[i] };
+
+		if (msg.type != SWEEP_MSG_CAPTURE)
+			continue;
+		if (frame_write(chan_fd, SWEEP_MSG_HEARING, said, sizeof(said),
+			NULL) == -1)
+			break;
+		if (i + 1 < sizeof(hearing))
+			i++;
+	}
+	free(body);
+	return 0;
+}
+
 static const struct worker_kind kinds[] = {
 	{ "test-store", store_main, 0, WALL_NONE },
 	{ "test-sweep", sweeper_main, RIGHT_NET_RAW, WALL_NONE },
+	{ "test-ears", changing_main, 0, WALL_NONE },
 };
 
 struct house {
@@ -49,7 +77,9 @@ struct house {
 	struct query *query;
 	struct fetch_engine *fetch;
 	struct api_server *server;
+	unsigned sweeper; /* its kind */
 	struct agent *agent;
+	struct agent *from; /* that it takes over from */
 	/* The controller. */
 	const char *orders; /* what it answers; NULL: it waits */
 	uint64_t revision;  /* of a stream of orders; 0: it is none */
@@ -177,6 +207,7 @@ setup(void **state)
 	(void)signal(SIGPIPE, SIG_IGN);
 	file_make(&h->f);
 	make_conf(h);
+	h->sweeper = 1;
 	h->orders_status = h->posts_status = 200;
 	h->posts_answer = "{\"revision\":0}";
 	h->k = keeper_start(kinds, TEST_COUNT(kinds), NULL, &err);
@@ -208,7 +239,8 @@ begin(struct house *h)
 		.query = h->query,
 		.fetch = h->fetch,
 		.conf = &h->conf,
-		.kind_sweeper = 1 };
+		.kind_sweeper = h->sweeper,
+		.from = h->from };
 	struct err err = { 0 };
 
 	h->agent = agent_new(&env, &err);
@@ -662,6 +694,88 @@ test_list_that_is_always_misdirected(void **state)
 	assert_int_equal(h->lists, 2);
 }
 
+/* The "unheard" of the status, as text; until the next call. */
+static const char *
+unheard(const struct house *h)
+{
+	static char text[512];
+	json_t *doc = sweep_link_status(h->agent->sweep);
+	char *list = json_dumps(json_object_get(doc, "unheard"), JSON_COMPACT);
+
+	(void)snprintf(text, sizeof(text), "%s", list);
+	free(list);
+	json_decref(doc);
+	return text;
+}
+
+static int64_t
+sweep_events(struct house *h, const char *what)
+{
+	char *sql = xasprintf("SELECT count(*) FROM event WHERE kind = 'sweep'"
+			      " AND subject = 'prefix/198.51.100.0/24'"
+			      " AND what LIKE '%s'",
+	    what);
+	int64_t n;
+
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	n = file_number(&h->f, sql);
+	free(sql);
+	return n;
+}
+
+/* One event when it begins and one when it is over, whatever is said meanwhile;
+ * the status names what mends it. */
+static void
+test_a_prefix_that_is_not_heard_is_told(void **state)
+{
+	static const struct order_test none[] = { { .experiment = 0 } };
+	struct order_test test = { .experiment = 7, .n_prefixes = 1 };
+	struct house *h = *state;
+	unsigned posts;
+
+	h->sweeper = 2;
+	begin(h);
+	test.prefixes[0] = h->test_prefix;
+	WAIT_FOR(h->lp, strcmp(unheard(h), "[]") != 0);
+	assert_non_null(strstr(unheard(h), "\"prefix\":\"198.51.100.0/24\""));
+	assert_non_null(strstr(unheard(h), " is not local\""));
+	assert_non_null(strstr(unheard(h),
+	    "\"remedy\":\"ip route add local 198.51.100.0/24 dev lo\""));
+	assert_int_equal(sweep_events(h, "heard -> unheard"), 1);
+	sweep_link_capture(h->agent->sweep, &test, 1); /* it cannot say */
+	sweep_link_capture(h->agent->sweep, none, 0);
+	WAIT_FOR(h->lp, strstr(unheard(h), "CAP_NET_RAW") != NULL);
+	assert_int_equal(sweep_events(h, "%"), 1);
+	posts = h->posts;
+	sweep_link_capture(h->agent->sweep, &test, 1);
+	sweep_link_capture(h->agent->sweep, none, 0);
+	WAIT_FOR(h->lp, strcmp(unheard(h), "[]") == 0);
+	WAIT_FOR(h->lp, h->posts > posts);
+	assert_int_equal(sweep_events(h, "unheard -> heard"), 1);
+	assert_int_equal(sweep_events(h, "%"), 2);
+}
+
+/* A new configuration is no news of the routes. */
+static void
+test_a_reload_does_not_tell_again(void **state)
+{
+	struct house *h = *state;
+	struct agent *old;
+
+	h->sweeper = 2;
+	begin(h);
+	WAIT_FOR(h->lp, strcmp(unheard(h), "[]") != 0);
+	old = h->agent;
+	h->from = old;
+	begin(h);
+	agent_free(old);
+	assert_string_not_equal(unheard(h), "[]");
+	WAIT_FOR(h->lp, sweep_number(h, "starts") == 1);
+	h->posts = 0;
+	WAIT_FOR(h->lp, h->posts > 1);
+	assert_int_equal(sweep_events(h, "%"), 1);
+}
+
 int
 main(void)
 {
@@ -680,6 +794,8 @@ main(void)
 		WITH(test_no_controller_there),
 		WITH(test_list_is_fetched_after_a_renewal),
 		WITH(test_list_that_is_always_misdirected),
+		WITH(test_a_prefix_that_is_not_heard_is_told),
+		WITH(test_a_reload_does_not_tell_again),
 	};
 
 	if (sodium_init() == -1 ||
