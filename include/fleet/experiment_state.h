@@ -38,7 +38,7 @@ struct experiment {
 	char purpose[16];
 	size_t sender;
 	enum experiment_state state;
-	char reason[200];
+	char reason[304];
 	int64_t created_ms, ended_ms;
 	int64_t changed_ms; /* wall: last change of the test prefix; 0 none */
 	uint8_t key[SWEEP_KEY_BYTES];

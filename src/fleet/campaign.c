@@ -14,6 +14,7 @@
 #include "fleet/experiment_state.h"
 #include "fleet/null_run.h"
 #include "fleet/site_set.h"
+#include "fleet/test_hearing.h"
 #include "fleet/test_prefix.h"
 
 /* Clients of other sites that an experiment asks. */
@@ -230,16 +231,23 @@ next_slot(struct campaign *ca)
 	return NULL;
 }
 
-/* A trusted one that may be changed now; NULL: all are busy, or rest. */
+/* A trusted one that is idle; whether it rests is another question. */
+static bool
+is_idle(const struct controller *c, const struct test_prefix *tp)
+{
+	return test_prefix_is_usable(c, tp) && !test_prefix_is_busy(tp) &&
+	    test_prefix_is_everywhere(c, tp, NULL) &&
+	    test_hearing_check(c, tp, NULL) == 0;
+}
+
+/* One that may be changed now; NULL: all are busy, or rest. */
 static struct test_prefix *
 free_test(const struct controller *c)
 {
 	for (size_t i = 0; i < c->n_tests; i++) {
 		struct test_prefix *tp = c->tests[i];
 
-		if (test_prefix_is_usable(c, tp) && !test_prefix_is_busy(tp) &&
-		    test_prefix_rest_ms(c, tp) == 0 &&
-		    test_prefix_is_everywhere(c, tp, NULL))
+		if (is_idle(c, tp) && test_prefix_rest_ms(c, tp) == 0)
 			return tp;
 	}
 	return NULL;
@@ -255,12 +263,28 @@ least_rest_ms(const struct controller *c)
 		const struct test_prefix *tp = c->tests[i];
 		int64_t rest = test_prefix_rest_ms(c, tp);
 
-		if (test_prefix_is_usable(c, tp) && !test_prefix_is_busy(tp) &&
-		    test_prefix_is_everywhere(c, tp, NULL) &&
-		    (least == -1 || rest < least))
+		if (is_idle(c, tp) && (least == -1 || rest < least))
 			least = rest;
 	}
 	return least;
+}
+
+/* None is busy, and sites do not hear any of them: who the first is. */
+static void
+say_unheard(struct campaign *ca)
+{
+	const struct controller *c = ca->c;
+	struct err err;
+
+	for (size_t i = 0; i < c->n_tests; i++) {
+		if (test_prefix_is_usable(c, c->tests[i]) &&
+		    !test_prefix_is_busy(c->tests[i]) &&
+		    test_hearing_check(c, c->tests[i], &err) == -1) {
+			(void)text_copy(ca->waiting, sizeof(ca->waiting),
+			    err.msg);
+			return;
+		}
+	}
 }
 
 static void
@@ -274,6 +298,8 @@ say_rest(struct campaign *ca)
 		(void)text_copy(ca->waiting, sizeof(ca->waiting),
 		    "no test prefix may be used: see \"anycastctl predict tests\"");
 	}
+	if (rest_ms < 0)
+		say_unheard(ca);
 	if (n == 0 || rest_ms <= 0)
 		return;
 	if (n == 1) {
@@ -431,7 +457,7 @@ is_running(const struct controller *c)
 }
 
 static int
-check_start(const struct controller *c, struct err *err)
+check_start(struct controller *c, struct err *err)
 {
 	if (is_running(c)) {
 		return err_set(err, ERR_REFUSED, "campaign %" PRIu32 " is %s",
@@ -453,7 +479,7 @@ check_start(const struct controller *c, struct err *err)
 		    "%zu sites: a campaign has 2 to %u", c->n_sites,
 		    PACK_SITES_MAX);
 	}
-	return 0;
+	return test_hearing_check_first(c, err);
 }
 
 int

@@ -4,6 +4,7 @@
 
 #include "fleet/campaign_log.h"
 #include "fleet/experiment_state.h"
+#include "fleet/test_hearing.h"
 #include "fleet/test_prefix.h"
 
 /* Before the first was done: sweeps at the rate, and what lies between. */
@@ -217,11 +218,13 @@ campaign_plan(struct controller *c, unsigned depth, struct err *err)
 		return NULL;
 	}
 	t.each_ms = guess_each_ms(c);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, "
+			 "s:I}",
 	    "depth", (json_int_t)depth, "sites", (json_int_t)c->n_sites,
 	    "clients", (json_int_t)c->n_clients, "experiments",
 	    (json_int_t)t.experiments, "each_ms", (json_int_t)t.each_ms,
 	    "pace_ms", (json_int_t)t.pace_ms, "tests", (json_int_t)t.n_tests,
 	    "unchecked", (json_int_t)unchecked, "unusable", unusable_tests(c),
-	    "time_ms", (json_int_t)campaign_time_ms(&t));
+	    "unheard", test_hearing_json(c), "time_ms",
+	    (json_int_t)campaign_time_ms(&t));
 }

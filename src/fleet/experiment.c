@@ -21,6 +21,7 @@
 #include "base/xalloc.h"
 #include "fleet/experiment_state.h"
 #include "fleet/site_set.h"
+#include "fleet/test_hearing.h"
 #include "fleet/test_prefix.h"
 
 /*
@@ -93,7 +94,7 @@ static void
 note_of(struct experiment *ex, const char *subject,
     enum experiment_state before)
 {
-	char what[64], reason[240];
+	char what[64], reason[sizeof(ex->reason) + 32];
 	struct store_event ev = { .kind = "experiment",
 		.subject = subject,
 		.what = what,
@@ -545,6 +546,29 @@ test_is_expected(const struct experiment *ex, size_t site, const char **real)
 	return experiment_test_is(ex->test, s, *real);
 }
 
+/* Is all well at the site?  Else why says what is not. */
+static bool
+site_is_good(const struct experiment *ex, size_t site, char *why, size_t size)
+{
+	const struct fleet_site *s = &ex->c->sites[site];
+	struct experiment_where where = { ex->test, s };
+	struct hearing_text deaf;
+	const char *real;
+
+	if (!experiment_watch_ok(&ex->watch[site], &where, why, size))
+		return false;
+	if (!test_is_expected(ex, site, &real)) {
+		(void)snprintf(why, size, "the test prefix of %s is not %s",
+		    s->name, real);
+		return false;
+	}
+	if (!ex->absent[site] && !test_hearing_at(ex->c, ex->test, s, &deaf)) {
+		(void)snprintf(why, size, "%s %s", s->name, deaf.text);
+		return false;
+	}
+	return true;
+}
+
 /*
  * A site whose captured replies may be incomplete spoils the experiment, and
  * so does a test prefix that is not as it should be: BIRD may have died.
@@ -552,21 +576,10 @@ test_is_expected(const struct experiment *ex, size_t site, const char **real)
 static void
 watch_sites(struct experiment *ex)
 {
-	char why[128];
+	char why[sizeof(ex->reason)];
 
 	for (size_t i = 0; i < ex->c->n_sites; i++) {
-		const struct fleet_site *s = &ex->c->sites[i];
-		struct experiment_where where = { ex->test, s };
-		const char *real;
-		bool is_good = experiment_watch_ok(&ex->watch[i], &where, why,
-		    sizeof(why));
-
-		if (is_good && !test_is_expected(ex, i, &real)) {
-			is_good = false;
-			(void)snprintf(why, sizeof(why),
-			    "the test prefix of %s is not %s", s->name, real);
-		}
-		if (is_good)
+		if (site_is_good(ex, i, why, sizeof(why)))
 			continue;
 		fail(ex, why);
 		return;

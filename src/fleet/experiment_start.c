@@ -11,6 +11,7 @@
 #include "base/xalloc.h"
 #include "fleet/experiment_state.h"
 #include "fleet/site_set.h"
+#include "fleet/test_hearing.h"
 #include "fleet/test_prefix.h"
 
 /* The site is not in W and its test prefix is heard: it can be an heir. */
@@ -55,7 +56,7 @@ check_sites(const struct controller *c, const struct experiment_plan *plan,
 		return err_set(err, ERR_REFUSED,
 		    "no site would be left: an experiment needs heirs");
 	}
-	return 0;
+	return test_hearing_check(c, plan->test, err);
 }
 
 /* What must be true before an experiment may begin, on whatever test prefix. */
@@ -202,19 +203,15 @@ init_clients(struct experiment *ex, const struct experiment_plan *plan)
 
 /* The one that may be changed first, of those that are trusted. */
 static struct test_prefix *
-choose_test(const struct controller *c, struct err *err)
+choose_of(const struct controller *c, bool must_be_heard)
 {
 	struct test_prefix *best = NULL;
 
-	if (test_prefix_first(c) == NULL) {
-		(void)err_set(err, ERR_REFUSED,
-		    "no site has a test prefix, or none has reported yet");
-		return NULL;
-	}
 	for (size_t i = 0; i < c->n_tests; i++) {
 		struct test_prefix *tp = c->tests[i];
 
-		if (!test_prefix_is_usable(c, tp))
+		if (!test_prefix_is_usable(c, tp) ||
+		    (must_be_heard && test_hearing_check(c, tp, NULL) == -1))
 			continue;
 		if (best == NULL ||
 		    (test_prefix_is_busy(best) && !test_prefix_is_busy(tp)) ||
@@ -223,6 +220,23 @@ choose_test(const struct controller *c, struct err *err)
 			    test_prefix_rest_ms(c, best)))
 			best = tp;
 	}
+	return best;
+}
+
+/* If none is heard everywhere, any: it will be said why not that one. */
+static struct test_prefix *
+choose_test(const struct controller *c, struct err *err)
+{
+	struct test_prefix *best;
+
+	if (test_prefix_first(c) == NULL) {
+		(void)err_set(err, ERR_REFUSED,
+		    "no site has a test prefix, or none has reported yet");
+		return NULL;
+	}
+	best = choose_of(c, true);
+	if (best == NULL)
+		best = choose_of(c, false);
 	if (best == NULL) {
 		(void)err_set(err, ERR_REFUSED,
 		    "test prefix %.120s: sites pair it with different prefixes",

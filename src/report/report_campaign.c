@@ -179,6 +179,26 @@ put_plan_unusable(struct report_job *job, const json_t *plan)
 	}
 }
 
+/* What must be mended before anything is begun. */
+static void
+put_plan_unheard(struct report_job *job, const json_t *plan)
+{
+	static const char *const keys[] = { "site", "prefix", "reason",
+		"remedy" };
+	static const char *const before[] = { "  not yet: site ",
+		" hears no replies to ", ": ", ": " };
+	const json_t *list = fields_array_opt(&job->f, plan, "unheard"), *u;
+	size_t i;
+
+	json_array_foreach (list, i, u) {
+		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+			fputs(before[k], job->out);
+			text_put(job->out, fields_text(&job->f, u, keys[k]));
+		}
+		fputc('\n', job->out);
+	}
+}
+
 static void
 plan_body(struct report_job *job, const json_t *doc)
 {
@@ -200,6 +220,7 @@ plan_body(struct report_job *job, const json_t *doc)
 	    text_age(fields_count(f, plan, "time_ms"), all));
 	put_plan_tests(job, plan);
 	put_plan_unusable(job, plan);
+	put_plan_unheard(job, plan);
 }
 
 int

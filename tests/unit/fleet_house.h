@@ -60,6 +60,7 @@ struct fake {
 	bool is_drained; /* its service prefix is withdrawn */
 	bool is_unsure;  /* it does not know whether it is */
 	json_t *load;    /* to report; NULL: it measures none */
+	json_t *unheard; /* test prefixes; NULL: it does not tell */
 	json_t *more;    /* keys to add to its report; NULL: none */
 	/* Its service: sick, it withdraws if its orders permit. */
 	bool is_sick, is_gone, has_permit, is_last;
@@ -250,10 +251,11 @@ fake_tests(const struct fake *a)
 static inline json_t *
 fake_status(const struct fake *a)
 {
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:O?, "
-			 "s:O*, s:I, s:o, s:o, "
-			 "s:[{s:s, s:s}], "
-			 "s:{s:I, s:b, s:s, s:I, s:I, s:I, s:{s:I}}, s:{s:I}}",
+	return json_pack(
+	    "{s:s, s:s, s:I, s:I, s:I, s:O?, "
+	    "s:O*, s:I, s:o, s:o, "
+	    "s:[{s:s, s:s}], "
+	    "s:{s:I, s:b, s:s, s:I, s:I, s:I, s:{s:I}, s:O*}, s:{s:I}}",
 	    "boot", a->boot, "state", "announcing", "applied_revision",
 	    (json_int_t)a->applied, "wanted_revision", (json_int_t)a->wanted,
 	    "started_ms", (json_int_t)0, "intents", a->intents, "load", a->load,
@@ -262,8 +264,8 @@ fake_status(const struct fake *a)
 	    a->is_sick ? "sick" : "healthy", "sweep", "job", (json_int_t)a->job,
 	    "done", a->is_done, "failed", a->failed, "sent",
 	    (json_int_t)CLIENTS, "total", (json_int_t)CLIENTS, "starts",
-	    a->starts, "counters", "kernel_drops", (json_int_t)0, "uplink",
-	    "lost_batches", a->lost_batches);
+	    a->starts, "counters", "kernel_drops", (json_int_t)0, "unheard",
+	    a->unheard, "uplink", "lost_batches", a->lost_batches);
 }
 
 static inline int
@@ -283,6 +285,23 @@ fake_post_status(struct fake *a)
 	free(path);
 	free(text);
 	return rc;
+}
+
+#define HOUSE_REMEDY "ip route add local 198.51.100.0/24 dev lo"
+
+/* It reports that it hears no replies to the prefix; NULL: it hears all. */
+static inline void
+fake_become_deaf(struct fake *a, const char *prefix)
+{
+	json_decref(a->unheard);
+	a->unheard = json_array();
+	if (prefix != NULL) {
+		json_array_append_new(a->unheard,
+		    json_pack("{s:s, s:s, s:s}", "prefix", prefix, "reason",
+			"there are only raw sockets, and it is not local",
+			"remedy", HOUSE_REMEDY));
+	}
+	assert_int_equal(fake_post_status(a), 200);
 }
 
 static inline int
@@ -596,6 +615,7 @@ house_teardown(void **state)
 	for (size_t i = 0; i < SITES; i++) {
 		json_decref(h->agents[i].intents);
 		json_decref(h->agents[i].load);
+		json_decref(h->agents[i].unheard);
 		json_decref(h->agents[i].more);
 	}
 	free(h->body);

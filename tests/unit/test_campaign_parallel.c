@@ -107,6 +107,33 @@ test_campaign_leaves_out_one_that_differs(void **state)
 	assert_string_equal(of_test(h, TWO, "state"), "differs");
 }
 
+/* A site that does not hear one of them is no reason to wait. */
+static void
+test_campaign_goes_on_with_the_one_that_is_heard(void **state)
+{
+	struct house *h = *state;
+	int64_t before;
+
+	h->fleet.predict.pace_ms = 0;
+	use_ring(h);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h, campaign_made(h) >= 1);
+	fake_become_deaf(&h->agents[2], house_tests[ONE]);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	before = file_number(&h->f,
+	    "SELECT count(*) FROM experiment WHERE test = '198.51.100.0/24'");
+	TURN_UNTIL(h, is_campaign(h, "done"));
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_true(file_number(&h->f,
+			"SELECT count(*) FROM experiment WHERE"
+			" state = 'done' AND site <> ''"
+			" AND test = '203.0.113.0/24'") > 0);
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM experiment WHERE"
+			     " test = '198.51.100.0/24'"),
+	    before);
+}
+
 static void
 test_abort_ends_all_of_a_campaign(void **state)
 {
@@ -215,6 +242,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_campaign_uses_both),
 		WITH_HOUSE(test_campaign_leaves_out_one_that_differs),
+		WITH_HOUSE(test_campaign_goes_on_with_the_one_that_is_heard),
 		WITH_HOUSE(test_abort_ends_all_of_a_campaign),
 		WITH_HOUSE(test_pause_and_resume_act_on_both),
 		WITH_HOUSE(test_null_run_is_repeated_in_a_campaign),

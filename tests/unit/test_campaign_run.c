@@ -443,6 +443,24 @@ test_campaign_ends_when_the_fleet_changes(void **state)
 	h->names[0] = first;
 }
 
+/* It waits, says why, and goes on when that is mended. */
+static void
+test_a_campaign_waits_for_who_does_not_hear(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = ring;
+	h->fleet.predict.pace_ms = 0;
+	house_get_ready(h);
+	start_campaign(h, "{\"depth\":1}");
+	run_until(h, "/v1/campaign", "\"made\":1");
+	fake_become_deaf(&h->agents[2], house_tests[0]);
+	run_until(h, "/v1/campaign",
+	    "\"waiting\":\"site wlg: hears no replies to");
+	fake_become_deaf(&h->agents[2], NULL);
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+}
+
 int
 main(void)
 {
@@ -460,6 +478,7 @@ main(void)
 		WITH_HOUSE(test_abort_restores),
 		WITH_HOUSE(test_campaign_pauses_when_nothing_works),
 		WITH_HOUSE(test_campaign_ends_when_the_fleet_changes),
+		WITH_HOUSE(test_a_campaign_waits_for_who_does_not_hear),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Sites that would hear no replies: what is refused, spoilt and told. */
+#include "fleet/test_hearing.h"
+
+#include "experiment_rig.h"
+
+static void
+assert_refusal(struct house *h, const char *path, const char *body)
+{
+	assert_int_equal(post(h, path, body), 409);
+	assert_answer_has(h,
+	    "site wlg: hears no replies to 198.51.100.0/24: there are only "
+	    "raw sockets, and it is not local: " HOUSE_REMEDY);
+}
+
+/* Be it an heir or one that is withdrawn: by name, with what mends it. */
+static void
+test_no_experiment_is_started_blind(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	fake_become_deaf(&h->agents[2], house_tests[0]);
+	assert_refusal(h, "/v1/experiments", "{\"site\":\"akl\"}");
+	assert_refusal(h, "/v1/experiments", "{\"site\":\"wlg\"}");
+	assert_refusal(h, "/v1/tests/null-run", "{}");
+	assert_refusal(h, "/v1/campaign", "{\"depth\":1}");
+	/* A plan begins nothing: it warns. */
+	assert_int_equal(post(h, "/v1/campaign",
+			     "{\"depth\":1,\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"unheard\":[{\"site\":\"wlg\"");
+	assert_answer_has(h, HOUSE_REMEDY);
+	assert_int_equal(h->sweeps, 0);
+	fake_become_deaf(&h->agents[2], NULL);
+	assert_int_equal(post(h, "/v1/campaign",
+			     "{\"depth\":1,\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"unheard\":[]");
+	start(h);
+	run_until(h, 1, "done");
+	check_known_map(h, 1);
+}
+
+/* What is deaf to others' prefixes, or announces nothing, harms nobody. */
+static void
+test_only_who_takes_part_has_to_hear(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	fake_become_deaf(&h->agents[2], "192.0.2.0/24");
+	h->agents[1].withdrawn[0] = true;
+	fake_become_deaf(&h->agents[1], house_tests[0]);
+	start(h);
+}
+
+/* Nobody is asked over IPv6. */
+static void
+test_a_family_that_is_not_asked_need_not_be_heard(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	h->n_tests = TESTS;
+	h->has_more = true;
+	fakes_turn(h);
+	fake_become_deaf(&h->agents[2], "2001:db8:2::/48");
+	assert_int_equal(post(h, "/v1/clients?upload=u&part=0&last=1",
+			     "203.0.113.9\n"),
+	    200);
+	assert_int_equal(post(h, "/v1/campaign",
+			     "{\"depth\":1,\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"unheard\":[]");
+	house_load_clients(h);
+	assert_int_equal(post(h, "/v1/campaign",
+			     "{\"depth\":1,\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h,
+	    "\"test\":\"203.0.113.0/24,2001:db8:2::/48\",\"prefix\":"
+	    "\"2001:db8:2::/48\"");
+}
+
+/* The route may go while it runs, or the rings not come about. */
+static void
+test_an_experiment_that_goes_deaf_is_spoilt(void **state)
+{
+	static const char *const at[] = { "baseline", "settle", "verify" };
+	struct house *h = *state;
+
+	h->fleet.predict.pace_ms = 0;
+	house_get_ready(h);
+	for (unsigned i = 0; i < TEST_COUNT(at); i++) {
+		start(h);
+		run_until(h, i + 1, at[i]);
+		fake_become_deaf(&h->agents[2], house_tests[0]);
+		assert_string_equal(state_of(h, i + 1), "failed");
+		assert_answer_has(h, "wlg hears no replies to 198.51.100.0/24");
+		assert_answer_has(h, HOUSE_REMEDY);
+		fakes_turn(h);
+		assert_false(h->agents[0].is_withdrawn);
+		fake_become_deaf(&h->agents[2], NULL);
+	}
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM heir"), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_HOUSE(test_no_experiment_is_started_blind),
+		WITH_HOUSE(test_only_who_takes_part_has_to_hear),
+		WITH_HOUSE(test_a_family_that_is_not_asked_need_not_be_heard),
+		WITH_HOUSE(test_an_experiment_that_goes_deaf_is_spoilt),
+	};
+
+	return house_main(tests, TEST_COUNT(tests));
+}
