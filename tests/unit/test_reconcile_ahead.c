@@ -104,9 +104,7 @@ test_a_long_answer_is_told_once(void **state)
 	struct model *m = model_asked(state, 3);
 	char reply[1200];
 
-	memset(reply, 'x', sizeof(reply));
-	memcpy(reply, "8002 ", 5);
-	memcpy(reply + sizeof(reply) - 2, "\n", 2);
+	(void)snprintf(reply, sizeof(reply), "8002 %01000d\n", 1);
 	m->check_reply = reply;
 	WAIT_UNTIL(m->rec.lp, m->rec.n_notices > 0);
 	m->checks = 0;
@@ -119,7 +117,7 @@ test_a_long_answer_is_told_once(void **state)
 static const char *
 answer_slowly(struct fake_bird *fake, const char *command)
 {
-	const struct timespec reading = { .tv_nsec = 50 * 1000000 };
+	const struct timespec reading = { .tv_nsec = 50000000 };
 
 	if (strcmp(command, "configure check") == 0)
 		(void)nanosleep(&reading, NULL);
