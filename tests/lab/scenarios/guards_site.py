@@ -32,6 +32,11 @@ def guard_events(fleet: Fleet, node: Node, word: str) -> list[str]:
     return [e["reason"] for e in fleet.events(node) if e["kind"] == "guard" and word in e["what"]]
 
 
+def turns(fleet: Fleet, node: Node) -> list[str]:
+    """What BIRD was seen to make of the prefix, each time that it changed."""
+    return [e["what"] for e in fleet.events(node) if e["kind"] == "bird" and e["subject"] == f"prefix/{WEB4}"]
+
+
 def prefix_of(fleet: Fleet, site: Node, prefix: str = WEB4) -> dict[str, object]:
     return next(p for p in fleet.site_status(site)["prefixes"] if p["prefix"] == prefix)
 
@@ -207,9 +212,11 @@ def frozen(lab: Lab, fleet: Fleet, site: Node) -> None:
             assert not watch.sent(node, WEB4), node.name
     with lab.check("drained by force for a time, in the freeze: it is undone in time, in the freeze, and nothing else changes"):
         other = next(s for s in fleet.sites if s is not site)
+        before = len(turns(fleet, other))
         fleet.ctl(fleet.mgmt, "drain", other.name, "--force", "freeze", "--reason", "fire", "--for", "3s")
-        lab.wait(lambda: fleet.real(other)[WEB4] == "withdrawn", 10, "drained")
-        lab.wait(lambda: fleet.real(other)[WEB4] == "announced", 15, "back by itself")
+        lab.wait(lambda: len(turns(fleet, other)) == before + 2, 20, "drained, and back by itself")
+        assert turns(fleet, other)[before:] == ["announced -> withdrawn", "withdrawn -> announced"]
+        lab.wait(lambda: fleet.real(other)[WEB4] == "announced", 10, "announced")
         assert "holds" in [g["state"] for g in fleet.site_status(other)["guards"] if g["guard"] == "freeze"]
         lab.wait(lambda: other.name in lab.truth(WEB4).values(), 10, "clients are back")
         assert fleet.real(site)[WEB4] == "announced"
