@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "core/silence.h"
+
+#include "core/failover.h"
+#include "test.h"
+
+#define SITES 4u
+#define MAX 400u
+
+/* Clients are added in groups that do the same. */
+struct world {
+	size_t n;
+	uint16_t before[MAX], now[MAX];
+	bool is_ipv4[MAX];
+	bool excused[SITES];
+};
+
+static void
+add(struct world *w, bool is_ipv4, size_t n, uint16_t before, uint16_t now)
+{
+	assert_true(w->n + n <= MAX);
+	for (size_t i = 0; i < n; i++, w->n++) {
+		w->before[w->n] = before;
+		w->now[w->n] = now;
+		w->is_ipv4[w->n] = is_ipv4;
+	}
+}
+
+static bool
+look(const struct world *w, struct silence *s)
+{
+	struct silence_input in = { .n = w->n,
+		.before = w->before,
+		.now = w->now,
+		.is_ipv4 = w->is_ipv4,
+		.n_sites = SITES,
+		.excused = w->excused };
+
+	return silence_find(&in, s);
+}
+
+/* Sites 2 to 4 hear 20 clients of each family, as before. */
+static struct world
+calm(void)
+{
+	struct world w = { .n = 0 };
+
+	for (uint16_t site = 2; site <= SITES; site++) {
+		add(&w, true, 20, site, site);
+		add(&w, false, 20, site, site);
+	}
+	return w;
+}
+
+static void
+test_a_silent_site_is_found(void **state)
+{
+	struct world w = calm();
+	struct silence s;
+
+	(void)state;
+	assert_false(look(&w, &s));
+	add(&w, true, 5, 1, OUTCOME_NONE);
+	add(&w, false, 3, 1, OUTCOME_NONE);
+	assert_true(look(&w, &s));
+	assert_int_equal(s.site, 0);
+	assert_int_equal(s.family, SILENCE_BOTH);
+	assert_int_equal(s.clients, 8);
+	w.excused[0] = true;
+	assert_false(look(&w, &s));
+}
+
+static void
+test_one_family_may_be_silent_alone(void **state)
+{
+	struct world w = calm();
+	struct silence s;
+
+	(void)state;
+	add(&w, true, 5, 1, 1);
+	add(&w, false, 5, 1, OUTCOME_NONE);
+	assert_true(look(&w, &s));
+	assert_int_equal(s.site, 0);
+	assert_int_equal(s.family, SILENCE_IPV6);
+	assert_int_equal(s.clients, 5);
+}
+
+/* Somebody is heard there, or one of its clients elsewhere, or at two sites. */
+static void
+test_movement_is_no_silence(void **state)
+{
+	static const struct {
+		uint16_t before, now;
+	} heard[] = { { 1, 1 }, { 1, 3 }, { 1, OUTCOME_FLIPPING }, { 2, 1 },
+		{ OUTCOME_NONE, 1 }, { OUTCOME_FLIPPING, 1 } };
+	struct silence s;
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(heard); i++) {
+		struct world w = calm();
+
+		add(&w, true, 20, 1, OUTCOME_NONE);
+		assert_true(look(&w, &s));
+		add(&w, true, 1, heard[i].before, heard[i].now);
+		assert_false(look(&w, &s));
+	}
+}
+
+/* One client may have been switched off; of three all only where loss is
+ * high. */
+static void
+test_loss_is_no_silence(void **state)
+{
+	struct world w = calm();
+	struct silence s;
+
+	(void)state;
+	add(&w, true, 1, 1, OUTCOME_NONE);
+	assert_false(look(&w, &s));
+	add(&w, true, 2, 1, OUTCOME_NONE);
+	assert_true(look(&w, &s));
+	/* A third of the others is lost, too. */
+	add(&w, true, 60, 2, OUTCOME_NONE);
+	assert_false(look(&w, &s));
+	add(&w, true, 20, 1, OUTCOME_NONE);
+	assert_true(look(&w, &s));
+	assert_int_equal(s.clients, 23);
+}
+
+/* What is lost at a silent site says nothing of the loss at another one. */
+static void
+test_several_may_be_silent(void **state)
+{
+	struct world w = { .n = 0 };
+	struct silence s;
+
+	(void)state;
+	for (uint16_t site = 1; site <= SITES; site++)
+		add(&w, true, (size_t)10 * site, site, OUTCOME_NONE);
+	assert_true(look(&w, &s));
+	assert_int_equal(s.site, SITES - 1);
+	assert_int_equal(s.clients, 40);
+	add(&w, true, 6, 1, 1);
+	assert_true(look(&w, &s));
+	assert_int_equal(s.site, SITES - 1);
+}
+
+static void
+test_nobody_is_not_silent(void **state)
+{
+	struct world w = { .n = 0 };
+	struct silence s;
+
+	(void)state;
+	assert_false(look(&w, &s));
+	add(&w, true, 50, OUTCOME_NONE, OUTCOME_NONE);
+	add(&w, true, 50, OUTCOME_FLIPPING, OUTCOME_NONE);
+	add(&w, true, 50, OUTCOME_NOT_ASKED, OUTCOME_NONE);
+	assert_false(look(&w, &s));
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_silent_site_is_found),
+		cmocka_unit_test(test_one_family_may_be_silent_alone),
+		cmocka_unit_test(test_movement_is_no_silence),
+		cmocka_unit_test(test_loss_is_no_silence),
+		cmocka_unit_test(test_several_may_be_silent),
+		cmocka_unit_test(test_nobody_is_not_silent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
