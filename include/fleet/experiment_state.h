@@ -97,6 +97,14 @@ enum sentinels_verdict {
 	SENTINELS_LATE  /* neither, and settle_max is over */
 };
 enum sentinels_verdict experiment_judge_round(struct experiment *ex);
+/* Why it was SENTINELS_LATE. */
+void experiment_say_late(const struct experiment *ex, char *why, size_t size);
+/*
+ * Does a site hear nobody, that heard clients in the first baseline, or does
+ * nobody answer the second one at all?  why says which.  By the round of
+ * sentinels, or by the full sweep behind the first, that is collected.
+ */
+bool experiment_is_silent(const struct experiment *ex, char *why, size_t size);
 /* How the silence of the displaced was judged, by the last round; JSON null
  * before there was one, and where nobody is displaced. */
 json_t *experiment_settle_json(const struct experiment *ex);

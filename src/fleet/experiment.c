@@ -275,15 +275,15 @@ baseline_done(struct experiment *ex)
 static void
 sentinels_done(struct experiment *ex)
 {
+	char why[160];
+
 	switch (experiment_judge_round(ex)) {
 	case SENTINELS_CALM:
 		enter(ex, EXPERIMENT_EV_COMPLETE);
 		break;
 	case SENTINELS_LATE:
-		fail(ex,
-		    ex->state == EXPERIMENT_SETTLE
-			? "routing did not settle in time"
-			: "clients did not come back in time");
+		experiment_say_late(ex, why, sizeof(why));
+		fail(ex, why);
 		break;
 	case SENTINELS_MOVE:
 		set_step(ex, ROUND_PAUSE);
@@ -318,6 +318,8 @@ wants_retry(const struct experiment *ex)
 static void
 round_done(struct experiment *ex)
 {
+	char why[96];
+
 	set_step(ex, ROUND_NONE);
 	if (wants_retry(ex)) {
 		start_round(ex);
@@ -325,12 +327,15 @@ round_done(struct experiment *ex)
 	}
 	if (ex->state == EXPERIMENT_BASELINE) {
 		baseline_done(ex);
+	} else if (!experiment_is_full_sweep(ex)) {
+		sentinels_done(ex);
+	} else if (!ex->is_comparison &&
+	    experiment_is_silent(ex, why, sizeof(why))) {
+		fail(ex, why);
 	} else if (ex->state == EXPERIMENT_REBASELINE) {
 		store_result(ex);
-	} else if (experiment_is_full_sweep(ex)) {
-		enter(ex, EXPERIMENT_EV_COMPLETE);
 	} else {
-		sentinels_done(ex);
+		enter(ex, EXPERIMENT_EV_COMPLETE);
 	}
 }
 

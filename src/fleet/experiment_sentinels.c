@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The sentinels of an experiment: who they are, and what their rounds say. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/log.h"
 #include "fleet/experiment_state.h"
@@ -36,11 +37,15 @@ has_settled(struct experiment *ex)
 	return settle_step(&ex->settle, &round);
 }
 
+/* Silence is no movement: whose site hears nobody is not back. */
 static bool
 are_back(const struct experiment *ex)
 {
+	char why[96];
+
 	return settle_moved_permille(ex->baseline, ex->current,
-		   ex->n_sentinels) <= SETTLE_MOVED_MAX_PERMILLE;
+		   ex->n_sentinels) <= SETTLE_MOVED_MAX_PERMILLE &&
+	    !experiment_is_silent(ex, why, sizeof(why));
 }
 
 enum sentinels_verdict
@@ -64,6 +69,20 @@ experiment_judge_round(struct experiment *ex)
 		return SENTINELS_CALM;
 	}
 	return SENTINELS_LATE;
+}
+
+void
+experiment_say_late(const struct experiment *ex, char *why, size_t size)
+{
+	char silent[96];
+
+	if (ex->state == EXPERIMENT_SETTLE) {
+		(void)snprintf(why, size, "routing did not settle in time");
+		return;
+	}
+	(void)snprintf(why, size, "clients did not come back in time%s%s",
+	    experiment_is_silent(ex, silent, sizeof(silent)) ? ": " : "",
+	    silent);
 }
 
 json_t *

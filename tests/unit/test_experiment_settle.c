@@ -96,6 +96,133 @@ test_displaced_that_lost_all_routes_are_unknown(void **state)
 	assert_string_equal(silence, "nobody");
 }
 
+/* ---- sites that fall silent ---- */
+
+/* Replies to that site are lost in the states from this one on. */
+static uint8_t deaf_from, deaf_until;
+static size_t deaf_site;
+
+static void
+lost_at_a_site(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	bool is_lost = at == deaf_site && job->phase >= deaf_from &&
+	    job->phase <= deaf_until;
+
+	if (at != NOWHERE && !is_lost)
+		fake_reply(h, at, job, client, 0);
+}
+
+/* Runs one, which must fail so; there is no map, and all is announced. */
+static void
+check_spoilt(struct house *h, const char *why)
+{
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
+
+	start(h);
+	while (strcmp(state_of(h, 1), "failed") != 0) {
+		if (strcmp(state_of(h, 1), "done") == 0 ||
+		    !mono_before(mono_now(), end))
+			fail_msg("not failed: %s", h->body);
+		fakes_turn(h);
+	}
+	assert_answer_has(h, why);
+	fakes_turn(h);
+	for (size_t i = 0; i < SITES; i++)
+		assert_false(h->agents[i].is_withdrawn);
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM heir"), 0);
+}
+
+static void
+check_silent_from(struct house *h, size_t site, uint8_t from, const char *why)
+{
+	deaf_from = from;
+	deaf_until = EXPERIMENT_REBASELINE;
+	deaf_site = site;
+	h->twist = lost_at_a_site;
+	h->fleet.predict.settle_max_ms = 1000;
+	house_get_ready(h);
+	check_spoilt(h, why);
+}
+
+/* Its clients do not come back: they are not heard at all. */
+static void
+test_a_withdrawn_site_that_hears_nobody_on_the_way_back(void **state)
+{
+	check_silent_from(*state, 0, EXPERIMENT_VERIFY,
+	    "clients did not come back in time: akl hears nobody any more");
+}
+
+/* Two sentinels are too few to tell it from loss: the sweep does. */
+static void
+test_an_heir_that_hears_nobody_on_the_way_back(void **state)
+{
+	check_silent_from(*state, 1, EXPERIMENT_VERIFY,
+	    "\"reason\":\"chc hears nobody any more, of 4 clients before");
+}
+
+static void
+test_a_site_that_hears_nobody_in_the_second_baseline(void **state)
+{
+	check_silent_from(*state, 0, EXPERIMENT_REBASELINE,
+	    "\"reason\":\"akl hears nobody any more, of 4 clients before");
+}
+
+/* Whom it inherits would count as lost. */
+static void
+test_an_heir_that_hears_nobody_in_the_sweep(void **state)
+{
+	check_silent_from(*state, 2, EXPERIMENT_SWEEP,
+	    "\"reason\":\"wlg hears nobody any more, of 4 clients before");
+}
+
+static void
+nobody_again(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	if (at != NOWHERE && job->phase != EXPERIMENT_REBASELINE)
+		fake_reply(h, at, job, client, 0);
+}
+
+static void
+test_nobody_answers_the_second_baseline(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = nobody_again;
+	house_get_ready(h);
+	check_spoilt(h, "no client answered the second baseline");
+}
+
+/* As long as there is time it may still come. */
+static unsigned verify_rounds;
+
+static void
+back_after_some_rounds(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	if (job->phase == EXPERIMENT_VERIFY)
+		verify_rounds = job->round;
+	if (at != NOWHERE &&
+	    (at != 0 || job->phase != EXPERIMENT_VERIFY || job->round > 4))
+		fake_reply(h, at, job, client, 0);
+}
+
+static void
+test_a_site_that_is_slow_to_come_back_is_waited_for(void **state)
+{
+	struct house *h = *state;
+
+	verify_rounds = 0;
+	h->twist = back_after_some_rounds;
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "done");
+	assert_int_equal(verify_rounds, 5);
+	check_known_map(h, 1);
+}
+
 static void
 check_left(struct house *h, json_int_t at_least, json_int_t at_most)
 {
@@ -147,6 +274,14 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_no_sweep_while_the_displaced_are_silent),
 		WITH_HOUSE(test_displaced_that_lost_all_routes_are_unknown),
+		WITH_HOUSE(
+		    test_a_withdrawn_site_that_hears_nobody_on_the_way_back),
+		WITH_HOUSE(test_an_heir_that_hears_nobody_on_the_way_back),
+		WITH_HOUSE(
+		    test_a_site_that_hears_nobody_in_the_second_baseline),
+		WITH_HOUSE(test_an_heir_that_hears_nobody_in_the_sweep),
+		WITH_HOUSE(test_nobody_answers_the_second_baseline),
+		WITH_HOUSE(test_a_site_that_is_slow_to_come_back_is_waited_for),
 		WITH_HOUSE(test_time_left_is_told),
 	};
 

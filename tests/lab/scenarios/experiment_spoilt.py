@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What else may spoil an experiment: BIRD dies at a site, or the controller before its store wrote anything."""
+"""What else may spoil an experiment: BIRD dies at a site, a site hears nobody, the controller dies before its store wrote anything."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 
 from labkit.anycast import Fleet
-from labkit.experiment import SLACK_S, STATES, Bench, finish, prepare
+from labkit.experiment import SLACK_S, STATES, TEST, Bench, finish, prepare
+from labkit.node import Node
 from labkit.scenario import Lab
 
 BIRD_BACK_S = 7  # sessions and routes
+SETTLE_MAX_S = 20  # of the quick predictor
 
 
 def run(lab: Lab) -> None:
@@ -18,6 +21,7 @@ def run(lab: Lab) -> None:
     for name in ("chc", bench.target.name):
         for state in STATES[1:]:
             check_bird_killed(lab, fleet, bench, name, state)
+    check_silent_on_the_way_back(lab, bench)
     check_not_yet_stored(lab, fleet, bench)
     finish(lab, fleet)
 
@@ -31,6 +35,33 @@ def check_bird_killed(lab: Lab, fleet: Fleet, bench: Bench, name: str, state: st
         bench.expect_failed(SLACK_S + BIRD_BACK_S, name)
         fleet.wait_announced()
         fleet.wait_fleet()
+
+
+def deafen(node: Node) -> None:
+    """Replies to the test prefix that come to the node are dropped before anybody there sees them."""
+    rules = " ".join(
+        f"ip6 daddr {prefix} icmpv6 type echo-reply drop;" if ":" in prefix else f"ip daddr {prefix} icmp type echo-reply drop;"
+        for prefix in TEST
+    )
+    with node.network():
+        devices = [name for _, name in socket.if_nameindex() if name != "lo"]
+    chains = "".join(
+        f'chain c{i} {{ type filter hook ingress device "{device}" priority 0; {rules} }}\n' for i, device in enumerate(devices)
+    )
+    node.run(["/usr/sbin/nft", "-f", "-"], input=f"table netdev lab {{\n{chains}}}\n")
+
+
+def check_silent_on_the_way_back(lab: Lab, bench: Bench) -> None:
+    """Its clients are heard nowhere: that is no movement, and yet they are not back."""
+    with lab.check("the target hears nobody when it announces the prefix again: no map, and the prefix stays announced"):
+        bench.reach("settle")
+        deafen(bench.target)
+        try:
+            bench.expect_failed(SETTLE_MAX_S + 2 * SLACK_S, f"{bench.target.name} hears nobody any more")
+        finally:
+            bench.target.run(["/usr/sbin/nft", "delete", "table", "netdev", "lab"])
+    with lab.check("and the next experiment gives the same map"):
+        bench.succeed()
 
 
 def orders_are_stored(fleet: Fleet) -> bool:
