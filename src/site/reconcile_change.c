@@ -563,9 +563,11 @@ reconcile_change_start(struct reconcile *r)
 {
 	struct mono now = mono_now();
 
-	/* Changes that keep coming wait for each other, up to max_delay. */
+	/* Changes that keep coming wait for each other, up to max_delay.  One
+	 * that waited comes later than the gap. */
 	if (r->last_change.us != 0 &&
-	    mono_diff_ms(now, r->last_change) < r->conf->max_delay_ms) {
+	    mono_diff_ms(now, r->last_change) <
+		r->gap_ms + r->conf->max_delay_ms) {
 		r->gap_ms = r->gap_ms * 2 > r->conf->max_delay_ms
 		    ? r->conf->max_delay_ms
 		    : r->gap_ms * 2;

@@ -127,7 +127,7 @@ test_changes_that_keep_coming_go_together(void **state)
 	recon_restart(&m->rec);
 	WAIT_UNTIL(m->rec.lp, m->rec.converged == 1);
 	last = start = mono_now();
-	for (unsigned i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 300; i++) {
 		/* A machine that stands still makes two bursts of one. */
 		bursts += mono_diff_ms(mono_now(), last) > 150;
 		last = mono_now();
@@ -135,9 +135,9 @@ test_changes_that_keep_coming_go_together(void **state)
 		loop_idle(m->rec.lp, 10);
 	}
 	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
-	assert_int_equal(recon_real(&m->rec), 1 + 99 % 14);
-	/* 100 changes in a good second, or however long it took: the first few
-	 * soon after each other, then one per max_delay. */
+	assert_int_equal(recon_real(&m->rec), 1 + 299 % 14);
+	/* 300 wishes in three seconds, or however long it took: the first few
+	 * soon after each other, then one change per max_delay. */
 	assert_in_range(m->configures, 2,
 	    6 * bursts + mono_diff_ms(mono_now(), start) / 400);
 }
