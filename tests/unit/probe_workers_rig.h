@@ -159,11 +159,17 @@ static inline void
 expect(struct fixture *fx, const struct conf_probe *cp,
     enum probe_verdict verdict, const char *detail)
 {
-	struct got got = { 0 };
+	struct got got;
 
-	assert_non_null(probe_start(fx->env, cp, on_done, &got));
-	assert_int_equal(got.calls, 0);
-	wait_calls(fx, &got, 1);
+	/* A machine that stands still is no answer: asked again. */
+	for (unsigned tries = 0; tries < 5; tries++) {
+		got = (struct got){ 0 };
+		assert_non_null(probe_start(fx->env, cp, on_done, &got));
+		assert_int_equal(got.calls, 0);
+		wait_calls(fx, &got, 1);
+		if (strstr(got.result.detail, "but we were busy") == NULL)
+			break;
+	}
 	assert_string_equal(got.result.detail, detail);
 	assert_int_equal(got.result.verdict, verdict);
 	if (verdict == PROBE_PASS)
