@@ -385,6 +385,9 @@ flush_answer(struct sweeper *sw, uint64_t cookie)
 	size_t len;
 
 	batch_send(sw);
+	/* What was captured so far is worth what could be heard. */
+	if (sw->rings != NULL && hearing_look(sw))
+		hearing_send(sw);
 	len = sweep_encode_flushed(cookie, &n, body, sizeof(body));
 	chan_send(sw->ch, SWEEP_MSG_FLUSHED, body, len);
 }
