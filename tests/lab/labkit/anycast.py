@@ -81,6 +81,7 @@ class Fleet:
         self.has_controller = controller
         self.configs: dict[str, str] = {}  # node: configuration, where it is not the topology's
         self.env: dict[str, dict[str, str]] = {}  # node: environment of its daemon, on top of the node's
+        self.launchers: dict[str, list[str]] = {}  # node: the command that starts its daemon, ahead of the daemon's own
 
     # -- life --------------------------------------------------------------
 
@@ -93,7 +94,8 @@ class Fleet:
     def start(self, node: Node) -> Proc:
         """Starts the node's daemon, with the configuration of the topology unless configure() gave another."""
         config = self.configs.get(node.name, CONFIG)
-        proc = node.start("anycastd", [str(self.build / "anycastd"), "-c", config], self.env.get(node.name))
+        argv = [*self.launchers.get(node.name, []), str(self.build / "anycastd"), "-c", config]
+        proc = node.start("anycastd", argv, self.env.get(node.name))
         self.procs[node.name] = proc
         return proc
 
