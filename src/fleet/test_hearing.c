@@ -7,6 +7,7 @@
 #include "base/json_text.h"
 #include "fleet/experiment_map.h"
 #include "fleet/test_prefix.h"
+#include "store/utf8.h"
 
 /* Its next unheard prefix of tp from *at on, of which clients are asked; NULL:
  * there is none.  Borrowed from the status. */
@@ -40,6 +41,8 @@ test_hearing_at(const struct controller *c, const struct test_prefix *tp,
 	(void)snprintf(why->text, sizeof(why->text),
 	    "hears no replies to %.45s: %.90s: %.80s", json_text(u, "prefix"),
 	    json_text(u, "reason"), json_text(u, "remedy"));
+	/* Characters of the agent's may be cut in two. */
+	utf8_clean(why->text);
 	return false;
 }
 

@@ -291,17 +291,23 @@ fake_post_status(struct fake *a)
 
 /* It reports that it hears no replies to the prefix; NULL: it hears all. */
 static inline void
-fake_become_deaf(struct fake *a, const char *prefix)
+fake_become_deaf_by(struct fake *a, const char *prefix, const char *reason)
 {
 	json_decref(a->unheard);
 	a->unheard = json_array();
 	if (prefix != NULL) {
 		json_array_append_new(a->unheard,
 		    json_pack("{s:s, s:s, s:s}", "prefix", prefix, "reason",
-			"there are only raw sockets, and it is not local",
-			"remedy", HOUSE_REMEDY));
+			reason, "remedy", HOUSE_REMEDY));
 	}
 	assert_int_equal(fake_post_status(a), 200);
+}
+
+static inline void
+fake_become_deaf(struct fake *a, const char *prefix)
+{
+	fake_become_deaf_by(a, prefix,
+	    "there are only raw sockets, and it is not local");
 }
 
 static inline int

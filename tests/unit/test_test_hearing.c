@@ -106,6 +106,43 @@ test_an_experiment_that_goes_deaf_is_spoilt(void **state)
 	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM heir"), 0);
 }
 
+/* The words are the agent's: cut where they must be, they stay JSON; and what is
+ * no list tells nothing. */
+static void
+test_an_agent_may_say_anything(void **state)
+{
+	static const char *const texts[] = { "1", "[1, {}, null]",
+		"[{\"prefix\": 1}]", "{\"prefix\": \"198.51.100.0/24\"}",
+		"[{\"prefix\": \"\", \"reason\": \"\", \"remedy\": []}]" };
+	struct house *h = *state;
+	char reason[512] = "x";
+
+	for (size_t i = 1; i + 2 < sizeof(reason); i += 2) {
+		reason[i] = '\xc3';
+		reason[i + 1] = '\xbc';
+	}
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "settle");
+	fake_become_deaf_by(&h->agents[2], house_tests[0], reason);
+	assert_string_equal(state_of(h, 1), "failed");
+	assert_answer_has(h, "wlg hears no replies to 198.51.100.0/24: x");
+	assert_answer_has(h, HOUSE_REMEDY);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "\"state\":\"failed\"");
+	for (size_t i = 0; i < TEST_COUNT(texts); i++) {
+		json_decref(h->agents[2].unheard);
+		h->agents[2].unheard =
+		    json_loads(texts[i], JSON_DECODE_ANY, NULL);
+		assert_non_null(h->agents[2].unheard);
+		assert_int_equal(fake_post_status(&h->agents[2]), 200);
+		assert_int_equal(post(h, "/v1/campaign",
+				     "{\"depth\":1,\"dry_run\":true}"),
+		    200);
+		assert_answer_has(h, "\"unheard\":[]");
+	}
+}
+
 int
 main(void)
 {
@@ -114,6 +151,7 @@ main(void)
 		WITH_HOUSE(test_only_who_takes_part_has_to_hear),
 		WITH_HOUSE(test_a_family_that_is_not_asked_need_not_be_heard),
 		WITH_HOUSE(test_an_experiment_that_goes_deaf_is_spoilt),
+		WITH_HOUSE(test_an_agent_may_say_anything),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));
