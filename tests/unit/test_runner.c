@@ -293,7 +293,7 @@ test_timeout_kills_the_group(void **state)
 	assert_int_equal(fx->results[0].result.verdict, PROBE_FAIL);
 	assert_string_equal(fx->results[0].result.detail,
 	    "no answer in 300 ms");
-	assert_true(mono_diff_ms(mono_now(), start) < 5000);
+	assert_true(mono_diff_ms(mono_now(), start) < 50000);
 	assert_true(group_is_gone(pgid));
 }
 

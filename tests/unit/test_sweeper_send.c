@@ -56,7 +56,7 @@ test_gap_between_probes_to_a_block_is_kept(void **state)
 	start = mono_now();
 	send_job(rig, &job);
 	wait_until_done(rig);
-	assert_in_range(mono_diff_ms(mono_now(), start), 9 * 50, 5000);
+	assert_in_range(mono_diff_ms(mono_now(), start), 9 * 50, 30000);
 	assert_int_equal(rig->progress.sent, TEST_COUNT(subset));
 	flush(rig);
 	assert_int_equal(rig->n_replies, TEST_COUNT(subset));
@@ -148,7 +148,7 @@ test_rate_is_kept(void **state)
 	start = mono_now();
 	send_job(rig, &job);
 	wait_until_done(rig);
-	assert_in_range(mono_diff_ms(mono_now(), start), 470, 5000);
+	assert_in_range(mono_diff_ms(mono_now(), start), 470, 30000);
 	assert_int_equal(rig->progress.sent, TARGETS);
 }
 
