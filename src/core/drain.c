@@ -137,9 +137,10 @@ go_back(const struct conf_drain *conf, struct drain_stage *stage,
 		return false;
 	if (stage->at < conf->n_steps && !is_held(conf, stage, in, r))
 		return false;
-	/* What nobody hears is no update. */
-	if (in->back_wait_ms > 0 && stage->place == DRAIN_PLACE_HEARD &&
-	    in->real.has_attrs) {
+	/* What nobody hears is no update; and whether a withdrawn one may be
+	 * announced is not for the steps to say. */
+	if (in->back_wait_ms > 0 && stage->at < conf->n_steps &&
+	    stage->place == DRAIN_PLACE_HEARD && in->real.has_attrs) {
 		r->wait = DRAIN_WAIT_DAMPING;
 		r->next_ms = in->back_wait_ms;
 		return false;

@@ -578,6 +578,28 @@ test_only_the_way_back_waits_for_damping(void **state)
 	assert_string_equal(at(&r, 1020), "normal");
 }
 
+/* What waits at a gentle step stands at the withdrawal, by a configuration with
+ * fewer of them: no damping makes a withdrawal of it. */
+static void
+test_fewer_steps_end_a_wait_for_damping(void **state)
+{
+	struct run r = { .conf = &gentle,
+		.in = { .wanted = true,
+		    .traffic_known = true,
+		    .back_wait_ms = 7 * SEC } };
+
+	(void)state;
+	assert_string_equal(at(&r, 0), "graceful_shutdown");
+	r.in.wanted = false;
+	assert_string_equal(at(&r, 20), "graceful_shutdown");
+	assert_string_equal(at(&r, 30), "graceful_shutdown");
+	assert_int_equal(r.last.wait, DRAIN_WAIT_DAMPING);
+	r.conf = &plain;
+	r.is_stuck = true; /* before BIRD could take it */
+	assert_string_equal(at(&r, 31), "normal");
+	assert_false(drain_withdraws(&plain, &r.stage));
+}
+
 /* Nor is it without export.conf. */
 static void
 test_steps_without_effect_do_not_wait_for_damping(void **state)
@@ -746,6 +768,7 @@ main(void)
 		cmocka_unit_test(test_no_step_is_shorter_for_the_neighbours),
 		cmocka_unit_test(test_random_walks_end_well),
 		cmocka_unit_test(test_only_the_way_back_waits_for_damping),
+		cmocka_unit_test(test_fewer_steps_end_a_wait_for_damping),
 		cmocka_unit_test(
 		    test_steps_without_effect_do_not_wait_for_damping),
 		cmocka_unit_test(
