@@ -620,6 +620,17 @@ inherit_services(struct agent_guards *g, const struct agent_guards *from)
 	}
 }
 
+/* What is more than the new configuration's bounds goes, as over a restart. */
+static void
+inherit_damping(struct agent_guards *g, size_t i, const struct damping *from)
+{
+	struct mono now = mono_now();
+
+	g->damping[i] = *from;
+	damping_restore(&g->damping[i], &g->damping_conf,
+	    mono_diff_ms(now, from->at), now);
+}
+
 void
 agent_guards_inherit(struct agent_guards *g, const struct agent_guards *from)
 {
@@ -638,7 +649,8 @@ agent_guards_inherit(struct agent_guards *g, const struct agent_guards *from)
 		g->is_last[i] = true;
 		if (same != NULL) {
 			g->is_last[i] = from->is_last[index_of(from, same)];
-			g->damping[i] = from->damping[index_of(from, same)];
+			inherit_damping(g, i,
+			    &from->damping[index_of(from, same)]);
 		}
 	}
 }

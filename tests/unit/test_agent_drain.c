@@ -37,6 +37,7 @@ struct house {
 	struct query *query;
 	struct fetch_engine *fetch;
 	struct agent *agent;
+	struct agent *from; /* a reload's: the one before */
 	unsigned durable;
 	pid_t bird_pid;
 };
@@ -159,12 +160,26 @@ start_agent(struct house *h)
 		.store = h->store,
 		.query = h->query,
 		.fetch = h->fetch,
-		.conf = h->conf };
+		.conf = h->conf,
+		.from = h->from };
 	struct err err = { 0 };
 
 	h->agent = agent_new(&env, &err);
 	if (h->agent == NULL)
 		fail_msg("%s", err.msg);
+}
+
+/* As a reload: the new one takes over from the old one. */
+static void
+reload_agent(struct house *h)
+{
+	struct agent *old = h->agent;
+
+	WAIT_FOR(h->lp, agent_is_idle(old));
+	h->from = old;
+	start_agent(h);
+	h->from = NULL;
+	agent_free(old);
 }
 
 /* ---- what is ---- */
@@ -372,6 +387,25 @@ test_without_export_conf_steps_are_no_updates(void **state)
 	assert_penalty(h, 1000);
 }
 
+/* What was used up of a greater budget keeps nobody waiting for hours: no
+ * drain's way back, nor the withdrawal of the last announcer. */
+static void
+test_a_smaller_budget_is_one_at_once(void **state)
+{
+	struct house *h = *state;
+
+	announce(h, true);
+	drain_and_restore(h);
+	WAIT_FOR(h->lp, is_real(h, true, none));
+	assert_int_equal(view(h).updates, 7);
+	h->conf->agent->guards.damping.updates = 2;
+	reload_agent(h);
+	assert_in_range(view(h).updates, 3, 4);
+	assert_in_range(view(h).wait_ms, 1, 90 * 60000);
+	assert_penalty(h, 3000);
+	WAIT_FOR(h->lp, is_real(h, true, none));
+}
+
 /* ---- freezes ---- */
 
 static bool
@@ -494,6 +528,7 @@ main(void)
 		WITH_HOUSE(test_the_way_back_waits_for_the_budget),
 		WITH_HOUSE(test_an_override_lets_the_way_back_go_on),
 		WITH_HOUSE(test_without_export_conf_steps_are_no_updates),
+		WITH_HOUSE(test_a_smaller_budget_is_one_at_once),
 		WITH_HOUSE(test_a_forced_drain_is_undone_within_the_freeze),
 		WITH_HOUSE(test_sick_on_the_way_back_within_a_freeze),
 		WITH_HOUSE(test_a_forced_drain_of_what_is_sick_meanwhile),
