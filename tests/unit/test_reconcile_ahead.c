@@ -165,6 +165,33 @@ test_not_asked_again_soon_after_no_answer(void **state)
 	WAIT_UNTIL(m->rec.lp, m->checks > 1);
 }
 
+static const char *
+die_of_checks(struct fake_bird *fake, const char *command)
+{
+	struct model *m = fake->arg;
+
+	if (strcmp(command, "configure check") != 0)
+		return model_answer(fake, command);
+	m->checks++;
+	fake_hang_up(fake);
+	return NULL;
+}
+
+/* Or BIRD would come back only to be asked to death again. */
+static void
+test_not_asked_again_soon_after_it_died_of_it(void **state)
+{
+	struct model *m = model_asked(state, 3);
+
+	m->fake.answer = die_of_checks;
+	WAIT_UNTIL(m->rec.lp, recon_notice(&m->rec, "bird: lost") != NULL);
+	WAIT_UNTIL(m->rec.lp, recon_bird(&m->rec).state == BIRD_CONNECTED);
+	m->checks = 0;
+	wait_surveys(m, 5);
+	assert_int_equal(m->checks, 0);
+	assert_int_equal(recon_real(&m->rec), 3);
+}
+
 /* Changes that come while BIRD is asked are not lost. */
 static void
 test_changes_while_it_is_asked(void **state)
@@ -195,6 +222,7 @@ main(void)
 		MODEL_TEST(test_who_reads_long_is_asked_rarely),
 		MODEL_TEST(test_not_asked_if_not_configured),
 		MODEL_TEST(test_not_asked_again_soon_after_no_answer),
+		MODEL_TEST(test_not_asked_again_soon_after_it_died_of_it),
 		MODEL_TEST(test_changes_while_it_is_asked),
 	};
 
