@@ -63,7 +63,7 @@ struct reconcile_bird {
 	size_t sessions_all;
 	char last_error[RECONCILE_TEXT_BYTES]; /* "" when all is well */
 	/* Why BIRD would refuse any change, when it was asked last; "" it would
-	 * not. */
+	 * not, or it is not asked ahead and nothing is to be changed. */
 	char config_error[RECONCILE_TEXT_BYTES];
 	uint64_t reconfigurations; /* that BIRD took from us */
 	uint64_t failures;         /* changes that have to be tried again */

@@ -230,6 +230,9 @@ converged(struct reconcile *r)
 		r->bird.last_error[0] = '\0';
 	}
 	r->pause_ms = PAUSE_MIN_MS;
+	/* Nobody would learn that it was mended. */
+	if (r->conf->check_ms == 0)
+		r->bird.config_error[0] = '\0';
 	if (!r->said_converged)
 		r->ops.on_converged(r->ops.arg);
 	r->said_converged = true;

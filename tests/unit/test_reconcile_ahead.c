@@ -192,6 +192,24 @@ test_not_asked_again_soon_after_it_died_of_it(void **state)
 	assert_int_equal(recon_real(&m->rec), 3);
 }
 
+/* A change was refused and is no longer wanted; if BIRD is not asked ahead,
+ * nobody would learn that it was mended. */
+static void
+test_not_asked_is_not_refused(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->check_reply = BROKEN;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, recon_bird(&m->rec).config_error[0] != '\0');
+	m->rec.converged = 0;
+	recon_want(&m->rec, 3);
+	WAIT_UNTIL(m->rec.lp,
+	    m->rec.converged > 0 && reconcile_is_idle(m->rec.r));
+	assert_string_equal(recon_bird(&m->rec).last_error, "");
+	assert_string_equal(recon_bird(&m->rec).config_error, "");
+}
+
 /* Changes that come while BIRD is asked are not lost. */
 static void
 test_changes_while_it_is_asked(void **state)
@@ -223,6 +241,7 @@ main(void)
 		MODEL_TEST(test_not_asked_if_not_configured),
 		MODEL_TEST(test_not_asked_again_soon_after_no_answer),
 		MODEL_TEST(test_not_asked_again_soon_after_it_died_of_it),
+		MODEL_TEST(test_not_asked_is_not_refused),
 		MODEL_TEST(test_changes_while_it_is_asked),
 	};
 
