@@ -688,6 +688,11 @@ void
 reconcile_hand_over(struct reconcile *r, const struct conf_bird *conf,
     const struct reconcile_ops *ops)
 {
+	/* What was reckoned by the old one. */
+	if (conf->check_ms != r->conf->check_ms)
+		r->ahead_next = (struct mono){ 0 };
+	if (r->gap_ms > conf->max_delay_ms)
+		r->gap_ms = conf->max_delay_ms;
 	r->conf = conf;
 	r->ops = *ops;
 }

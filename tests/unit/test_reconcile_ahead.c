@@ -210,6 +210,51 @@ test_not_asked_is_not_refused(void **state)
 	assert_string_equal(recon_bird(&m->rec).config_error, "");
 }
 
+static void
+hand_over(struct model *m, const struct conf_bird *conf)
+{
+	const struct reconcile_ops ops = m->rec.r->ops;
+
+	WAIT_UNTIL(m->rec.lp, reconcile_is_idle(m->rec.r));
+	reconcile_hand_over(m->rec.r, conf, &ops);
+}
+
+/* From once a day to now. */
+static void
+test_asked_as_a_new_configuration_has_it(void **state)
+{
+	struct model *m = model_asked(state, 3);
+	struct conf_bird conf = m->rec.conf;
+
+	m->rec.conf.check_ms = INT64_C(86400000);
+	m->checks = 0;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec) && m->checks > 0);
+	conf.check_ms = CHECK_MS;
+	hand_over(m, &conf);
+	m->checks = 0;
+	WAIT_UNTIL(m->rec.lp, m->checks > 1);
+	reconcile_free(m->rec.r);
+	m->rec.r = NULL;
+}
+
+/* Changes that kept coming do not go on waiting by the old max_delay. */
+static void
+test_a_new_max_delay_holds_at_once(void **state)
+{
+	struct model *m = model_with(state, 3);
+	struct conf_bird conf = m->rec.conf;
+
+	m->rec.r->gap_ms = INT64_C(3600000);
+	conf.max_delay_ms = 50;
+	hand_over(m, &conf);
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(recon_real(&m->rec), 1);
+	reconcile_free(m->rec.r);
+	m->rec.r = NULL;
+}
+
 /* Changes that come while BIRD is asked are not lost. */
 static void
 test_changes_while_it_is_asked(void **state)
@@ -242,6 +287,8 @@ main(void)
 		MODEL_TEST(test_not_asked_again_soon_after_no_answer),
 		MODEL_TEST(test_not_asked_again_soon_after_it_died_of_it),
 		MODEL_TEST(test_not_asked_is_not_refused),
+		MODEL_TEST(test_asked_as_a_new_configuration_has_it),
+		MODEL_TEST(test_a_new_max_delay_holds_at_once),
 		MODEL_TEST(test_changes_while_it_is_asked),
 	};
 
