@@ -85,9 +85,9 @@ void damping_note(struct damping *d, const struct damping_conf *conf,
 enum damping_verdict damping_judge(const struct damping *d,
     const struct damping_conf *conf, const struct damping_wish *wish);
 /* How long until a prefix that is held may be announced, or go one step back; 0:
- * it may. */
+ * it may.  The last announcer waits for the budget only. */
 int64_t damping_wait_ms(const struct damping *d,
-    const struct damping_conf *conf);
+    const struct damping_conf *conf, bool is_last);
 /* Nothing of it matters any more. */
 bool damping_is_over(const struct damping *d);
 /*

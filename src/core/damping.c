@@ -109,11 +109,12 @@ damping_judge(const struct damping *d, const struct damping_conf *conf,
 }
 
 int64_t
-damping_wait_ms(const struct damping *d, const struct damping_conf *conf)
+damping_wait_ms(const struct damping *d, const struct damping_conf *conf,
+    bool is_last)
 {
 	double for_penalty = 0, for_updates = 0;
 
-	if (d->is_suppressed && d->penalty >= conf->reuse) {
+	if (!is_last && d->is_suppressed && d->penalty >= conf->reuse) {
 		for_penalty =
 		    log2(d->penalty / conf->reuse) * (double)conf->half_life_ms;
 		for_penalty += 1; /* below it, not at it */

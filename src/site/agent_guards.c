@@ -211,7 +211,8 @@ agent_guards_back_wait_ms(const struct agent_guards *g,
 	if (!must_wait(g, i, back))
 		return 0;
 	damping_decay(&d, &g->damping_conf, g->facts.now);
-	ms = damping_wait_ms(&d, &g->damping_conf);
+	ms = damping_wait_ms(&d, &g->damping_conf,
+	    is_last_announcer(g, &g->facts, i));
 	return ms > 0 ? ms : 1;
 }
 
@@ -561,7 +562,7 @@ agent_guards_see(const struct agent_guards *g, const struct agent_prefix *p,
 	out->back_waits = must_wait(g, i, back);
 	out->penalty = (int64_t)d.penalty;
 	out->updates = (int64_t)(d.updates + 0.5);
-	out->wait_ms = damping_wait_ms(&d, &g->damping_conf);
+	out->wait_ms = damping_wait_ms(&d, &g->damping_conf, out->is_last);
 }
 
 /* ---- life ---- */

@@ -41,13 +41,13 @@ test_flaps_suppress_and_decay_frees(void **state)
 	assert_int_equal(damping_judge(&d, &conf, &up), DAMPING_SUPPRESSED);
 	/* Down goes at once, whatever the penalty. */
 	assert_int_equal(damping_judge(&d, &conf, &down), DAMPING_OK);
-	wait = damping_wait_ms(&d, &conf);
+	wait = damping_wait_ms(&d, &conf, false);
 	assert_in_range(wait, 15 * MIN_MS, 16 * MIN_MS); /* log2 3 half lives */
 	damping_decay(&d, &conf, mono_add_ms(t0, wait - 2000));
 	assert_int_equal(damping_judge(&d, &conf, &up), DAMPING_SUPPRESSED);
 	damping_decay(&d, &conf, mono_add_ms(t0, wait));
 	assert_int_equal(damping_judge(&d, &conf, &up), DAMPING_OK);
-	assert_int_equal(damping_wait_ms(&d, &conf), 0);
+	assert_int_equal(damping_wait_ms(&d, &conf, false), 0);
 }
 
 /* However much it flapped, after max_hold without a flap it is free. */
@@ -59,7 +59,7 @@ test_the_hold_is_bounded(void **state)
 	(void)state;
 	for (int i = 0; i < 100000; i++)
 		damping_note(&d, &conf, DAMPING_WITHDRAWN, t0);
-	assert_true(damping_wait_ms(&d, &conf) <= conf.max_hold_ms + 2);
+	assert_true(damping_wait_ms(&d, &conf, false) <= conf.max_hold_ms + 2);
 	damping_decay(&d, &conf, mono_add_ms(t0, conf.max_hold_ms + 2));
 	assert_int_equal(damping_judge(&d, &conf, &up), DAMPING_OK);
 }
@@ -96,7 +96,7 @@ test_updates_have_a_budget(void **state)
 		damping_note(&d, &six, DAMPING_ANNOUNCED, t0);
 	}
 	assert_int_equal(damping_judge(&d, &six, &up), DAMPING_NO_UPDATES);
-	assert_int_equal(damping_wait_ms(&d, &six), 10 * MIN_MS);
+	assert_int_equal(damping_wait_ms(&d, &six, false), 10 * MIN_MS);
 	damping_decay(&d, &six, mono_add_ms(t0, 10 * MIN_MS));
 	assert_int_equal(damping_judge(&d, &six, &up), DAMPING_OK);
 	damping_decay(&d, &six, mono_add_ms(t0, 2 * HOUR_MS));
@@ -126,6 +126,33 @@ test_attributes_have_a_smaller_penalty(void **state)
 
 /* They use the budget up: the way back waits.  A withdrawal never does, nor
  * does it of the last announcer, for whom it would with as many moves. */
+/* Its penalty keeps the last announcer from nothing, and nobody who waits for
+ * room in the budget is told to wait for that. */
+static void
+test_the_last_announcer_waits_for_the_budget_only(void **state)
+{
+	static const struct damping_conf both = { .suppress = 3000,
+		.reuse = 1000,
+		.half_life_ms = 60 * MIN_MS,
+		.max_hold_ms = 240 * MIN_MS,
+		.updates = 6 };
+	struct damping d = { 0 };
+	struct mono then;
+	int64_t wait;
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		damping_note(&d, &both, DAMPING_WITHDRAWN, t0);
+	assert_int_equal(damping_judge(&d, &both, &back), DAMPING_SUPPRESSED);
+	assert_true(damping_wait_ms(&d, &both, false) > 120 * MIN_MS);
+	wait = damping_wait_ms(&d, &both, true);
+	assert_int_equal(wait, 10 * MIN_MS);
+	then = mono_add_ms(t0, wait);
+	damping_decay(&d, &both, then);
+	assert_int_equal(damping_judge(&d, &both, &back_last), DAMPING_OK);
+	assert_int_equal(damping_wait_ms(&d, &both, true), 0);
+}
+
 static void
 test_attributes_use_the_budget_up(void **state)
 {
@@ -149,7 +176,7 @@ test_attributes_use_the_budget_up(void **state)
 	for (int i = 0; i < 1000; i++)
 		damping_note(&d, &six, DAMPING_CHANGED, t0);
 	assert_int_equal(damping_judge(&d, &six, &down_last), DAMPING_OK);
-	assert_int_equal(damping_wait_ms(&d, &six), 70 * MIN_MS);
+	assert_int_equal(damping_wait_ms(&d, &six, false), 70 * MIN_MS);
 	for (int i = 0; i < 6; i++)
 		damping_note(&d, &six, DAMPING_ANNOUNCED, t0);
 	assert_int_equal(damping_judge(&d, &six, &down_last),
@@ -183,7 +210,7 @@ test_a_kept_state_is_brought_into_bounds(void **state)
 	(void)state;
 	both.updates = 4;
 	damping_restore(&d, &both, -5, t0);
-	assert_true(damping_wait_ms(&d, &both) <= conf.max_hold_ms + 2);
+	assert_true(damping_wait_ms(&d, &both, false) <= conf.max_hold_ms + 2);
 	assert_int_equal(damping_judge(&d, &both, &up), DAMPING_SUPPRESSED);
 	assert_true(d.updates == 0);
 	d = (struct damping){ .penalty = -1, .updates = 1e300 };
@@ -317,6 +344,8 @@ main(void)
 		cmocka_unit_test(test_the_last_announcer_is_never_kept_away),
 		cmocka_unit_test(test_updates_have_a_budget),
 		cmocka_unit_test(test_attributes_have_a_smaller_penalty),
+		cmocka_unit_test(
+		    test_the_last_announcer_waits_for_the_budget_only),
 		cmocka_unit_test(test_attributes_use_the_budget_up),
 		cmocka_unit_test(test_nothing_is_damped_when_it_is_off),
 		cmocka_unit_test(test_a_kept_state_is_brought_into_bounds),

@@ -661,7 +661,7 @@ second(struct damped *m)
 	damping_decay(&m->d, &m->conf, r->in.now);
 	r->is_sick = !before.announced && !may(m, &up);
 	r->in.back_wait_ms =
-	    may(m, &back) ? 0 : damping_wait_ms(&m->d, &m->conf);
+	    may(m, &back) ? 0 : damping_wait_ms(&m->d, &m->conf, false);
 	advance(r);
 	m->waits +=
 	    r->last.wait == DRAIN_WAIT_DAMPING || (r->is_sick && !r->in.wanted);
