@@ -9,7 +9,10 @@
  * Who moved is heard elsewhere and no silence.  A site has fallen silent, with
  * both families or with one, if nobody is heard there and none of its clients
  * anywhere, and if loss makes that most unlikely: as much of it as among the
- * clients of the sites that do hear.
+ * clients of the sites that do hear, and SILENCE_LOSS_MIN at least.  Clients of
+ * one block are cut off together, by an outage or a firewall of theirs: they
+ * count for SILENCE_PER_BLOCK of them at most, and one block alone is never
+ * enough.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,11 +20,16 @@
 
 /* Of all sites together, so seldom is loss alone taken for silence. */
 #define SILENCE_CHANCE 0.01
+/* Some sites lose more than others, so what is lost elsewhere says too little. */
+#define SILENCE_LOSS_MIN 0.1
+#define SILENCE_PER_BLOCK 2u
 
 struct silence_input {
 	size_t n;                     /* clients */
 	const uint16_t *before, *now; /* outcomes, see core/failover.h */
 	const bool *is_ipv4;
+	/* The /24 or /48 of each, not falling, above 0; NULL: each is one. */
+	const uint32_t *block;
 	size_t n_sites;
 	/* n_sites: those that shall hear nobody now, and whose clients may have
 	 * lost their routes; NULL: none. */

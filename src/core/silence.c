@@ -12,12 +12,27 @@ struct ear {
 	uint32_t had;  /* clients before */
 	uint32_t kept; /* of them, heard now, wherever */
 	bool hears;    /* anybody, now */
+	/* Of had, SILENCE_PER_BLOCK of a block at most; the last block, and how
+	 * many of that. */
+	uint32_t witnesses, block, of_block;
 };
 
 static struct ear *
 ear_of(struct ear *ears, uint16_t outcome, enum silence_family family)
 {
 	return &ears[(size_t)(outcome - 1u) * SILENCE_FAMILY_COUNT + family];
+}
+
+static void
+take_witness(struct ear *e, uint32_t block)
+{
+	if (block == 0 || block != e->block)
+		e->of_block = 0;
+	e->block = block;
+	if (e->of_block == SILENCE_PER_BLOCK)
+		return;
+	e->of_block++;
+	e->witnesses++;
 }
 
 static void
@@ -32,6 +47,7 @@ take_client(const struct silence_input *in, size_t i, struct ear *ears,
 		return;
 	e = ear_of(ears, in->before[i], family);
 	e->had++;
+	take_witness(e, in->block != NULL ? in->block[i] : 0);
 	e->kept += in->now[i] != OUTCOME_NONE;
 }
 
@@ -55,7 +71,7 @@ is_silent(const struct ear *e)
 	return e->had > 0 && e->kept == 0 && !e->hears;
 }
 
-/* Among the clients of who hears; a little more than was seen, since it may be
+/* Among the clients of who hears; a little more than was seen, since they may be
  * few. */
 static double
 loss_of(const struct silence_input *in, const struct ear *ears)
@@ -72,7 +88,8 @@ loss_of(const struct silence_input *in, const struct ear *ears)
 		had += ears[i].had;
 		kept += ears[i].kept;
 	}
-	return (double)(had - kept + 1) / (double)(had + 2);
+	return fmax((double)(had - kept + 1) / (double)(had + 2),
+	    SILENCE_LOSS_MIN);
 }
 
 bool
@@ -88,7 +105,7 @@ silence_find(const struct silence_input *in, struct silence *out)
 
 		if (!is_silent(&ears[i]) || ears[i].had <= out->clients ||
 		    (in->excused != NULL && in->excused[site]) ||
-		    pow(loss, ears[i].had) * (double)n > SILENCE_CHANCE)
+		    pow(loss, ears[i].witnesses) * (double)n > SILENCE_CHANCE)
 			continue;
 		*out = (struct silence){ .site = site,
 			.family =

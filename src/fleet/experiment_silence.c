@@ -17,6 +17,7 @@ find_in_sweep(const struct experiment *ex, struct silence *out)
 		.before = ex->before,
 		.now = is_withdrawn ? ex->after : ex->again,
 		.is_ipv4 = ex->clients.is_ipv4,
+		.block = ex->clients.block,
 		.n_sites = ex->c->n_sites,
 		/* They may have lost all routes for good. */
 		.excused = is_withdrawn ? ex->withdrawn : NULL };
@@ -28,17 +29,22 @@ static bool
 find_in_round(const struct experiment *ex, struct silence *out)
 {
 	bool *is_ipv4 = xcalloc(ex->n_sentinels, sizeof(*is_ipv4));
+	uint32_t *block = xcalloc(ex->n_sentinels, sizeof(*block));
 	struct silence_input in = { .n = ex->n_sentinels,
 		.before = ex->baseline,
 		.now = ex->current,
 		.is_ipv4 = is_ipv4,
+		.block = block,
 		.n_sites = ex->c->n_sites };
 	bool is_found;
 
-	for (uint32_t i = 0; i < ex->n_sentinels; i++)
+	for (uint32_t i = 0; i < ex->n_sentinels; i++) {
 		is_ipv4[i] = ex->clients.is_ipv4[ex->sentinels[i]];
+		block[i] = ex->clients.block[ex->sentinels[i]];
+	}
 	is_found = silence_find(&in, out);
 	free(is_ipv4);
+	free(block);
 	return is_found;
 }
 

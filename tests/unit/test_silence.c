@@ -12,6 +12,7 @@ struct world {
 	size_t n;
 	uint16_t before[MAX], now[MAX];
 	bool is_ipv4[MAX];
+	uint32_t block[MAX]; /* each its own, unless a test says else */
 	bool excused[SITES];
 };
 
@@ -23,6 +24,7 @@ add(struct world *w, bool is_ipv4, size_t n, uint16_t before, uint16_t now)
 		w->before[w->n] = before;
 		w->now[w->n] = now;
 		w->is_ipv4[w->n] = is_ipv4;
+		w->block[w->n] = (uint32_t)w->n + 1;
 	}
 }
 
@@ -33,6 +35,7 @@ look(const struct world *w, struct silence *s)
 		.before = w->before,
 		.now = w->now,
 		.is_ipv4 = w->is_ipv4,
+		.block = w->block,
 		.n_sites = SITES,
 		.excused = w->excused };
 
@@ -106,8 +109,8 @@ test_movement_is_no_silence(void **state)
 	}
 }
 
-/* One client may have been switched off; of three all only where loss is
- * high. */
+/* Some may have been switched off, or lose more than others; of four all only
+ * where loss is high. */
 static void
 test_loss_is_no_silence(void **state)
 {
@@ -115,16 +118,41 @@ test_loss_is_no_silence(void **state)
 	struct silence s;
 
 	(void)state;
-	add(&w, true, 1, 1, OUTCOME_NONE);
+	add(&w, true, 3, 1, OUTCOME_NONE);
 	assert_false(look(&w, &s));
-	add(&w, true, 2, 1, OUTCOME_NONE);
+	add(&w, true, 1, 1, OUTCOME_NONE);
 	assert_true(look(&w, &s));
 	/* A third of the others is lost, too. */
 	add(&w, true, 60, 2, OUTCOME_NONE);
 	assert_false(look(&w, &s));
 	add(&w, true, 20, 1, OUTCOME_NONE);
 	assert_true(look(&w, &s));
-	assert_int_equal(s.clients, 23);
+	assert_int_equal(s.clients, 24);
+}
+
+/* A network that goes down, or has had enough of probes, silences all of its
+ * clients: of two networks it is unlikely. */
+static void
+test_an_outage_is_no_silence(void **state)
+{
+	struct world w = calm();
+	struct silence s;
+	size_t first = w.n;
+
+	(void)state;
+	add(&w, true, 30, 1, OUTCOME_NONE);
+	for (size_t i = first; i < w.n; i++)
+		w.block[i] = (uint32_t)first + 1;
+	assert_false(look(&w, &s));
+	/* Clients of other sites in it are no block between. */
+	w.before[first + 15] = w.now[first + 15] = 2;
+	assert_false(look(&w, &s));
+	add(&w, true, 30, 1, OUTCOME_NONE);
+	for (size_t i = first + 30; i < w.n; i++)
+		w.block[i] = (uint32_t)first + 2;
+	assert_true(look(&w, &s));
+	assert_int_equal(s.site, 0);
+	assert_int_equal(s.clients, 59);
 }
 
 /* What is lost at a silent site says nothing of the loss at another one. */
@@ -167,6 +195,7 @@ main(void)
 		cmocka_unit_test(test_one_family_may_be_silent_alone),
 		cmocka_unit_test(test_movement_is_no_silence),
 		cmocka_unit_test(test_loss_is_no_silence),
+		cmocka_unit_test(test_an_outage_is_no_silence),
 		cmocka_unit_test(test_several_may_be_silent),
 		cmocka_unit_test(test_nobody_is_not_silent),
 	};
