@@ -16,6 +16,10 @@
 static_assert(CAMPAIGN_BATCH >= CONF_TESTS_MAX,
     "there is something to do for each test prefix");
 
+/* Room for the reason of an experiment, whole: cut within a character it would be
+ * no JSON, and at its end it says what mends it. */
+#define CAMPAIGN_TEXT_BYTES 336
+
 /* An experiment that is to be made. */
 struct campaign_slot {
 	struct pack_plan plan;
@@ -28,7 +32,7 @@ struct campaign {
 	struct controller *c;
 	uint32_t id;
 	enum campaign_state state;
-	char reason[240];
+	char reason[CAMPAIGN_TEXT_BYTES];
 	unsigned depth;
 	uint64_t seed;
 	int64_t created_ms, ended_ms;
@@ -54,8 +58,8 @@ struct campaign {
 	unsigned failed;  /* experiments of all slots */
 	int64_t spent_ms; /* on experiments that were done, here */
 	struct mono retry_at;
-	char waiting[160]; /* for what; "" */
-	bool asks[2];      /* clients of IPv4, of IPv6 */
+	char waiting[CAMPAIGN_TEXT_BYTES]; /* for what; "" */
+	bool asks[2];                      /* clients of IPv4, of IPv6 */
 };
 
 int campaign_log_init(struct campaign *ca, struct err *err);

@@ -401,12 +401,12 @@ static void
 on_failed(struct campaign *ca, struct campaign_slot *slot,
     const struct experiment *ex)
 {
-	char why[240];
+	char why[CAMPAIGN_TEXT_BYTES];
 
 	ca->failed++;
 	slot->attempts++;
-	(void)snprintf(why, sizeof(why), "experiment %" PRIu32 ": %.200s",
-	    ex->id, ex->reason);
+	(void)snprintf(why, sizeof(why), "experiment %" PRIu32 ": %s", ex->id,
+	    ex->reason);
 	wait_for(ca, why);
 	if (slot->attempts >= CAMPAIGN_ATTEMPTS)
 		enter(ca, CAMPAIGN_EV_PAUSE, why, "controller");

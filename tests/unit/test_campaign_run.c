@@ -461,6 +461,51 @@ test_a_campaign_waits_for_who_does_not_hear(void **state)
 	run_until(h, "/v1/campaign", "\"state\":\"done\"");
 }
 
+/* Deaf with the longest words that are kept, whose last characters have two
+ * bytes each. */
+#define LONG_REMEDY                                                            \
+	"\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc"         \
+	"\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc"         \
+	"\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc"         \
+	"\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc\u00fc"
+
+static void
+become_deaf_at_length(struct fake *a)
+{
+	char reason[91];
+
+	memset(reason, 'x', sizeof(reason) - 1);
+	reason[sizeof(reason) - 1] = '\0';
+	json_decref(a->unheard);
+	a->unheard = json_pack("[{s:s, s:s, s:s}]", "prefix", house_tests[0],
+	    "reason", reason, "remedy", LONG_REMEDY);
+	assert_int_equal(fake_post_status(a), 200);
+}
+
+/* Both what it waits for and why it was paused end with what mends it. */
+static void
+test_a_campaign_tells_what_would_mend_it(void **state)
+{
+	struct house *h = *state;
+	struct mono end = mono_add_ms(mono_now(), RUN_MAX_MS);
+
+	h->twist = ring;
+	house_get_ready(h);
+	start_campaign(h, "{}");
+	become_deaf_at_length(&h->agents[2]);
+	run_until(h, "/v1/campaign", LONG_REMEDY "\",\"depth");
+	while (mono_before(mono_now(), end) &&
+	    strstr(h->body, "\"state\":\"paused\"") == NULL) {
+		fake_become_deaf(&h->agents[2], NULL);
+		fakes_turn(h);
+		if (h->agents[2].experiment[0] != 0)
+			become_deaf_at_length(&h->agents[2]);
+		assert_int_equal(get(h, "/v1/campaign"), 200);
+	}
+	assert_answer_has(h, "\"state\":\"paused\"");
+	assert_answer_has(h, LONG_REMEDY "\",\"waiting");
+}
+
 int
 main(void)
 {
@@ -479,6 +524,7 @@ main(void)
 		WITH_HOUSE(test_campaign_pauses_when_nothing_works),
 		WITH_HOUSE(test_campaign_ends_when_the_fleet_changes),
 		WITH_HOUSE(test_a_campaign_waits_for_who_does_not_hear),
+		WITH_HOUSE(test_a_campaign_tells_what_would_mend_it),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));
