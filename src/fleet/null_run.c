@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/xalloc.h"
 #include "fleet/experiment_state.h"
+#include "fleet/test_hearing.h"
 #include "fleet/test_prefix.h"
 
 #define RETRY_MS 5000
@@ -33,7 +34,9 @@ null_run_is_due(const struct controller *c)
 	if (mono_before(mono_now(), c->null_retry))
 		return false;
 	for (size_t i = 0; i < c->n_tests; i++) {
-		if (test_prefix_trust(c, c->tests[i]) == TEST_UNCHECKED)
+		/* One that is not heard everywhere cannot be compared yet. */
+		if (test_prefix_trust(c, c->tests[i]) == TEST_UNCHECKED &&
+		    test_hearing_check(c, c->tests[i], NULL) == 0)
 			return true;
 	}
 	return false;

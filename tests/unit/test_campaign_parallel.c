@@ -134,6 +134,30 @@ test_campaign_goes_on_with_the_one_that_is_heard(void **state)
 	    before);
 }
 
+/* No sweeps are made for a comparison that cannot be; it comes when it can. */
+static void
+test_campaign_compares_one_when_it_is_heard(void **state)
+{
+	static const char null_runs[] =
+	    "SELECT count(*) FROM experiment WHERE purpose = 'null run'";
+	struct house *h = *state;
+
+	h->fleet.predict.pace_ms = 0;
+	use_ring(h);
+	fake_become_deaf(&h->agents[2], house_tests[TWO]);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
+	TURN_UNTIL(h, campaign_made(h) >= 2);
+	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_int_equal(file_number(&h->f, null_runs), 0);
+	assert_false(is_campaign(h, "done"));
+	fake_become_deaf(&h->agents[2], NULL);
+	TURN_UNTIL(h, is_campaign(h, "done"));
+	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	assert_string_equal(of_test(h, TWO, "state"), "alike");
+	assert_int_equal(file_number(&h->f, null_runs), 2);
+}
+
 static void
 test_abort_ends_all_of_a_campaign(void **state)
 {
@@ -243,6 +267,7 @@ main(void)
 		WITH_HOUSE(test_campaign_uses_both),
 		WITH_HOUSE(test_campaign_leaves_out_one_that_differs),
 		WITH_HOUSE(test_campaign_goes_on_with_the_one_that_is_heard),
+		WITH_HOUSE(test_campaign_compares_one_when_it_is_heard),
 		WITH_HOUSE(test_abort_ends_all_of_a_campaign),
 		WITH_HOUSE(test_pause_and_resume_act_on_both),
 		WITH_HOUSE(test_null_run_is_repeated_in_a_campaign),
