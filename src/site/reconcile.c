@@ -278,6 +278,8 @@ note_foreign(struct reconcile *r)
 		}
 		/* What was refused before may be well now. */
 		r->undone_until = (struct mono){ 0 };
+		if (r->bird.config_error[0] != '\0')
+			r->ahead_next = (struct mono){ 0 };
 	}
 	r->own_reconfiguration = false;
 }

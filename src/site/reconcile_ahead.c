@@ -7,13 +7,17 @@
  * BIRD does nothing else while it reads: 0.2 to 0.3 s for 200,000 routes
  * (measured with 2.0.12).  So it is asked so rarely that this takes one
  * hundredth of its time at most, and once an hour if it did not answer at all:
- * it may be too much for it, or its death.
+ * it may be too much for it, or its death.  Each configuration that it refuses
+ * costs BIRD 2.0.12 some 8 kB that it never gives back (measured: 24 MB for
+ * 3,000): while it refuses it is asked a tenth as often, but at once when
+ * somebody made it take another one.
  * The shorter of two readings counts: one may be long since we stood still.
  */
 #include "site/reconcile_state.h"
 
 #define READING_SHARE 100
 #define NO_ANSWER_PAUSE_MS 3600000
+#define REFUSED_TIMES 10
 
 bool
 reconcile_ahead_is_due(const struct reconcile *r)
@@ -58,6 +62,9 @@ on_checked(const struct bird_reply *reply, const struct err *err, void *arg)
 	pause_ms = READING_SHARE *
 	    (took_ms < r->ahead_took_ms ? took_ms : r->ahead_took_ms);
 	r->ahead_took_ms = took_ms;
+	if (reply->code != CODE_CONFIG_OK &&
+	    pause_ms < REFUSED_TIMES * r->conf->check_ms)
+		pause_ms = REFUSED_TIMES * r->conf->check_ms;
 	if (pause_ms > r->conf->check_ms)
 		r->ahead_next = mono_add_ms(mono_now(), pause_ms);
 	reconcile_cycle_end(r, r->conf->poll_ms);

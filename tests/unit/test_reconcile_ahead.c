@@ -114,6 +114,24 @@ test_a_long_answer_is_told_once(void **state)
 	WAIT_UNTIL(m->rec.lp, recon_notice(&m->rec, WOULD_TAKE) != NULL);
 }
 
+/* Each refusal costs BIRD memory; somebody else's success is a reason to ask. */
+static void
+test_asked_rarely_while_it_refuses(void **state)
+{
+	struct model *m = model_asked(state, 3);
+	struct mono before;
+
+	WAIT_UNTIL(m->rec.lp, m->checks > 1 && reconcile_is_idle(m->rec.r));
+	m->rec.conf.check_ms = 3600000;
+	m->check_reply = BROKEN;
+	before = mono_now();
+	WAIT_UNTIL(m->rec.lp, recon_notice(&m->rec, WOULD_REFUSE) != NULL);
+	assert_true(mono_diff_ms(m->rec.r->ahead_next, before) >= 36000000);
+	m->check_reply = NULL;
+	model_load(m);
+	WAIT_UNTIL(m->rec.lp, recon_notice(&m->rec, WOULD_TAKE) != NULL);
+}
+
 static const char *
 answer_slowly(struct fake_bird *fake, const char *command)
 {
@@ -282,6 +300,7 @@ main(void)
 		MODEL_TEST(test_a_refused_change_tells_it_too),
 		MODEL_TEST(test_a_change_finds_it_mended),
 		MODEL_TEST(test_a_long_answer_is_told_once),
+		MODEL_TEST(test_asked_rarely_while_it_refuses),
 		MODEL_TEST(test_who_reads_long_is_asked_rarely),
 		MODEL_TEST(test_not_asked_if_not_configured),
 		MODEL_TEST(test_not_asked_again_soon_after_no_answer),
