@@ -54,7 +54,7 @@ check_known_map(struct house *h, unsigned id)
 {
 	char path[64];
 
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	check_heir(h, "chc", 2, 11.0);
 	check_heir(h, "wlg", 1, 1.0);
 	check_heir(h, "", 1, 10.0);

@@ -9,7 +9,6 @@
  * withdrawn, its clients go to chc (those with i % 2 == 0) or wlg, the last
  * of them nowhere.  It is the same for each test prefix.
  */
-#include <signal.h>
 #include <sys/stat.h>
 
 #include <curl/curl.h>
@@ -19,15 +18,12 @@
 #include "api/common.h"
 #include "api/server.h"
 #include "base/fetch.h"
-#include "base/worker.h"
 #include "base/xalloc.h"
+#include "daemon_parts.h"
 #include "fleet/controller.h"
 #include "loop_wait.h"
 #include "probes/sweep.h"
 #include "site/orders.h"
-#include "store/query.h"
-#include "store/store.h"
-#include "store_file.h"
 #include "test.h"
 
 #define SITES 3
@@ -74,10 +70,7 @@ struct house {
 	char *names[SITES];
 	struct conf_controller fleet;
 	struct conf conf;
-	struct keeper *k;
-	struct loop *lp;
-	struct store *store;
-	struct query *query;
+	struct daemon_parts p;
 	struct fetch_engine *fetch;
 	struct api_server *server;
 	struct api_events *events;
@@ -130,7 +123,7 @@ ask_bytes(struct house *h, const char *path, const void *body, size_t len)
 	h->is_done = false;
 	(void)fetch_start(h->fetch, &req, house_on_done, h);
 	free(url);
-	WAIT_FOR(h->lp, h->is_done);
+	WAIT_FOR(h->p.lp, h->is_done);
 	return h->status;
 }
 
@@ -508,14 +501,14 @@ static const struct worker_kind house_kinds[] = {
 static inline void
 house_start_controller(struct house *h)
 {
-	struct controller_env env = { .lp = h->lp,
-		.store = h->store,
-		.query = h->query,
+	struct controller_env env = { .lp = h->p.lp,
+		.store = h->p.store,
+		.query = h->p.query,
 		.conf = &h->conf };
-	struct feeds_env feeds = { .lp = h->lp,
-		.keeper = h->k,
-		.store = h->store,
-		.query = h->query,
+	struct feeds_env feeds = { .lp = h->p.lp,
+		.keeper = h->p.k,
+		.store = h->p.store,
+		.query = h->p.query,
 		.conf = &h->conf };
 	struct err err = { 0 };
 
@@ -526,9 +519,9 @@ house_start_controller(struct house *h)
 	h->c = controller_new(&env, &err);
 	if (h->c == NULL)
 		fail_msg("%s", err.msg);
-	h->server = api_server_new(h->lp);
+	h->server = api_server_new(h->p.lp);
 	controller_serve(h->c, h->server);
-	h->events = api_events_new(h->lp, h->query);
+	h->events = api_events_new(h->p.lp, h->p.query);
 	api_events_serve(h->events, h->server);
 	assert_int_equal(api_server_listen(h->server,
 			     &(struct api_places){ .local = h->path }, &err),
@@ -543,7 +536,7 @@ house_stop_controller(struct house *h)
 	feeds_save(h->feeds);
 	feeds_free(h->feeds);
 	api_events_free(h->events);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 }
 
 static inline void
@@ -586,22 +579,13 @@ static inline int
 house_setup(void **state)
 {
 	struct house *h = calloc(1, sizeof(*h));
-	struct err err = { 0 };
 
 	assert_non_null(h);
-	(void)signal(SIGPIPE, SIG_IGN);
 	file_make(&h->f);
 	(void)snprintf(h->path, sizeof(h->path), "%s/sock", h->f.dir);
 	house_conf(h);
-	h->k = keeper_start(house_kinds, TEST_COUNT(house_kinds), NULL, &err);
-	assert_non_null(h->k);
-	assert_int_equal(store_prepare(h->f.path, &err), 0);
-	h->query = query_open(h->f.path, &err);
-	assert_non_null(h->query);
-	h->lp = loop_new();
-	keeper_attach(h->k, h->lp, NULL, NULL);
-	h->store = store_new(h->k, 0, h->f.path, NULL, NULL);
-	h->fetch = fetch_engine_new(h->lp);
+	parts_start(&h->p, &h->f, house_kinds, TEST_COUNT(house_kinds));
+	h->fetch = fetch_engine_new(h->p.lp);
 	house_start_controller(h);
 	*state = h;
 	return 0;
@@ -614,10 +598,7 @@ house_teardown(void **state)
 
 	fetch_engine_free(h->fetch);
 	house_stop_controller(h);
-	store_free(h->store);
-	query_close(h->query);
-	keeper_dismiss(h->k);
-	loop_free(h->lp);
+	parts_stop(&h->p);
 	for (size_t i = 0; i < SITES; i++) {
 		json_decref(h->agents[i].intents);
 		json_decref(h->agents[i].load);

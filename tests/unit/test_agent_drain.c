@@ -5,7 +5,6 @@
  */
 #include "site/agent_drain.h"
 
-#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +13,13 @@
 #include "base/fetch.h"
 #include "base/xalloc.h"
 #include "bird/include.h"
+#include "daemon_parts.h"
 #include "loop_wait.h"
 #include "real_bird.h"
 #include "site/agent.h"
 #include "site/agent_guards.h"
 #include "site/agent_state.h"
 #include "store/intent_row.h"
-#include "store_file.h"
 #include "test.h"
 
 static const struct worker_kind kinds[] = {
@@ -31,10 +30,7 @@ struct house {
 	struct store_file f;
 	char flag[128]; /* the service is healthy while it is there */
 	struct conf *conf;
-	struct keeper *k;
-	struct loop *lp;
-	struct store *store;
-	struct query *query;
+	struct daemon_parts p;
 	struct fetch_engine *fetch;
 	struct agent *agent;
 	struct agent *from; /* a reload's: the one before */
@@ -114,22 +110,13 @@ static int
 setup(void **state)
 {
 	struct house *h = calloc(1, sizeof(*h));
-	struct err err = { 0 };
 
 	assert_non_null(h);
-	(void)signal(SIGPIPE, SIG_IGN);
 	file_make(&h->f);
 	(void)snprintf(h->flag, sizeof(h->flag), "%s/flag", h->f.dir);
 	h->conf = make_conf(h);
-	h->k = keeper_start(kinds, TEST_COUNT(kinds), NULL, &err);
-	assert_non_null(h->k);
-	assert_int_equal(store_prepare(h->f.path, &err), 0);
-	h->query = query_open(h->f.path, &err);
-	assert_non_null(h->query);
-	h->lp = loop_new();
-	keeper_attach(h->k, h->lp, NULL, NULL);
-	h->store = store_new(h->k, 0, h->f.path, NULL, NULL);
-	h->fetch = fetch_engine_new(h->lp);
+	parts_start(&h->p, &h->f, kinds, TEST_COUNT(kinds));
+	h->fetch = fetch_engine_new(h->p.lp);
 	*state = h;
 	return 0;
 }
@@ -142,10 +129,7 @@ teardown(void **state)
 	agent_free(h->agent);
 	bird_kill(&h->bird_pid);
 	fetch_engine_free(h->fetch);
-	store_free(h->store);
-	query_close(h->query);
-	keeper_dismiss(h->k);
-	loop_free(h->lp);
+	parts_stop(&h->p);
 	conf_free(h->conf);
 	file_remove(&h->f);
 	free(h);
@@ -155,10 +139,10 @@ teardown(void **state)
 static void
 start_agent(struct house *h)
 {
-	struct agent_env env = { .lp = h->lp,
-		.keeper = h->k,
-		.store = h->store,
-		.query = h->query,
+	struct agent_env env = { .lp = h->p.lp,
+		.keeper = h->p.k,
+		.store = h->p.store,
+		.query = h->p.query,
 		.fetch = h->fetch,
 		.conf = h->conf,
 		.from = h->from };
@@ -175,7 +159,7 @@ reload_agent(struct house *h)
 {
 	struct agent *old = h->agent;
 
-	WAIT_FOR(h->lp, agent_is_idle(old));
+	WAIT_FOR(h->p.lp, agent_is_idle(old));
 	h->from = old;
 	start_agent(h);
 	h->from = NULL;
@@ -254,7 +238,7 @@ take(struct house *h, const struct intent *row)
 	unsigned before = h->durable;
 
 	intent_book_take(&h->agent->intents, row, on_durable, h);
-	WAIT_FOR(h->lp, h->durable > before);
+	WAIT_FOR(h->p.lp, h->durable > before);
 }
 
 static struct intent
@@ -282,7 +266,7 @@ announce(struct house *h, bool with_export)
 	put(h, "flag", "");
 	start_bird(h, with_export);
 	start_agent(h);
-	WAIT_FOR(h->lp, is_real(h, true, none));
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
 }
 
 static void
@@ -290,8 +274,8 @@ drain_and_restore(struct house *h)
 {
 	struct intent drain = begin(h, "drain", "");
 
-	WAIT_FOR(h->lp, strcmp(step(h), "drained") == 0);
-	WAIT_FOR(h->lp, is_real(h, false, none));
+	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
 	end(h, &drain);
 }
 
@@ -314,11 +298,11 @@ test_each_step_is_an_update(void **state)
 	assert_int_equal(view(h).updates, 1);
 	assert_int_equal(view(h).penalty, 0);
 	drain = begin(h, "drain", "");
-	WAIT_FOR(h->lp, strcmp(step(h), "drained") == 0);
+	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
 	assert_int_equal(view(h).updates, 4);
 	assert_penalty(h, 2000);
 	end(h, &drain);
-	WAIT_FOR(h->lp, is_real(h, true, none));
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
 	assert_int_equal(view(h).updates, 7);
 	assert_penalty(h, 3000);
 	/* A new daemon knows, and adds nothing by itself. */
@@ -326,7 +310,7 @@ test_each_step_is_an_update(void **state)
 	agent_stop(h->agent);
 	agent_free(h->agent);
 	start_agent(h);
-	WAIT_FOR(h->lp, is_real(h, true, none));
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
 	assert_int_equal(view(h).updates, 7);
 	assert_penalty(h, 3000);
 }
@@ -341,8 +325,8 @@ test_the_way_back_waits_for_the_budget(void **state)
 	announce(h, true);
 	drain_and_restore(h);
 	/* Its announcement was the fifth. */
-	WAIT_FOR(h->lp, is_real(h, true, both));
-	WAIT_FOR(h->lp, web(h)->drain_wait == DRAIN_WAIT_DAMPING);
+	WAIT_FOR(h->p.lp, is_real(h, true, both));
+	WAIT_FOR(h->p.lp, web(h)->drain_wait == DRAIN_WAIT_DAMPING);
 	assert_string_equal(step(h), "prepend");
 	assert_true(view(h).back_waits);
 	assert_true(says(h, "\"waits_for\":\"flap damping\""));
@@ -353,9 +337,9 @@ test_the_way_back_waits_for_the_budget(void **state)
 	 * withdrawals count in what the last announcer may. */
 	assert_false(view(h).down_waits);
 	assert_int_equal(unlink(h->flag), 0);
-	WAIT_FOR(h->lp, is_real(h, false, none));
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
 	put(h, "flag", "");
-	WAIT_FOR(h->lp, web(h)->decision.announce);
+	WAIT_FOR(h->p.lp, web(h)->decision.announce);
 }
 
 static void
@@ -366,11 +350,11 @@ test_an_override_lets_the_way_back_go_on(void **state)
 	h->conf->agent->guards.damping.updates = 5;
 	announce(h, true);
 	drain_and_restore(h);
-	WAIT_FOR(h->lp,
+	WAIT_FOR(h->p.lp,
 	    strcmp(step(h), "prepend") == 0 &&
 		web(h)->drain_wait == DRAIN_WAIT_DAMPING);
 	(void)begin(h, "override", "guard/damping");
-	WAIT_FOR(h->lp, is_real(h, true, none));
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
 	assert_string_equal(step(h), "normal");
 }
 
@@ -381,8 +365,8 @@ test_without_export_conf_steps_are_no_updates(void **state)
 
 	announce(h, false);
 	drain_and_restore(h);
-	WAIT_FOR(h->lp, is_real(h, true, none));
-	WAIT_FOR(h->lp, strcmp(step(h), "normal") == 0);
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
+	WAIT_FOR(h->p.lp, strcmp(step(h), "normal") == 0);
 	assert_int_equal(view(h).updates, 3);
 	assert_penalty(h, 1000);
 }
@@ -396,14 +380,14 @@ test_a_smaller_budget_is_one_at_once(void **state)
 
 	announce(h, true);
 	drain_and_restore(h);
-	WAIT_FOR(h->lp, is_real(h, true, none));
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
 	assert_int_equal(view(h).updates, 7);
 	h->conf->agent->guards.damping.updates = 2;
 	reload_agent(h);
 	assert_in_range(view(h).updates, 3, 4);
 	assert_in_range(view(h).wait_ms, 1, 90 * 60000);
 	assert_penalty(h, 3000);
-	WAIT_FOR(h->lp, is_real(h, true, none));
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
 }
 
 /* ---- freezes ---- */
@@ -422,8 +406,8 @@ drain_by_force(struct house *h)
 	struct intent guard = begin(h, "override", "guard/freeze");
 	struct intent drain = begin(h, "drain", "");
 
-	WAIT_FOR(h->lp, strcmp(step(h), "drained") == 0);
-	WAIT_FOR(h->lp, is_real(h, false, none));
+	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
 	end(h, &guard);
 	end(h, &drain);
 }
@@ -436,14 +420,14 @@ test_a_forced_drain_is_undone_within_the_freeze(void **state)
 	announce(h, true);
 	(void)begin(h, "freeze", "");
 	drain_by_force(h);
-	WAIT_FOR(h->lp, is_real(h, true, none));
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
 	assert_string_equal(step(h), "normal");
 	assert_int_equal(web(h)->decision.rule, ROUTE_RULE_FREEZE);
 	/* Now the freeze keeps that. */
 	assert_int_equal(unlink(h->flag), 0);
-	WAIT_FOR(h->lp, is_sick(h));
+	WAIT_FOR(h->p.lp, is_sick(h));
 	assert_true(web(h)->decision.announce);
-	WAIT_FOR(h->lp, is_real(h, true, none));
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
 	assert_int_equal(web(h)->decision.rule, ROUTE_RULE_FREEZE);
 }
 
@@ -462,14 +446,14 @@ test_sick_on_the_way_back_within_a_freeze(void **state)
 	announce(h, true);
 	(void)begin(h, "freeze", "");
 	drain_by_force(h);
-	WAIT_FOR(h->lp, is_real(h, true, both));
+	WAIT_FOR(h->p.lp, is_real(h, true, both));
 	assert_int_equal(unlink(h->flag), 0);
-	WAIT_FOR(h->lp, is_sick(h));
+	WAIT_FOR(h->p.lp, is_sick(h));
 	assert_true(web(h)->decision.announce);
-	WAIT_FOR(h->lp, is_real(h, true, both));
+	WAIT_FOR(h->p.lp, is_real(h, true, both));
 	prepend->back_ms = 50;
-	WAIT_FOR(h->lp, strcmp(step(h), "normal") == 0);
-	WAIT_FOR(h->lp, is_real(h, true, none));
+	WAIT_FOR(h->p.lp, strcmp(step(h), "normal") == 0);
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
 }
 
 /* It comes when it is well, to a daemon that was started meanwhile, too. */
@@ -481,17 +465,17 @@ test_a_forced_drain_of_what_is_sick_meanwhile(void **state)
 	announce(h, true);
 	(void)begin(h, "freeze", "");
 	assert_int_equal(unlink(h->flag), 0);
-	WAIT_FOR(h->lp, is_sick(h));
+	WAIT_FOR(h->p.lp, is_sick(h));
 	drain_by_force(h);
 	assert_false(web(h)->decision.announce);
-	WAIT_FOR(h->lp, is_real(h, false, none));
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
 	agent_stop(h->agent);
 	agent_free(h->agent);
 	start_agent(h);
-	WAIT_FOR(h->lp, is_sick(h));
-	WAIT_FOR(h->lp, is_real(h, false, none));
+	WAIT_FOR(h->p.lp, is_sick(h));
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
 	put(h, "flag", "");
-	WAIT_FOR(h->lp, is_real(h, true, none));
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
 }
 
 /* What the freeze found stays, and says what it waits for. */
@@ -503,7 +487,7 @@ test_what_was_drained_before_a_freeze_stays(void **state)
 
 	announce(h, true);
 	drain = begin(h, "drain", "");
-	WAIT_FOR(h->lp, strcmp(step(h), "drained") == 0);
+	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
 	freeze = begin(h, "freeze", "");
 	assert_string_equal(step(h), "drained");
 	assert_int_equal(web(h)->drain_wait, DRAIN_WAIT_NONE);
@@ -512,9 +496,9 @@ test_what_was_drained_before_a_freeze_stays(void **state)
 	assert_true(says(h, "\"waits_for\":\"the freeze to end\""));
 	assert_true(says(h, "\"given_back\":false"));
 	assert_false(web(h)->decision.announce);
-	WAIT_FOR(h->lp, is_real(h, false, none));
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
 	end(h, &freeze);
-	WAIT_FOR(h->lp, is_real(h, true, none));
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
 	assert_string_equal(step(h), "normal");
 }
 

@@ -58,7 +58,7 @@ test_campaign_uses_both(void **state)
 		    h->agents[0].experiment[TWO] != 0;
 	}
 	assert_true(was_both);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	/* A null run first, one of them for nothing but the comparison. */
 	assert_int_equal(file_number(&h->f,
 			     "SELECT count(*) FROM experiment WHERE site = ''"
@@ -86,7 +86,7 @@ test_campaign_uses_both(void **state)
 	TURN_UNTIL(h, get(h, "/v1/failover?down=akl,chc") != 409);
 	assert_int_equal(h->status, 200);
 	assert_answer_has(h, tests);
-	loop_idle(h->lp, 200);
+	loop_idle(h->p.lp, 200);
 	assert_int_equal(campaign_made(h), made);
 }
 
@@ -99,7 +99,7 @@ test_campaign_leaves_out_one_that_differs(void **state)
 	use_two(h);
 	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
 	TURN_UNTIL(h, is_campaign(h, "done"));
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(file_number(&h->f,
 			     "SELECT count(*) FROM experiment WHERE site <> ''"
 			     " AND test = '203.0.113.0/24'"),
@@ -119,11 +119,11 @@ test_campaign_goes_on_with_the_one_that_is_heard(void **state)
 	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
 	TURN_UNTIL(h, campaign_made(h) >= 1);
 	fake_become_deaf(&h->agents[2], house_tests[ONE]);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	before = file_number(&h->f,
 	    "SELECT count(*) FROM experiment WHERE test = '198.51.100.0/24'");
 	TURN_UNTIL(h, is_campaign(h, "done"));
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_true(file_number(&h->f,
 			"SELECT count(*) FROM experiment WHERE"
 			" state = 'done' AND site <> ''"
@@ -148,12 +148,12 @@ test_campaign_compares_one_when_it_is_heard(void **state)
 	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
 	TURN_UNTIL(h, campaign_made(h) >= 2);
 	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(file_number(&h->f, null_runs), 0);
 	assert_false(is_campaign(h, "done"));
 	fake_become_deaf(&h->agents[2], NULL);
 	TURN_UNTIL(h, is_campaign(h, "done"));
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_string_equal(of_test(h, TWO, "state"), "alike");
 	assert_int_equal(file_number(&h->f, null_runs), 2);
 }
@@ -199,7 +199,7 @@ test_pause_and_resume_act_on_both(void **state)
 	sweeps = h->sweeps;
 	for (int i = 0; i < 10; i++) {
 		fakes_turn(h);
-		loop_idle(h->lp, 10);
+		loop_idle(h->p.lp, 10);
 	}
 	assert_int_equal(h->sweeps, sweeps);
 	assert_int_equal(post(h, "/v1/campaign/resume", "{}"), 200);
@@ -219,7 +219,7 @@ test_null_run_is_repeated_in_a_campaign(void **state)
 	h->fleet.predict.null_run.every_ms = 1;
 	h->twist = otherwise;
 	fakes_turn(h);
-	loop_idle(h->lp, 60);
+	loop_idle(h->p.lp, 60);
 	h->fleet.predict.null_run.every_ms = 1; /* still old */
 	TURN_UNTIL(h,
 	    get(h, "/v1/campaign") == 200 &&
@@ -240,7 +240,7 @@ test_campaign_with_few_clients_uses_the_first(void **state)
 	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
 	TURN_UNTIL(h, is_campaign(h, "done"));
 	assert_string_equal(of_test(h, TWO, "state"), "unknown");
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(file_number(&h->f,
 			     "SELECT count(*) FROM experiment WHERE site <> ''"
 			     " AND test = '203.0.113.0/24'"),
@@ -254,7 +254,7 @@ test_campaign_with_few_clients_uses_the_first(void **state)
 	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 200);
 	TURN_UNTIL(h, is_campaign(h, "done"));
 	assert_string_equal(of_test(h, TWO, "state"), "alike");
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_true(file_number(&h->f,
 			"SELECT count(*) FROM experiment WHERE site <> ''"
 			" AND test = '203.0.113.0/24'") > 0);

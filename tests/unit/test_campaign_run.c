@@ -66,7 +66,7 @@ test_pace(void **state)
 	fakes_turn(h);
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
 	assert_answer_has(h, "fleet.predict.pace");
-	WAIT_FOR(h->lp,
+	WAIT_FOR(h->p.lp,
 	    post(h, "/v1/experiments", "{\"site\":\"chc\"}") == 200);
 }
 
@@ -330,14 +330,14 @@ test_restart_keeps_mistrust(void **state)
 	start_campaign(h, "{\"depth\":2}");
 	run_until(h, "/v1/campaign", "\"set_aside\":[3]");
 	assert_int_equal(post(h, "/v1/campaign/abort", ""), 200);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	house_restart_controller(h);
 	assert_no_map_of_disturbed(h);
 	run_until(h, "/v1/campaign", "\"set_aside\":[3]");
 	assert_no_map_of_disturbed(h);
 	h->twist = ring;
 	start_campaign(h, "{\"depth\":2}");
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	house_restart_controller(h);
 	assert_no_map_of_disturbed(h);
 	run_until(h, "/v1/campaign", "\"state\":\"done\"");
@@ -347,7 +347,7 @@ test_restart_keeps_mistrust(void **state)
 static void
 assert_only_disturbed_is_marked(struct house *h)
 {
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(file_number(&h->f,
 			     "SELECT count(*) FROM experiment"
 			     " WHERE set_aside <> (id = 3)"),

@@ -43,14 +43,14 @@ test_waiting_agent_is_woken(void **state)
 	    "GET /v1/sites/akl/orders?after=%llu&wait_ms=60000 HTTP/1.1\r\n"
 	    "Host: a\r\n\r\n",
 	    (unsigned long long)a->wanted);
-	wire_unix(w, h->lp, h->path);
+	wire_unix(w, h->p.lp, h->path);
 	wire_send(w, text);
-	loop_idle(h->lp, 120);
+	loop_idle(h->p.lp, 120);
 	assert_int_equal(wire_answers(w), 0);
 	assert_int_equal(post(h, "/v1/sites/akl/drain",
 			     "{\"reason\":\"work\"}"),
 	    200);
-	WAIT_FOR(h->lp, wire_has(w, "\"work\""));
+	WAIT_FOR(h->p.lp, wire_has(w, "\"work\""));
 	wire_close(w);
 	free(w);
 }
@@ -71,15 +71,15 @@ test_waiting_agent_goes_away(void **state)
 	    "Host: a\r\n\r\n",
 	    (unsigned long long)a->wanted);
 	for (int i = 0; i < 20; i++) {
-		wire_unix(w, h->lp, h->path);
+		wire_unix(w, h->p.lp, h->path);
 		wire_send(w, text);
 		wire_close(w);
 	}
 	/* These wait to the very end. */
-	wire_unix(w, h->lp, h->path);
+	wire_unix(w, h->p.lp, h->path);
 	wire_send(w, text);
 	assert_int_equal(post(h, "/v1/sites/akl/drain", ""), 200);
-	WAIT_FOR(h->lp, wire_has(w, "\"intents\""));
+	WAIT_FOR(h->p.lp, wire_has(w, "\"intents\""));
 	wire_send(w, text);
 	wire_close(w);
 	free(w);
@@ -256,7 +256,7 @@ test_reports_of_any_shape_in_an_experiment(void **state)
 		/* The boot as it was, so that only the rest is odd. */
 		memcpy(h->agents[1].boot, "b", 2);
 		report_odd(h, "chc", hostile[i]);
-		loop_idle(h->lp, 60);
+		loop_idle(h->p.lp, 60);
 		ask_everything(h);
 		(void)snprintf(path, sizeof(path), "/v1/experiments/%zu/abort",
 		    i + 1);
@@ -381,7 +381,7 @@ test_prefixes_that_are_none(void **state)
 		"{\"prefix\":\"192.0.2.1/24\",\"service\":\"web\"},"
 		"{\"prefix\":\"2001:db8::/32\",\"service\":\"web\"}]}"),
 	    200);
-	loop_idle(h->lp, 120);
+	loop_idle(h->p.lp, 120);
 	for (size_t i = 0; i < SITES; i++) {
 		h->agents[i].wanted = 0;
 		assert_true(fake_poll(&h->agents[i]));
@@ -471,14 +471,14 @@ test_client_gone_before_the_list_is_on_disk(void **state)
 	struct wire *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	wire_unix(w, h->lp, h->path);
+	wire_unix(w, h->p.lp, h->path);
 	/* No step of the loop between the two: it is gone when we read. */
 	assert_int_equal(write(w->fd, text, strlen(text)), strlen(text));
 	wire_close(w);
 	free(w);
-	WAIT_FOR(h->lp,
+	WAIT_FOR(h->p.lp,
 	    get(h, "/v1/clients") == 200 && number(h, "count") == 1);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 }
 
 /* ---- events ---- */
@@ -494,7 +494,7 @@ test_events_in_pages(void **state)
 		assert_int_equal(post(h, "/v1/sites/akl/drain", ""), 200);
 		assert_int_equal(post(h, "/v1/sites/akl/restore", ""), 200);
 	}
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	for (int page = 0; page < 10; page++) {
 		char path[96];
 		json_t *doc;
@@ -525,15 +525,15 @@ test_events_wait_for_the_next(void **state)
 	struct wire *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	wire_unix(w, h->lp, h->path);
+	wire_unix(w, h->p.lp, h->path);
 	wire_send(w,
 	    "GET /v1/events?after=0&subject=site/akl&wait_ms=20000 HTTP/1.1\r\n"
 	    "Host: a\r\n\r\n");
-	loop_idle(h->lp, 250);
+	loop_idle(h->p.lp, 250);
 	assert_int_equal(wire_answers(w), 0);
 	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"reason\":\"now\"}"),
 	    200);
-	WAIT_FOR(h->lp, wire_has(w, "\"now\""));
+	WAIT_FOR(h->p.lp, wire_has(w, "\"now\""));
 	wire_close(w);
 	/* Nothing new: an empty answer when the time is over. */
 	assert_int_equal(get(h, "/v1/events?after=0&subject=none&wait_ms=150"),
@@ -553,24 +553,24 @@ test_events_only_so_many_wait(void **state)
 
 	assert_non_null(w);
 	for (int i = 0; i < 70; i++) {
-		wire_unix(&w[i], h->lp, h->path);
+		wire_unix(&w[i], h->p.lp, h->path);
 		wire_send(&w[i],
 		    "GET /v1/events?after=0&subject=none&wait_ms=20000 "
 		    "HTTP/1.1\r\nHost: a\r\n\r\n");
 	}
-	loop_idle(h->lp, 100);
+	loop_idle(h->p.lp, 100);
 	for (int i = 0; i < 70; i++)
 		answered += wire_has(&w[i], "\"events\":[]");
 	assert_int_equal(answered, 6);
 	for (int i = 0; i < 70; i++)
 		wire_close(&w[i]);
 	/* Those that went away make room. */
-	loop_idle(h->lp, 50);
-	wire_unix(w, h->lp, h->path);
+	loop_idle(h->p.lp, 50);
+	wire_unix(w, h->p.lp, h->path);
 	wire_send(w,
 	    "GET /v1/events?after=0&subject=none&wait_ms=20000 "
 	    "HTTP/1.1\r\nHost: a\r\n\r\n");
-	loop_idle(h->lp, 50);
+	loop_idle(h->p.lp, 50);
 	w->len = 0;
 	w->text[0] = '\0';
 	assert_false(wire_has(w, "events"));

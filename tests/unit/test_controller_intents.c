@@ -77,11 +77,11 @@ test_drain_for_a_time_ends_by_itself(void **state)
 
 	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"for_ms\":150}"),
 	    200);
-	WAIT_FOR(h->lp,
+	WAIT_FOR(h->p.lp,
 	    get(h, "/v1/sites/akl/orders?after=0") == 200 &&
 		strstr(h->body, "\"intents\":[]") != NULL);
 	assert_answer_has(h, "\"ended\":[\"drain-akl-");
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(get(h, "/v1/events?subject=site/akl"), 200);
 	assert_answer_has(h, "its time is over");
 }
@@ -145,7 +145,7 @@ test_intent_ended_long_ago_is_not_new(void **state)
 	before = revision_of(h, "akl");
 	report_intent(h, 0, "1000", "uid 7");
 	assert_int_equal(revision_of(h, "akl"), before);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM intent"), 0);
 }
 

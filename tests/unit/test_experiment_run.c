@@ -171,7 +171,7 @@ test_noise_changes_nothing_but_counters(void **state)
 	assert_true(counter(h, 1, "other_source") >= 23);
 	assert_int_equal(counter(h, 1, "second_site"), 0);
 	/* What was odd is kept, also for a controller that was not there. */
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	check_kept_replies(h);
 	house_restart_controller(h);
 	check_kept_replies(h);
@@ -197,13 +197,13 @@ test_replaced_experiment_is_told(void **state)
 	start(h);
 	run_until(h, 2, "settle");
 	/* It is told from the store, which has it when it has written it. */
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(get(h, "/v1/experiments/1"), 200);
 	assert_answer_has(h, "\"state\":\"done\",\"reason\":\"\"");
 	assert_int_equal(get(h, "/v1/failover?experiment=2"), 200);
 	assert_string_equal(h->body, "{\"maps\":[]}"); /* not yet */
 	run_until(h, 2, "done");
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(get(h, "/v1/failover?experiment=1"), 200);
 	assert_answer_has(h, "\"experiment\":1,");
 	assert_answer_has(h, "\"heir\":\"chc\",\"clients\":2,\"weight\":11.0");
@@ -233,7 +233,7 @@ test_flipping_client_is_unknown(void **state)
 	house_get_ready(h);
 	start(h);
 	run_until(h, 1, "done");
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	check_heir(h, "chc", 1, 10.0);
 	check_heir(h, "", 2, 11.0);
 	assert_int_equal(counter(h, 1, "second_site"), 2);
@@ -259,7 +259,7 @@ test_bystanders_are_counted(void **state)
 	house_get_ready(h);
 	start(h);
 	run_until(h, 1, "done");
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	check_heir(h, "chc", 2, 11.0);
 	assert_answer_has(h, "\"bystanders\":1");
 }
@@ -440,7 +440,7 @@ test_a_controller_that_stood_still_misses_nobody(void **state)
 	h->fleet.predict.settle_max_ms = 20000;
 	house_get_ready(h);
 	h->c->ticked = mono_add_ms(mono_now(), -60000);
-	loop_idle(h->lp, 200);
+	loop_idle(h->p.lp, 200);
 	assert_int_equal(get(h, "/v1/status"), 200);
 	assert_answer_has(h, "\"state\":\"lost\"");
 	house_get_ready(h);
@@ -473,7 +473,7 @@ test_lost_is_who_was_silent_for_four_seconds(void **state)
 
 	house_get_ready(h);
 	h->agents[2].is_silent = true;
-	WAIT_FOR(h->lp, !fleet_site_is_live(wlg));
+	WAIT_FOR(h->p.lp, !fleet_site_is_live(wlg));
 	assert_true(mono_diff_ms(mono_now(), wlg->contact) >= 4000);
 }
 
@@ -489,8 +489,8 @@ test_expired_outcomes_are_told(void **state)
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 200);
 	run_until(h, 2, "done");
 	assert_int_equal(get(h, "/v1/outcomes?experiment=1"), 200);
-	store_expire(h->store, 0, INT64_MAX);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	store_expire(h->p.store, 0, INT64_MAX);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(get(h, "/v1/outcomes?experiment=1"), 404);
 	assert_answer_has(h, "experiment 1: no outcomes are kept");
 	assert_int_equal(get(h, "/v1/outcomes?experiment=2"), 200);
@@ -624,7 +624,7 @@ test_controller_restarted_in_an_experiment(void **state)
 	fakes_turn(h);
 	assert_false(h->agents[0].is_withdrawn);
 	assert_true(h->agents[0].wanted > before);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(file_number(&h->f,
 			     "SELECT count(*) FROM experiment WHERE id = 1 "
 			     "AND state = 'failed' AND ended_ms > 0 "

@@ -89,7 +89,7 @@ test_displaced_that_lost_all_routes_are_unknown(void **state)
 	run_until(h, 1, "done");
 	/* All the time that there is: of some 20 ms each. */
 	assert_true(settle_rounds > 3);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	check_heir(h, "", 4, 22.0);
 	assert_int_equal(settle_of(h, 1, &answered, silence), 4);
 	assert_int_equal(answered, 0);
@@ -130,7 +130,7 @@ check_spoilt(struct house *h, const char *why)
 	fakes_turn(h);
 	for (size_t i = 0; i < SITES; i++)
 		assert_false(h->agents[i].is_withdrawn);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM heir"), 0);
 }
 

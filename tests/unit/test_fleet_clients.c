@@ -167,21 +167,21 @@ test_recent_become_the_list_by_themselves(void **state)
 
 	h->fleet.predict.take_clients_ms = 100;
 	assert_int_equal(report_list(h, "akl", 5, 2000, 1), 204);
-	WAIT_FOR(h->lp, list_count(h) == 2000);
+	WAIT_FOR(h->p.lp, list_count(h) == 2000);
 	assert_int_equal(report_list(h, "akl", 6, 900, 1), 204);
-	WAIT_FOR(h->lp, has_event(h, "recent clients not taken"));
-	WAIT_FOR(h->lp,
+	WAIT_FOR(h->p.lp, has_event(h, "recent clients not taken"));
+	WAIT_FOR(h->p.lp,
 	    has_event(h, "told of 900 recent clients, there were 2000"));
 	assert_int_equal(list_count(h), 2000);
 	assert_int_equal(report_list(h, "akl", 7, 1000, 1), 204);
-	WAIT_FOR(h->lp, list_count(h) == 1000);
-	WAIT_FOR(h->lp,
+	WAIT_FOR(h->p.lp, list_count(h) == 1000);
+	WAIT_FOR(h->p.lp,
 	    has_event(h, "1000 recent clients of all sites, before 2000"));
 	/* One site's, though there are enough of all. */
 	assert_int_equal(report_list(h, "chc", 1, 1500, 1), 204);
-	WAIT_FOR(h->lp, list_count(h) == 1500);
+	WAIT_FOR(h->p.lp, list_count(h) == 1500);
 	assert_int_equal(report_list(h, "akl", 8, 100, 1), 204);
-	WAIT_FOR(h->lp,
+	WAIT_FOR(h->p.lp,
 	    has_event(h, "feeds of akl told of 100 recent clients, before of"));
 	/* By hand that is as it was. */
 	assert_int_equal(report_list(h, "chc", 2, 0, 1), 204);
@@ -192,7 +192,7 @@ test_recent_become_the_list_by_themselves(void **state)
 	h->fleet.predict.take_clients_ms = DAY_MS;
 	house_restart_controller(h);
 	assert_int_equal(report_list(h, "akl", 1, 5000, 1), 204);
-	loop_idle(h->lp, 200);
+	loop_idle(h->p.lp, 200);
 	assert_int_equal(list_count(h), 10);
 }
 

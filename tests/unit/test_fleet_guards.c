@@ -164,7 +164,7 @@ test_brake_stops_further_withdrawals(void **state)
 	assert_int_equal(get(h, "/v1/status"), 200);
 	/* Two, or three: whose reports came together is seen together. */
 	assert_answer_has(h, " of 3 sites fell sick within 1m, more than 1");
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(get(h, "/v1/events?limit=50"), 200);
 	assert_answer_has(h, "brake: many sites are sick at once");
 	assert_int_equal(post(h, "/v1/sites/chc/drain", "{}"), 409);
@@ -227,7 +227,7 @@ wait_map(struct house *h, const char *sites)
 
 	do {
 		fakes_turn(h);
-		loop_idle(h->lp, 20);
+		loop_idle(h->p.lp, 20);
 		assert_int_equal(get(h, map), 200);
 	} while (strstr(h->body, "\"heirs\"") == NULL &&
 	    mono_before(mono_now(), end));
@@ -432,7 +432,7 @@ wait_said(struct house *h, const char *text)
 
 	do {
 		fakes_turn(h);
-		loop_idle(h->lp, 20);
+		loop_idle(h->p.lp, 20);
 		(void)post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}");
 	} while (strstr(h->body, text) == NULL && mono_before(mono_now(), end));
 	assert_answer_has(h, text);
@@ -478,7 +478,7 @@ test_a_map_of_no_clients_tells_nothing(void **state)
 	end = mono_add_ms(mono_now(), 10000);
 	do {
 		fakes_turn(h);
-		loop_idle(h->lp, 20);
+		loop_idle(h->p.lp, 20);
 		assert_int_equal(get(h, "/v1/failover?site=akl"), 200);
 	} while (strstr(h->body, none) == NULL && mono_before(mono_now(), end));
 	assert_answer_has(h, none);

@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "store/intent_book.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/worker.h"
+#include "daemon_parts.h"
 #include "loop_wait.h"
 #include "store/intent_row.h"
-#include "store_file.h"
 #include "test.h"
 
 #define WEEK_MS (7LL * 24 * 3600 * 1000)
 
 struct house {
 	struct store_file f;
-	struct keeper *k;
-	struct loop *lp;
-	struct store *store;
-	struct query *query;
+	struct daemon_parts p;
 	struct intent_book book;
 	unsigned changes, durable;
 	struct intent last;
@@ -51,7 +46,8 @@ book_open(struct house *h)
 {
 	struct err err = { 0 };
 
-	if (intent_book_init(&h->book, h->lp, h->store, h->query, &err) == -1)
+	if (intent_book_init(&h->book, h->p.lp, h->p.store, h->p.query, &err) ==
+	    -1)
 		fail_msg("%s", err.msg);
 	h->book.on_change = on_change;
 	h->book.arg = h;
@@ -61,19 +57,10 @@ static int
 setup(void **state)
 {
 	struct house *h = calloc(1, sizeof(*h));
-	struct err err = { 0 };
 
 	assert_non_null(h);
-	(void)signal(SIGPIPE, SIG_IGN);
 	file_make(&h->f);
-	h->k = keeper_start(kinds, TEST_COUNT(kinds), NULL, &err);
-	assert_non_null(h->k);
-	assert_int_equal(store_prepare(h->f.path, &err), 0);
-	h->query = query_open(h->f.path, &err);
-	assert_non_null(h->query);
-	h->lp = loop_new();
-	keeper_attach(h->k, h->lp, NULL, NULL);
-	h->store = store_new(h->k, 0, h->f.path, NULL, NULL);
+	parts_start(&h->p, &h->f, kinds, TEST_COUNT(kinds));
 	book_open(h);
 	*state = h;
 	return 0;
@@ -85,10 +72,7 @@ teardown(void **state)
 	struct house *h = *state;
 
 	intent_book_fini(&h->book);
-	store_free(h->store);
-	query_close(h->query);
-	keeper_dismiss(h->k);
-	loop_free(h->lp);
+	parts_stop(&h->p);
 	file_remove(&h->f);
 	free(h);
 	return 0;
@@ -98,7 +82,7 @@ teardown(void **state)
 static void
 book_reopen(struct house *h)
 {
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	intent_book_fini(&h->book);
 	book_open(h);
 }
@@ -114,7 +98,7 @@ test_what_was_taken_is_there_after_a_restart(void **state)
 	assert_int_equal(h->changes, 1);
 	assert_string_equal(h->last.id, in.id);
 	assert_int_equal(h->durable, 0);
-	WAIT_FOR(h->lp, h->durable == 1);
+	WAIT_FOR(h->p.lp, h->durable == 1);
 	book_reopen(h);
 	assert_int_equal(h->book.set.n, 1);
 	assert_memory_equal(&h->book.set.rows[0], &in, sizeof(in));
@@ -132,8 +116,8 @@ test_known_rows_change_nothing(void **state)
 		intent_book_take(&h->book, &in, NULL, NULL);
 	assert_int_equal(h->changes, 1);
 	intent_book_take(&h->book, &in, on_durable, h);
-	WAIT_FOR(h->lp, h->durable == 1);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, h->durable == 1);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(h->changes, 1);
 	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM event"), 1);
 }
@@ -169,10 +153,10 @@ test_due_rows_end_in_time(void **state)
 	first = intent_new_drain("akl", "", "", wall_now_ms(), 100);
 	intent_book_take(&h->book, &second, NULL, NULL);
 	intent_book_take(&h->book, &first, NULL, NULL);
-	WAIT_FOR(h->lp, h->changes == 3);
+	WAIT_FOR(h->p.lp, h->changes == 3);
 	assert_true(mono_diff_ms(mono_now(), start) >= 99);
 	assert_string_equal(h->last.id, first.id);
-	WAIT_FOR(h->lp, h->changes == 4);
+	WAIT_FOR(h->p.lp, h->changes == 4);
 	assert_true(mono_diff_ms(mono_now(), start) >= 249);
 	assert_string_equal(h->last.id, second.id);
 	assert_string_equal(h->last.ended_by, "its time is over");
@@ -188,7 +172,7 @@ test_due_rows_end_after_a_restart(void **state)
 	in.until_ms = wall_now_ms() + 150;
 	intent_book_take(&h->book, &in, NULL, NULL);
 	book_reopen(h);
-	WAIT_FOR(h->lp, h->changes == 2);
+	WAIT_FOR(h->p.lp, h->changes == 2);
 	assert_string_equal(h->last.ended_by, "its time is over");
 }
 
@@ -207,9 +191,9 @@ test_old_rows_are_forgotten(void **state)
 	assert_int_equal(h->book.set.n, 2);
 	/* Looked after also when nothing falls due. */
 	assert_true(loop_timer_pending(h->book.due));
-	loop_idle(h->lp, 320);
+	loop_idle(h->p.lp, 320);
 	loop_timer_set(h->book.due, 0);
-	WAIT_FOR(h->lp, h->book.set.n == 1);
+	WAIT_FOR(h->p.lp, h->book.set.n == 1);
 	assert_string_equal(h->book.set.rows[0].id, young.id);
 	assert_true(loop_timer_pending(h->book.due));
 	intent_book_take(&h->book, &old, NULL, NULL);

@@ -156,7 +156,7 @@ turn_often(struct house *h)
 {
 	for (int i = 0; i < 5; i++) {
 		fakes_turn(h);
-		loop_idle(h->lp, 60); /* the controller's tick */
+		loop_idle(h->p.lp, 60); /* the controller's tick */
 	}
 }
 

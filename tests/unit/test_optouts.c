@@ -75,7 +75,7 @@ test_lists_are_without_them(void **state)
 	assert_int_equal(get(h, "/v1/clients"), 200);
 	assert_answer_has(h, "\"count\":10");
 	/* Also in the store. */
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	house_restart_controller(h);
 	assert_int_equal(get(h, "/v1/clients"), 200);
 	assert_answer_has(h, "\"count\":10");
@@ -121,7 +121,7 @@ test_nobody_left_is_no_experiment(void **state)
 	assert_int_equal(get(h, "/v1/clients"), 200);
 	assert_answer_has(h, "\"count\":0");
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	house_restart_controller(h);
 	assert_int_equal(get(h, "/v1/clients"), 200);
 	assert_answer_has(h, "\"count\":0");

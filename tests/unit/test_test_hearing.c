@@ -102,7 +102,7 @@ test_an_experiment_that_goes_deaf_is_spoilt(void **state)
 		assert_false(h->agents[0].is_withdrawn);
 		fake_become_deaf(&h->agents[2], NULL);
 	}
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM heir"), 0);
 }
 

@@ -42,11 +42,11 @@ test_null_run_finds_them_alike(void **state)
 	assert_int_equal(number_of_test(h, TWO, "compared"), CLIENTS);
 	assert_true(number_of_test(h, TWO, "distance") == 0);
 	assert_true(number_of_test(h, TWO, "noise") == 0);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(get(h, "/v1/events?after=0&limit=1000"), 200);
 	assert_answer_has(h, "unchecked -> alike");
 	/* Known again after a restart. */
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	house_restart_controller(h);
 	fakes_turn(h);
 	assert_string_equal(of_test(h, TWO, "state"), "alike");
@@ -67,7 +67,7 @@ test_null_run_finds_one_that_differs(void **state)
 	assert_true(number_of_test(h, TWO, "distance") > 0.3);
 	assert_true(number_of_test(h, TWO, "beyond") > 0.01);
 	assert_true(number_of_test(h, TWO, "max_beyond") == 0.01);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(get(h, "/v1/events?after=0&limit=1000"), 200);
 	assert_answer_has(h, "test prefix 203.0.113.0/24");
 	assert_answer_has(h, "unchecked -> differs");
@@ -128,7 +128,7 @@ test_few_clients_show_nothing(void **state)
 	    "\"tests\":1,\"unchecked\":0,\"unusable\":[{"
 	    "\"test\":\"203.0.113.0/24\","
 	    "\"state\":\"unknown\",\"reason\":\"6 IPv4 ");
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(get(h, "/v1/events?after=0&limit=1000"), 200);
 	assert_answer_has(h, "unchecked -> unknown");
 	start(h, "akl", house_tests[ONE]);
@@ -137,7 +137,7 @@ test_few_clients_show_nothing(void **state)
 	TURN_UNTIL(h, running(h) == 0);
 	assert_string_equal(state_of(h, 3), "done");
 	/* It stays so after a restart, also when it is taken for alike there. */
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	house_restart_controller(h);
 	fakes_turn(h);
 	assert_string_equal(of_test(h, TWO, "state"), "unknown");
@@ -240,7 +240,7 @@ test_null_run_grows_old(void **state)
 	null_run(h);
 	assert_string_equal(of_test(h, TWO, "state"), "alike");
 	h->fleet.predict.null_run.every_ms = 1;
-	loop_idle(h->lp, 5);
+	loop_idle(h->p.lp, 5);
 	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
 }
 
@@ -278,7 +278,7 @@ test_one_that_comes_back_has_its_newest_verdict(void **state)
 	go_and_come_back(h);
 	assert_string_equal(of_test(h, TWO, "state"), "alike");
 	h->fleet.predict.null_run.every_ms = 1;
-	loop_idle(h->lp, 5);
+	loop_idle(h->p.lp, 5);
 	go_and_come_back(h);
 	assert_string_equal(of_test(h, TWO, "state"), "unchecked");
 }
@@ -338,7 +338,7 @@ test_a_null_run_that_never_began_has_no_experiment(void **state)
 	assert_string_equal(of_test(h, TWO, "state"), "unknown");
 	assert_int_equal(number_of_test(h, TWO, "experiment"), 0);
 	assert_int_equal(number_of_test(h, TWO, "first_experiment"), 5);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(file_number(&h->f,
 			     "SELECT count(*) FROM null_run"
 			     " WHERE experiment = 2 AND first_experiment = 1"
@@ -423,7 +423,7 @@ test_two_experiments_at_once(void **state)
 	TURN_UNTIL(h, running(h) == 0);
 	assert_string_equal(state_of(h, 3), "done");
 	assert_string_equal(state_of(h, 4), "done");
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(heir_clients(h, "akl", "chc"), 4);
 	assert_int_equal(heir_clients(h, "akl", "wlg"), 0);
 	assert_int_equal(heir_clients(h, "chc", "wlg"), 4);
@@ -464,7 +464,7 @@ test_maps_name_their_test_prefix(void **state)
 	TURN_UNTIL(h, running(h) == 0);
 	assert_map_is_over(h, "/v1/failover?site=akl", one);
 	assert_map_is_over(h, "/v1/failover?site=chc", two);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	house_restart_controller(h);
 	assert_map_is_over(h, "/v1/failover?site=akl", one);
 	assert_map_is_over(h, "/v1/failover?site=chc", two);
@@ -487,13 +487,13 @@ test_diff_names_both_test_prefixes(void **state)
 	TURN_UNTIL(h, running(h) == 0);
 	start(h, "akl", house_tests[ONE]);
 	TURN_UNTIL(h, running(h) == 0);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(get(h, "/v1/failover/diff"), 200);
 	assert_answer_has(h, "\"tests_differ\":false");
 	start(h, "chc", house_tests[ONE]);
 	start(h, "akl", house_tests[TWO]);
 	TURN_UNTIL(h, running(h) == 0);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(get(h, "/v1/failover/diff"), 200);
 	assert_answer_has(h,
 	    "\"before_tests\":{\"4\":[\"198.51.100.0/24\"],\"6\":[]},"
@@ -526,7 +526,7 @@ test_replies_count_for_their_own_experiment(void **state)
 	start(h, "akl", house_tests[ONE]);
 	start(h, "chc", house_tests[TWO]);
 	TURN_UNTIL(h, running(h) == 0);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(heir_clients(h, "akl", "chc"), 4);
 	assert_int_equal(heir_clients(h, "chc", "wlg"), 4);
 }
@@ -580,7 +580,7 @@ test_each_rests_by_itself(void **state)
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 409);
 	assert_answer_has(h, "was changed lately");
 	/* Also after a restart. */
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	house_restart_controller(h);
 	fakes_turn(h);
 	assert_true(number_of_test(h, ONE, "rest_ms") > 3500000);
@@ -602,11 +602,11 @@ test_restart_buries_both(void **state)
 	start(h, "chc", house_tests[TWO]);
 	TURN_UNTIL(h,
 	    h->agents[0].withdrawn[ONE] && h->agents[1].withdrawn[TWO]);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	house_restart_controller(h);
 	TURN_UNTIL(h,
 	    !h->agents[0].withdrawn[ONE] && !h->agents[1].withdrawn[TWO]);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(file_number(&h->f,
 			     "SELECT count(*) FROM experiment"
 			     " WHERE id IN (3, 4) AND state = 'failed'"

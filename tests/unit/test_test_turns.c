@@ -42,7 +42,7 @@ test_only_one_sends_at_a_time(void **state)
 	start(h, "chc", house_tests[TWO]);
 	for (int i = 0; i < 20; i++) {
 		fakes_turn(h);
-		loop_idle(h->lp, 5);
+		loop_idle(h->p.lp, 5);
 		assert_int_equal(jobs_given(h), 1);
 	}
 	assert_int_equal(running(h), 2);
@@ -142,7 +142,7 @@ test_no_round_is_ordered_twice(void **state)
 		fakes_turn(h);
 	}
 	ear.is_needed = false;
-	WAIT_FOR(h->lp, !ear.is_open);
+	WAIT_FOR(h->p.lp, !ear.is_open);
 	assert_true(ear.n >= 6);
 	assert_false(ear.has_twice);
 	assert_string_equal(state_of(h, 4), "done");
@@ -167,7 +167,7 @@ test_aborted_sender_is_waited_for(void **state)
 	abort_experiment(h, 3);
 	for (int i = 0; i < 4; i++) {
 		fakes_turn(h);
-		loop_idle(h->lp, 5);
+		loop_idle(h->p.lp, 5);
 		assert_true(h->agents[0].job == 0 || h->agents[0].is_done);
 	}
 	h->agents[1].is_silent = false;
@@ -186,7 +186,7 @@ restart_while_chc_sends(struct house *h)
 	h->is_slow = true;
 	start(h, "akl", house_tests[ONE]);
 	TURN_UNTIL(h, h->agents[1].job != 0 && !h->agents[1].is_done);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	h->agents[1].is_deaf = true;
 	house_restart_controller(h);
 	fakes_turn(h);
@@ -204,7 +204,7 @@ test_sender_of_a_killed_controller_is_waited_for(void **state)
 	restart_while_chc_sends(h);
 	for (int i = 0; i < 4; i++) {
 		fakes_turn(h);
-		loop_idle(h->lp, 60);
+		loop_idle(h->p.lp, 60);
 		assert_int_equal(h->agents[0].job, 0);
 	}
 	h->agents[1].is_deaf = false;
@@ -219,7 +219,7 @@ load_one_client(struct house *h)
 	assert_int_equal(post(h, "/v1/clients?upload=one&part=0&last=1",
 			     "203.0.113.1\n"),
 	    200);
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 }
 
 /* akl sends for the experiment after the restart, but not for so long, though
@@ -239,13 +239,13 @@ check_old_list_is_waited_for(struct house *h)
 	house_restart_controller(h);
 	fakes_turn(h);
 	/* And once more: the experiment is over then by its row. */
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	house_restart_controller(h);
 	fakes_turn(h);
 	start(h, "chc", house_tests[ONE]);
 	while (mono_diff_ms(mono_now(), killed) < 6000) {
 		fakes_turn(h);
-		loop_idle(h->lp, 20);
+		loop_idle(h->p.lp, 20);
 		assert_int_equal(h->agents[0].job, 0);
 	}
 	h->agents[1].is_deaf = false;

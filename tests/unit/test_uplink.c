@@ -6,7 +6,6 @@
 #include "site/uplink.h"
 
 #include <curl/curl.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "base/fetch.h"
 #include "base/json_text.h"
 #include "bird/include.h"
+#include "daemon_parts.h"
 #include "http_wire.h"
 #include "loop_wait.h"
 #include "probes/sweep.h"
@@ -23,7 +23,6 @@
 #include "site/agent.h"
 #include "site/agent_state.h"
 #include "site/sweep_link.h"
-#include "store_file.h"
 #include "test.h"
 #include "tls_made.h"
 
@@ -71,10 +70,7 @@ struct house {
 	struct addr source;
 	struct conf_agent agent_conf;
 	struct conf conf;
-	struct keeper *k;
-	struct loop *lp;
-	struct store *store;
-	struct query *query;
+	struct daemon_parts p;
 	struct fetch_engine *fetch;
 	struct api_server *server;
 	unsigned sweeper; /* its kind */
@@ -204,22 +200,14 @@ setup(void **state)
 	char where[32];
 
 	assert_non_null(h);
-	(void)signal(SIGPIPE, SIG_IGN);
 	file_make(&h->f);
 	make_conf(h);
 	h->sweeper = 1;
 	h->orders_status = h->posts_status = 200;
 	h->posts_answer = "{\"revision\":0}";
-	h->k = keeper_start(kinds, TEST_COUNT(kinds), NULL, &err);
-	assert_non_null(h->k);
-	assert_int_equal(store_prepare(h->f.path, &err), 0);
-	h->query = query_open(h->f.path, &err);
-	assert_non_null(h->query);
-	h->lp = loop_new();
-	keeper_attach(h->k, h->lp, NULL, NULL);
-	h->store = store_new(h->k, 0, h->f.path, NULL, NULL);
-	h->fetch = fetch_engine_new(h->lp);
-	h->server = api_server_new(h->lp);
+	parts_start(&h->p, &h->f, kinds, TEST_COUNT(kinds));
+	h->fetch = fetch_engine_new(h->p.lp);
+	h->server = api_server_new(h->p.lp);
 	api_server_add(h->server, routes, h);
 	(void)snprintf(where, sizeof(where), "127.0.0.1:%u", wire_free_port());
 	(void)snprintf(h->url, sizeof(h->url), "http://%s", where);
@@ -233,10 +221,10 @@ setup(void **state)
 static void
 begin(struct house *h)
 {
-	struct agent_env env = { .lp = h->lp,
-		.keeper = h->k,
-		.store = h->store,
-		.query = h->query,
+	struct agent_env env = { .lp = h->p.lp,
+		.keeper = h->p.k,
+		.store = h->p.store,
+		.query = h->p.query,
 		.fetch = h->fetch,
 		.conf = &h->conf,
 		.kind_sweeper = h->sweeper,
@@ -257,10 +245,7 @@ teardown(void **state)
 	bird_kill(&h->bird_pid);
 	api_server_free(h->server);
 	fetch_engine_free(h->fetch);
-	store_free(h->store);
-	query_close(h->query);
-	keeper_dismiss(h->k);
-	loop_free(h->lp);
+	parts_stop(&h->p);
 	free(h->status);
 	file_remove(&h->f);
 	free(h);
@@ -285,7 +270,7 @@ polls_in(struct house *h, int64_t ms)
 {
 	unsigned before = h->polls;
 
-	loop_idle(h->lp, ms);
+	loop_idle(h->p.lp, ms);
 	return h->polls - before;
 }
 
@@ -306,7 +291,7 @@ test_orders_that_cannot_be_read_are_no_storm(void **state)
 
 	h->orders = WITHDRAW;
 	begin(h);
-	WAIT_FOR(h->lp, h->polls == 1);
+	WAIT_FOR(h->p.lp, h->polls == 1);
 	for (size_t i = 0; i < TEST_COUNT(unreadable); i++) {
 		h->orders = unreadable[i];
 		assert_in_range(polls_in(h, 600), 1, 4);
@@ -322,9 +307,9 @@ test_orders_that_cannot_be_read_confirm_nothing(void **state)
 	for (size_t i = 0; i + 1 < TEST_COUNT(unreadable); i++) {
 		h->orders = WITHDRAW;
 		begin(h);
-		WAIT_FOR(h->lp, is_withdrawn(h));
+		WAIT_FOR(h->p.lp, is_withdrawn(h));
 		h->orders = unreadable[i];
-		WAIT_FOR(h->lp, !is_withdrawn(h));
+		WAIT_FOR(h->p.lp, !is_withdrawn(h));
 		agent_free(h->agent);
 		h->agent = NULL;
 	}
@@ -337,10 +322,10 @@ test_silent_controller_confirms_nothing(void **state)
 
 	h->orders = WITHDRAW;
 	begin(h);
-	WAIT_FOR(h->lp, is_withdrawn(h));
+	WAIT_FOR(h->p.lp, is_withdrawn(h));
 	h->orders = NULL;
 	h->posts_answer = "{\"revision\":99}";
-	WAIT_FOR(h->lp, !is_withdrawn(h));
+	WAIT_FOR(h->p.lp, !is_withdrawn(h));
 }
 
 /* As long as it says the same, the withdrawal is held. */
@@ -353,9 +338,9 @@ test_living_controller_holds_the_test_prefix(void **state)
 	h->agent_conf.test.confirm_ms = 3000;
 	h->posts_answer = "{\"revision\":5}";
 	begin(h);
-	WAIT_FOR(h->lp, is_withdrawn(h));
+	WAIT_FOR(h->p.lp, is_withdrawn(h));
 	h->orders = NULL;
-	loop_idle(h->lp, 4000);
+	loop_idle(h->p.lp, 4000);
 	assert_true(is_withdrawn(h));
 }
 
@@ -380,13 +365,13 @@ test_a_stream_of_orders_is_applied_meanwhile(void **state)
 
 	h->revision = 10;
 	begin(h);
-	WAIT_FOR(h->lp, applied(h) >= 10);
+	WAIT_FOR(h->p.lp, applied(h) >= 10);
 	last = applied(h);
-	WAIT_FOR(h->lp, applied(h) > last + 10);
+	WAIT_FOR(h->p.lp, applied(h) > last + 10);
 	last = h->revision - 1;
 	h->revision = 0;
 	h->orders = NULL;
-	WAIT_FOR(h->lp, applied(h) == last);
+	WAIT_FOR(h->p.lp, applied(h) == last);
 }
 
 /* An error's text goes into our own report: it must stay JSON. */
@@ -400,7 +385,7 @@ test_errors_of_any_bytes_are_reported(void **state)
 	h->orders = "\xff\xfe not text \xc3";
 	h->orders_status = 500;
 	begin(h);
-	WAIT_FOR(h->lp,
+	WAIT_FOR(h->p.lp,
 	    h->status != NULL && strstr(h->status, "not text") != NULL);
 	doc = json_loads(h->status, 0, NULL);
 	assert_non_null(doc);
@@ -422,7 +407,7 @@ test_answers_to_a_report_of_any_shape(void **state)
 		unsigned before = h->posts;
 
 		h->posts_answer = answers[i];
-		WAIT_FOR(h->lp, h->posts > before + 1);
+		WAIT_FOR(h->p.lp, h->posts > before + 1);
 	}
 }
 
@@ -439,7 +424,7 @@ next_status(struct house *h)
 	unsigned before = h->posts;
 	json_t *doc;
 
-	WAIT_FOR(h->lp, h->posts > before);
+	WAIT_FOR(h->p.lp, h->posts > before);
 	doc = json_loads(h->status, 0, NULL);
 	assert_non_null(doc);
 	return doc;
@@ -503,7 +488,7 @@ test_prefixes_are_told_once(void **state)
 	json_int_t version;
 
 	begin_with_bird(h);
-	WAIT_FOR(h->lp, tells(h, "announced", &version));
+	WAIT_FOR(h->p.lp, tells(h, "announced", &version));
 	controller_has(h, version);
 	(void)is_told(h);
 	assert_false(is_told(h));
@@ -530,14 +515,14 @@ test_changed_prefixes_are_told(void **state)
 	json_int_t version, changed;
 
 	begin_with_bird(h);
-	WAIT_FOR(h->lp, tells(h, "announced", &version));
+	WAIT_FOR(h->p.lp, tells(h, "announced", &version));
 	controller_has(h, version);
 	(void)is_told(h);
 	assert_false(is_told(h));
 	h->agent_conf.test.confirm_ms = 60000;
 	api_reply_bytes(h->waiting, 200, NULL, WITHDRAW, strlen(WITHDRAW));
 	h->waiting = NULL;
-	WAIT_FOR(h->lp, tells(h, "withdrawn", &changed));
+	WAIT_FOR(h->p.lp, tells(h, "withdrawn", &changed));
 	assert_true(changed > version);
 }
 
@@ -548,10 +533,10 @@ test_end_while_a_poll_waits(void **state)
 	struct house *h = *state;
 
 	begin(h);
-	WAIT_FOR(h->lp, h->waiting != NULL);
+	WAIT_FOR(h->p.lp, h->waiting != NULL);
 	agent_free(h->agent);
 	h->agent = NULL;
-	WAIT_FOR(h->lp, h->waiting == NULL);
+	WAIT_FOR(h->p.lp, h->waiting == NULL);
 }
 
 static void
@@ -562,7 +547,7 @@ test_no_controller_there(void **state)
 	api_server_free(h->server);
 	h->server = NULL;
 	begin(h);
-	loop_idle(h->lp, 500);
+	loop_idle(h->p.lp, 500);
 	assert_false(is_withdrawn(h));
 }
 
@@ -597,7 +582,7 @@ begin_with_sweeper(struct house *h)
 {
 	h->posts_answer = "{\"revision\":5}";
 	begin(h);
-	WAIT_FOR(h->lp,
+	WAIT_FOR(h->p.lp,
 	    h->waiting != NULL && h->posts > 0 &&
 		sweep_number(h, "starts") == 1);
 }
@@ -642,7 +627,7 @@ make_connections(struct house *h)
 
 	for (size_t i = 0; i < 4; i++)
 		(void)fetch_start(h->fetch, &req, on_fetched, h);
-	WAIT_FOR(h->lp, h->fetched == 4);
+	WAIT_FOR(h->p.lp, h->fetched == 4);
 	h->lists = 0;
 	free(url);
 }
@@ -674,7 +659,7 @@ test_list_is_fetched_after_a_renewal(void **state)
 	renew(ca);
 	assert_int_equal(api_server_listen(h->server, &places, NULL), 0);
 	order_sweep(h);
-	WAIT_FOR(h->lp, sweep_number(h, "skipped_special") == 2);
+	WAIT_FOR(h->p.lp, sweep_number(h, "skipped_special") == 2);
 	assert_true(sweep_failed(h, ""));
 	assert_int_equal(h->lists, 1);
 	free(where);
@@ -689,8 +674,8 @@ test_list_that_is_always_misdirected(void **state)
 	h->is_misdirected = true;
 	begin_with_sweeper(h);
 	order_sweep(h);
-	WAIT_FOR(h->lp, sweep_failed(h, "the client list cannot be had"));
-	loop_idle(h->lp, 300);
+	WAIT_FOR(h->p.lp, sweep_failed(h, "the client list cannot be had"));
+	loop_idle(h->p.lp, 300);
 	assert_int_equal(h->lists, 2);
 }
 
@@ -717,7 +702,7 @@ sweep_events(struct house *h, const char *what)
 	    what);
 	int64_t n;
 
-	WAIT_FOR(h->lp, store_backlog(h->store) == 0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	n = file_number(&h->f, sql);
 	free(sql);
 	return n;
@@ -736,7 +721,7 @@ test_a_prefix_that_is_not_heard_is_told(void **state)
 	h->sweeper = 2;
 	begin(h);
 	test.prefixes[0] = h->test_prefix;
-	WAIT_FOR(h->lp, strcmp(unheard(h), "[]") != 0);
+	WAIT_FOR(h->p.lp, strcmp(unheard(h), "[]") != 0);
 	assert_non_null(strstr(unheard(h), "\"prefix\":\"198.51.100.0/24\""));
 	assert_non_null(strstr(unheard(h), " is not local\""));
 	assert_non_null(strstr(unheard(h),
@@ -744,13 +729,13 @@ test_a_prefix_that_is_not_heard_is_told(void **state)
 	assert_int_equal(sweep_events(h, "heard -> unheard"), 1);
 	sweep_link_capture(h->agent->sweep, &test, 1); /* it cannot say */
 	sweep_link_capture(h->agent->sweep, none, 0);
-	WAIT_FOR(h->lp, strstr(unheard(h), "CAP_NET_RAW") != NULL);
+	WAIT_FOR(h->p.lp, strstr(unheard(h), "CAP_NET_RAW") != NULL);
 	assert_int_equal(sweep_events(h, "%"), 1);
 	posts = h->posts;
 	sweep_link_capture(h->agent->sweep, &test, 1);
 	sweep_link_capture(h->agent->sweep, none, 0);
-	WAIT_FOR(h->lp, strcmp(unheard(h), "[]") == 0);
-	WAIT_FOR(h->lp, h->posts > posts);
+	WAIT_FOR(h->p.lp, strcmp(unheard(h), "[]") == 0);
+	WAIT_FOR(h->p.lp, h->posts > posts);
 	assert_int_equal(sweep_events(h, "unheard -> heard"), 1);
 	assert_int_equal(sweep_events(h, "%"), 2);
 }
@@ -764,15 +749,15 @@ test_a_reload_does_not_tell_again(void **state)
 
 	h->sweeper = 2;
 	begin(h);
-	WAIT_FOR(h->lp, strcmp(unheard(h), "[]") != 0);
+	WAIT_FOR(h->p.lp, strcmp(unheard(h), "[]") != 0);
 	old = h->agent;
 	h->from = old;
 	begin(h);
 	agent_free(old);
 	assert_string_not_equal(unheard(h), "[]");
-	WAIT_FOR(h->lp, sweep_number(h, "starts") == 1);
+	WAIT_FOR(h->p.lp, sweep_number(h, "starts") == 1);
 	h->posts = 0;
-	WAIT_FOR(h->lp, h->posts > 1);
+	WAIT_FOR(h->p.lp, h->posts > 1);
 	assert_int_equal(sweep_events(h, "%"), 1);
 }
 
