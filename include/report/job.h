@@ -43,6 +43,11 @@ typedef FILE *report_begin_fn(FILE *out, void *arg);
 void report_put_drains(struct report_job *job, const json_t *site,
     report_begin_fn *begin, void *arg);
 
+/* "hears no replies to 192.0.2.0/24: reason: remedy", no line feed, cleaned, of an
+ * entry of "unheard". */
+void report_put_unheard(struct report_job *job, FILE *out,
+    const json_t *unheard);
+
 /* A line per event. */
 void report_put_events(struct report_job *job, const json_t *events,
     const char *indent);

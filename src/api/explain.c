@@ -373,7 +373,6 @@ add_bird_input(json_t *list, const json_t *site, const json_t *prefix)
 		if (error[0] != '\0')
 			intro = ": would refuse any change: ";
 	}
-
 	(void)snprintf(detail, sizeof(detail),
 	    "bird %.32s %.32s, %lld of %lld sessions up, exported to %lld%.32s%.260s",
 	    explain_text(bird, "version"), explain_text(bird, "state"),

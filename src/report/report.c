@@ -155,6 +155,19 @@ report_clock(const struct report_job *job, int64_t wall_ms, char *buf)
 	return text_clock(wall_ms, job->style->now_ms, buf);
 }
 
+void
+report_put_unheard(struct report_job *job, FILE *out, const json_t *unheard)
+{
+	static const char *const keys[] = { "prefix", "reason", "remedy" };
+
+	fputs("hears no replies to ", out);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (i > 0)
+			fputs(": ", out);
+		text_put(out, fields_text(&job->f, unheard, keys[i]));
+	}
+}
+
 bool
 report_intent_is_active(struct report_job *job, const json_t *intent)
 {

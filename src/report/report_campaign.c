@@ -183,18 +183,14 @@ put_plan_unusable(struct report_job *job, const json_t *plan)
 static void
 put_plan_unheard(struct report_job *job, const json_t *plan)
 {
-	static const char *const keys[] = { "site", "prefix", "reason",
-		"remedy" };
-	static const char *const before[] = { "  not yet: site ",
-		" hears no replies to ", ": ", ": " };
 	const json_t *list = fields_array_opt(&job->f, plan, "unheard"), *u;
 	size_t i;
 
 	json_array_foreach (list, i, u) {
-		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
-			fputs(before[k], job->out);
-			text_put(job->out, fields_text(&job->f, u, keys[k]));
-		}
+		fputs("  not yet: site ", job->out);
+		text_put(job->out, fields_text(&job->f, u, "site"));
+		fputc(' ', job->out);
+		report_put_unheard(job, job->out, u);
 		fputc('\n', job->out);
 	}
 }

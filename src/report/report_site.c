@@ -241,12 +241,8 @@ put_unheard(struct report_job *job, const json_t *site)
 	size_t i;
 
 	json_array_foreach (list, i, u) {
-		fputs("  sweep  hears no replies to ", job->out);
-		text_put(job->out, fields_text(&job->f, u, "prefix"));
-		fputs(": ", job->out);
-		text_put(job->out, fields_text(&job->f, u, "reason"));
-		fputs(": ", job->out);
-		text_put(job->out, fields_text(&job->f, u, "remedy"));
+		fputs("  sweep  ", job->out);
+		report_put_unheard(job, job->out, u);
 		fputc('\n', job->out);
 	}
 }

@@ -356,12 +356,8 @@ note_unheard(struct report_job *job, struct note *n, const json_t *site)
 	const json_t *list = fields_array_opt(&job->f, sweep, "unheard"), *u;
 	size_t i;
 
-	json_array_foreach (list, i, u) {
-		fprintf(note_part(n, "; "), "hears no replies to %s: %s: %s",
-		    fields_text(&job->f, u, "prefix"),
-		    fields_text(&job->f, u, "reason"),
-		    fields_text(&job->f, u, "remedy"));
-	}
+	json_array_foreach (list, i, u)
+		report_put_unheard(job, note_part(n, "; "), u);
 }
 
 /* A freeze is told among the intents. */

@@ -542,14 +542,16 @@ test_random_walks_end_well(void **state)
 
 /* ---- beside flap damping ---- */
 
+/* A drain whose way back shall wait. */
+static const struct run held_back = { .conf = &gentle,
+	.in = {
+	    .wanted = true, .traffic_known = true, .back_wait_ms = 7 * SEC } };
+
 /* Steps back wait, of a route that is heard; no step down does. */
 static void
 test_only_the_way_back_waits_for_damping(void **state)
 {
-	struct run r = { .conf = &gentle,
-		.in = { .wanted = true,
-		    .traffic_known = true,
-		    .back_wait_ms = 7 * SEC } };
+	struct run r = held_back;
 
 	(void)state;
 	assert_string_equal(at(&r, 0), "graceful_shutdown");
@@ -583,10 +585,7 @@ test_only_the_way_back_waits_for_damping(void **state)
 static void
 test_fewer_steps_end_a_wait_for_damping(void **state)
 {
-	struct run r = { .conf = &gentle,
-		.in = { .wanted = true,
-		    .traffic_known = true,
-		    .back_wait_ms = 7 * SEC } };
+	struct run r = held_back;
 
 	(void)state;
 	assert_string_equal(at(&r, 0), "graceful_shutdown");
