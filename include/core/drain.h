@@ -87,6 +87,9 @@ struct drain_result {
 	int64_t next_ms; /* to be called again after so long; -1: on change */
 };
 
+/* Can `announceable` make a difference?  Only gentle steps ask for it. */
+bool drain_asks_route(const struct conf_drain *conf,
+    const struct drain_input *in);
 /* Goes as far as it may.  The only function that moves a stage. */
 struct drain_result drain_advance(const struct conf_drain *conf,
     struct drain_stage *stage, const struct drain_input *in);

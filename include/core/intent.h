@@ -89,6 +89,9 @@ bool intent_covers(const struct intent *row, const struct intent_target *t);
  */
 const struct intent *intent_set_drain_over(const struct intent_set *set,
     const struct intent_target *t);
+/* Is there an active drain of one prefix?  If not, what is drained depends on
+ * the service alone: a target without a prefix will do. */
+bool intent_set_drains_prefix(const struct intent_set *set, const char *site);
 /* Is the row about the site: its own, or the whole fleet's? */
 bool intent_is_about(const struct intent *row, const char *site);
 /*

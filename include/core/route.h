@@ -68,6 +68,17 @@ struct route_decision {
 };
 
 struct route_decision route_decide(const struct route_inputs *in);
+/*
+ * The same, for one prefix after the other: there may be thousands, and most
+ * have the inputs of the one before.  *last begins all zero.
+ */
+struct route_last {
+	bool is_there;
+	struct route_inputs in;
+	struct route_decision decision;
+};
+struct route_decision route_decide_next(struct route_last *last,
+    const struct route_inputs *in);
 
 /* Does the rule apply to these inputs (whether or not it decides)? */
 bool route_rule_applies(enum route_rule rule, const struct route_inputs *in);

@@ -173,6 +173,12 @@ drain_advance(const struct conf_drain *conf, struct drain_stage *stage,
 }
 
 bool
+drain_asks_route(const struct conf_drain *conf, const struct drain_input *in)
+{
+	return conf->n_steps > 1 && !(in->wanted && in->at_once);
+}
+
+bool
 drain_withdraws(const struct conf_drain *conf, const struct drain_stage *stage)
 {
 	return stage->at > 0 && stage->at >= conf->n_steps;

@@ -229,6 +229,19 @@ intent_set_drain_over(const struct intent_set *set,
 	return best;
 }
 
+bool
+intent_set_drains_prefix(const struct intent_set *set, const char *site)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		const struct intent *row = &set->rows[i];
+
+		if (is_active_drain(row, site) &&
+		    behind(row->scope, PREFIX_SCOPE) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /* ---- freezes and overrides ---- */
 
 bool

@@ -140,6 +140,29 @@ route_decide(const struct route_inputs *in)
 		.rule = ROUTE_RULE_KEEP };
 }
 
+static bool
+inputs_equal(const struct route_inputs *a, const struct route_inputs *b)
+{
+	return a->kind == b->kind && a->health == b->health &&
+	    a->drained == b->drained && route_attrs_equal(a->attrs, b->attrs) &&
+	    a->test_withdrawn == b->test_withdrawn && a->frozen == b->frozen &&
+	    a->withdraw_forbidden == b->withdraw_forbidden &&
+	    a->braked == b->braked && a->damped_down == b->damped_down &&
+	    a->damped_up == b->damped_up &&
+	    a->announced_before == b->announced_before;
+}
+
+struct route_decision
+route_decide_next(struct route_last *last, const struct route_inputs *in)
+{
+	if (!last->is_there || !inputs_equal(&last->in, in)) {
+		*last = (struct route_last){ .is_there = true,
+			.in = *in,
+			.decision = route_decide(in) };
+	}
+	return last->decision;
+}
+
 bool
 route_rule_applies(enum route_rule rule, const struct route_inputs *in)
 {

@@ -100,14 +100,21 @@ note_one(struct agent *a, struct agent_prefix *p)
 	p->noted = p->decision;
 }
 
-/* Decides prefix i; true: otherwise than before. */
+/* What all prefixes of one decision share. */
+struct deciding {
+	int64_t now_ms; /* wall */
+	struct route_last last;
+};
+
+/* Decides prefix i; true: otherwise than before.  There may be thousands, so
+ * all that is asked here is cheap. */
 static bool
-decide_one(struct agent *a, size_t i)
+decide_one(struct agent *a, size_t i, struct deciding *d)
 {
 	struct agent_prefix *p = &a->prefixes[i];
 	struct route_inputs in = agent_route_inputs(a, p);
 	const struct route_decision before = p->decision;
-	struct route_decision now = route_decide(&in);
+	struct route_decision now = route_decide_next(&d->last, &in);
 
 	/* What it was in between is on record, too. */
 	if (a->n_unnoted > 0 && !decision_equal(&now, &before))
@@ -119,7 +126,7 @@ decide_one(struct agent *a, size_t i)
 	    (struct route_want){ p->decision.announce, p->decision.attrs });
 	if (decision_equal(&p->decision, &before) && p->decided_ms != 0)
 		return false;
-	p->decided_ms = wall_now_ms();
+	p->decided_ms = d->now_ms;
 	return true;
 }
 
@@ -151,12 +158,13 @@ on_note_timer(struct loop *lp, void *arg)
 static bool
 decide_all(struct agent *a)
 {
+	struct deciding d = { .now_ms = wall_now_ms() };
 	size_t n = 0;
 
 	agent_guards_step(a->guards);
 	agent_drain_step(a->drain);
 	for (size_t i = 0; i < a->n_prefixes; i++)
-		n += decide_one(a, i);
+		n += decide_one(a, i, &d);
 	a->will_is_old |= n > 0;
 	if (n > 0 && a->n_unnoted == 0)
 		loop_timer_set(a->note_timer, NOTE_MAX_MS);

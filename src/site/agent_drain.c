@@ -22,11 +22,19 @@ struct moves {
 	enum drain_wait kept_by;
 };
 
+/* The drain over a service. */
+struct over {
+	const struct intent *row; /* NULL: none */
+};
+
 struct agent_drain {
 	struct agent *agent;
 	struct loop_timer *timer; /* something may move then */
 	struct meters *meters;
 	struct moves *moves; /* of each service */
+	/* As of this step: see over_of. */
+	struct over *over; /* of each service */
+	bool drains_prefix;
 };
 
 static const struct conf_drain *
@@ -165,13 +173,37 @@ real_of(const struct agent *a, const struct agent_prefix *p)
 		.has_attrs = reconcile_has_attrs(a->reconcile) };
 }
 
+/* Found once for all prefixes of a service, of which there may be thousands. */
+static void
+find_over(struct agent_drain *d)
+{
+	const struct agent *a = d->agent;
+
+	d->drains_prefix =
+	    intent_set_drains_prefix(&a->intents.set, a->conf->site);
+	for (size_t s = 0; s < a->conf->n_services && !d->drains_prefix; s++) {
+		const struct intent_target target = { .site = a->conf->site,
+			.service = a->conf->services[s].name };
+
+		d->over[s].row =
+		    intent_set_drain_over(&a->intents.set, &target);
+	}
+}
+
+static const struct intent *
+over_of(const struct agent_drain *d, const struct agent_prefix *p)
+{
+	return d->drains_prefix ? drain_over(d->agent, p)
+				: d->over[p->service].row;
+}
+
 /* Returns when to look again, or -1. */
 static int64_t
 step_prefix(struct agent_drain *d, struct agent_prefix *p, struct mono now)
 {
 	const struct agent *a = d->agent;
 	const struct conf_drain *conf = conf_of(a, p);
-	const struct intent *over = drain_over(a, p);
+	const struct intent *over = over_of(d, p);
 	struct moves *m = &d->moves[p->service];
 	const char *from = drain_stage_name(conf, &p->drain);
 	struct drain_input in = { .wanted = over != NULL,
@@ -180,7 +212,8 @@ step_prefix(struct agent_drain *d, struct agent_prefix *p, struct mono now)
 	struct drain_result r;
 
 	if (in.wanted || p->drain.at > 0) {
-		in.announceable = is_announceable(a, p);
+		in.announceable =
+		    drain_asks_route(conf, &in) && is_announceable(a, p);
 		in.real = real_of(a, p);
 		in.back_wait_ms = agent_guards_back_wait_ms(a->guards, p);
 	}
@@ -202,10 +235,18 @@ step_prefix(struct agent_drain *d, struct agent_prefix *p, struct mono now)
 static void
 freeze_prefix(struct agent_drain *d, struct agent_prefix *p)
 {
-	bool is_done = drain_over(d->agent, p) != NULL ? p->drain.is_drained
-						       : p->drain.at == 0;
+	bool is_done =
+	    over_of(d, p) != NULL ? p->drain.is_drained : p->drain.at == 0;
 
 	set_wait(d, p, is_done ? DRAIN_WAIT_NONE : DRAIN_WAIT_FREEZE);
+}
+
+static bool
+is_given_back(const struct agent *a, const struct agent_prefix *p)
+{
+	const struct intent_target target = target_of(a, p);
+
+	return intent_set_gives_back(&a->intents.set, &target);
 }
 
 /* Returns when to look again, or -1. */
@@ -219,16 +260,14 @@ step_all(struct agent_drain *d)
 	struct mono now = mono_now();
 	int64_t next_ms = -1;
 
+	find_over(d);
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		struct agent_prefix *p = &a->prefixes[i];
-		struct intent_target target;
 		int64_t ms = -1;
 
 		if (p->service == NO_SERVICE)
 			continue;
-		target = target_of(a, p);
-		p->is_given_back = is_frozen &&
-		    intent_set_gives_back(&a->intents.set, &target);
+		p->is_given_back = is_frozen && is_given_back(a, p);
 		if (is_frozen && !p->is_given_back) {
 			freeze_prefix(d, p);
 		} else {
@@ -318,6 +357,7 @@ agent_drain_new(struct agent *a)
 	d->agent = a;
 	d->timer = loop_timer_new(a->env.lp, on_timer, d);
 	d->moves = xcalloc(a->conf->n_services, sizeof(*d->moves));
+	d->over = xcalloc(a->conf->n_services, sizeof(*d->over));
 	d->meters = meters_new(&env, a->conf->services, a->conf->n_services);
 	return d;
 }
@@ -330,6 +370,7 @@ agent_drain_free(struct agent_drain *d)
 	meters_free(d->meters);
 	loop_timer_free(d->timer);
 	free(d->moves);
+	free(d->over);
 	free(d);
 }
 

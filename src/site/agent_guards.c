@@ -196,6 +196,10 @@ must_wait(const struct agent_guards *g, size_t i, struct damping_wish wish)
 	if (facts->is_damping_off || damping_is_over(&d))
 		return false;
 	wish.is_last = is_last_announcer(g, facts, i);
+	/* With time it only gets less: what may be now may be later.  There are
+	 * thousands, and each power of two costs more than all the rest. */
+	if (damping_judge(&d, &g->damping_conf, &wish) == DAMPING_OK)
+		return false;
 	damping_decay(&d, &g->damping_conf, facts->now);
 	return damping_judge(&d, &g->damping_conf, &wish) != DAMPING_OK;
 }
@@ -234,7 +238,7 @@ is_update(const struct agent_guards *g, const struct route_decision *before,
 static void
 note_update(struct agent_guards *g, size_t i, enum damping_update update)
 {
-	damping_note(&g->damping[i], &g->damping_conf, update, mono_now());
+	damping_note(&g->damping[i], &g->damping_conf, update, g->facts.now);
 	g->is_changed = true;
 }
 
@@ -364,8 +368,12 @@ agent_guards_fill(const struct agent_guards *g, const struct agent_prefix *p,
 	if (g->facts.may_be_last)
 		in->withdraw_forbidden = false;
 	in->braked = g->facts.is_braked;
-	in->damped_up = must_wait(g, i, up);
-	in->damped_down = must_wait(g, i, down);
+	/* Only one of them is asked for. */
+	if (in->announced_before) {
+		in->damped_down = must_wait(g, i, down);
+	} else {
+		in->damped_up = must_wait(g, i, up);
+	}
 }
 
 /* Which guard is behind a rule that keeps a route as it is. */

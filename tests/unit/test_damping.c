@@ -335,6 +335,34 @@ test_any_flapping_stays_within_the_budget(void **state)
 	}
 }
 
+/* What may be now may be later, if nothing happens meanwhile: whoever finds so
+ * need not reckon with the time. */
+static void
+test_time_holds_nothing_back(void **state)
+{
+	const struct damping_wish *const wishes[] = { &up, &up_last, &down,
+		&down_last, &back, &back_last };
+
+	(void)state;
+	srandom(11);
+	for (unsigned i = 0; i < 20000; i++) {
+		struct damping_conf c = conf;
+		struct damping d = { .penalty = (double)(random() % 9000),
+			.updates = (double)(random() % 40) / 2,
+			.is_suppressed = random() % 2 == 0,
+			.at = t0 };
+		const struct damping_wish *w = wishes[i % TEST_COUNT(wishes)];
+
+		c.updates = (unsigned)random() % 12;
+		d.moves = d.updates / 2;
+		if (damping_judge(&d, &c, w) != DAMPING_OK)
+			continue;
+		damping_decay(&d, &c,
+		    mono_add_ms(t0, random() % (3 * HOUR_MS)));
+		assert_int_equal(damping_judge(&d, &c, w), DAMPING_OK);
+	}
+}
+
 int
 main(void)
 {
@@ -350,6 +378,7 @@ main(void)
 		cmocka_unit_test(test_nothing_is_damped_when_it_is_off),
 		cmocka_unit_test(test_a_kept_state_is_brought_into_bounds),
 		cmocka_unit_test(test_any_flapping_stays_within_the_budget),
+		cmocka_unit_test(test_time_holds_nothing_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

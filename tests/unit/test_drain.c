@@ -540,6 +540,27 @@ test_random_walks_end_well(void **state)
 	}
 }
 
+/* Where drain_asks_route says no, the answer makes no difference. */
+static void
+test_what_is_not_asked_makes_no_difference(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 16; i++) {
+		struct run a = { .conf = (i & 1) != 0 ? &gentle : &plain }, b;
+
+		a.stage.at = i >> 1 & 1;
+		a.in.wanted = (i & 4) != 0;
+		a.in.at_once = (i & 8) != 0;
+		(void)bird_follows(&a);
+		b = a;
+		b.is_sick = true;
+		advance(&a);
+		advance(&b);
+		assert_true(drain_asks_route(a.conf, &a.in) ||
+		    memcmp(&a.stage, &b.stage, sizeof(a.stage)) == 0);
+	}
+}
+
 /* ---- beside flap damping ---- */
 
 /* A drain whose way back shall wait. */
@@ -766,6 +787,7 @@ main(void)
 		cmocka_unit_test(test_well_again_begins_the_step_anew),
 		cmocka_unit_test(test_no_step_is_shorter_for_the_neighbours),
 		cmocka_unit_test(test_random_walks_end_well),
+		cmocka_unit_test(test_what_is_not_asked_makes_no_difference),
 		cmocka_unit_test(test_only_the_way_back_waits_for_damping),
 		cmocka_unit_test(test_fewer_steps_end_a_wait_for_damping),
 		cmocka_unit_test(

@@ -240,6 +240,7 @@ test_scopes(void **state)
 		    .site = "akl",
 		    .scope = "service/dns" },
 	};
+	static const char *const services[] = { "web", "mail", "dns", "" };
 	struct intent_set set = { 0 };
 
 	(void)state;
@@ -255,6 +256,19 @@ test_scopes(void **state)
 	assert_string_equal(intent_set_drain_of(&set, "chc", "service/mail")
 				->id,
 	    "soft");
+	/* Where none is of a prefix, the service alone decides. */
+	assert_true(intent_set_drains_prefix(&set, "chc"));
+	assert_false(intent_set_drains_prefix(&set, "akl"));
+	assert_true(intent_end(intent_set_find(&set, "net"), 1, "x"));
+	assert_false(intent_set_drains_prefix(&set, "chc"));
+	for (size_t i = 0; i < TEST_COUNT(services); i++) {
+		const struct intent_target target = { .site = "chc",
+			.service = services[i] };
+		const struct intent *row = intent_set_drain_over(&set, &target);
+
+		assert_string_equal(row != NULL ? row->id : "none",
+		    over(&set, services[i], "192.0.2.0/24"));
+	}
 	intent_set_fini(&set);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "core/route.h"
 
+#include <stdlib.h>
+
 #include "test.h"
 
 #define INPUTS_COUNT (2u * HEALTH_COUNT * 256u)
@@ -24,6 +26,26 @@ inputs_number(unsigned code)
 	in.damped_down = (code & 64) != 0;
 	in.damped_up = (code & 128) != 0;
 	return in;
+}
+
+/* Makes the which-th of its parts another one. */
+static void
+flip(struct route_inputs *in, unsigned which)
+{
+	bool *const flags[] = { &in->drained, &in->test_withdrawn, &in->frozen,
+		&in->withdraw_forbidden, &in->braked, &in->damped_down,
+		&in->damped_up, &in->announced_before,
+		&in->attrs.graceful_shutdown };
+
+	if (which < TEST_COUNT(flags)) {
+		*flags[which] = !*flags[which];
+	} else if (which == TEST_COUNT(flags)) {
+		in->kind = in->kind == ROUTE_TEST ? ROUTE_SERVICE : ROUTE_TEST;
+	} else if (which == TEST_COUNT(flags) + 1) {
+		in->health = (enum health)((in->health + 1) % HEALTH_COUNT);
+	} else {
+		in->attrs.prepend++;
+	}
 }
 
 /* The rule in words, written a second time. */
@@ -55,6 +77,39 @@ test_every_input_is_decided_by_the_rule(void **state)
 		struct route_decision d = route_decide(&in);
 
 		assert_int_equal(d.announce, should_announce(&in));
+	}
+}
+
+/* One after the other, in whatever order: as each for itself. */
+static void
+test_the_one_before_decides_nothing(void **state)
+{
+	struct route_last last = { 0 };
+
+	(void)state;
+	srandom(1);
+	for (unsigned i = 0; i < 4 * INPUTS_COUNT; i++) {
+		struct route_inputs in = inputs_number(i < INPUTS_COUNT
+			? i
+			: (unsigned)random() % INPUTS_COUNT);
+		struct route_decision alone, next;
+
+		in.attrs.prepend = (uint8_t)(random() % 2);
+		/* And all that differ from it in one thing. */
+		for (unsigned bit = 0; bit < 12; bit++) {
+			struct route_inputs other = in;
+
+			flip(&other, bit);
+			for (int k = 0; k < 2; k++) {
+				alone = route_decide(k == 0 ? &in : &other);
+				next = route_decide_next(&last,
+				    k == 0 ? &in : &other);
+				assert_int_equal(next.announce, alone.announce);
+				assert_int_equal(next.rule, alone.rule);
+				assert_true(route_attrs_equal(next.attrs,
+				    alone.attrs));
+			}
+		}
 	}
 }
 
@@ -210,6 +265,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_input_is_decided_by_the_rule),
+		cmocka_unit_test(test_the_one_before_decides_nothing),
 		cmocka_unit_test(test_first_rule_that_applies_decides),
 		cmocka_unit_test(test_decision_is_stable),
 		cmocka_unit_test(
