@@ -19,6 +19,8 @@
 /* Reads per wake-up, so that timers stay on time. */
 #define BURST_MAX 16
 #define COMMAND_MAX_BYTES 1000
+/* BIRD 2.0.12 reads commands into a buffer of 1024 bytes. */
+#define HURRIED_MAX_BYTES 512u
 #define GREETING_CODE 1
 /* A timer that is later than that: the loop stood still. */
 #define STOOD_MS 100
@@ -35,6 +37,7 @@ struct command {
 	char *text; /* with newline */
 	bird_reply_cb *cb;
 	void *arg;
+	bool is_sent;
 };
 TAILQ_HEAD(command_queue, command);
 
@@ -53,8 +56,9 @@ struct bird_client {
 	bool is_last_wait; /* it was due before */
 	int64_t pause_ms;
 	struct bird_reader *reader;
-	struct command_queue queue; /* first: sent, waits for its reply */
-	bool first_is_sent;
+	/* The first was sent and waits for its reply; so do those behind it
+	 * that were hurried. */
+	struct command_queue queue;
 	bool in_callback;
 	bool is_freed;
 	char version[32];
@@ -147,7 +151,6 @@ client_down(struct bird_client *bc, const struct err *err)
 		(void)close(bc->fd);
 	bc->fd = -1;
 	bc->state = DOWN;
-	bc->first_is_sent = false;
 	loop_timer_cancel(bc->timeout);
 	bird_reader_reset(bc->reader);
 	loop_timer_set(bc->retry, bc->pause_ms);
@@ -201,19 +204,26 @@ client_on_reply(struct bird_client *bc, const struct bird_reply *reply)
 		client_on_greeting(bc, reply);
 		return;
 	}
-	if (cmd == NULL || !bc->first_is_sent) {
+	if (cmd == NULL || !cmd->is_sent) {
 		err_set(&err, ERR_PROTO, "bird: reply %04u to no command",
 		    reply->code);
 		client_down(bc, &err);
 		return;
 	}
 	(void)queue_take(&bc->queue);
-	bc->first_is_sent = false;
 	loop_timer_cancel(bc->timeout);
 	cmd->cb(reply, NULL, cmd->arg);
 	command_free(cmd);
 	if (bc->state == UP && !bc->is_freed)
 		client_send_next(bc);
+}
+
+static bool
+is_waiting(const struct bird_client *bc)
+{
+	const struct command *cmd = TAILQ_FIRST(&bc->queue);
+
+	return cmd != NULL && cmd->is_sent;
 }
 
 static void
@@ -232,7 +242,7 @@ client_take_bytes(struct bird_client *bc, const char *bytes, size_t len)
 			client_down(bc, &err);
 		} else if (rc == 1) {
 			client_on_reply(bc, reply);
-		} else if (bc->first_is_sent) {
+		} else if (is_waiting(bc)) {
 			/* A long listing is alive as long as it flows. */
 			wait_reply(bc);
 		}
@@ -342,24 +352,30 @@ bird_client_new(struct loop *lp, const char *path, int64_t timeout_ms,
 	return bc;
 }
 
+/* A failure shows as a closed session or as a missing reply. */
+static void
+client_write(const struct bird_client *bc, const char *text, size_t len)
+{
+	if (send(bc->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT) !=
+	    (ssize_t)len)
+		log_debug("bird: command not taken");
+}
+
 /*
- * One command is on its way at a time, each far smaller than the socket's
- * buffer: a short or refused write means that BIRD does not read at all.
+ * One command is on its way at a time, or a few small ones, far smaller than
+ * the socket's buffer: a short or refused write means that BIRD does not read
+ * at all.
  */
 static void
 client_send_next(struct bird_client *bc)
 {
 	struct command *cmd = TAILQ_FIRST(&bc->queue);
-	size_t len;
 
-	if (cmd == NULL || bc->first_is_sent)
+	if (cmd == NULL)
 		return;
-	len = strlen(cmd->text);
-	bc->first_is_sent = true;
-	/* A failure shows as a closed session or as a missing reply. */
-	if (send(bc->fd, cmd->text, len, MSG_NOSIGNAL | MSG_DONTWAIT) !=
-	    (ssize_t)len)
-		log_debug("bird: command not taken");
+	if (!cmd->is_sent)
+		client_write(bc, cmd->text, strlen(cmd->text));
+	cmd->is_sent = true;
 	wait_reply(bc);
 }
 
@@ -376,6 +392,30 @@ bird_client_send(struct bird_client *bc, const char *command, bird_reply_cb *cb,
 		.text = xasprintf("%s\n", command), .cb = cb, .arg = arg
 	};
 	TAILQ_INSERT_TAIL(&bc->queue, cmd, entry);
-	client_send_next(bc);
+	/* Else in its turn. */
+	if (TAILQ_FIRST(&bc->queue) == cmd)
+		client_send_next(bc);
 	return 0;
+}
+
+void
+bird_client_hurry(struct bird_client *bc)
+{
+	char text[HURRIED_MAX_BYTES + 1];
+	struct command *cmd;
+	size_t len = 0;
+
+	TAILQ_FOREACH (cmd, &bc->queue, entry) {
+		size_t n = strlen(cmd->text);
+
+		if (cmd->is_sent)
+			continue;
+		if (len + n > HURRIED_MAX_BYTES)
+			break;
+		memcpy(text + len, cmd->text, n);
+		len += n;
+		cmd->is_sent = true;
+	}
+	if (len > 0)
+		client_write(bc, text, len);
 }

@@ -23,19 +23,21 @@
 static const char head[] =
     "# written by anycastd: do not edit, changes are overwritten\n";
 
-/* There may be thousands of lines, and BIRD waits: no stdio. */
-char *
-bird_include_line(const struct bird_route *r, char buf[BIRD_ROUTE_LINE_BYTES])
+/* There may be thousands of lines, and BIRD waits: no stdio.  Returns the end. */
+static char *
+put_line(char *p, const struct bird_route *r)
 {
 	const struct route_attrs none = { 0 };
-	char *p = stpcpy(buf, ROUTE_WORD);
 
-	(void)prefix_format(&r->prefix, p);
-	p += strlen(p);
-	if (route_attrs_equal(r->attrs, none)) {
-		(void)stpcpy(p, ROUTE_END);
-		return buf;
+	p = stpcpy(p, ROUTE_WORD);
+	if (r->net != NULL) {
+		p = stpcpy(p, r->net);
+	} else {
+		(void)prefix_format(&r->prefix, p);
+		p += strlen(p);
 	}
+	if (route_attrs_equal(r->attrs, none))
+		return stpcpy(p, ROUTE_END);
 	p = stpcpy(p, ROUTE_ATTRS);
 	if (r->attrs.graceful_shutdown)
 		p = stpcpy(p, GSHUT_TEXT);
@@ -44,7 +46,13 @@ bird_include_line(const struct bird_route *r, char buf[BIRD_ROUTE_LINE_BYTES])
 		*p++ = (char)('0' + r->attrs.prepend);
 		p = stpcpy(p, "; ");
 	}
-	(void)stpcpy(p, ROUTE_ATTRS_END);
+	return stpcpy(p, ROUTE_ATTRS_END);
+}
+
+char *
+bird_include_line(const struct bird_route *r, char buf[BIRD_ROUTE_LINE_BYTES])
+{
+	(void)put_line(buf, r);
 	return buf;
 }
 
@@ -62,7 +70,7 @@ put_static(char *out, const char *name, const struct bird_route *r, size_t n,
 		if (r[i].prefix.is_ipv4 != is_ipv4)
 			continue;
 		*out++ = '\t';
-		out += strlen(bird_include_line(&r[i], out));
+		out = put_line(out, &r[i]);
 		*out++ = '\n';
 	}
 	return stpcpy(out, "}\n");
@@ -86,21 +94,29 @@ are_sorted(const struct bird_route *r, size_t n)
 	return true;
 }
 
+static struct bird_route *
+sorted_copy(const struct bird_route *r, size_t n)
+{
+	struct bird_route *copy = xcalloc(n, sizeof(*copy));
+
+	memcpy(copy, r, n * sizeof(*copy));
+	qsort(copy, n, sizeof(*copy), route_compare);
+	return copy;
+}
+
 char *
 bird_include_format(const struct bird_route *routes, size_t n)
 {
-	struct bird_route *sorted = xcalloc(n, sizeof(*sorted));
+	struct bird_route *copy =
+	    are_sorted(routes, n) ? NULL : sorted_copy(routes, n);
+	const struct bird_route *sorted = copy != NULL ? copy : routes;
 	char *text = xreallocarray(NULL,
 	    sizeof(head) + STATICS_BYTES + n * (BIRD_ROUTE_LINE_BYTES + 2), 1);
 	char *out = stpcpy(text, head);
 
-	if (n > 0)
-		memcpy(sorted, routes, n * sizeof(*sorted));
-	if (!are_sorted(sorted, n))
-		qsort(sorted, n, sizeof(*sorted), route_compare);
 	out = put_static(out, BIRD_STATIC4, sorted, n, true);
 	(void)put_static(out, BIRD_STATIC6, sorted, n, false);
-	free(sorted);
+	free(copy);
 	return text;
 }
 
@@ -253,7 +269,7 @@ bird_include_read(const char *path, struct err *err)
 		err_set(err, ERR_CONF, "%s: not a file of ours", path);
 		goto fail;
 	}
-	text = xcalloc((size_t)st.st_size + 1, 1);
+	text = xreallocarray(NULL, (size_t)st.st_size + 1, 1);
 	while (got < (size_t)st.st_size) {
 		ssize_t n = read(fd, text + got, (size_t)st.st_size - got);
 
@@ -270,6 +286,7 @@ bird_include_read(const char *path, struct err *err)
 		got += (size_t)n;
 	}
 	(void)close(fd);
+	text[got] = '\0';
 	return text;
 
 fail:
@@ -336,18 +353,60 @@ write_fresh(const char *fresh, const char *text, bool sync, struct err *err)
 }
 
 static int
-put(const char *writer, const char *path, const char *text, bool sync,
+stage(const char *writer, const char *path, const char *text, bool sync,
     struct err *err)
 {
 	char *fresh = xasprintf("%s.%s", path, writer);
 	int rc = write_fresh(fresh, text, sync, err);
 
-	if (rc == 0 && rename(fresh, path) == -1)
-		rc = err_sys(err, "rename %s", path);
 	if (rc == -1)
 		(void)unlink(fresh);
 	free(fresh);
 	return rc;
+}
+
+static int
+place(const char *writer, const char *path, struct err *err)
+{
+	char *fresh = xasprintf("%s.%s", path, writer);
+	int rc = 0;
+
+	if (rename(fresh, path) == -1) {
+		rc = err_sys(err, "rename %s", path);
+		(void)unlink(fresh);
+	}
+	free(fresh);
+	return rc;
+}
+
+static int
+put(const char *writer, const char *path, const char *text, bool sync,
+    struct err *err)
+{
+	if (stage(writer, path, text, sync, err) == -1)
+		return -1;
+	return place(writer, path, err);
+}
+
+int
+bird_include_stage(const char *path, const char *text, struct err *err)
+{
+	return stage("new", path, text, false, err);
+}
+
+int
+bird_include_place(const char *path, struct err *err)
+{
+	return place("new", path, err);
+}
+
+void
+bird_include_unstage(const char *path)
+{
+	char *fresh = xasprintf("%s.new", path);
+
+	(void)unlink(fresh);
+	free(fresh);
 }
 
 int

@@ -42,4 +42,11 @@ bool bird_client_is_up(const struct bird_client *bc);
 int bird_client_send(struct bird_client *bc, const char *command,
     bird_reply_cb *cb, void *arg);
 
+/*
+ * Sends what is queued up to here without waiting for the replies before it, as
+ * far as that is not more than a few short commands: BIRD goes through them one
+ * after the other, and answers in their order.
+ */
+void bird_client_hurry(struct bird_client *bc);
+
 #endif /* BIRD_CLIENT_H */

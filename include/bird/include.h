@@ -33,6 +33,8 @@
 struct bird_route {
 	struct prefix prefix;
 	struct route_attrs attrs;
+	/* The prefix's text, of who has it; borrowed; NULL: it is made. */
+	const char *net;
 };
 
 /*
@@ -69,6 +71,10 @@ char *bird_include_without(const char *text, const struct prefix *gone,
 /* The same in two parts: in place for all who read, and there after a power
  * cut.  The second takes as long as the disk takes. */
 int bird_include_put(const char *path, const char *text, struct err *err);
+/* The first part in two again, for who has time before it must be in place. */
+int bird_include_stage(const char *path, const char *text, struct err *err);
+int bird_include_place(const char *path, struct err *err);
+void bird_include_unstage(const char *path);
 int bird_include_sync(const char *path, struct err *err);
 
 /* The line of one announced route, without newline. Returns buf. */

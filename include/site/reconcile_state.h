@@ -3,8 +3,8 @@
 #define SITE_RECONCILE_STATE_H
 /*
  * reconcile_state -- the reconciler's inside, shared by reconcile.c (what is
- * wanted and what is), reconcile_change.c (one change, as a transaction) and
- * reconcile_ahead.c (would BIRD take one?).
+ * wanted and what is), reconcile_file.c (what BIRD reads), reconcile_change.c
+ * (one change, as a transaction) and reconcile_ahead.c (would BIRD take one?).
  */
 #include "bird/byhand.h"
 #include "bird/client.h"
@@ -53,6 +53,12 @@ struct reconcile {
 	struct prefix *prefixes;
 	struct entry *entries;
 	size_t n;
+	/* The prefixes' texts, made once: BIRD waits for the file. */
+	const char **nets;
+	char *nets_text;
+	/* Of the look, or of the wishes that go together: there may be
+	 * thousands, and to ask for the time costs more than all the rest. */
+	struct mono clock;
 	/* Of the last look. */
 	size_t strays;
 	size_t sessions_at_look;
@@ -62,6 +68,7 @@ struct reconcile {
 	bool busy;          /* a cycle is under way */
 	struct mono turned; /* the last cycle's end, or BIRD's coming */
 	bool again;         /* what is wanted changed meanwhile */
+	bool is_wishing;    /* until reconcile_apply */
 	bool said_converged;
 	bool said_differs;
 	bool file_failed;   /* and it was said */
@@ -79,6 +86,9 @@ struct reconcile {
 	enum change_step step;
 	bool pending;             /* BIRD will undo it unless we confirm */
 	bool own_reconfiguration; /* the next new time is our doing */
+	bool old_is_staged;       /* it is written, and not in place yet */
+	bool check_is_out;        /* asked with the look */
+	size_t checks_in_vain;    /* answers to come that say nothing */
 	struct mono step_since;
 	struct mono pending_until;
 	char *old_text; /* what the file said before; to be put back */
@@ -103,6 +113,13 @@ void reconcile_settle(struct reconcile *r);
 bool reconcile_text_set(char text[REASON_BYTES], const char *now);
 const char *reconcile_missing_text(const struct reconcile *r,
     char text[REASON_BYTES]);
+
+/* reconcile_file.c: adopts what the file says. */
+void reconcile_file_open(struct reconcile *r);
+void reconcile_file_close(struct reconcile *r);
+/* What is wanted is written, and on disk if `sync`; 1 changed, 0 as it was, -1
+ * err. */
+int reconcile_file_write(struct reconcile *r, bool sync, struct err *err);
 
 /* reconcile_ahead.c */
 bool reconcile_ahead_is_due(const struct reconcile *r);

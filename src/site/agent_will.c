@@ -23,9 +23,9 @@ agent_list_without_experiment(const struct agent *a, size_t *n)
 			/* BIRD would not take the file. */
 			if (!reconcile_has_attrs(a->reconcile))
 				want.attrs = (struct route_attrs){ 0 };
-			list[(*n)++] =
-			    (struct bird_route){ a->prefixes[i].prefix,
-				    want.attrs };
+			list[(*n)++] = (struct bird_route){
+				.prefix = a->prefixes[i].prefix, want.attrs
+			};
 		}
 	}
 	return list;

@@ -88,12 +88,12 @@ entry_is_equal(const struct reconcile *r, const struct entry *e)
 }
 
 static void
-note_divergence(const struct reconcile *r, struct entry *e)
+note_divergence(const struct reconcile *r, struct entry *e, struct mono now)
 {
 	if (entry_is_equal(r, e)) {
 		e->diverged_since = (struct mono){ 0 };
 	} else if (e->diverged_since.us == 0) {
-		e->diverged_since = mono_now();
+		e->diverged_since = now;
 	}
 }
 
@@ -104,7 +104,7 @@ set_real(struct reconcile *r, size_t i, enum route_real real)
 	enum route_real before = e->real;
 
 	e->real = real;
-	note_divergence(r, e);
+	note_divergence(r, e, r->clock);
 	if (before != real)
 		r->ops.on_real(i, before, real, r->ops.arg);
 }
@@ -334,6 +334,7 @@ reconcile_take_survey(struct reconcile *r, const struct bird_survey *s)
 
 	if (s->failed)
 		return false;
+	r->clock = mono_now();
 	r->strays = s->strays;
 	r->sessions_at_look = s->sessions_up;
 	r->statics_missing = s->statics_missing;
@@ -371,70 +372,6 @@ look(struct reconcile *r)
 
 /* ---- the start of a cycle ---- */
 
-static char *
-wanted_text(const struct reconcile *r, struct err *err)
-{
-	struct bird_route *routes = xcalloc(r->n, sizeof(*routes));
-	size_t n = 0;
-	char *text;
-
-	for (size_t i = 0; i < r->n; i++) {
-		if (!r->entries[i].want.announced)
-			continue;
-		routes[n].prefix = r->prefixes[i];
-		/* BIRD would not take the file. */
-		if (!r->attrs_missing)
-			routes[n].attrs = r->entries[i].want.attrs;
-		n++;
-	}
-	text = bird_include_make(r->ops.allow, routes, n, err);
-	free(routes);
-	return text;
-}
-
-/* Keeps what stood there, to be put back should the change go wrong. */
-static int
-replace_file(struct reconcile *r, char *have, const char *want, bool sync,
-    struct err *err)
-{
-	int rc = sync ? bird_include_write(r->conf->include, want, err)
-		      : bird_include_put(r->conf->include, want, err);
-
-	if (rc == 0 && r->old_text == NULL) {
-		r->old_text = have;
-	} else {
-		free(have);
-	}
-	return rc;
-}
-
-/* What is wanted is written; 1 changed, 0 as it was, -1 err. */
-static int
-write_file(struct reconcile *r, bool sync, struct err *err)
-{
-	char *have = bird_include_read(r->conf->include, err);
-	char *want;
-	int rc = 0;
-
-	if (have == NULL)
-		return -1;
-	r->file_is_empty = false;
-	want = wanted_text(r, err);
-	if (want == NULL) {
-		free(have);
-		return -1;
-	}
-	for (size_t i = 0; i < r->n; i++)
-		r->entries[i].written = r->entries[i].want;
-	if (strcmp(have, want) != 0) {
-		rc = replace_file(r, have, want, sync, err) == -1 ? -1 : 1;
-	} else {
-		free(have);
-	}
-	free(want);
-	return rc;
-}
-
 static void
 cycle_start(struct reconcile *r)
 {
@@ -452,7 +389,7 @@ cycle_start(struct reconcile *r)
 	}
 	r->busy = true;
 	r->again = false;
-	written = write_file(r, false, &err);
+	written = reconcile_file_write(r, false, &err);
 	if (written == -1) {
 		reconcile_cycle_failed(r, err.msg);
 		return;
@@ -509,7 +446,7 @@ static void
 keep_file(struct reconcile *r)
 {
 	struct err err;
-	bool failed = write_file(r, true, &err) == -1;
+	bool failed = reconcile_file_write(r, true, &err) == -1;
 
 	free(r->old_text);
 	r->old_text = NULL;
@@ -550,6 +487,7 @@ on_bird_down(const struct err *err, void *arg)
 	r->bird.state = state;
 	(void)text_copy(r->bird.last_error, sizeof(r->bird.last_error),
 	    err->msg);
+	r->clock = mono_now();
 	for (size_t i = 0; i < r->n; i++) {
 		r->entries[i].exported_to = 0;
 		set_real(r, i, REAL_UNKNOWN);
@@ -561,48 +499,6 @@ on_bird_down(const struct err *err, void *arg)
 }
 
 /* ---- the door ---- */
-
-static struct entry *
-find_entry(struct reconcile *r, const struct prefix *prefix)
-{
-	const struct prefix *at = bsearch(prefix, r->prefixes, r->n,
-	    sizeof(r->prefixes[0]), prefix_compare);
-
-	return at != NULL ? &r->entries[at - r->prefixes] : NULL;
-}
-
-/* What our file announced when the last daemon ended is still wanted. */
-static void
-adopt(struct reconcile *r)
-{
-	struct err err;
-	char *text = bird_include_read(r->conf->include, &err);
-	const struct route_attrs none = { 0 };
-	struct bird_route *had;
-	size_t n;
-
-	if (text == NULL) {
-		log_warnx("reconcile: %s", err.msg);
-		return;
-	}
-	r->file_is_empty = text[0] == '\0';
-	n = bird_include_parse(text, NULL, 0);
-	had = xcalloc(n, sizeof(*had));
-	(void)bird_include_parse(text, had, n);
-	for (size_t i = 0; i < n; i++) {
-		struct entry *e = find_entry(r, &had[i].prefix);
-
-		/* Then bird.conf includes what they need. */
-		if (!route_attrs_equal(had[i].attrs, none))
-			r->attrs_missing = false;
-		if (e != NULL) {
-			e->want = (struct route_want){ true, had[i].attrs };
-			e->written = e->want;
-		}
-	}
-	free(had);
-	free(text);
-}
 
 struct reconcile *
 reconcile_new(struct loop *lp, const struct conf_bird *conf,
@@ -627,7 +523,7 @@ reconcile_new(struct loop *lp, const struct conf_bird *conf,
 	r->surveyor = bird_surveyor_new(r->prefixes, n);
 	r->byhand = bird_byhand_open(conf->include, NULL);
 	reconcile_change_init(r);
-	adopt(r);
+	reconcile_file_open(r);
 	r->timer = loop_timer_new(lp, on_timer, r);
 	r->client =
 	    bird_client_new(lp, conf->socket, conf->timeout_ms, &client_ops, r);
@@ -645,6 +541,7 @@ reconcile_free(struct reconcile *r)
 	loop_timer_free(r->timer);
 	free(r->up_before);
 	free(r->old_text);
+	reconcile_file_close(r);
 	free(r->prefixes);
 	free(r->entries);
 	free(r);
@@ -661,14 +558,18 @@ reconcile_want(struct reconcile *r, size_t i, struct route_want want)
 	if (e->want.announced == want.announced &&
 	    route_attrs_equal(e->want.attrs, want.attrs))
 		return;
+	if (!r->is_wishing)
+		r->clock = mono_now();
+	r->is_wishing = true;
 	e->want = want;
 	r->again = true;
-	note_divergence(r, e);
+	note_divergence(r, e, r->clock);
 }
 
 void
 reconcile_apply(struct reconcile *r)
 {
+	r->is_wishing = false;
 	if (!r->again || r->busy)
 		return;
 	if (!bird_client_is_up(r->client)) {

@@ -5,7 +5,11 @@
  *	write -> look -> configure check -> configure soft timeout N
  *	      -> (wait until it is through) -> verify -> configure confirm
  *
- * and where anything is wrong after `configure`: configure undo, the old file
+ * The look and the check go in one write, where nothing is known that stands in
+ * the way: BIRD answers in their order, and what it says to the check counts
+ * only if the look says yes.  `configure soft` never goes before both are known.
+ *
+ * And where anything is wrong after `configure`: configure undo, the old file
  * back, and a long pause.  Dying in the middle, BIRD or we, is a case of that:
  * BIRD undoes by itself, and what is on disk is what is wanted.  From before
  * `configure` until it was confirmed or undone, the old file lies beside the new
@@ -89,15 +93,44 @@ old_path(const struct reconcile *r)
 	return xasprintf("%s.old", r->conf->include);
 }
 
-/* From now on a restart knows that BIRD may undo. */
+/* While BIRD checks, so that no time goes for it afterwards. */
 static void
-keep_old(const struct reconcile *r)
+stage_old(struct reconcile *r)
 {
 	char *path = old_path(r);
 	struct err err;
 
-	if (r->old_text != NULL &&
-	    bird_include_put(path, r->old_text, &err) == -1)
+	r->old_is_staged = r->old_text != NULL &&
+	    bird_include_stage(path, r->old_text, &err) == 0;
+	free(path);
+}
+
+static void
+unstage_old(struct reconcile *r)
+{
+	char *path = old_path(r);
+
+	if (r->old_is_staged)
+		bird_include_unstage(path);
+	r->old_is_staged = false;
+	free(path);
+}
+
+/* From now on a restart knows that BIRD may undo. */
+static void
+keep_old(struct reconcile *r)
+{
+	char *path = old_path(r);
+	struct err err;
+	int rc = 0;
+
+	if (r->old_is_staged) {
+		rc = bird_include_place(path, &err);
+	} else if (r->old_text != NULL) {
+		rc = bird_include_put(path, r->old_text, &err);
+	}
+	r->old_is_staged = false;
+	if (rc == -1)
 		log_warnx("bird: %s", err.msg);
 	free(path);
 }
@@ -107,6 +140,7 @@ forget_old(struct reconcile *r)
 {
 	char *path = old_path(r);
 
+	unstage_old(r);
 	(void)unlink(path);
 	free(path);
 	free(r->old_text);
@@ -475,6 +509,13 @@ on_checked(const struct bird_reply *reply, const struct err *err, void *arg)
 	struct reconcile *r = arg;
 	char command[64];
 
+	if (r->checks_in_vain > 0) {
+		r->checks_in_vain--;
+		if (reply != NULL)
+			reconcile_ahead_note(r, reply, false);
+		return;
+	}
+	r->check_is_out = false;
 	if (reply == NULL) {
 		failed(r, err->msg);
 		return;
@@ -524,25 +565,62 @@ ask_state(struct reconcile *r)
 	    on_looked, r);
 }
 
+/*
+ * The check right behind the questions, without waiting for the answers: it
+ * loads nothing.  Not where the answer is likely to be no, since it takes BIRD
+ * time, and memory when it refuses.
+ */
 static void
-on_looked(const struct bird_survey *s, void *arg)
+ask_state_and_check(struct reconcile *r)
 {
-	struct reconcile *r = arg;
+	ask_state(r);
+	/* If the session is down, on_looked was called. */
+	if (r->bird.by_hand[0] != '\0' || r->bird.config_error[0] != '\0' ||
+	    bird_client_send(r->client, "configure check", on_checked, r) == -1)
+		return;
+	r->check_is_out = true;
+	bird_client_hurry(r->client);
+	stage_old(r);
+}
+
+/* The look says no: whatever BIRD answers to the check has no consequence. */
+static void
+forget_check(struct reconcile *r)
+{
+	r->checks_in_vain += r->check_is_out;
+	r->check_is_out = false;
+	unstage_old(r);
+}
+
+static void
+check(struct reconcile *r)
+{
+	enter(r, CHANGE_CHECK);
+	if (r->check_is_out)
+		return;
+	say(r, "configure check", on_checked);
+	stage_old(r);
+}
+
+/* false: not now, and what comes next is arranged. */
+static bool
+may_go_on(struct reconcile *r, const struct bird_survey *s)
+{
 	char reason[REASON_BYTES];
 
 	if (s->failed) {
 		reconcile_cycle_end(r, r->pause_ms);
-		return;
+		return false;
 	}
 	/* Somebody's reconfiguration is under way: ours would only queue. */
 	if (s->is_reconfiguring) {
 		reconcile_cycle_end(r, POLL_MS);
-		return;
+		return false;
 	}
 	if (bird_survey_is_one_stopping(s) &&
 	    mono_diff_ms(mono_now(), r->step_since) < STOPPING_MAX_MS) {
 		loop_timer_set(r->timer, STOPPING_POLL_MS);
-		return;
+		return false;
 	}
 	reconcile_take_state(r, s);
 	if (r->bird.by_hand[0] != '\0' && !r->conf->overrule_hands &&
@@ -551,11 +629,22 @@ on_looked(const struct bird_survey *s, void *arg)
 		    "disabled by hand: %.160s: a reconfiguration would enable it again",
 		    r->bird.by_hand);
 		failed(r, reason);
-		return;
+		return false;
 	}
-	remember(r, s);
-	enter(r, CHANGE_CHECK);
-	say(r, "configure check", on_checked);
+	return true;
+}
+
+static void
+on_looked(const struct bird_survey *s, void *arg)
+{
+	struct reconcile *r = arg;
+
+	if (may_go_on(r, s)) {
+		remember(r, s);
+		check(r);
+	} else {
+		forget_check(r);
+	}
 }
 
 void
@@ -577,7 +666,7 @@ reconcile_change_start(struct reconcile *r)
 	r->last_change = now;
 	crash_point("bird-written");
 	enter(r, CHANGE_LOOK);
-	ask_state(r);
+	ask_state_and_check(r);
 }
 
 void
@@ -596,6 +685,7 @@ void
 reconcile_change_cut(struct reconcile *r)
 {
 	r->step = CHANGE_NONE;
+	unstage_old(r);
 	/* BIRD's time runs from when it took it: not before now. */
 	if (r->pending)
 		r->pending_until = mono_add_ms(mono_now(), confirm_ms(r));

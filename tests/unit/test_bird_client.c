@@ -232,6 +232,77 @@ test_each_command_gets_its_own_reply(void **state)
 	assert_int_equal(rig->downs, 0);
 }
 
+/* BIRD's own order holds: a command that is hurried is answered after those
+ * before it, and what comes later waits for its turn. */
+static void
+test_hurried_commands_go_together(void **state)
+{
+	struct rig *rig = rig_up(state);
+
+	rig->silent_from = 1;
+	assert_int_equal(rig_send(rig, "show protocols"), 0);
+	assert_int_equal(rig_send(rig, "show status"), 0);
+	assert_int_equal(rig_send(rig, "configure check"), 0);
+	bird_client_hurry(rig->bc);
+	bird_client_hurry(rig->bc);
+	assert_int_equal(rig_send(rig, "show status"), 0);
+	/* No answer yet, and all three are there. */
+	WAIT_UNTIL(rig->lp, rig->fake.commands == 3);
+	fake_say(&rig->fake, "0001 one\n0002 two\n0003 three\n");
+	WAIT_UNTIL(rig->lp, rig->fake.commands == 4);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(rig->slots[i].answered, 1);
+		assert_int_equal(rig->slots[i].code, i + 1);
+	}
+	assert_int_equal(rig->slots[3].answered, 0);
+	fake_say(&rig->fake, "0004 four\n");
+	WAIT_UNTIL(rig->lp, rig->slots[3].answered == 1);
+	assert_int_equal(rig->slots[3].code, 4);
+	assert_int_equal(rig->downs, 0);
+}
+
+/* Each of them has its time limit, and all are called back. */
+static void
+test_hurried_commands_without_answer(void **state)
+{
+	struct rig *rig = rig_up(state);
+
+	rig->silent_from = 1;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(rig_send(rig, "show status"), 0);
+	bird_client_hurry(rig->bc);
+	WAIT_UNTIL(rig->lp, rig->fake.commands == 3);
+	fake_say(&rig->fake, "0003 done\n");
+	WAIT_UNTIL(rig->lp, rig->downs == 1);
+	assert_int_equal(rig->slots[0].answered, 1);
+	assert_failed(&rig->slots[1], ERR_TIMEOUT);
+	assert_failed(&rig->slots[2], ERR_TIMEOUT);
+	assert_recovers(rig);
+}
+
+/* More than BIRD takes at a time stays queued, and nothing is lost. */
+static void
+test_hurry_has_a_bound(void **state)
+{
+	struct rig *rig = rig_up(state);
+	char command[201];
+
+	memset(command, 'x', sizeof(command) - 1);
+	command[sizeof(command) - 1] = '\0';
+	rig->silent_from = 1;
+	for (unsigned i = 0; i < SLOTS; i++)
+		assert_int_equal(rig_send(rig, command), 0);
+	bird_client_hurry(rig->bc);
+	/* The first, and two behind it. */
+	WAIT_UNTIL(rig->lp, rig->fake.commands == 3);
+	loop_idle(rig->lp, 20);
+	assert_int_equal(rig->fake.commands, 3);
+	rig->silent_from = 0;
+	fake_say(&rig->fake, "0003 done\n0003 done\n0003 done\n");
+	WAIT_UNTIL(rig->lp, rig->slots[SLOTS - 1].answered == 1);
+	assert_int_equal(rig->fake.commands, SLOTS);
+}
+
 static void
 test_command_from_a_callback(void **state)
 {
@@ -664,6 +735,9 @@ main(void)
 #define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_make, rig_remove)
 	static const struct CMUnitTest tests[] = {
 		RIG_TEST(test_each_command_gets_its_own_reply),
+		RIG_TEST(test_hurried_commands_go_together),
+		RIG_TEST(test_hurried_commands_without_answer),
+		RIG_TEST(test_hurry_has_a_bound),
 		RIG_TEST(test_command_from_a_callback),
 		RIG_TEST(test_reply_one_byte_at_a_time),
 		RIG_TEST(test_long_listing_is_alive),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bird/include.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -474,6 +475,56 @@ test_strange_files_are_not_read(void **state)
 	assert_int_equal(err.code, ERR_CONF);
 }
 
+/* The text of who has it makes the same file. */
+static void
+test_a_text_made_before_is_used(void **state)
+{
+	struct bird_route r[2] = { route_of("192.0.2.0/24"),
+		route_of("2001:db8:1::/48") };
+	char *made, *given;
+
+	(void)state;
+	r[1].attrs.prepend = 2;
+	made = bird_include_format(r, 2);
+	r[0].net = "192.0.2.0/24";
+	r[1].net = "2001:db8:1::/48";
+	given = bird_include_format(r, 2);
+	assert_string_equal(given, made);
+	r[0].net = "here it is";
+	free(given);
+	given = bird_include_format(r, 2);
+	assert_non_null(strstr(given, "\troute here it is blackhole;\n"));
+	free(given);
+	free(made);
+}
+
+/* Staged is not yet there for any reader; one that is given up leaves nothing. */
+static void
+test_stage_then_place(void **state)
+{
+	const struct place *p = *state;
+	char fresh[sizeof(p->file) + 8], *text;
+	struct err err;
+
+	(void)snprintf(fresh, sizeof(fresh), "%s.new", p->file);
+	assert_int_equal(bird_include_put(p->file, "one\n", &err), 0);
+	assert_int_equal(bird_include_stage(p->file, "two\n", &err), 0);
+	text = bird_include_read(p->file, &err);
+	assert_string_equal(text, "one\n");
+	free(text);
+	assert_int_equal(bird_include_place(p->file, &err), 0);
+	text = bird_include_read(p->file, &err);
+	assert_string_equal(text, "two\n");
+	free(text);
+	assert_int_equal(access(fresh, F_OK), -1);
+	assert_int_equal(bird_include_stage(p->file, "three\n", &err), 0);
+	bird_include_unstage(p->file);
+	assert_int_equal(access(fresh, F_OK), -1);
+	/* Nothing is staged any more. */
+	assert_int_equal(bird_include_place(p->file, &err), -1);
+	assert_int_equal(err.sys, ENOENT);
+}
+
 /* Whatever was decided: what is not allowed is not written. */
 static void
 test_what_is_not_allowed_is_refused(void **state)
@@ -515,6 +566,8 @@ main(void)
 		cmocka_unit_test(test_cut_text_and_little_room),
 		cmocka_unit_test(test_without_some_routes),
 		PLACE_TEST(test_write_and_read),
+		cmocka_unit_test(test_a_text_made_before_is_used),
+		PLACE_TEST(test_stage_then_place),
 		PLACE_TEST(test_left_over_of_a_crash),
 		PLACE_TEST(test_full_disk_leaves_the_old_file),
 		PLACE_TEST(test_read_only_directory_leaves_the_old_file),

@@ -272,6 +272,82 @@ test_disabled_by_hand_stops_the_change(void **state)
 	assert_string_equal(recon_bird(&m->rec).by_hand, "");
 }
 
+static void
+assert_no_old(const struct model *m)
+{
+	static const char *const tails[] = { ".old", ".old.new", ".new" };
+
+	for (size_t i = 0; i < TEST_COUNT(tails); i++) {
+		char path[160];
+
+		(void)snprintf(path, sizeof(path), "%s%s", m->include,
+		    tails[i]);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+}
+
+/* The check went with the questions, and their answer is no: BIRD's word to the
+ * check changes nothing, and it is not asked again and again. */
+static void
+test_check_in_vain(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->protocols = PROTOCOLS_BY_HAND;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, m->checks == 1);
+	WAIT_UNTIL(m->rec.lp, recon_notice(&m->rec, "not carried out") != NULL);
+	loop_idle(m->rec.lp, 800);
+	assert_int_equal(m->checks, 1);
+	assert_int_equal(m->configures, 0);
+	assert_no_old(m);
+	m->protocols = PROTOCOLS;
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	WAIT_UNTIL(m->rec.lp, !m->is_pending);
+	loop_idle(m->rec.lp, 2 * RIG_POLL_MS);
+	assert_int_equal(m->checks, 2);
+	assert_int_equal(m->configures, 1);
+	assert_no_old(m);
+}
+
+/* It says, too, that BIRD would refuse its configuration. */
+static void
+test_check_in_vain_is_told(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->protocols = PROTOCOLS_BY_HAND;
+	m->check_reply = "0002-Reading\n8002 other.conf:7:1 syntax error\n";
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp,
+	    recon_notice(&m->rec, "would be refused") != NULL);
+	assert_non_null(strstr(recon_bird(&m->rec).config_error, "other.conf"));
+	m->check_reply = NULL;
+	m->protocols = PROTOCOLS;
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(m->configures, 1);
+}
+
+/* The session ends between the answers and the check's. */
+static void
+test_check_in_vain_without_answer(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->protocols = PROTOCOLS_BY_HAND;
+	m->silent_on = "configure check";
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, recon_notice(&m->rec, "bird: lost") != NULL);
+	m->silent_on = NULL;
+	m->protocols = PROTOCOLS;
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	WAIT_UNTIL(m->rec.lp, !m->is_pending);
+	loop_idle(m->rec.lp, 2 * RIG_POLL_MS);
+	assert_int_equal(m->configures, 1);
+	assert_int_equal(recon_real(&m->rec), 1);
+	assert_no_old(m);
+}
+
 /* The file says so, or somebody reconfigured since: nothing by hand. */
 static void
 test_disabled_in_the_file_is_not_by_hand(void **state)
@@ -468,6 +544,9 @@ main(void)
 		MODEL_TEST(test_session_lost_by_the_change),
 		MODEL_TEST(test_session_lost_later_is_not_ours),
 		MODEL_TEST(test_disabled_by_hand_stops_the_change),
+		MODEL_TEST(test_check_in_vain),
+		MODEL_TEST(test_check_in_vain_is_told),
+		MODEL_TEST(test_check_in_vain_without_answer),
 		MODEL_TEST(test_disabled_in_the_file_is_not_by_hand),
 		MODEL_TEST(test_by_hand_and_not_down_yet),
 		MODEL_TEST(test_never_down_is_not_by_hand),
