@@ -8,6 +8,10 @@
  * A wake-up costs more than many a check, so checks begin on a grid that all
  * probes share, a twentieth of the interval late at most.  Its step divides the
  * interval: on it, checks stay exactly an interval apart.
+ *
+ * Where the interval is long enough, a probe has a place of its own in it, and
+ * returns to it after quick checks and checks that somebody wished: the places
+ * are as few as they can be, so that a second of a site has few wake-ups.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -20,12 +24,29 @@ struct mono beat_begin(const struct conf_probe *cp, int64_t interval_ms,
     struct mono due);
 
 #define BEAT_PLACES 4096u
+#define BEAT_POINTS 20u
 
-/* How many probes of one service begin at one point of the grid.  All zero to
- * begin with; two of them that share a count only move more than they must. */
+/* How many probes of one service begin at one point of the grid, and how many
+ * of all.  All zero to begin with; two of them that share a count only move
+ * more than they must. */
 struct beat_places {
 	uint8_t taken[BEAT_PLACES];
+	uint16_t together[BEAT_POINTS];
 };
+
+#define BEAT_NO_PLACE INT64_C(-1)
+
+/*
+ * The place of a probe: its checks begin that many milliseconds after a whole
+ * number of its intervals, on the monotonic clock.  BEAT_NO_PLACE: they keep
+ * the time of the first.
+ */
+int64_t beat_place_ms(struct beat_places *places, const struct conf_probe *cp);
+
+/* When it is due next after a check that was due at `last`: in its place, as
+ * near to an interval later as may be. */
+struct mono beat_next(const struct conf_probe *cp, int64_t place_ms,
+    struct mono last);
 
 /*
  * How long probe number `place` waits for its first check, so that those which

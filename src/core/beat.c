@@ -11,6 +11,12 @@
 /* So many checks that begin together are no burst for a service: the shortest
  * queues of connections in use hold five. */
 #define TOGETHER_MAX 4
+/* So many of all services begin in one wake-up while there is room elsewhere:
+ * a millisecond or two of the loop. */
+#define POINT_MAX 50
+#define POINT_MS 50
+/* From this interval on a probe has a place: on the coarsest grid with room. */
+#define PLACED_MIN_MS 1000
 
 /* 1: no grid, that is the clock's own step. */
 static int64_t
@@ -58,6 +64,83 @@ service_hash(const struct conf_probe *cp)
 	return h;
 }
 
+static uint8_t *
+count_of(struct beat_places *places, uint32_t hash, uint32_t point)
+{
+	return &places->taken[(hash ^ (point * 2654435761u)) >> 20];
+}
+
+/* The best place so far. */
+struct search {
+	uint8_t *taken; /* by its service; NULL: no place yet */
+	uint16_t *together;
+	int64_t place_ms;
+	unsigned crowd; /* of its service, if that is too many */
+};
+
+/* Whether it has room; if so, or if no place was better, it is the best. */
+static bool
+search_try(struct search *se, struct beat_places *places, uint32_t hash,
+    int64_t place_ms)
+{
+	uint16_t *together =
+	    &places->together[place_ms / POINT_MS % BEAT_POINTS];
+	uint8_t *taken =
+	    count_of(places, hash, (uint32_t)(place_ms / POINT_MS));
+	unsigned crowd = *taken < TOGETHER_MAX ? 0 : *taken;
+	bool has_room = crowd == 0 && *together < POINT_MAX;
+
+	if (has_room || se->taken == NULL || crowd < se->crowd ||
+	    (crowd == se->crowd && *together < *se->together)) {
+		*se = (struct search){ .taken = taken,
+			.together = together,
+			.place_ms = place_ms,
+			.crowd = crowd };
+	}
+	return has_room;
+}
+
+int64_t
+beat_place_ms(struct beat_places *places, const struct conf_probe *cp)
+{
+	static const int64_t steps_ms[] = { 500, 250, 100, POINT_MS };
+	struct search se = { 0 };
+	/* Pings, too: who answers them may have set a limit. */
+	bool is_counted = is_asking(cp) || cp->kind == PROBE_ICMP;
+	/* Of the others, which may have no target, nobody counts any. */
+	uint32_t hash = is_counted ? service_hash(cp) : 0;
+	int64_t most_ms =
+	    cp->interval_ms < APART_MAX_MS ? cp->interval_ms : APART_MAX_MS;
+	bool found = false;
+
+	/* Who spreads the first checks wants the later ones so, too. */
+	if (cp->kind == PROBE_EXEC || cp->has_spread ||
+	    cp->interval_ms < PLACED_MIN_MS || cp->interval_ms % POINT_MS != 0)
+		return BEAT_NO_PLACE;
+	for (size_t i = 0; i < sizeof(steps_ms) / sizeof(steps_ms[0]); i++) {
+		for (int64_t ms = 0; !found && ms < most_ms; ms += steps_ms[i])
+			found = search_try(&se, places, hash, ms);
+	}
+	if (is_counted && *se.taken < UINT8_MAX)
+		(*se.taken)++;
+	if (*se.together < UINT16_MAX)
+		(*se.together)++;
+	return se.place_ms;
+}
+
+struct mono
+beat_next(const struct conf_probe *cp, int64_t place_ms, struct mono last)
+{
+	int64_t interval_us = cp->interval_ms * 1000, intervals;
+
+	if (place_ms == BEAT_NO_PLACE)
+		return mono_add_ms(last, cp->interval_ms);
+	/* To the nearest.  The clock is above 0, if not above every place. */
+	intervals =
+	    (last.us - place_ms * 1000 + interval_us * 3 / 2) / interval_us;
+	return (struct mono){ .us = intervals * interval_us + place_ms * 1000 };
+}
+
 int64_t
 beat_first_wait_ms(struct beat_places *places, const struct conf_probe *cp,
     size_t place, struct mono now)
@@ -79,8 +162,7 @@ beat_first_wait_ms(struct beat_places *places, const struct conf_probe *cp,
 		    beat_begin(cp, interval_ms, mono_add_ms(now, try_ms));
 		uint32_t point =
 		    (uint32_t)(begin.us / 1000 % interval_ms / step_ms);
-		uint8_t *taken =
-		    &places->taken[(hash ^ (point * 2654435761u)) >> 20];
+		uint8_t *taken = count_of(places, hash, point);
 
 		if (*taken < *best) {
 			best = taken;

@@ -18,6 +18,7 @@ struct slot {
 	struct checker_probe known;
 	struct loop_timer *timer;
 	struct probe *running;
+	int64_t place_ms;          /* core/beat.h */
 	struct mono due;           /* of the check that runs or comes next */
 	struct mono counted;       /* when the last result that counts came */
 	struct mono failing_since; /* .us 0: its last result was no failure */
@@ -92,11 +93,23 @@ set_due(struct slot *sl, int64_t wait_ms)
 	loop_timer_set(sl->timer, wait_ms);
 }
 
+/* quick_ms: 0 unless the interval is another one for the time being. */
+static struct mono
+next_begin(struct slot *sl, int64_t quick_ms)
+{
+	if (quick_ms == 0) {
+		sl->due = beat_next(sl->conf, sl->place_ms, sl->due);
+		return beat_begin(sl->conf, sl->conf->interval_ms, sl->due);
+	}
+	sl->due = mono_add_ms(sl->due, quick_ms);
+	return beat_begin(sl->conf, quick_ms, sl->due);
+}
+
 /* Checks keep their beat: a slow answer does not move the later ones. */
 static void
 schedule_next(struct slot *sl)
 {
-	int64_t step_ms = sl->conf->interval_ms;
+	int64_t quick_ms = 0;
 	struct mono now = mono_now(), begin;
 
 	if (sl->again) {
@@ -104,11 +117,10 @@ schedule_next(struct slot *sl)
 		set_due(sl, 0);
 		return;
 	}
-	if (sl->conf->quick_interval_ms != 0 && is_changing(&sl->health))
-		step_ms = sl->conf->quick_interval_ms;
+	if (is_changing(&sl->health))
+		quick_ms = sl->conf->quick_interval_ms;
 	do {
-		sl->due = mono_add_ms(sl->due, step_ms);
-		begin = beat_begin(sl->conf, step_ms, sl->due);
+		begin = next_begin(sl, quick_ms);
 	} while (mono_before(begin, now));
 	loop_timer_set_at(sl->timer, begin);
 }
@@ -211,26 +223,38 @@ on_due(struct loop *lp, void *arg)
 	sl->running = probe_start(sl->ck->env, sl->conf, on_result, sl);
 }
 
-static void
-slot_init(struct checker *ck, struct slot *sl, size_t s, size_t p,
-    int64_t wait_ms)
+/* How the probes of a new checker share out their time. */
+struct times {
+	struct beat_places first, steady;
+	size_t n; /* probes that have theirs */
+};
+
+static int64_t
+first_wait_ms(const struct slot *sl, struct times *times)
 {
+	const struct conf_probe *conf = sl->conf;
+	size_t number = times->n++;
+
+	if (conf->has_spread) {
+		return conf->spread_ms * (int64_t)number /
+		    (int64_t)sl->ck->n_probes;
+	}
+	return beat_first_wait_ms(&times->first, conf, number, mono_now());
+}
+
+static void
+slot_init(struct checker *ck, size_t s, size_t p, struct times *times)
+{
+	struct slot *sl = &ck->services[s].slots[p];
+
 	*sl = (struct slot){ .ck = ck,
 		.service = s,
 		.index = p,
 		.conf = &ck->conf[s].probes[p] };
 	sl->known.rtt_us = -1;
+	sl->place_ms = beat_place_ms(&times->steady, sl->conf);
 	sl->timer = loop_timer_new(ck->lp, on_due, sl);
-	set_due(sl, wait_ms);
-}
-
-static int64_t
-first_wait_ms(const struct checker *ck, const struct conf_probe *conf,
-    struct beat_places *places, size_t place)
-{
-	if (conf->has_spread)
-		return conf->spread_ms * (int64_t)place / (int64_t)ck->n_probes;
-	return beat_first_wait_ms(places, conf, place, mono_now());
+	set_due(sl, first_wait_ms(sl, times));
 }
 
 struct checker *
@@ -240,8 +264,7 @@ checker_new(struct loop *lp, struct probe_env *env,
     const struct checker_ops *ops, void *arg)
 {
 	struct checker *ck = xcalloc(1, sizeof(*ck));
-	struct beat_places places = { { 0 } };
-	size_t place = 0;
+	struct times times = { .n = 0 };
 
 	*ck = (struct checker){ .lp = lp,
 		.env = env,
@@ -256,11 +279,8 @@ checker_new(struct loop *lp, struct probe_env *env,
 		struct service *sv = &ck->services[s];
 
 		sv->slots = xcalloc(services[s].n_probes, sizeof(*sv->slots));
-		for (size_t p = 0; p < services[s].n_probes; p++) {
-			slot_init(ck, &sv->slots[p], s, p,
-			    first_wait_ms(ck, &services[s].probes[p], &places,
-				place++));
-		}
+		for (size_t p = 0; p < services[s].n_probes; p++)
+			slot_init(ck, s, p, &times);
 	}
 	return ck;
 }
@@ -272,6 +292,9 @@ inherit_probe(struct slot *sl, const struct slot *old)
 	sl->known = old->known;
 	sl->counted = old->counted;
 	sl->failing_since = old->failing_since;
+	if (sl->conf->interval_ms == old->conf->interval_ms &&
+	    sl->conf->has_spread == old->conf->has_spread)
+		sl->place_ms = old->place_ms;
 	/* In the same beat; what was under way begins again. */
 	if (old->running != NULL) {
 		set_due(sl, 0);
@@ -368,7 +391,7 @@ checker_check_now(struct checker *ck, size_t s, checker_round_cb *on_done,
     void *arg)
 {
 	struct checker_round *r;
-	struct beat_places places = { { 0 } };
+	struct beat_places places = { .taken = { 0 } };
 	size_t place = 0;
 
 	assert(s == CHECKER_ALL || s < ck->n);

@@ -66,7 +66,7 @@ test_stays_in_the_beat(void **state)
 static unsigned
 most_together(const struct conf_probe *probes, size_t n)
 {
-	struct beat_places places = { { 0 } };
+	struct beat_places places = { .taken = { 0 } };
 	unsigned counts[1000] = { 0 }, most = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -114,7 +114,7 @@ test_one_service_is_asked_by_few_at_once(void **state)
 static void
 test_first_checks_come_soon(void **state)
 {
-	struct beat_places places = { { 0 } };
+	struct beat_places places = { .taken = { 0 } };
 	static char targets[PROBES][16];
 
 	(void)state;
@@ -134,7 +134,7 @@ test_any_number_has_a_place(void **state)
 {
 	static char target[] = "192.0.2.1:80";
 	struct conf_probe cp = probe_of(PROBE_TCP, target, 50);
-	struct beat_places places = { { 0 } };
+	struct beat_places places = { .taken = { 0 } };
 
 	(void)state;
 	for (size_t i = 0; i < 20000; i++) {
@@ -148,6 +148,128 @@ test_any_number_has_a_place(void **state)
 	}
 }
 
+/* How many wake-ups an interval has, if all checks are in their places. */
+static size_t
+wake_ups(const struct conf_probe *probes, size_t n, unsigned *most)
+{
+	struct beat_places places = { .taken = { 0 } };
+	unsigned counts[1000 / 50] = { 0 };
+	size_t points = 0;
+
+	*most = 0;
+	for (size_t i = 0; i < n; i++) {
+		int64_t place_ms = beat_place_ms(&places, &probes[i]);
+		unsigned *count = &counts[place_ms / 50];
+
+		assert_in_range(place_ms, 0, 999);
+		assert_int_equal(place_ms % 50, 0);
+		if ((*count)++ == 0)
+			points++;
+		if (*count > *most)
+			*most = *count;
+	}
+	return points;
+}
+
+static void
+test_places_are_few(void **state)
+{
+	static char targets[2000][16];
+	static struct conf_probe probes[2000];
+	unsigned most;
+
+	(void)state;
+	for (size_t i = 0; i < 2000; i++) {
+		(void)snprintf(targets[i], sizeof(targets[i]), "h%zu:80", i);
+		probes[i] = probe_of(i % 2 == 0 ? PROBE_TCP : PROBE_ICMP,
+		    targets[i], 1000);
+	}
+	assert_int_equal(wake_ups(probes, 1, &most), 1);
+	assert_int_equal(wake_ups(probes, 50, &most), 1);
+	assert_int_equal(wake_ups(probes, 100, &most), 2);
+	assert_int_equal(wake_ups(probes, 200, &most), 4);
+	assert_int_equal(most, 50);
+	assert_int_equal(wake_ups(probes, 1000, &most), 20);
+	assert_int_equal(most, 50);
+	/* Then even. */
+	assert_int_equal(wake_ups(probes, 2000, &most), 20);
+	assert_int_equal(most, 100);
+}
+
+static void
+test_places_of_one_service_are_apart(void **state)
+{
+	static char url[] = "http://[2001:db8::1]:80/health",
+		    tcp[] = "[2001:db8::1]:80", ping[] = "2001:db8::1";
+	struct conf_probe probes[PROBES];
+	unsigned most;
+
+	(void)state;
+	for (size_t i = 0; i < PROBES; i++) {
+		probes[i] = i % 2 == 0 ? probe_of(PROBE_HTTP, url, 1000)
+				       : probe_of(PROBE_TCP, tcp, 1000);
+	}
+	for (size_t n = 1; n <= 80; n++) {
+		assert_int_equal(wake_ups(probes, n, &most), (n + 3) / 4);
+		assert_true(most <= 4);
+	}
+	assert_int_equal(wake_ups(probes, PROBES, &most), 20);
+	assert_int_equal(most, 5);
+	for (size_t i = 0; i < PROBES; i++)
+		probes[i] = probe_of(PROBE_ICMP, ping, 1000);
+	assert_int_equal(wake_ups(probes, PROBES, &most), 20);
+	assert_int_equal(most, 5);
+	/* What asks nobody has no target, and needs no room. */
+	for (size_t i = 0; i < PROBES; i++)
+		probes[i] = probe_of(PROBE_ADDRESS, NULL, 1000);
+	assert_int_equal(wake_ups(probes, PROBES, &most), 2);
+}
+
+static void
+test_some_keep_their_own_time(void **state)
+{
+	static char target[] = "192.0.2.1:80";
+	struct beat_places places = { .taken = { 0 } };
+	struct conf_probe cp = probe_of(PROBE_EXEC, target, 1000);
+	struct mono last = { .us = 7123456 };
+
+	(void)state;
+	assert_int_equal(beat_place_ms(&places, &cp), BEAT_NO_PLACE);
+	assert_int_equal(beat_next(&cp, BEAT_NO_PLACE, last).us, 8123456);
+	cp = probe_of(PROBE_TCP, target, 950);
+	assert_int_equal(beat_place_ms(&places, &cp), BEAT_NO_PLACE);
+	cp.interval_ms = 1237;
+	assert_int_equal(beat_place_ms(&places, &cp), BEAT_NO_PLACE);
+	cp.interval_ms = 1000;
+	cp.has_spread = true;
+	assert_int_equal(beat_place_ms(&places, &cp), BEAT_NO_PLACE);
+	cp.has_spread = false;
+	assert_int_equal(beat_place_ms(&places, &cp), 0);
+}
+
+/* From its place exactly an interval; from elsewhere back to it, neither too
+ * soon nor much too late. */
+static void
+test_returns_to_its_place(void **state)
+{
+	static char target[] = "192.0.2.1:80";
+	struct conf_probe cp = probe_of(PROBE_TCP, target, 1000);
+
+	(void)state;
+	for (int64_t place_ms = 0; place_ms < 1000; place_ms += 50) {
+		for (int64_t us = 0; us < 3000000; us += 1777) {
+			struct mono last = { .us = us }, next;
+
+			next = beat_next(&cp, place_ms, last);
+			assert_int_equal(next.us % 1000000, place_ms * 1000);
+			assert_in_range(next.us - us, 500000, 1500000);
+			last = next;
+			next = beat_next(&cp, place_ms, last);
+			assert_int_equal(next.us - last.us, 1000000);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -157,6 +279,10 @@ main(void)
 		cmocka_unit_test(test_one_service_is_asked_by_few_at_once),
 		cmocka_unit_test(test_first_checks_come_soon),
 		cmocka_unit_test(test_any_number_has_a_place),
+		cmocka_unit_test(test_places_are_few),
+		cmocka_unit_test(test_places_of_one_service_are_apart),
+		cmocka_unit_test(test_some_keep_their_own_time),
+		cmocka_unit_test(test_returns_to_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
