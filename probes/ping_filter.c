@@ -10,7 +10,7 @@
 
 #include "base/xalloc.h"
 
-/* A lane has its channel and the two of liboping. */
+/* A lane has its channel, and for each set of addresses two of liboping. */
 #define FDS_MAX 32
 #define QUEUED_MAX 4096
 #define ACCEPT UINT32_MAX
@@ -76,8 +76,20 @@ socket_option(int fd, int what)
 	return getsockopt(fd, SOL_SOCKET, what, &value, &len) == 0 ? value : -1;
 }
 
+uint32_t
+ping_filter_sockets(void)
+{
+	uint32_t found = 0;
+
+	for (int fd = 0; fd < FDS_MAX; fd++) {
+		if (socket_option(fd, SO_TYPE) == SOCK_RAW)
+			found |= UINT32_C(1) << fd;
+	}
+	return found;
+}
+
 void
-ping_filter_attach(const uint16_t *idents, size_t n)
+ping_filter_attach(uint32_t sockets, const uint16_t *idents, size_t n)
 {
 	struct sock_filter *insns =
 	    xcalloc(INSNS_EACH * n + INSNS_REST, sizeof(*insns));
@@ -85,7 +97,7 @@ ping_filter_attach(const uint16_t *idents, size_t n)
 	for (int fd = 0; fd < FDS_MAX; fd++) {
 		struct sock_fprog program = { .filter = insns };
 
-		if (socket_option(fd, SO_TYPE) != SOCK_RAW)
+		if ((sockets & UINT32_C(1) << fd) == 0)
 			continue;
 		program.len = (unsigned short)program_make(insns,
 		    socket_option(fd, SO_DOMAIN), idents, n);

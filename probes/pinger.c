@@ -74,8 +74,7 @@ struct pinger {
  */
 
 static void
-lane_round(int fd, struct ping_idents *idents, uint8_t number,
-    const struct chan_msg *msg)
+lane_round(int fd, struct ping_book *book, const struct chan_msg *msg)
 {
 	struct probe_ping_msg pings[PROBE_WIRE_PINGS_MAX];
 	struct probe_result results[PROBE_WIRE_PINGS_MAX];
@@ -83,14 +82,10 @@ lane_round(int fd, struct ping_idents *idents, uint8_t number,
 	    (CHAN_HEADER_BYTES + PROBE_WIRE_RESULT_BYTES)];
 	struct frames frames = { .buf = out, .size = sizeof(out) };
 	int n = probe_wire_decode_pings(msg->body, msg->len, pings);
-	struct ping_round round = { .pings = pings,
-		.n = (size_t)n,
-		.idents = idents,
-		.owner = number };
 
 	if (n == -1)
 		_exit(1);
-	ping_round_run(&round, results);
+	ping_round_run(book, pings, (size_t)n, results);
 	for (int i = 0; i < n; i++) {
 		uint8_t body[PROBE_WIRE_RESULT_BYTES];
 		size_t len = probe_wire_encode_result(pings[i].id, &results[i],
@@ -105,6 +100,7 @@ lane_round(int fd, struct ping_idents *idents, uint8_t number,
 static void __attribute__((noreturn))
 lane_main(int fd, struct ping_idents *idents, uint8_t number)
 {
+	struct ping_book *book = ping_book_new(idents, number);
 	uint8_t buf[PROBE_WIRE_PINGS_BYTES];
 	struct chan_msg msg;
 	unsigned seed = number;
@@ -123,7 +119,7 @@ lane_main(int fd, struct ping_idents *idents, uint8_t number)
 		seed = (unsigned)mono_now().us ^ number;
 	srandom(seed);
 	while (frame_read(fd, buf, sizeof(buf), &msg, NULL) == 1)
-		lane_round(fd, idents, number, &msg);
+		lane_round(fd, book, &msg);
 	_exit(0);
 }
 

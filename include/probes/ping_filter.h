@@ -13,8 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The raw sockets of the process: bit n for descriptor n, those below 32. */
+uint32_t ping_filter_sockets(void);
+
 /* idents: host order, of both families.  What is queued already is dropped.  A
  * socket that takes no filter stays as it is. */
-void ping_filter_attach(const uint16_t *idents, size_t n);
+void ping_filter_attach(uint32_t sockets, const uint16_t *idents, size_t n);
 
 #endif /* PROBES_PING_FILTER_H */

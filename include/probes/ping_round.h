@@ -8,6 +8,11 @@
  *
  * liboping credits a reply by its ident alone, whoever sent it.  Rounds that
  * run at the same time therefore share one table of the idents in use.
+ *
+ * Checks come round with the same addresses again and again, and to add one to
+ * liboping has the kernel list its addresses: what a round needs is kept for the
+ * next with the same ones.  Not so if an address was silent: its reply may come
+ * late, and must find nobody who takes it for the next one.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -26,15 +31,16 @@ void ping_idents_free(struct ping_idents *idents);
 /* What a dead owner left behind becomes free again. */
 void ping_idents_release(struct ping_idents *idents, uint8_t owner);
 
-struct ping_round {
-	const struct probe_ping_msg *pings; /* equal timeout_ms */
-	size_t n;
-	struct ping_idents *idents;
-	uint8_t owner; /* of idents, not 0 */
-};
+/* What one owner keeps from round to round. */
+struct ping_book;
 
-/* results: one for each ping, in order. */
-void ping_round_run(const struct ping_round *round,
-    struct probe_result *results);
+/* owner: its number in the table, not 0. */
+struct ping_book *ping_book_new(struct ping_idents *idents, uint8_t owner);
+void ping_book_free(struct ping_book *book);
+
+/* 1 .. PROBE_WIRE_PINGS_MAX pings of equal timeout_ms; results: one for each, in
+ * order. */
+void ping_round_run(struct ping_book *book, const struct probe_ping_msg *pings,
+    size_t n, struct probe_result *results);
 
 #endif /* PROBES_PING_ROUND_H */

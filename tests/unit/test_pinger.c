@@ -316,7 +316,7 @@ reply_in_a_flood(int family)
 	unsigned own;
 
 	send_icmp(family, is_ipv4 ? 0 : 129, OWN_IDENT);
-	ping_filter_attach(idents, TEST_COUNT(idents));
+	ping_filter_attach(ping_filter_sockets(), idents, TEST_COUNT(idents));
 	open_to_all = raw_socket(family);
 	for (int i = 0; i < FLOOD_PACKETS; i++)
 		send_icmp(family, is_ipv4 ? 0 : 129, 0xfffe);
@@ -527,15 +527,14 @@ test_idents_in_use_are_left_alone(void **state)
 	struct ping_idents *idents = ping_idents_new(NULL);
 	struct probe_ping_msg ping = ping_to(1, 1000, "127.0.0.1");
 	struct probe_result result;
-	struct ping_round round = {
-		.pings = &ping, .n = 1, .idents = idents, .owner = 1
-	};
+	struct ping_book *book;
 
 	(void)state;
 	assert_non_null(idents);
+	book = ping_book_new(idents, 1);
 	for (size_t i = 0; i < TEST_COUNT(idents->owner); i++)
 		idents->owner[i] = 2;
-	ping_round_run(&round, &result);
+	ping_round_run(book, &ping, 1, &result);
 	assert_string_equal(result.detail, "cannot ping: no free ident");
 	assert_int_equal(result.verdict, PROBE_NO_ANSWER_FROM_US);
 
@@ -544,12 +543,122 @@ test_idents_in_use_are_left_alone(void **state)
 	assert_int_equal(idents_of(idents, 0), 65536);
 	for (size_t i = 0; i < TEST_COUNT(idents->owner); i += 4)
 		idents->owner[i] = 2;
-	for (int i = 0; i < 50; i++) {
-		ping_round_run(&round, &result);
+	for (unsigned i = 0; i < 50; i++) {
+		char text[ADDR_TEXT_BYTES];
+
+		(void)snprintf(text, sizeof(text), "127.0.1.%u", i);
+		ping = ping_to(1, 1000, text);
+		ping_round_run(book, &ping, 1, &result);
 		assert_int_equal(result.verdict, PROBE_PASS);
 	}
+	ping_book_free(book);
 	assert_int_equal(idents_of(idents, 1), 0);
 	assert_int_equal(idents_of(idents, 2), 65536 / 4);
+	ping_idents_free(idents);
+}
+
+static size_t
+count_sockets(void)
+{
+	return (size_t)__builtin_popcount(ping_filter_sockets());
+}
+
+static uint16_t
+ident_of(const struct ping_idents *idents, uint8_t owner)
+{
+	uint16_t ident = 0;
+
+	while (idents->owner[ident] != owner)
+		ident++;
+	return ident;
+}
+
+/* What is kept serves the next round with the same addresses, in any order; a
+ * book has its bounds. */
+static void
+test_rounds_keep_their_sockets(void **state)
+{
+	struct ping_idents *idents = ping_idents_new(NULL);
+	struct ping_book *book = ping_book_new(idents, 1);
+	struct probe_ping_msg pings[] = { ping_to(1, 1000, "127.0.0.1"),
+		ping_to(2, 1000, "::1"), ping_to(3, 1000, "127.0.0.1") };
+	struct probe_result results[TEST_COUNT(pings)];
+	uint16_t ident;
+
+	(void)state;
+	ping_round_run(book, pings, 2, results);
+	assert_int_equal(idents_of(idents, 1), 2);
+	assert_int_equal(count_sockets(), 2);
+	ident = ident_of(idents, 1);
+	for (size_t i = 0; i < 3; i++) {
+		struct probe_ping_msg first = pings[0];
+
+		pings[0] = pings[1];
+		pings[1] = first;
+		ping_round_run(book, pings, TEST_COUNT(pings), results);
+		for (size_t k = 0; k < TEST_COUNT(pings); k++)
+			assert_int_equal(results[k].verdict, PROBE_PASS);
+		assert_int_equal(ident_of(idents, 1), ident);
+		assert_int_equal(idents_of(idents, 1), 2);
+		assert_int_equal(count_sockets(), 2);
+	}
+	for (unsigned i = 0; i < 40; i++) {
+		char text[ADDR_TEXT_BYTES];
+
+		(void)snprintf(text, sizeof(text), "127.0.2.%u", i);
+		pings[0] = ping_to(1, 1000, text);
+		ping_round_run(book, pings, 1, results);
+		assert_int_equal(results[0].verdict, PROBE_PASS);
+		assert_true(count_sockets() <= 16);
+	}
+	assert_int_equal(idents_of(idents, 1), count_sockets());
+	ping_book_free(book);
+	assert_int_equal(idents_of(idents, 1), 0);
+	assert_int_equal(count_sockets(), 0);
+	ping_idents_free(idents);
+}
+
+/* Whether 10.1.2.3 is an address of this host. */
+static void
+have_address(bool is_wanted)
+{
+	struct ifreq ifr = { .ifr_name = "lo:1" };
+	struct sockaddr_in sin = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(is_wanted ? 0x0a010203 : 0) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memcpy(&ifr.ifr_addr, &sin, sizeof(sin));
+	assert_int_equal(ioctl(fd, SIOCSIFADDR, &ifr), 0);
+	(void)close(fd);
+}
+
+/* liboping takes the reply to an echo that it had given up for the next one's. */
+static void
+test_late_replies_count_for_nothing(void **state)
+{
+	struct ping_idents *idents = ping_idents_new(NULL);
+	struct ping_book *book = ping_book_new(idents, 1);
+	struct probe_ping_msg ping = ping_to(1, 100, "10.1.2.3");
+	struct probe_result result;
+	uint16_t ident;
+
+	(void)state;
+	have_address(true);
+	ping_round_run(book, &ping, 1, &result);
+	assert_int_equal(result.verdict, PROBE_PASS);
+	ident = ident_of(idents, 1);
+	have_address(false);
+	/* It came twice, and has its ident still. */
+	send_icmp(AF_INET, 0, ident);
+	ping_round_run(book, &ping, 1, &result);
+	assert_int_equal(result.verdict, PROBE_FAIL);
+	assert_string_equal(result.detail, "no answer in 100 ms");
+	/* For one that may come any time nobody waits. */
+	assert_int_equal(idents_of(idents, 1), 0);
+	assert_int_equal(count_sockets(), 0);
+	ping_round_run(book, &ping, 1, &result);
+	assert_int_equal(result.verdict, PROBE_FAIL);
+	ping_book_free(book);
 	ping_idents_free(idents);
 }
 
@@ -601,6 +710,8 @@ main(void)
 		CASE(test_end_of_main_ends_all),
 		CASE(test_malformed_message_ends_the_pinger),
 		cmocka_unit_test(test_idents_in_use_are_left_alone),
+		cmocka_unit_test(test_rounds_keep_their_sockets),
+		cmocka_unit_test(test_late_replies_count_for_nothing),
 	};
 	const char *why = namespace_enter();
 
