@@ -89,6 +89,7 @@ struct reconcile {
 	bool old_is_staged;       /* it is written, and not in place yet */
 	bool check_is_out;        /* asked with the look */
 	size_t checks_in_vain;    /* answers to come that say nothing */
+	bool look_said_no;        /* the last one, so the next may, too */
 	struct mono step_since;
 	struct mono pending_until;
 	char *old_text; /* what the file said before; to be put back */

@@ -93,15 +93,27 @@ old_path(const struct reconcile *r)
 	return xasprintf("%s.old", r->conf->include);
 }
 
+/* What the file says once BIRD has undone it: NULL, it cannot be read.  If the
+ * file said already what is wanted, nothing else is known. */
+static char *
+text_before(const struct reconcile *r)
+{
+	struct err err;
+
+	return r->old_text != NULL ? xstrdup(r->old_text)
+				   : bird_include_read(r->conf->include, &err);
+}
+
 /* While BIRD checks, so that no time goes for it afterwards. */
 static void
 stage_old(struct reconcile *r)
 {
-	char *path = old_path(r);
+	char *path = old_path(r), *text = text_before(r);
 	struct err err;
 
-	r->old_is_staged = r->old_text != NULL &&
-	    bird_include_stage(path, r->old_text, &err) == 0;
+	r->old_is_staged =
+	    text != NULL && bird_include_stage(path, text, &err) == 0;
+	free(text);
 	free(path);
 }
 
@@ -120,18 +132,20 @@ unstage_old(struct reconcile *r)
 static void
 keep_old(struct reconcile *r)
 {
-	char *path = old_path(r);
-	struct err err;
-	int rc = 0;
+	char *path = old_path(r), *text = NULL;
+	struct err err = { 0 };
+	int rc;
 
 	if (r->old_is_staged) {
 		rc = bird_include_place(path, &err);
-	} else if (r->old_text != NULL) {
-		rc = bird_include_put(path, r->old_text, &err);
+	} else {
+		text = text_before(r);
+		rc = bird_include_put(path, text != NULL ? text : "", &err);
 	}
 	r->old_is_staged = false;
 	if (rc == -1)
 		log_warnx("bird: %s", err.msg);
+	free(text);
 	free(path);
 }
 
@@ -575,7 +589,8 @@ ask_state_and_check(struct reconcile *r)
 {
 	ask_state(r);
 	/* If the session is down, on_looked was called. */
-	if (r->bird.by_hand[0] != '\0' || r->bird.config_error[0] != '\0' ||
+	if (r->look_said_no || r->bird.by_hand[0] != '\0' ||
+	    r->bird.config_error[0] != '\0' ||
 	    bird_client_send(r->client, "configure check", on_checked, r) == -1)
 		return;
 	r->check_is_out = true;
@@ -589,6 +604,7 @@ forget_check(struct reconcile *r)
 {
 	r->checks_in_vain += r->check_is_out;
 	r->check_is_out = false;
+	r->look_said_no = true;
 	unstage_old(r);
 }
 
@@ -640,6 +656,7 @@ on_looked(const struct bird_survey *s, void *arg)
 	struct reconcile *r = arg;
 
 	if (may_go_on(r, s)) {
+		r->look_said_no = false;
 		remember(r, s);
 		check(r);
 	} else {

@@ -310,6 +310,47 @@ test_check_in_vain(void **state)
 	assert_no_old(m);
 }
 
+/* While somebody's reconfiguration takes its time, it is not held up by checks. */
+static void
+test_one_check_while_bird_reconfigures(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->progress_polls = 8;
+	m->is_loading = true;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(m->progress_polls, 0);
+	assert_true(m->statuses >= 8);
+	assert_int_equal(m->configures, 1);
+	assert_true(m->checks <= 2);
+}
+
+/* The file said already what is wanted, BIRD did not: should the daemon die now,
+ * the next one must know as well that BIRD may undo. */
+static void
+test_change_without_a_new_file_is_kept_too(void **state)
+{
+	struct model *m = model_with(state, 3);
+	char old[160];
+
+	(void)snprintf(old, sizeof(old), "%s.old", m->include);
+	m->check_reply = "0002-Reading\n8002 other.conf:7:1 syntax error\n";
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, m->rec.n_notices > 0);
+	assert_no_old(m);
+	m->silent_on = "configure confirm";
+	m->check_reply = NULL;
+	WAIT_UNTIL(m->rec.lp, m->configures > 0 && m->is_pending);
+	assert_int_equal(access(old, F_OK), 0);
+	m->silent_on = NULL;
+	recon_restart(&m->rec);
+	WAIT_UNTIL(m->rec.lp, m->rec.converged == 1);
+	assert_false(m->is_pending);
+	assert_no_old(m);
+	assert_int_equal(recon_real(&m->rec), 1);
+}
+
 /* It says, too, that BIRD would refuse its configuration. */
 static void
 test_check_in_vain_is_told(void **state)
@@ -545,6 +586,8 @@ main(void)
 		MODEL_TEST(test_session_lost_later_is_not_ours),
 		MODEL_TEST(test_disabled_by_hand_stops_the_change),
 		MODEL_TEST(test_check_in_vain),
+		MODEL_TEST(test_one_check_while_bird_reconfigures),
+		MODEL_TEST(test_change_without_a_new_file_is_kept_too),
 		MODEL_TEST(test_check_in_vain_is_told),
 		MODEL_TEST(test_check_in_vain_without_answer),
 		MODEL_TEST(test_disabled_in_the_file_is_not_by_hand),
