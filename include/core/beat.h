@@ -25,13 +25,16 @@ struct mono beat_begin(const struct conf_probe *cp, int64_t interval_ms,
 
 #define BEAT_PLACES 4096u
 #define BEAT_POINTS 20u
+#define BEAT_CELLS 200u
 
 /* How many probes of one service begin at one point of the grid, and how many
- * of all.  All zero to begin with; two of them that share a count only move
- * more than they must. */
+ * of all: points that are whole seconds apart count as one, as most intervals
+ * are whole seconds; alone tells them apart.  All zero to begin with; two of
+ * them that share a count only move more than they must. */
 struct beat_places {
 	uint8_t taken[BEAT_PLACES];
 	uint16_t together[BEAT_POINTS];
+	uint16_t alone[BEAT_CELLS];
 };
 
 #define BEAT_NO_PLACE INT64_C(-1)

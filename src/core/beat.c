@@ -74,29 +74,38 @@ count_of(struct beat_places *places, uint32_t hash, uint32_t point)
 struct search {
 	uint8_t *taken; /* by its service; NULL: no place yet */
 	uint16_t *together;
+	uint16_t *alone;
 	int64_t place_ms;
 	unsigned crowd; /* of its service, if that is too many */
 };
 
+static bool
+is_better(const struct search *a, const struct search *b)
+{
+	if (b->taken == NULL || a->crowd != b->crowd)
+		return b->taken == NULL || a->crowd < b->crowd;
+	if (*a->together != *b->together)
+		return *a->together < *b->together;
+	return *a->alone < *b->alone;
+}
+
 /* Whether it has room; if so, or if no place was better, it is the best. */
 static bool
-search_try(struct search *se, struct beat_places *places, uint32_t hash,
+search_try(struct search *best, struct beat_places *places, uint32_t hash,
     int64_t place_ms)
 {
-	uint16_t *together =
-	    &places->together[place_ms / POINT_MS % BEAT_POINTS];
-	uint8_t *taken =
-	    count_of(places, hash, (uint32_t)(place_ms / POINT_MS));
-	unsigned crowd = *taken < TOGETHER_MAX ? 0 : *taken;
-	bool has_room = crowd == 0 && *together < POINT_MAX;
+	size_t cell = (size_t)(place_ms / POINT_MS);
+	size_t point = cell % BEAT_POINTS;
+	struct search se = { .taken = count_of(places, hash, (uint32_t)point),
+		.together = &places->together[point],
+		.alone = &places->alone[cell % BEAT_CELLS],
+		.place_ms = place_ms };
+	bool has_room;
 
-	if (has_room || se->taken == NULL || crowd < se->crowd ||
-	    (crowd == se->crowd && *together < *se->together)) {
-		*se = (struct search){ .taken = taken,
-			.together = together,
-			.place_ms = place_ms,
-			.crowd = crowd };
-	}
+	se.crowd = *se.taken < TOGETHER_MAX ? 0 : *se.taken;
+	has_room = se.crowd == 0 && *se.together < POINT_MAX;
+	if (has_room || is_better(&se, best))
+		*best = se;
 	return has_room;
 }
 
@@ -125,6 +134,8 @@ beat_place_ms(struct beat_places *places, const struct conf_probe *cp)
 		(*se.taken)++;
 	if (*se.together < UINT16_MAX)
 		(*se.together)++;
+	if (*se.alone < UINT16_MAX)
+		(*se.alone)++;
 	return se.place_ms;
 }
 

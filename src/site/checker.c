@@ -292,10 +292,8 @@ inherit_probe(struct slot *sl, const struct slot *old)
 	sl->known = old->known;
 	sl->counted = old->counted;
 	sl->failing_since = old->failing_since;
-	if (sl->conf->interval_ms == old->conf->interval_ms &&
-	    sl->conf->has_spread == old->conf->has_spread)
-		sl->place_ms = old->place_ms;
-	/* In the same beat; what was under way begins again. */
+	/* In the same beat, until the next one is in its place; what was under
+	 * way begins again. */
 	if (old->running != NULL) {
 		set_due(sl, 0);
 	} else {
@@ -481,9 +479,14 @@ checker_is_failing(const struct checker *ck, size_t s, struct mono *since)
 static bool
 is_too_old(const struct slot *sl, unsigned intervals, struct mono now)
 {
-	return sl->health.state != HEALTH_UNKNOWN &&
-	    mono_diff_ms(now, sl->counted) >
+	int64_t most_ms =
 	    sl->conf->interval_ms * (int64_t)intervals + sl->conf->timeout_ms;
+
+	/* The way back to its place may take so much longer. */
+	if (sl->place_ms != BEAT_NO_PLACE)
+		most_ms += sl->conf->interval_ms / 2;
+	return sl->health.state != HEALTH_UNKNOWN &&
+	    mono_diff_ms(now, sl->counted) > most_ms;
 }
 
 static void

@@ -225,6 +225,45 @@ test_places_of_one_service_are_apart(void **state)
 	assert_int_equal(wake_ups(probes, PROBES, &most), 2);
 }
 
+/* They meet every two seconds. */
+static void
+test_places_of_other_intervals_are_apart(void **state)
+{
+	static char tcp[] = "192.0.2.1:80";
+	struct beat_places places = { .taken = { 0 } };
+	unsigned counts[20] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 12; i++) {
+		struct conf_probe cp =
+		    probe_of(PROBE_TCP, tcp, i < 4 ? 1000 : 2000);
+
+		counts[beat_place_ms(&places, &cp) / 50 % 20]++;
+	}
+	for (size_t i = 0; i < 20; i++)
+		assert_true(counts[i] <= 4);
+}
+
+/* Of a long interval not the first second alone, if that is full. */
+static void
+test_many_places_of_a_long_interval(void **state)
+{
+	static char targets[4000][16];
+	struct beat_places places = { .taken = { 0 } };
+	unsigned counts[200] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 4000; i++) {
+		struct conf_probe cp;
+
+		(void)snprintf(targets[i], sizeof(targets[i]), "h%zu:80", i);
+		cp = probe_of(PROBE_FILE, targets[i], 60000);
+		counts[beat_place_ms(&places, &cp) / 50]++;
+	}
+	for (size_t i = 0; i < 200; i++)
+		assert_true(counts[i] <= 50);
+}
+
 static void
 test_some_keep_their_own_time(void **state)
 {
@@ -281,6 +320,8 @@ main(void)
 		cmocka_unit_test(test_any_number_has_a_place),
 		cmocka_unit_test(test_places_are_few),
 		cmocka_unit_test(test_places_of_one_service_are_apart),
+		cmocka_unit_test(test_places_of_other_intervals_are_apart),
+		cmocka_unit_test(test_many_places_of_a_long_interval),
 		cmocka_unit_test(test_some_keep_their_own_time),
 		cmocka_unit_test(test_returns_to_its_place),
 	};
