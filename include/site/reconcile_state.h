@@ -6,6 +6,8 @@
  * wanted and what is), reconcile_file.c (what BIRD reads), reconcile_change.c
  * (one change, as a transaction) and reconcile_ahead.c (would BIRD take one?).
  */
+#include <sys/stat.h>
+
 #include "bird/byhand.h"
 #include "bird/client.h"
 #include "bird/include.h"
@@ -73,6 +75,7 @@ struct reconcile {
 	bool said_differs;
 	bool file_failed;   /* and it was said */
 	bool file_is_empty; /* as before the first start */
+	struct stat file;   /* as it was when it said what is wanted */
 	int64_t pause_ms;   /* before the next try */
 	int64_t gap_ms;     /* between two changes, see batch_wait_ms */
 	struct mono last_change;
@@ -121,6 +124,8 @@ void reconcile_file_close(struct reconcile *r);
 /* What is wanted is written, and on disk if `sync`; 1 changed, 0 as it was, -1
  * err. */
 int reconcile_file_write(struct reconcile *r, bool sync, struct err *err);
+/* Nobody else wrote it since. */
+bool reconcile_file_is_ours(const struct reconcile *r);
 
 /* reconcile_ahead.c */
 bool reconcile_ahead_is_due(const struct reconcile *r);

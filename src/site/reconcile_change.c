@@ -540,6 +540,12 @@ on_checked(const struct bird_reply *reply, const struct err *err, void *arg)
 		refused(r, bird_reply_text(reply));
 		return;
 	}
+	/* Or BIRD would load what it was not asked about. */
+	if (!reconcile_file_is_ours(r)) {
+		unstage_old(r);
+		reconcile_cycle_end(r, 0);
+		return;
+	}
 	enter(r, CHANGE_CONFIGURE);
 	keep_old(r);
 	crash_point("bird-kept");

@@ -144,5 +144,19 @@ reconcile_file_write(struct reconcile *r, bool sync, struct err *err)
 		free(have);
 	}
 	free(want);
+	if (stat(r->conf->include, &r->file) == -1)
+		r->file = (struct stat){ 0 };
 	return rc;
+}
+
+bool
+reconcile_file_is_ours(const struct reconcile *r)
+{
+	struct stat now;
+
+	return stat(r->conf->include, &now) == 0 &&
+	    now.st_dev == r->file.st_dev && now.st_ino == r->file.st_ino &&
+	    now.st_size == r->file.st_size &&
+	    now.st_mtim.tv_sec == r->file.st_mtim.tv_sec &&
+	    now.st_mtim.tv_nsec == r->file.st_mtim.tv_nsec;
 }

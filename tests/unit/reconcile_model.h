@@ -62,6 +62,7 @@ struct model {
 	const char *check_reply; /* instead of 0020 */
 	const char *configure_reply;
 	unsigned progress_polls; /* `show status`es until it is through */
+	void (*tamper)(struct model *m); /* once, while BIRD checks */
 	bool is_loading;
 	unsigned cut_off; /* listings that end with 8004 */
 	const char *cut_off_on;
@@ -250,6 +251,9 @@ model_answer(struct fake_bird *fake, const char *command)
 	}
 	if (strcmp(command, "configure check") == 0) {
 		m->checks++;
+		if (m->tamper != NULL)
+			m->tamper(m);
+		m->tamper = NULL;
 		return m->check_reply != NULL
 		    ? m->check_reply
 		    : "0002-Reading\n0020 Configuration OK\n";

@@ -310,6 +310,40 @@ test_check_in_vain(void **state)
 	assert_no_old(m);
 }
 
+static void
+empty_file(struct model *m)
+{
+	assert_int_equal(truncate(m->include, 0), 0);
+}
+
+static void
+remove_file(struct model *m)
+{
+	assert_int_equal(unlink(m->include), 0);
+}
+
+/* Another hand in our file while BIRD checks it: BIRD does not get to load that. */
+static void
+test_file_changed_behind_the_check(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->tamper = empty_file;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	WAIT_UNTIL(m->rec.lp, !m->is_pending);
+	assert_int_equal(m->configures, 1);
+	m->tamper = remove_file;
+	recon_want(&m->rec, 2);
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	WAIT_UNTIL(m->rec.lp, !m->is_pending);
+	loop_idle(m->rec.lp, 2 * RIG_POLL_MS);
+	assert_int_equal(m->configures, 2);
+	assert_int_equal(m->undos, 0);
+	assert_int_equal(recon_real(&m->rec), 2);
+	assert_no_old(m);
+}
+
 /* While somebody's reconfiguration takes its time, it is not held up by checks. */
 static void
 test_one_check_while_bird_reconfigures(void **state)
@@ -586,6 +620,7 @@ main(void)
 		MODEL_TEST(test_session_lost_later_is_not_ours),
 		MODEL_TEST(test_disabled_by_hand_stops_the_change),
 		MODEL_TEST(test_check_in_vain),
+		MODEL_TEST(test_file_changed_behind_the_check),
 		MODEL_TEST(test_one_check_while_bird_reconfigures),
 		MODEL_TEST(test_change_without_a_new_file_is_kept_too),
 		MODEL_TEST(test_check_in_vain_is_told),
