@@ -540,6 +540,14 @@ test_random_walks_end_well(void **state)
 	}
 }
 
+static bool
+is_same_stage(const struct drain_stage *a, const struct drain_stage *b)
+{
+	return a->at == b->at && a->going_back == b->going_back &&
+	    a->is_drained == b->is_drained && a->place == b->place &&
+	    a->since.us == b->since.us;
+}
+
 /* Where drain_asks_route says no, the answer makes no difference. */
 static void
 test_what_is_not_asked_makes_no_difference(void **state)
@@ -557,7 +565,7 @@ test_what_is_not_asked_makes_no_difference(void **state)
 		advance(&a);
 		advance(&b);
 		assert_true(drain_asks_route(a.conf, &a.in) ||
-		    memcmp(&a.stage, &b.stage, sizeof(a.stage)) == 0);
+		    is_same_stage(&a.stage, &b.stage));
 	}
 }
 
