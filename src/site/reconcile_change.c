@@ -540,10 +540,11 @@ on_checked(const struct bird_reply *reply, const struct err *err, void *arg)
 		refused(r, bird_reply_text(reply));
 		return;
 	}
-	/* Or BIRD would load what it was not asked about. */
+	/* Or BIRD would load what it was not asked about.  Not at once again,
+	 * in case somebody writes it all the time. */
 	if (!reconcile_file_is_ours(r)) {
 		unstage_old(r);
-		reconcile_cycle_end(r, 0);
+		reconcile_cycle_end(r, POLL_MS);
 		return;
 	}
 	enter(r, CHANGE_CONFIGURE);
