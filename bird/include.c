@@ -416,6 +416,44 @@ bird_include_put(const char *path, const char *text, struct err *err)
 }
 
 int
+bird_include_swap(const char *path, const char *text, const char *aside,
+    bool *is_staged, struct err *err)
+{
+	char *fresh, *staged;
+	int rc;
+
+	*is_staged = false;
+	if (stage("new", path, text, false, err) == -1)
+		return -1;
+	fresh = xasprintf("%s.new", path);
+	staged = xasprintf("%s.new", aside);
+	/* Not every file system can, and there may be no old file. */
+	if (renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_EXCHANGE) == -1) {
+		rc = place("new", path, err);
+	} else {
+		*is_staged = rename(fresh, staged) == 0;
+		if (!*is_staged)
+			(void)unlink(fresh);
+		rc = 0;
+	}
+	free(staged);
+	free(fresh);
+	return rc;
+}
+
+void
+bird_include_flush(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return;
+	/* If it cannot be begun now, it is bird_include_sync that tells. */
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	(void)close(fd);
+}
+
+int
 bird_include_sync(const char *path, struct err *err)
 {
 	if (sync_path(path, O_RDONLY, err) == -1)

@@ -100,6 +100,7 @@ struct reconcile {
 	size_t n_up_before;
 	char problem[REASON_BYTES]; /* why it is undone */
 	bool lost_session;          /* it is that */
+	bool new_is_unflushed;      /* the kernel was not told to write it */
 	int64_t undo_pause_ms;
 	struct mono undone_until; /* no new change before */
 };
@@ -137,6 +138,8 @@ void reconcile_ahead_note(struct reconcile *r, const struct bird_reply *reply,
 
 /* reconcile_change.c */
 void reconcile_change_init(struct reconcile *r);
+/* Where the old file lies while a change is under way; the caller frees it. */
+char *reconcile_old_path(const struct reconcile *r);
 void reconcile_change_start(struct reconcile *r);
 /* The first look after a change was cut. */
 void reconcile_change_resume(struct reconcile *r, const struct bird_survey *s);

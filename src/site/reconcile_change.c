@@ -87,8 +87,8 @@ confirm_ms(const struct reconcile *r)
 
 /* ---- the old file ---- */
 
-static char *
-old_path(const struct reconcile *r)
+char *
+reconcile_old_path(const struct reconcile *r)
 {
 	return xasprintf("%s.old", r->conf->include);
 }
@@ -108,9 +108,13 @@ text_before(const struct reconcile *r)
 static void
 stage_old(struct reconcile *r)
 {
-	char *path = old_path(r), *text = text_before(r);
+	char *path, *text;
 	struct err err;
 
+	if (r->old_is_staged)
+		return;
+	path = reconcile_old_path(r);
+	text = text_before(r);
 	r->old_is_staged =
 	    text != NULL && bird_include_stage(path, text, &err) == 0;
 	free(text);
@@ -120,7 +124,7 @@ stage_old(struct reconcile *r)
 static void
 unstage_old(struct reconcile *r)
 {
-	char *path = old_path(r);
+	char *path = reconcile_old_path(r);
 
 	if (r->old_is_staged)
 		bird_include_unstage(path);
@@ -132,7 +136,7 @@ unstage_old(struct reconcile *r)
 static void
 keep_old(struct reconcile *r)
 {
-	char *path = old_path(r), *text = NULL;
+	char *path = reconcile_old_path(r), *text = NULL;
 	struct err err = { 0 };
 	int rc;
 
@@ -152,7 +156,7 @@ keep_old(struct reconcile *r)
 static void
 forget_old(struct reconcile *r)
 {
-	char *path = old_path(r);
+	char *path = reconcile_old_path(r);
 
 	unstage_old(r);
 	(void)unlink(path);
@@ -177,7 +181,7 @@ put_old_back(struct reconcile *r)
 void
 reconcile_change_init(struct reconcile *r)
 {
-	char *path = old_path(r);
+	char *path = reconcile_old_path(r);
 
 	r->undo_pause_ms = UNDO_PAUSE_MIN_MS;
 	if (access(path, F_OK) == 0) {
@@ -691,6 +695,11 @@ reconcile_change_start(struct reconcile *r)
 	crash_point("bird-written");
 	enter(r, CHANGE_LOOK);
 	ask_state_and_check(r);
+	/* Now that BIRD is at work.  A file whose bytes are on no disk may be an
+	 * empty one after a power cut. */
+	if (r->new_is_unflushed)
+		bird_include_flush(r->conf->include);
+	r->new_is_unflushed = false;
 }
 
 void

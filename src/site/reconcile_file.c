@@ -105,13 +105,36 @@ wanted_text(const struct reconcile *r, struct err *err)
 	return text;
 }
 
+/* The old file, as it is, becomes the one that is kept beside the new one. */
+static int
+swap_file(struct reconcile *r, const char *want, struct err *err)
+{
+	char *old = reconcile_old_path(r);
+	int rc = bird_include_swap(r->conf->include, want, old,
+	    &r->old_is_staged, err);
+
+	r->new_is_unflushed = rc == 0;
+	free(old);
+	return rc;
+}
+
+static int
+write_file(struct reconcile *r, const char *want, bool sync, struct err *err)
+{
+	if (sync)
+		return bird_include_write(r->conf->include, want, err);
+	/* Else the one to be put back is an older one. */
+	if (r->old_text == NULL)
+		return swap_file(r, want, err);
+	return bird_include_put(r->conf->include, want, err);
+}
+
 /* Keeps what stood there, to be put back should the change go wrong. */
 static int
 replace_file(struct reconcile *r, char *have, const char *want, bool sync,
     struct err *err)
 {
-	int rc = sync ? bird_include_write(r->conf->include, want, err)
-		      : bird_include_put(r->conf->include, want, err);
+	int rc = write_file(r, want, sync, err);
 
 	if (rc == 0 && r->old_text == NULL) {
 		r->old_text = have;

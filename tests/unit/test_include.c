@@ -525,6 +525,46 @@ test_stage_then_place(void **state)
 	assert_int_equal(err.sys, ENOENT);
 }
 
+/* The old file is kept as it was, not a copy of it; without one nothing is. */
+static void
+test_swap_keeps_the_old_file(void **state)
+{
+	const struct place *p = *state;
+	char aside[sizeof(p->file) + 8], staged[sizeof(p->file) + 16], *text;
+	struct stat before, kept;
+	bool is_staged;
+	struct err err;
+
+	(void)snprintf(aside, sizeof(aside), "%s.old", p->file);
+	(void)snprintf(staged, sizeof(staged), "%s.new", aside);
+	(void)unlink(p->file);
+	assert_int_equal(bird_include_swap(p->file, "one\n", aside, &is_staged,
+			     &err),
+	    0);
+	assert_false(is_staged);
+	assert_int_equal(access(staged, F_OK), -1);
+	assert_int_equal(stat(p->file, &before), 0);
+
+	assert_int_equal(bird_include_swap(p->file, "two\n", aside, &is_staged,
+			     &err),
+	    0);
+	bird_include_flush(p->file);
+	text = bird_include_read(p->file, &err);
+	assert_string_equal(text, "two\n");
+	free(text);
+	if (is_staged) {
+		assert_int_equal(stat(staged, &kept), 0);
+		assert_int_equal(kept.st_ino, before.st_ino);
+		assert_int_equal(bird_include_place(aside, &err), 0);
+		text = bird_include_read(aside, &err);
+		assert_string_equal(text, "one\n");
+		free(text);
+	}
+	(void)snprintf(staged, sizeof(staged), "%s.new", p->file);
+	assert_int_equal(access(staged, F_OK), -1);
+	(void)unlink(aside);
+}
+
 /* Whatever was decided: what is not allowed is not written. */
 static void
 test_what_is_not_allowed_is_refused(void **state)
@@ -568,6 +608,7 @@ main(void)
 		PLACE_TEST(test_write_and_read),
 		cmocka_unit_test(test_a_text_made_before_is_used),
 		PLACE_TEST(test_stage_then_place),
+		PLACE_TEST(test_swap_keeps_the_old_file),
 		PLACE_TEST(test_left_over_of_a_crash),
 		PLACE_TEST(test_full_disk_leaves_the_old_file),
 		PLACE_TEST(test_read_only_directory_leaves_the_old_file),

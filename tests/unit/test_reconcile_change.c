@@ -7,6 +7,7 @@
 #include "site/reconcile.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -602,6 +603,34 @@ test_change_cut_by_a_restart_is_confirmed(void **state)
 	assert_int_equal(recon_real(&m->rec), 3);
 }
 
+/* A change that did not get through had written the file already: what is kept is
+ * what BIRD has, not what was written in between. */
+static void
+test_what_bird_has_is_kept(void **state)
+{
+	struct model *m = model_with(state, 3);
+	char old[160], *before, *kept;
+	struct err err;
+
+	(void)snprintf(old, sizeof(old), "%s.old", m->include);
+	before = bird_include_read(m->include, &err);
+	m->protocols = PROTOCOLS_BY_HAND;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, recon_notice(&m->rec, "not carried out") != NULL);
+	assert_no_old(m);
+	m->protocols = PROTOCOLS;
+	m->silent_on = "configure confirm";
+	recon_want(&m->rec, 5);
+	WAIT_UNTIL(m->rec.lp, m->configures > 0 && m->is_pending);
+	kept = bird_include_read(old, &err);
+	assert_string_equal(kept, before);
+	free(kept);
+	free(before);
+	m->silent_on = NULL;
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec) && !m->is_pending);
+	assert_int_equal(recon_real(&m->rec), 5);
+}
+
 int
 main(void)
 {
@@ -624,6 +653,7 @@ main(void)
 		MODEL_TEST(test_one_check_while_bird_reconfigures),
 		MODEL_TEST(test_change_without_a_new_file_is_kept_too),
 		MODEL_TEST(test_check_in_vain_is_told),
+		MODEL_TEST(test_what_bird_has_is_kept),
 		MODEL_TEST(test_check_in_vain_without_answer),
 		MODEL_TEST(test_disabled_in_the_file_is_not_by_hand),
 		MODEL_TEST(test_by_hand_and_not_down_yet),
