@@ -12,6 +12,8 @@
 
 #define INTERVAL_MS 50LL
 #define BEAT_OFF_MS 15
+#define HALF_US 500000
+#define TOGETHER ((size_t)4) /* at most, of one service: core/beat.c */
 
 struct service_state {
 	int status;
@@ -34,6 +36,8 @@ struct house {
 	struct mono asked_last;
 	int64_t beat_ms;
 	size_t on_beat; /* asked in a row so long after the time before */
+	int64_t half;   /* half of which second it is */
+	size_t in_half, in_half_before; /* asked */
 	struct probe_env *env;
 	struct conf_probe probes[2];
 	struct conf_service conf;
@@ -108,6 +112,13 @@ note_asked(struct house *h)
 	    off_ms > -BEAT_OFF_MS && off_ms < BEAT_OFF_MS ? h->on_beat + 1 : 0;
 	h->asked_last = now;
 	h->asked++;
+	if (now.us / HALF_US != h->half) {
+		h->in_half_before =
+		    now.us / HALF_US == h->half + 1 ? h->in_half : 0;
+		h->in_half = 0;
+		h->half = now.us / HALF_US;
+	}
+	h->in_half++;
 }
 
 static void
@@ -308,6 +319,57 @@ test_heir_goes_on_failing(void **state)
 	assert_true(checker_is_failing(heir, 0, &inherited));
 	assert_int_equal(inherited.us, since.us);
 	checker_free(heir);
+}
+
+/* The fewest results of one of the first n probes. */
+static uint64_t
+least_results(const struct house *h, size_t n)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (size_t p = 0; p < n; p++) {
+		const struct checker_probe *known = checker_probe(h->ck, 0, p);
+
+		if (known->results[PROBE_PASS] < least)
+			least = known->results[PROBE_PASS];
+	}
+	return least;
+}
+
+/* A reload gives the first place to new probes: those that had it before move
+ * to the next one, and do not begin together with them for ever. */
+static void
+test_heir_shares_out_the_places_anew(void **state)
+{
+	static const struct checker_ops ops = { .on_service = on_service,
+		.on_probe = on_probe };
+	struct house *h = *state;
+	char names[2 * TOGETHER][8];
+	struct conf_probe probes[2 * TOGETHER];
+	struct conf_service before = h->conf, now = h->conf;
+	struct checker *old;
+
+	for (size_t i = 0; i < 2 * TOGETHER; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "p%zu", i);
+		probes[i] = h->probes[0];
+		probes[i].name = names[i];
+		probes[i].interval_ms = 1000;
+	}
+	before.probes = probes + TOGETHER;
+	before.n_probes = TOGETHER;
+	now.probes = probes;
+	now.n_probes = 2 * TOGETHER;
+	h->ck = old = checker_new(h->lp, h->env, &before, 1, &ops, h);
+	WAIT_FOR(h->lp, least_results(h, TOGETHER) > 0);
+	h->ck = checker_new(h->lp, h->env, &now, 1, &ops, h);
+	checker_inherit(h->ck, old);
+	checker_free(old);
+	/* From the second result on they are where they stay. */
+	WAIT_FOR(h->lp, least_results(h, TOGETHER) > 2);
+	WAIT_FOR(h->lp,
+	    h->in_half == TOGETHER && h->in_half_before == TOGETHER);
+	checker_free(h->ck);
+	h->ck = NULL;
 }
 
 static void
@@ -527,6 +589,28 @@ test_old_results_expire(void **state)
 	assert_false(checker_probe(h->ck, 0, 0)->is_stale);
 }
 
+/* One that returns to its place has its next result up to half an interval
+ * later than one that is there. */
+static void
+test_on_the_way_to_its_place_is_not_too_old(void **state)
+{
+	static char program[] = "/bin/false";
+	static char *argv[] = { program, NULL };
+	struct house *h = *state;
+	struct conf_probe *cp = &h->probes[0];
+
+	cp->interval_ms = 1000;
+	cp->quick_interval_ms = INTERVAL_MS;
+	become_healthy(h);
+	/* No result that counts comes any more, wherever its place is. */
+	cp->timeout_ms = 100;
+	cp->argv = argv;
+	cp->kind = PROBE_EXEC;
+	WAIT_FOR(h->lp, checker_expire(h->ck, 1) == 1);
+	assert_true(mono_diff_ms(mono_now(), h->asked_last) >=
+	    cp->interval_ms * 3 / 2 + cp->timeout_ms);
+}
+
 int
 main(void)
 {
@@ -535,6 +619,7 @@ main(void)
 		WITH(test_it_falls_and_rises_after_exactly_so_many),
 		WITH(test_heir_knows_what_is_the_same),
 		WITH(test_heir_goes_on_failing),
+		WITH(test_heir_shares_out_the_places_anew),
 		WITH(test_less_than_so_many_in_a_row_is_nothing),
 		WITH(test_refused_connection_is_a_failure),
 		WITH(test_no_answer_from_us_changes_nothing),
@@ -543,6 +628,7 @@ main(void)
 		WITH(test_failing_is_known_before_it_is_sick),
 		WITH(test_failing_as_far_as_it_matters),
 		WITH(test_old_results_expire),
+		WITH(test_on_the_way_to_its_place_is_not_too_old),
 		WITH(test_end_while_probes_run),
 	};
 
