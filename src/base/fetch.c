@@ -28,7 +28,9 @@
 /* All header lines of an answer together. */
 #define HEADERS_MAX_BYTES ((size_t)256 * 1024)
 #define BODY_FIRST_BYTES 4096u
-#define SPARE_MAX 16
+/* As many as may run at once when all probes of a wake-up are http
+ * (core/beat.c), 6 KiB each. */
+#define SPARE_MAX 64
 /* With a certificate: then a new connection shows the renewed one. */
 #define LIFETIME_SEC 3600L
 
