@@ -9,8 +9,10 @@
 #include "base/xalloc.h"
 
 /* Stalls are seen by a finer beat: one that begins and ends between two beats
- * leaves no trace. */
-#define TICK_MS 100
+ * leaves no trace, and of another one the first part.  Half of these beats share
+ * the wake-ups of most checks (core/beat.c); each of the others costs as much as
+ * some checks do. */
+#define TICK_MS 250
 #define TICKS_PER_PULSE (PULSE_MS / TICK_MS)
 
 struct pulse {
