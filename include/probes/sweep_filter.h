@@ -13,8 +13,8 @@
 
 #include "probes/sweep.h"
 
-/* Enough of a packet to hold IP options and our whole payload. */
-#define SWEEP_SNAP_BYTES 384u
+/* Enough of a packet to hold IP options and all of our payload that is read. */
+#define SWEEP_SNAP_BYTES 128u
 #define SWEEP_FILTER_MAX 160u
 
 /* Of the given family; returns the number of instructions in out. */

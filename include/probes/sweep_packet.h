@@ -5,7 +5,7 @@
  * sweep_packet -- the echo payload of a sweep, and its validation.
  *
  *	offset size
- *	0      4   magic "ACS1"
+ *	0      4   magic "ACS2"
  *	4      1   phase
  *	5      1   round
  *	6      1   length of the text
@@ -14,14 +14,18 @@
  *	12     4   index of the target in the list
  *	16     8   send time, microseconds of the sender's wall clock
  *	24     16  target address (IPv4 as v4-mapped)
- *	40     n   text for whoever looks at the packet: who pings, and why
- *	40+n   8   SipHash-2-4 over all before it, under the experiment's key
+ *	40     8   SipHash-2-4 over all before it, under the experiment's key
+ *	48     n   text for whoever looks at the packet: who pings, and why
  *
  * Validation needs nothing but the key: every site can check a reply to a
  * probe that another site sent.  ICMP id and sequence are never looked at,
  * NATs rewrite them.  Only the destination must be the test prefix that the
- * experiment sends from: a reply to one cannot count for another.  The MAC makes off-path forgery infeasible; the target in
- * the payload tells a host that answers from another address.
+ * experiment sends from: a reply to one cannot count for another.  The MAC makes
+ * off-path forgery infeasible; the target in the payload tells a host that
+ * answers from another address.
+ *
+ * The text is no part of what is believed, so no reader looks at it, and what
+ * comes back may lack it.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -29,10 +33,9 @@
 #include "base/addr.h"
 #include "probes/sweep.h"
 
-#define SWEEP_PAYLOAD_BYTES 48u  /* without a text */
-#define SWEEP_TEXT_WIRE_MAX 255u /* what a reader takes; a sender: TEXT_MAX */
-#define SWEEP_PAYLOAD_MAX_BYTES (SWEEP_PAYLOAD_BYTES + SWEEP_TEXT_WIRE_MAX)
-#define SWEEP_MAGIC 0x41435331u
+#define SWEEP_PAYLOAD_BYTES 48u /* without a text */
+#define SWEEP_PAYLOAD_MAX_BYTES (SWEEP_PAYLOAD_BYTES + SWEEP_TEXT_MAX)
+#define SWEEP_MAGIC 0x41435332u
 
 struct sweep_probe {
 	uint8_t phase;

@@ -174,8 +174,8 @@ def check_http(lab: Lab, fleet: Fleet) -> None:
 # --- probe replies ---
 
 TEST_SOURCES = ("198.51.100.1", "198.51.100.2")
-PAYLOAD_BYTES = 48  # and a text, whose length is at TEXT_LENGTH_OFFSET, before the MAC
-TEXT_LENGTH_OFFSET, MAC_BYTES = 6, 8
+PAYLOAD_BYTES = 48  # the MAC comes last in it; then a text, which is not read
+MAC_BYTES = 8
 
 
 def checksum(data: bytes) -> int:
@@ -244,9 +244,9 @@ class Attacker:
                 packet = self._ear.recv(2048)
             except TimeoutError:
                 continue
-            if len(packet) >= 28 + PAYLOAD_BYTES and packet[9] == 1 and packet[20] == 8 and packet[28:32] == b"ACS1":
+            if len(packet) >= 28 + PAYLOAD_BYTES and packet[9] == 1 and packet[20] == 8 and packet[28:32] == b"ACS2":
                 source, client = (str(ipaddress.ip_address(packet[i : i + 4])) for i in (12, 16))
-                self._heard.append((source, client, packet[28 : 28 + PAYLOAD_BYTES + packet[28 + TEXT_LENGTH_OFFSET]]))
+                self._heard.append((source, client, packet[28 : 28 + PAYLOAD_BYTES]))
 
     def _say(self, source: str, target: str, payload: bytes) -> None:
         for _ in range(self.PER_KIND):

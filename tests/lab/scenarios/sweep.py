@@ -12,8 +12,9 @@ from labkit.node import Node
 from labkit.scenario import Lab
 
 TEXT = b"anycast catchment measurement"
-TEXT_AT = {socket.htons(0x0800): 20 + 8 + 40, socket.htons(0x86DD): 40 + 8 + 40}
-MAGIC = b"ACS1"
+PAYLOAD_BYTES = 48  # before the text
+TEXT_AT = {socket.htons(0x0800): 20 + 8 + PAYLOAD_BYTES, socket.htons(0x86DD): 40 + 8 + PAYLOAD_BYTES}
+MAGIC = b"ACS2"
 PER_AS = 20  # as in labkit.experiment.prepare
 
 
@@ -44,7 +45,7 @@ class Ear:
                     packet = ear.recv(2048)
                 except BlockingIOError:
                     break
-                if packet[at - 40 : at - 36] == MAGIC and packet[at - 48] in (8, 128):
+                if packet[at - PAYLOAD_BYTES :].startswith(MAGIC) and packet[at - PAYLOAD_BYTES - 8] in (8, 128):
                     found[protocol].append(packet)
         return found
 
