@@ -30,6 +30,8 @@
 
 #define IPV4_HEADER_BYTES 20u
 #define IPV4_CHECKSUM_AT 10u
+#define IPV4_ADDR_BYTES 4u /* the destination comes last in both headers */
+#define IPV6_ADDR_BYTES 16u
 #define IPV6_ADDRS_AT 8u
 #define ICMP_HEADER_BYTES 8u
 #define ICMP_CHECKSUM_AT 2u
@@ -218,6 +220,61 @@ write_common(struct sweep_lane *lane, uint8_t packet[SWEEP_REQUEST_MAX_BYTES])
 	return SWEEP_REQUEST_MAX_BYTES - w.left;
 }
 
+/*
+ * What checksums have in common: all but the destination and the first part of
+ * the payload, which differ.  Nothing of these is at an odd place.
+ */
+static void
+sum_common(struct sweep_lane *lane)
+{
+	const uint8_t *packet = lane->packets[0];
+	const uint8_t *icmp = packet + lane->icmp_at;
+	size_t icmp_bytes = lane->len - lane->icmp_at;
+
+	lane->ip_sum = sum_bytes(0, packet, IPV4_HEADER_BYTES);
+	lane->icmp_sum = sum_bytes(0, icmp, ICMP_HEADER_BYTES);
+	lane->icmp_sum = sum_bytes(lane->icmp_sum,
+	    icmp + ICMP_HEADER_BYTES + SWEEP_PAYLOAD_BYTES,
+	    lane->request.text.len);
+	if (lane->is_ipv4)
+		return;
+	/* The pseudo header: RFC 8200 s.8.1. */
+	lane->icmp_sum = sum_bytes(lane->icmp_sum, packet + IPV6_ADDRS_AT,
+	    2 * IPV6_ADDR_BYTES);
+	lane->icmp_sum += htons((uint16_t)icmp_bytes);
+	lane->icmp_sum += htons(IPPROTO_ICMPV6);
+}
+
+/* Where a message goes is all that changes in it from batch to batch. */
+static void
+prepare_message(struct sweep_lane *lane, unsigned i)
+{
+	struct msghdr *h = &lane->msgs[i].msg_hdr;
+	uint16_t protocol = lane->is_ipv4 ? ETH_P_IP : ETH_P_IPV6;
+
+	if (i > 0)
+		memcpy(lane->packets[i], lane->packets[0], lane->len);
+	lane->iov[i] = (struct iovec){ .iov_base = lane->packets[i],
+		.iov_len = lane->len };
+	*h = (struct msghdr){ .msg_iov = &lane->iov[i],
+		.msg_iovlen = 1,
+		.msg_name = &lane->to[i] };
+	if (lane->engine == SWEEP_ENGINE_PACKET) {
+		lane->to[i].link =
+		    (struct sockaddr_ll){ .sll_family = AF_PACKET,
+			    .sll_protocol = htons(protocol),
+			    .sll_halen = ETH_ALEN };
+		h->msg_namelen = sizeof(lane->to[i].link);
+	} else if (lane->is_ipv4) {
+		lane->to[i].v4 = (struct sockaddr_in){ .sin_family = AF_INET };
+		h->msg_namelen = sizeof(lane->to[i].v4);
+	} else {
+		lane->to[i].v6 =
+		    (struct sockaddr_in6){ .sin6_family = AF_INET6 };
+		h->msg_namelen = sizeof(lane->to[i].v6);
+	}
+}
+
 int
 sweep_lane_open(struct sweep_lane *lane, enum sweep_engine engine,
     const struct sweep_request *request, struct err *err)
@@ -232,8 +289,9 @@ sweep_lane_open(struct sweep_lane *lane, enum sweep_engine engine,
 	if (lane->fd == -1)
 		return -1;
 	lane->len = write_common(lane, lane->packets[0]);
-	for (size_t i = 1; i < SWEEP_BATCH_MAX; i++)
-		memcpy(lane->packets[i], lane->packets[0], lane->len);
+	sum_common(lane);
+	for (unsigned i = 0; i < SWEEP_BATCH_MAX; i++)
+		prepare_message(lane, i);
 	return 0;
 }
 
@@ -262,27 +320,14 @@ static void
 set_destination(struct sweep_lane *lane, unsigned i)
 {
 	const struct sweep_target *t = &lane->targets[i];
-	struct msghdr *h = &lane->msgs[i].msg_hdr;
 
-	h->msg_name = &lane->to[i];
 	if (lane->engine == SWEEP_ENGINE_PACKET) {
-		lane->to[i].link =
-		    (struct sockaddr_ll){ .sll_family = AF_PACKET,
-			    .sll_protocol =
-				htons(lane->is_ipv4 ? ETH_P_IP : ETH_P_IPV6),
-			    .sll_ifindex = t->hop.ifindex,
-			    .sll_halen = ETH_ALEN };
+		lane->to[i].link.sll_ifindex = t->hop.ifindex;
 		memcpy(lane->to[i].link.sll_addr, t->hop.mac, ETH_ALEN);
-		h->msg_namelen = sizeof(lane->to[i].link);
 	} else if (lane->is_ipv4) {
-		lane->to[i].v4 = (struct sockaddr_in){ .sin_family = AF_INET,
-			.sin_addr = addr_to_in(&t->addr) };
-		h->msg_namelen = sizeof(lane->to[i].v4);
+		lane->to[i].v4.sin_addr = addr_to_in(&t->addr);
 	} else {
-		lane->to[i].v6 =
-		    (struct sockaddr_in6){ .sin6_family = AF_INET6 };
 		memcpy(&lane->to[i].v6.sin6_addr, t->addr.b, sizeof(t->addr.b));
-		h->msg_namelen = sizeof(lane->to[i].v6);
 	}
 }
 
@@ -291,42 +336,47 @@ static void
 fill_checksums(const struct sweep_lane *lane, uint8_t *packet)
 {
 	uint8_t *icmp = packet + lane->icmp_at;
-	size_t icmp_bytes = lane->len - lane->icmp_at;
-	uint64_t sum = 0;
+	size_t to_bytes = lane->is_ipv4 ? IPV4_ADDR_BYTES : IPV6_ADDR_BYTES;
+	const uint8_t *to = icmp - to_bytes;
+	uint64_t sum = sum_bytes(lane->icmp_sum, icmp + ICMP_HEADER_BYTES,
+	    SWEEP_PAYLOAD_BYTES);
 
-	if (!lane->is_ipv4) { /* the pseudo header: RFC 8200 s.8.1 */
-		sum = sum_bytes(0, packet + IPV6_ADDRS_AT, 32);
-		sum += htons((uint16_t)icmp_bytes);
-		sum += htons(IPPROTO_ICMPV6);
+	if (!lane->is_ipv4) {
+		sum = sum_bytes(sum, to, to_bytes);
 	} else if (lane->engine == SWEEP_ENGINE_PACKET) {
-		memset(packet + IPV4_CHECKSUM_AT, 0, 2);
 		put_checksum(packet + IPV4_CHECKSUM_AT,
-		    sum_bytes(0, packet, IPV4_HEADER_BYTES));
+		    sum_bytes(lane->ip_sum, to, to_bytes));
 	}
-	memset(icmp + ICMP_CHECKSUM_AT, 0, 2);
-	put_checksum(icmp + ICMP_CHECKSUM_AT, sum_bytes(sum, icmp, icmp_bytes));
+	put_checksum(icmp + ICMP_CHECKSUM_AT, sum);
 }
 
-/* Only now, so that the send time in it is true also after a wait. */
 static void
-stamp(struct sweep_lane *lane, unsigned i)
+stamp(struct sweep_lane *lane, unsigned i, uint64_t now_us)
 {
 	const struct sweep_target *t = &lane->targets[i];
 	uint8_t *packet = lane->packets[i];
+	uint8_t *icmp = packet + lane->icmp_at;
 
 	if (lane->is_ipv4) {
-		memcpy(packet + lane->icmp_at - 4, t->addr.b + 12, 4);
+		memcpy(icmp - IPV4_ADDR_BYTES, t->addr.b + 12, IPV4_ADDR_BYTES);
 	} else {
-		memcpy(packet + lane->icmp_at - 16, t->addr.b, 16);
+		memcpy(icmp - IPV6_ADDR_BYTES, t->addr.b, IPV6_ADDR_BYTES);
 	}
-	sweep_payload_restamp(packet + lane->icmp_at + ICMP_HEADER_BYTES,
-	    t->index, wall_now_us(), &t->addr, lane->request.key);
+	sweep_payload_restamp(icmp + ICMP_HEADER_BYTES, t->index, now_us,
+	    &t->addr, lane->request.key);
 	fill_checksums(lane, packet);
-	lane->iov[i] =
-	    (struct iovec){ .iov_base = packet, .iov_len = lane->len };
-	lane->msgs[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &lane->iov[i],
-					      .msg_iovlen = 1 } };
 	set_destination(lane, i);
+}
+
+/* Only now, so that the send time is true also after a wait; and one look at the
+ * clock, since the batch leaves in one system call. */
+static void
+stamp_batch(struct sweep_lane *lane)
+{
+	uint64_t now_us = wall_now_us();
+
+	for (unsigned i = lane->head; i < lane->n; i++)
+		stamp(lane, i, now_us);
 }
 
 /*
@@ -337,8 +387,8 @@ stamp(struct sweep_lane *lane, unsigned i)
 enum sweep_lane_end
 sweep_lane_flush(struct sweep_lane *lane, uint32_t *sent, uint32_t *refused)
 {
-	for (unsigned i = lane->head; i < lane->n; i++)
-		stamp(lane, i);
+	if (lane->head < lane->n)
+		stamp_batch(lane);
 	while (lane->head < lane->n) {
 		int n = sendmmsg(lane->fd, &lane->msgs[lane->head],
 		    lane->n - lane->head, 0);

@@ -43,6 +43,8 @@ struct sweep_lane {
 	struct sweep_request request;
 	size_t icmp_at;   /* in each packet; before it is the IP header */
 	size_t len;       /* of each packet */
+	/* Of checksums, the part that all have in common. */
+	uint64_t ip_sum, icmp_sum;
 	unsigned head, n; /* targets[head..n) wait */
 	struct sweep_target targets[SWEEP_BATCH_MAX];
 	/* Each is a whole request for nobody, to be stamped for a target. */
