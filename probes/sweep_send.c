@@ -25,6 +25,9 @@
 #define BATCHES_PER_S 2000u
 /* Credit is counted in millionths of a packet: microseconds times rate. */
 #define PACKET_CREDIT 1000000
+/* The order leads all over the list, so its memory is asked for a batch ahead:
+ * nearer than that it would not be there in time. */
+#define FETCH_AHEAD SWEEP_BATCH_MAX
 
 struct sweep_send {
 	struct loop_timer *tick;
@@ -115,6 +118,15 @@ credit_time(struct sweep_send *s)
 }
 
 static void
+fetch_ahead(const struct sweep_send *s, uint32_t position)
+{
+	if (position + FETCH_AHEAD < s->progress.total) {
+		__builtin_prefetch(&s->list->addrs[s->order[position +
+		    FETCH_AHEAD]]);
+	}
+}
+
+static void
 add_to_lane(struct sweep_send *s, uint32_t position, struct mono now)
 {
 	uint32_t index = s->order[position];
@@ -146,6 +158,7 @@ fill_lanes(struct sweep_send *s, int64_t n)
 		}
 		s->credit -= PACKET_CREDIT;
 		s->taken++;
+		fetch_ahead(s, position);
 		add_to_lane(s, position, now);
 	}
 }
