@@ -46,16 +46,25 @@ random_below(uint64_t *state, uint32_t n)
 }
 
 static void
-shuffle(uint32_t *index, uint32_t n, uint64_t seed)
+swap(uint32_t *v, uint32_t a, uint32_t b)
+{
+	uint32_t kept = v[a];
+
+	v[a] = v[b];
+	v[b] = kept;
+}
+
+/* Both alike. */
+static void
+shuffle(uint32_t *index, uint32_t *slot, uint32_t n, uint64_t seed)
 {
 	uint64_t state = mix64(seed);
 
 	for (uint32_t i = n; i > 1; i--) {
 		uint32_t j = random_below(&state, i);
-		uint32_t kept = index[i - 1];
 
-		index[i - 1] = index[j];
-		index[j] = kept;
+		swap(index, i - 1, j);
+		swap(slot, i - 1, j);
 	}
 }
 
@@ -143,14 +152,19 @@ sweep_order_build(const struct addr *addrs, uint32_t *index, uint32_t *block,
 	struct block_table blocks;
 
 	block_table_init(&blocks, n, seed);
-	shuffle(index, n, seed);
+	/* Before the shuffle, when neighbours in the list are neighbours in
+	 * memory, and mostly of one block. */
 	for (uint32_t i = 0; i < n; i++) {
 		place[i] =
 		    block_table_count(&blocks, block_key(&addrs[index[i]]));
-		block[i] = blocks.slots[place[i]].number;
 	}
-	for (uint32_t i = 0; i < n; i++)
-		place[i] = block_next_place(&blocks.slots[place[i]], seed, n);
+	shuffle(index, place, n, seed);
+	for (uint32_t i = 0; i < n; i++) {
+		struct block *b = &blocks.slots[place[i]];
+
+		block[i] = b->number;
+		place[i] = block_next_place(b, seed, n);
+	}
 	sort_by_place(index, block, place, start, n);
 	free(blocks.slots);
 	free(start);

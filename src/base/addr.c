@@ -312,12 +312,14 @@ prefix_equal(const struct prefix *a, const struct prefix *b)
 bool
 prefix_contains(const struct prefix *p, const struct addr *a)
 {
-	struct addr net = *a;
+	unsigned bits = first_bit(p) + p->len;
+	unsigned whole = bits / 8, rest = bits % 8;
 
-	if (p->is_ipv4 != addr_is_ipv4(a))
+	if (p->is_ipv4 != addr_is_ipv4(a) ||
+	    memcmp(a->b, p->addr.b, whole) != 0)
 		return false;
-	clear_host_bits(&net, first_bit(p) + p->len);
-	return addr_equal(&net, &p->addr);
+	return rest == 0 ||
+	    ((a->b[whole] ^ p->addr.b[whole]) >> (8 - rest)) == 0;
 }
 
 int
