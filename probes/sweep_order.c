@@ -10,17 +10,21 @@
 /* The blocks are found by a hash table with linear probing. */
 struct block {
 	uint64_t key;
-	uint32_t hosts; /* 0: this slot of the table is free */
+	uint32_t hosts;
 	uint32_t seen;
-	uint32_t number;
 };
 
-struct block_table {
-	struct block *slots;
+/* Memory as much as there are blocks, not targets: each page of it that is used
+ * for the first time costs as much as some probes. */
+struct blocks {
+	struct block *v; /* numbered as they come */
+	uint32_t n, room;
+	uint32_t *slots; /* hash table of numbers + 1, half of it empty */
 	uint64_t mask;
 	uint64_t seed;
-	uint32_t n; /* blocks */
 };
+
+#define BLOCKS_MIN 512u
 
 /* The finalizer of SplitMix64 (Steele, Lea, Flood 2014). */
 static uint64_t
@@ -56,7 +60,7 @@ swap(uint32_t *v, uint32_t a, uint32_t b)
 
 /* Both alike. */
 static void
-shuffle(uint32_t *index, uint32_t *slot, uint32_t n, uint64_t seed)
+shuffle(uint32_t *index, uint32_t *block, uint32_t n, uint64_t seed)
 {
 	uint64_t state = mix64(seed);
 
@@ -64,7 +68,7 @@ shuffle(uint32_t *index, uint32_t *slot, uint32_t n, uint64_t seed)
 		uint32_t j = random_below(&state, i);
 
 		swap(index, i - 1, j);
-		swap(slot, i - 1, j);
+		swap(block, i - 1, j);
 	}
 }
 
@@ -82,31 +86,43 @@ block_key(const struct addr *a)
 	return is_ipv4 ? key | (uint64_t)1 << 63 : key;
 }
 
-static void
-block_table_init(struct block_table *t, uint32_t n, uint64_t seed)
+static uint32_t *
+find_slot(const struct blocks *b, uint64_t key)
 {
-	uint64_t size = 2;
+	uint64_t i = mix64(key ^ b->seed) & b->mask;
 
-	while (size < (uint64_t)n * 2)
-		size *= 2;
-	t->slots = xcalloc(size, sizeof(t->slots[0]));
-	t->mask = size - 1;
-	t->seed = seed;
-	t->n = 0;
+	while (b->slots[i] != 0 && b->v[b->slots[i] - 1].key != key)
+		i = (i + 1) & b->mask;
+	return &b->slots[i];
 }
 
-/* The block's slot number; counts one host into it. */
-static uint32_t
-block_table_count(struct block_table *t, uint64_t key)
+static void
+blocks_grow(struct blocks *b)
 {
-	uint64_t i = mix64(key ^ t->seed) & t->mask;
+	b->room = b->room == 0 ? BLOCKS_MIN : b->room * 2;
+	b->v = xreallocarray(b->v, b->room, sizeof(*b->v));
+	free(b->slots);
+	b->mask = (uint64_t)b->room * 2 - 1;
+	b->slots = xcalloc(b->mask + 1, sizeof(*b->slots));
+	for (uint32_t i = 0; i < b->n; i++)
+		*find_slot(b, b->v[i].key) = i + 1;
+}
 
-	while (t->slots[i].hosts > 0 && t->slots[i].key != key)
-		i = (i + 1) & t->mask;
-	if (t->slots[i].hosts == 0)
-		t->slots[i] = (struct block){ .key = key, .number = t->n++ };
-	t->slots[i].hosts++;
-	return (uint32_t)i;
+/* The block's number; counts one host into it. */
+static uint32_t
+blocks_count(struct blocks *b, uint64_t key)
+{
+	uint32_t *slot;
+
+	if (b->n == b->room)
+		blocks_grow(b);
+	slot = find_slot(b, key);
+	if (*slot == 0) {
+		b->v[b->n] = (struct block){ .key = key };
+		*slot = ++b->n;
+	}
+	b->v[*slot - 1].hosts++;
+	return *slot - 1;
 }
 
 /* Where in [0, n) the block's next host belongs. */
@@ -120,27 +136,29 @@ block_next_place(struct block *b, uint64_t seed, uint32_t n)
 	return (uint32_t)(part * n >> 32);
 }
 
-/* Stable counting sort of index and block by place; start is scratch, n + 1
- * zeroes. */
+/* Moves v[i] to where it belongs, to[i]. */
 static void
-sort_by_place(uint32_t *index, uint32_t *block, const uint32_t *place,
+permute(uint32_t *v, const uint32_t *to, uint32_t *scratch, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		scratch[to[i]] = v[i];
+	memcpy(v, scratch, n * sizeof(*v));
+}
+
+/* Stable counting sort of index and block by place, which is lost; start is
+ * scratch, n + 1 zeroes. */
+static void
+sort_by_place(uint32_t *index, uint32_t *block, uint32_t *place,
     uint32_t *start, uint32_t n)
 {
-	uint32_t *sorted = xcalloc(n, 2 * sizeof(*sorted));
-
 	for (uint32_t i = 0; i < n; i++)
 		start[place[i] + 1]++;
 	for (uint32_t i = 0; i < n; i++)
 		start[i + 1] += start[i];
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t to = start[place[i]]++;
-
-		sorted[to] = index[i];
-		sorted[n + to] = block[i];
-	}
-	memcpy(index, sorted, n * sizeof(*sorted));
-	memcpy(block, sorted + n, n * sizeof(*sorted));
-	free(sorted);
+	for (uint32_t i = 0; i < n; i++)
+		place[i] = start[place[i]]++;
+	permute(index, place, start, n);
+	permute(block, place, start, n);
 }
 
 uint32_t
@@ -149,23 +167,17 @@ sweep_order_build(const struct addr *addrs, uint32_t *index, uint32_t *block,
 {
 	uint32_t *place = xcalloc(n, sizeof(*place));
 	uint32_t *start = xcalloc((size_t)n + 1, sizeof(*start));
-	struct block_table blocks;
+	struct blocks blocks = { .seed = seed };
 
-	block_table_init(&blocks, n, seed);
 	/* Before the shuffle, when neighbours in the list are neighbours in
 	 * memory, and mostly of one block. */
-	for (uint32_t i = 0; i < n; i++) {
-		place[i] =
-		    block_table_count(&blocks, block_key(&addrs[index[i]]));
-	}
-	shuffle(index, place, n, seed);
-	for (uint32_t i = 0; i < n; i++) {
-		struct block *b = &blocks.slots[place[i]];
-
-		block[i] = b->number;
-		place[i] = block_next_place(b, seed, n);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		block[i] = blocks_count(&blocks, block_key(&addrs[index[i]]));
+	shuffle(index, block, n, seed);
+	for (uint32_t i = 0; i < n; i++)
+		place[i] = block_next_place(&blocks.v[block[i]], seed, n);
 	sort_by_place(index, block, place, start, n);
+	free(blocks.v);
 	free(blocks.slots);
 	free(start);
 	free(place);

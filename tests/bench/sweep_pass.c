@@ -170,16 +170,10 @@ run(const struct sweeper *sws, nfds_t n, const bool *done, int for_ms)
 static void
 give_targets(const struct sweeper *sw, struct addr first)
 {
-	struct addr *addrs = xcalloc(n_targets, sizeof(*addrs));
+	static struct addr addrs[SWEEP_TARGETS_PER_MSG];
 	uint32_t low = (uint32_t)first.b[12] << 24 | first.b[13] << 16 |
 	    first.b[14] << 8 | first.b[15];
 
-	for (uint32_t i = 0; i < n_targets; i++) {
-		struct wcursor w = { .p = addrs[i].b + 12, .left = 4 };
-
-		memcpy(addrs[i].b, first.b, 12);
-		wcursor_be32(&w, low + i);
-	}
 	for (uint32_t i = 0; i < n_targets; i += SWEEP_TARGETS_PER_MSG) {
 		uint32_t left = n_targets - i;
 		struct sweep_targets part = { .list = LIST,
@@ -188,12 +182,17 @@ give_targets(const struct sweeper *sw, struct addr first)
 			.n = left < SWEEP_TARGETS_PER_MSG
 			    ? left
 			    : SWEEP_TARGETS_PER_MSG,
-			.addrs = addrs + i };
+			.addrs = addrs };
 
+		for (uint32_t k = 0; k < part.n; k++) {
+			struct wcursor w = { .p = addrs[k].b + 12, .left = 4 };
+
+			memcpy(addrs[k].b, first.b, 12);
+			wcursor_be32(&w, low + i + k);
+		}
 		tell(sw, SWEEP_MSG_TARGETS,
 		    sweep_encode_targets(&part, body, sizeof(body)));
 	}
-	free(addrs);
 }
 
 static void
