@@ -187,15 +187,19 @@ on_neighbour(const struct nlmsghdr *nlh, void *arg)
 	return mnl_attr_parse(nlh, sizeof(*ndm), on_neighbour_attr, arg);
 }
 
+/* False: the hop's interface is none of Ethernet. */
 static bool
-is_ethernet(const struct sweep_hops *h, int ifindex)
+read_own_mac(const struct sweep_hops *h, struct sweep_hop *hop)
 {
-	struct ifreq ifr = { .ifr_ifindex = ifindex };
+	struct ifreq ifr = { .ifr_ifindex = hop->ifindex };
 	int fd = mnl_socket_get_fd(h->nl.nl);
 
-	return ioctl(fd, SIOCGIFNAME, &ifr) == 0 &&
-	    ioctl(fd, SIOCGIFHWADDR, &ifr) == 0 &&
-	    ifr.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+	if (ioctl(fd, SIOCGIFNAME, &ifr) == -1 ||
+	    ioctl(fd, SIOCGIFHWADDR, &ifr) == -1 ||
+	    ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+		return false;
+	memcpy(hop->own_mac, ifr.ifr_hwaddr.sa_data, sizeof(hop->own_mac));
+	return true;
 }
 
 static void
@@ -205,7 +209,7 @@ ask_neighbour(struct sweep_hops *h, struct gateway *g)
 	struct ndmsg *ndm;
 
 	g->is_known = false;
-	if (!is_ethernet(h, g->hop.ifindex))
+	if (!read_own_mac(h, &g->hop))
 		return;
 	nlh->nlmsg_type = RTM_GETNEIGH;
 	ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));

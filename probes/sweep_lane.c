@@ -7,8 +7,10 @@
  * Both are bound to the source, so that rules which route by source apply, and
  * both may be bound although no interface has the address.
  *
- * The packet engine hands whole packets to the interface's driver.  It does not
- * go by the qdisc, so what the driver does not take is an ENOBUFS.
+ * The packet engine hands whole frames to the interface's driver.  It does not
+ * go by the qdisc, so what the driver does not take is an ENOBUFS.  Its socket
+ * is bound to the first interface that is needed, since a packet without a
+ * destination costs the kernel a fifth less; those for others name theirs.
  *
  * The send buffer keeps its small default on purpose.  A qdisc that is full
  * drops without an error, but what waits in it is charged to the socket: so the
@@ -78,8 +80,7 @@ bind_ipv6(int fd, const struct addr *source, struct err *err)
 static int
 open_packet(struct err *err)
 {
-	int fd =
-	    socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int on = 1;
 
 	if (fd == -1)
@@ -140,6 +141,16 @@ put_checksum(uint8_t *at, uint64_t sum)
 		sum = (sum & 0xffff) + (sum >> 16);
 	folded = (uint16_t)~sum;
 	memcpy(at, &folded, sizeof(folded));
+}
+
+/* Whose they are comes with the next hop. */
+static void
+write_ethernet_header(struct wcursor *w, uint16_t protocol)
+{
+	static const uint8_t macs[2 * ETH_ALEN];
+
+	wcursor_bytes(w, macs, sizeof(macs));
+	wcursor_be16(w, protocol);
 }
 
 /* The kernel fills in identification and checksum, unless it never sees it: in
@@ -210,6 +221,11 @@ write_common(struct sweep_lane *lane, uint8_t packet[SWEEP_REQUEST_MAX_BYTES])
 	    ICMP_HEADER_BYTES + SWEEP_PAYLOAD_BYTES + rq->text.len;
 
 	w.p = packet;
+	if (lane->engine == SWEEP_ENGINE_PACKET) {
+		write_ethernet_header(&w,
+		    lane->is_ipv4 ? ETH_P_IP : ETH_P_IPV6);
+	}
+	lane->ip_at = SWEEP_REQUEST_MAX_BYTES - w.left;
 	if (lane->is_ipv4) {
 		write_ipv4_header(&w, &rq->source, payload_bytes);
 	} else {
@@ -227,11 +243,11 @@ write_common(struct sweep_lane *lane, uint8_t packet[SWEEP_REQUEST_MAX_BYTES])
 static void
 sum_common(struct sweep_lane *lane)
 {
-	const uint8_t *packet = lane->packets[0];
-	const uint8_t *icmp = packet + lane->icmp_at;
+	const uint8_t *ip = lane->packets[0] + lane->ip_at;
+	const uint8_t *icmp = lane->packets[0] + lane->icmp_at;
 	size_t icmp_bytes = lane->len - lane->icmp_at;
 
-	lane->ip_sum = sum_bytes(0, packet, IPV4_HEADER_BYTES);
+	lane->ip_sum = sum_bytes(0, ip, IPV4_HEADER_BYTES);
 	lane->icmp_sum = sum_bytes(0, icmp, ICMP_HEADER_BYTES);
 	lane->icmp_sum = sum_bytes(lane->icmp_sum,
 	    icmp + ICMP_HEADER_BYTES + SWEEP_PAYLOAD_BYTES,
@@ -239,8 +255,8 @@ sum_common(struct sweep_lane *lane)
 	if (lane->is_ipv4)
 		return;
 	/* The pseudo header: RFC 8200 s.8.1. */
-	lane->icmp_sum = sum_bytes(lane->icmp_sum, packet + IPV6_ADDRS_AT,
-	    2 * IPV6_ADDR_BYTES);
+	lane->icmp_sum =
+	    sum_bytes(lane->icmp_sum, ip + IPV6_ADDRS_AT, 2 * IPV6_ADDR_BYTES);
 	lane->icmp_sum += htons((uint16_t)icmp_bytes);
 	lane->icmp_sum += htons(IPPROTO_ICMPV6);
 }
@@ -262,8 +278,7 @@ prepare_message(struct sweep_lane *lane, unsigned i)
 	if (lane->engine == SWEEP_ENGINE_PACKET) {
 		lane->to[i].link =
 		    (struct sockaddr_ll){ .sll_family = AF_PACKET,
-			    .sll_protocol = htons(protocol),
-			    .sll_halen = ETH_ALEN };
+			    .sll_protocol = htons(protocol) };
 		h->msg_namelen = sizeof(lane->to[i].link);
 	} else if (lane->is_ipv4) {
 		lane->to[i].v4 = (struct sockaddr_in){ .sin_family = AF_INET };
@@ -283,6 +298,7 @@ sweep_lane_open(struct sweep_lane *lane, enum sweep_engine engine,
 	lane->is_ipv4 = addr_is_ipv4(&request->source);
 	lane->request = *request;
 	lane->head = lane->n = 0;
+	lane->bound_to = 0;
 	lane->fd = engine == SWEEP_ENGINE_PACKET
 	    ? open_packet(err)
 	    : open_raw(&request->source, err);
@@ -304,6 +320,19 @@ sweep_lane_close(struct sweep_lane *lane)
 	lane->head = lane->n = 0;
 }
 
+/* Of no protocol, so that nothing is received. */
+static void
+bind_interface(struct sweep_lane *lane, int ifindex)
+{
+	struct sockaddr_ll sa = { .sll_family = AF_PACKET,
+		.sll_ifindex = ifindex };
+
+	lane->bound_to =
+	    bind(lane->fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0
+	    ? ifindex
+	    : -1;
+}
+
 void
 sweep_lane_add(struct sweep_lane *lane, uint32_t index,
     const struct addr *target, const struct sweep_hop *hop)
@@ -312,8 +341,24 @@ sweep_lane_add(struct sweep_lane *lane, uint32_t index,
 
 	t->index = index;
 	t->addr = *target;
-	if (hop != NULL)
-		t->hop = *hop;
+	if (hop == NULL)
+		return;
+	t->hop = *hop;
+	if (lane->bound_to == 0)
+		bind_interface(lane, hop->ifindex);
+}
+
+static void
+set_next_hop(struct sweep_lane *lane, unsigned i)
+{
+	const struct sweep_hop *hop = &lane->targets[i].hop;
+	struct sockaddr_ll *to = &lane->to[i].link;
+
+	memcpy(lane->packets[i], hop->mac, ETH_ALEN);
+	memcpy(lane->packets[i] + ETH_ALEN, hop->own_mac, ETH_ALEN);
+	to->sll_ifindex = hop->ifindex;
+	lane->msgs[i].msg_hdr.msg_name =
+	    hop->ifindex != lane->bound_to ? to : NULL;
 }
 
 static void
@@ -322,8 +367,7 @@ set_destination(struct sweep_lane *lane, unsigned i)
 	const struct sweep_target *t = &lane->targets[i];
 
 	if (lane->engine == SWEEP_ENGINE_PACKET) {
-		lane->to[i].link.sll_ifindex = t->hop.ifindex;
-		memcpy(lane->to[i].link.sll_addr, t->hop.mac, ETH_ALEN);
+		set_next_hop(lane, i);
 	} else if (lane->is_ipv4) {
 		lane->to[i].v4.sin_addr = addr_to_in(&t->addr);
 	} else {
@@ -344,7 +388,7 @@ fill_checksums(const struct sweep_lane *lane, uint8_t *packet)
 	if (!lane->is_ipv4) {
 		sum = sum_bytes(sum, to, to_bytes);
 	} else if (lane->engine == SWEEP_ENGINE_PACKET) {
-		put_checksum(packet + IPV4_CHECKSUM_AT,
+		put_checksum(packet + lane->ip_at + IPV4_CHECKSUM_AT,
 		    sum_bytes(lane->ip_sum, to, to_bytes));
 	}
 	put_checksum(icmp + ICMP_CHECKSUM_AT, sum);

@@ -19,6 +19,7 @@ struct sweep_hops;
 struct sweep_hop {
 	int ifindex;
 	uint8_t mac[6];
+	uint8_t own_mac[6]; /* the interface's */
 };
 
 /* sources: of IPv4 and of IPv6, NULL where there is none; copied.  NULL with

@@ -18,7 +18,7 @@
 
 #define SWEEP_BATCH_MAX 64u
 #define SWEEP_REQUEST_MAX_BYTES                                                \
-	(40u + 8u + SWEEP_PAYLOAD_BYTES + SWEEP_TEXT_MAX)
+	(14u + 40u + 8u + SWEEP_PAYLOAD_BYTES + SWEEP_TEXT_MAX)
 
 /* What all requests of a job have in common. */
 struct sweep_request {
@@ -40,9 +40,11 @@ struct sweep_lane {
 	int fd; /* -1: closed */
 	enum sweep_engine engine;
 	bool is_ipv4;
+	int bound_to; /* interface of SWEEP_ENGINE_PACKET; 0: not yet, -1: none */
 	struct sweep_request request;
-	size_t icmp_at;   /* in each packet; before it is the IP header */
-	size_t len;       /* of each packet */
+	size_t ip_at;   /* in each packet; before it is an Ethernet header */
+	size_t icmp_at; /* before it is the IP header */
+	size_t len;     /* of each packet */
 	/* Of checksums, the part that all have in common. */
 	uint64_t ip_sum, icmp_sum;
 	unsigned head, n; /* targets[head..n) wait */

@@ -41,22 +41,31 @@ static const char *const links[] = {
 };
 
 /* Behind a gateway, in a network namespace of its own: all of 10.78.0.0/16 and
- * 2001:db8:78::/48. */
+ * 2001:db8:78::/48; of 10.81.0.0/16 and 2001:db8:81::/48 by another interface. */
 #define NO_DAD "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad"
 static const char *const peer_links[] = {
 	NO_DAD " && nsenter -t \"$PEER\" -n sh -c '" NO_DAD "'",
 	"ip link add v0 type veth peer name v1 netns \"$PEER\"",
 	"ip addr add 10.79.0.1/24 dev v0 && ip link set v0 up",
 	"ip addr add 2001:db8:79::1/64 dev v0 nodad",
+	"ip link add v2 type veth peer name v3 netns \"$PEER\"",
+	"ip addr add 10.80.0.1/24 dev v2 && ip link set v2 up",
+	"ip addr add 2001:db8:80::1/64 dev v2 nodad",
 	"ip addr add 198.51.100.1/32 dev lo",
 	"ip addr add 2001:db8:100::1/128 dev lo nodad",
+	"ip route add 10.81.0.0/16 via 10.80.0.2",
+	"ip -6 route add 2001:db8:81::/48 via 2001:db8:80::2",
 	"ip route add 10.78.0.0/16 via 10.79.0.2",
 	"ip -6 route add 2001:db8:78::/48 via 2001:db8:79::2",
 	"nsenter -t \"$PEER\" -n sh -ec 'ip link set lo up;"
 	" ip addr add 10.79.0.2/24 dev v1; ip link set v1 up;"
 	" ip addr add 2001:db8:79::2/64 dev v1 nodad;"
+	" ip addr add 10.80.0.2/24 dev v3; ip link set v3 up;"
+	" ip addr add 2001:db8:80::2/64 dev v3 nodad;"
 	" ip route add local 10.78.0.0/16 dev lo;"
 	" ip -6 route add local 2001:db8:78::/48 dev lo;"
+	" ip route add local 10.81.0.0/16 dev lo;"
+	" ip -6 route add local 2001:db8:81::/48 dev lo;"
 	" ip route add 198.51.100.0/24 via 10.79.0.1;"
 	" ip -6 route add 2001:db8:100::/48 via 2001:db8:79::1'",
 };
