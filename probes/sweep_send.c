@@ -18,7 +18,9 @@
 
 #define DEBT_MAX_MS 20
 #define PROGRESS_MS 200
-#define KERNEL_FULL_RETRY_US 1000
+/* Before what the kernel has is sent: a ring of 256 packets at 400,000 a
+ * second. */
+#define KERNEL_FULL_RETRY_US 600
 #define BATCHES_PER_WAKEUP 4
 /* A batch is what is due in half a millisecond: small enough for the send
  * times in it to be true, large enough to save system calls. */
