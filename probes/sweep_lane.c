@@ -423,6 +423,19 @@ stamp_batch(struct sweep_lane *lane)
 		stamp(lane, i, now_us);
 }
 
+/* The interface that the socket was bound to is gone, and perhaps back under the
+ * same number: the socket does not know it any more. */
+static bool
+unbind_interface(struct sweep_lane *lane)
+{
+	if (lane->bound_to <= 0)
+		return false;
+	lane->bound_to = -1;
+	for (unsigned i = lane->head; i < lane->n; i++)
+		set_next_hop(lane, i);
+	return true;
+}
+
 /*
  * sendmmsg reports an error only for its first message, so whatever it says is
  * about the target at the head: unreachable, forbidden...  That one is counted
@@ -442,6 +455,9 @@ sweep_lane_flush(struct sweep_lane *lane, uint32_t *sent, uint32_t *refused)
 			*sent += (uint32_t)n;
 		} else if (n == -1 && (errno == EAGAIN || errno == ENOBUFS)) {
 			return SWEEP_LANE_FULL;
+		} else if (n == -1 && errno == ENXIO &&
+		    unbind_interface(lane)) {
+			continue;
 		} else if (n == -1 && errno != EINTR) {
 			lane->head++;
 			(*refused)++;
@@ -449,4 +465,14 @@ sweep_lane_flush(struct sweep_lane *lane, uint32_t *sent, uint32_t *refused)
 	}
 	lane->head = lane->n = 0;
 	return SWEEP_LANE_EMPTY;
+}
+
+void
+sweep_lane_move(struct sweep_lane *from, struct sweep_lane *to)
+{
+	for (unsigned i = from->head; i < from->n; i++) {
+		sweep_lane_add(to, from->targets[i].index,
+		    &from->targets[i].addr, NULL);
+	}
+	from->head = from->n = 0;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/xalloc.h"
 #include "probes/sweep_choose.h"
 #include "probes/sweep_hops.h"
@@ -32,6 +33,10 @@
  * else would be none to the compiler.) */
 #define FETCH_AHEAD SWEEP_BATCH_MAX
 
+/* So long an interface may take nothing at all, before the kernel is given the
+ * rest: one without a carrier would never. */
+#define STUCK_MAX_MS 1000
+
 struct sweep_send {
 	struct loop_timer *tick;
 	struct loop_timer *report;
@@ -50,6 +55,8 @@ struct sweep_send {
 	struct mono credited;    /* up to here time has become credit */
 	int64_t gap_wait_us;     /* no block may be asked for so long */
 	struct sweep_hops *hops; /* NULL: all through raw sockets */
+	bool is_stuck;           /* some interface takes nothing, */
+	struct mono stuck_since; /* since then */
 	/* By engine, then IPv4 and IPv6. */
 	struct sweep_lane lanes[SWEEP_ENGINE_COUNT][2];
 };
@@ -159,25 +166,56 @@ fill_lanes(struct sweep_send *s, int64_t n)
 	}
 }
 
+/* From now on the kernel routes this job's packets. */
+static void
+leave_packet_engine(struct sweep_send *s)
+{
+	log_warnx("sweep: an interface took no packet for %d ms: the kernel "
+		  "gets the rest",
+	    STUCK_MAX_MS);
+	for (size_t i = 0; i < 2; i++) {
+		sweep_lane_move(&s->lanes[SWEEP_ENGINE_PACKET][i],
+		    &s->lanes[SWEEP_ENGINE_RAW][i]);
+	}
+	sweep_hops_free(s->hops);
+	s->hops = NULL;
+}
+
+/* Of the packet engine: did an interface take nothing for too long? */
+static bool
+is_stuck_long(struct sweep_send *s, bool is_stuck)
+{
+	struct mono now = mono_now();
+
+	if (is_stuck && !s->is_stuck)
+		s->stuck_since = now;
+	s->is_stuck = is_stuck;
+	return is_stuck && mono_diff_ms(now, s->stuck_since) >= STUCK_MAX_MS;
+}
+
 static enum sweep_lane_end
 flush_lanes(struct sweep_send *s)
 {
 	struct sweep_progress *p = &s->progress;
-	enum sweep_lane_end end = SWEEP_LANE_EMPTY;
+	bool raw_is_full = false, is_full = false, is_stuck = false;
 
 	for (size_t i = 0; i < 2; i++) {
 		uint32_t by_packet = 0;
 
 		if (sweep_lane_flush(&s->lanes[SWEEP_ENGINE_RAW][i], &p->sent,
 			&p->send_errors) == SWEEP_LANE_FULL)
-			end = SWEEP_LANE_FULL;
+			raw_is_full = true;
 		if (sweep_lane_flush(&s->lanes[SWEEP_ENGINE_PACKET][i],
-			&by_packet, &p->send_errors) == SWEEP_LANE_FULL)
-			end = SWEEP_LANE_FULL;
+			&by_packet, &p->send_errors) == SWEEP_LANE_FULL) {
+			is_full = true;
+			is_stuck |= by_packet == 0;
+		}
 		p->sent_packet += by_packet;
 		p->sent += by_packet;
 	}
-	return end;
+	if (is_stuck_long(s, is_stuck) && !raw_is_full)
+		leave_packet_engine(s);
+	return raw_is_full || is_full ? SWEEP_LANE_FULL : SWEEP_LANE_EMPTY;
 }
 
 /* When a batch, or the rest if that is less, will have been earned. */
@@ -346,6 +384,7 @@ sweep_send_start(struct sweep_send *s, const struct sweep_job *job,
 		return -1;
 	}
 	s->taken = 0;
+	s->is_stuck = false;
 	s->rate_pps = job->rate_pps;
 	s->credit = 0;
 	s->credited = mono_now();

@@ -76,5 +76,8 @@ void sweep_lane_add(struct sweep_lane *lane, uint32_t index,
 /* Sends what waits; adds to the two counts what was sent and refused. */
 enum sweep_lane_end sweep_lane_flush(struct sweep_lane *lane, uint32_t *sent,
     uint32_t *refused);
+/* What waits in a lane of SWEEP_ENGINE_PACKET goes to one of SWEEP_ENGINE_RAW, in
+ * which nothing does. */
+void sweep_lane_move(struct sweep_lane *from, struct sweep_lane *to);
 
 #endif /* PROBES_SWEEP_LANE_H */

@@ -112,6 +112,52 @@ test_packet_engine_sends_to_the_next_hop(void **state)
 		assert_int_equal(rig->seen[i], 2);
 }
 
+static void
+peer_link(const char *state)
+{
+	char line[128];
+
+	(void)snprintf(line, sizeof(line),
+	    "nsenter -t \"$PEER\" -n ip link set v1 %s", state);
+	assert_int_equal(system(line), 0); /* NOLINT(cert-env33-c) */
+}
+
+/* An interface without a carrier takes nothing, for ever: then the kernel does,
+ * and the sweep comes to its end. */
+static void
+test_interface_that_takes_nothing_is_left(void **state)
+{
+	struct rig *rig = *state;
+	struct sweep_capture capture = fixture_capture();
+	struct sweep_job job = full_job();
+	struct addr addrs[TARGETS];
+
+	skip_if_impossible();
+	if (peer_skip_reason != NULL) {
+		print_message("no peer: %s\n", peer_skip_reason);
+		skip();
+	}
+	fill_targets(addrs);
+	for (uint32_t i = 0; i < TARGETS; i++) {
+		bool is_ipv4 = addr_is_ipv4(&addrs[i]);
+
+		addrs[i].b[is_ipv4 ? 13 : 5] = is_ipv4 ? 78 : 0x78;
+	}
+	send_capture(rig, &capture);
+	send_targets(rig, LIST, addrs, TARGETS);
+	job.engine = SWEEP_ENGINE_PACKET;
+	job.rate_pps = 1000;
+	send_job(rig, &job);
+	while (rig->progress.sent_packet == 0)
+		wait_for(rig, SWEEP_MSG_PROGRESS);
+	peer_link("down");
+	wait_until_done(rig);
+	peer_link("up");
+	assert_in_range(rig->progress.sent_packet, 1, TARGETS - 1);
+	assert_int_equal(rig->progress.sent + rig->progress.send_errors,
+	    TARGETS);
+}
+
 /* A family without a source is left out, and is not in the total. */
 static void
 test_subset_of_one_family(void **state)
@@ -336,6 +382,7 @@ main(void)
 		RIG_TEST(test_opted_out_and_special_targets_are_skipped),
 		RIG_TEST(test_gap_between_probes_to_a_block_is_kept),
 		RIG_TEST(test_packet_engine_sends_to_the_next_hop),
+		RIG_TEST(test_interface_that_takes_nothing_is_left),
 		RIG_TEST(test_subset_of_one_family),
 		RIG_TEST(test_rate_is_kept),
 		RIG_TEST(test_stall_is_not_made_good_by_a_burst),
