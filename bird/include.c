@@ -334,13 +334,15 @@ sync_folder(const char *path, struct err *err)
 	return rc;
 }
 
-/* Beside path, with its bytes on disk if `sync`. */
+/* Beside path, with its bytes on disk if `sync`.  What a crash left there may be
+ * a file, or a link to one, that is not ours. */
 static int
 write_fresh(const char *fresh, const char *text, bool sync, struct err *err)
 {
-	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	int rc = 0;
+	int fd, rc = 0;
 
+	(void)unlink(fresh);
+	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd == -1)
 		return err_sys(err, "%s", fresh);
 	/* BIRD runs as another user and must read it, whatever our umask. */
@@ -444,7 +446,7 @@ bird_include_swap(const char *path, const char *text, const char *aside,
 void
 bird_include_flush(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd == -1)
 		return;

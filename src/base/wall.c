@@ -61,7 +61,7 @@ static const char *const read_calls[] = { "pread64", "preadv", "access",
 static const char *const file_calls[] = { "open", "openat", "creat", "pwrite64",
 	"pwritev", "rename", "renameat", "renameat2", "unlink", "unlinkat",
 	"mkdir", "mkdirat", "fsync", "fdatasync", "sync_file_range",
-	"fallocate", "flock", "fchmod", "fchown" };
+	"sync_file_range2", "fallocate", "flock", "fchmod", "fchown" };
 
 /* A dead UNIX socket has to be removed, a new one has its mode set. */
 static const char *const net_calls[] = { "unlink", "chmod", "fchmodat",

@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crash.h"
@@ -182,9 +183,11 @@ void
 reconcile_change_init(struct reconcile *r)
 {
 	char *path = reconcile_old_path(r);
+	struct stat st;
 
 	r->undo_pause_ms = UNDO_PAUSE_MIN_MS;
-	if (access(path, F_OK) == 0) {
+	bird_include_unstage(path);  /* of a change that had not begun */
+	if (lstat(path, &st) == 0) { /* also if it is a link to nowhere */
 		r->pending = true;
 		r->pending_until = mono_add_ms(mono_now(), confirm_ms(r));
 	}

@@ -316,6 +316,26 @@ test_left_over_of_a_crash(void **state)
 	assert_file_is(p, "new\n");
 }
 
+/* An exchange of names leaves there what was the file: perhaps a link to somebody
+ * else's. */
+static void
+test_left_over_is_not_written_through(void **state)
+{
+	const struct place *p = *state;
+	char other[sizeof(p->file) + 8], *text;
+	struct err err;
+
+	(void)snprintf(other, sizeof(other), "%s.other", p->file);
+	assert_int_equal(bird_include_write(other, "theirs\n", NULL), 0);
+	assert_int_equal(symlink(other, p->fresh), 0);
+	assert_int_equal(bird_include_write(p->file, "ours\n", NULL), 0);
+	assert_file_is(p, "ours\n");
+	text = bird_include_read(other, &err);
+	assert_string_equal(text, "theirs\n");
+	free(text);
+	(void)unlink(other);
+}
+
 /* Runs in a child, so that limits and identity are its own. */
 static int
 in_child(const struct place *p, void (*prepare)(const struct place *p),
@@ -610,6 +630,7 @@ main(void)
 		PLACE_TEST(test_stage_then_place),
 		PLACE_TEST(test_swap_keeps_the_old_file),
 		PLACE_TEST(test_left_over_of_a_crash),
+		PLACE_TEST(test_left_over_is_not_written_through),
 		PLACE_TEST(test_full_disk_leaves_the_old_file),
 		PLACE_TEST(test_read_only_directory_leaves_the_old_file),
 		PLACE_TEST(test_missing_directory),
