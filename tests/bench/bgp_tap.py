@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h
 SO_ATTACH_FILTER = 26
 ETH_P_IP = 0x0800
+SOL_PACKET, PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 ANCILLARY_BYTES = 128
 BUFFER_BYTES = 1 << 20  # or what net.core.rmem_max allows
 SEGMENT_BYTES = 1 << 17
@@ -83,9 +84,14 @@ class BgpTap:
         self._socket.bind(("lo", ETH_P_IP))
         self._streams: dict[bytes, _Stream] = {}
 
+    def _lost(self) -> int:
+        """How many segments the kernel had no room for since the last call."""
+        return struct.unpack("II", self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+
     def begin(self) -> None:
         """Forget what was kept; nothing may be on its way, so that the next segment begins with a message."""
         self._streams.clear()
+        self._lost()
         try:
             while True:
                 self._socket.recv(1, socket.MSG_DONTWAIT | socket.MSG_TRUNC)
@@ -99,6 +105,8 @@ class BgpTap:
             try:
                 packet, stamps, _, _ = self._socket.recvmsg(SEGMENT_BYTES, ANCILLARY_BYTES, socket.MSG_DONTWAIT)
             except BlockingIOError:
+                if self._lost() > 0:
+                    raise ValueError("the tap lost a segment") from None
                 return times
             seconds, nanoseconds = struct.unpack("qq", stamps[0][2])
             times += [seconds + nanoseconds / 1e9] * self._segment(packet).count(BGP_UPDATE)
