@@ -35,6 +35,7 @@
 #define IPV4_ADDR_BYTES 4u /* the destination comes last in both headers */
 #define IPV6_ADDR_BYTES 16u
 #define IPV6_ADDRS_AT 8u
+#define IPV6_ADDRS_BYTES 32u
 #define ICMP_HEADER_BYTES 8u
 #define ICMP_CHECKSUM_AT 2u
 #define REQUEST_TTL 64

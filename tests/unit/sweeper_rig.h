@@ -44,7 +44,7 @@ static const char *const links[] = {
  * 2001:db8:78::/48; of 10.81.0.0/16 and 2001:db8:81::/48 by another interface. */
 #define NO_DAD "echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad"
 static const char *const peer_links[] = {
-	NO_DAD " && nsenter -t \"$PEER\" -n sh -c '" NO_DAD "'",
+	(NO_DAD " && nsenter -t \"$PEER\" -n sh -c '" NO_DAD "'"),
 	"ip link add v0 type veth peer name v1 netns \"$PEER\"",
 	"ip addr add 10.79.0.1/24 dev v0 && ip link set v0 up",
 	"ip addr add 2001:db8:79::1/64 dev v0 nodad",
