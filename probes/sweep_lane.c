@@ -257,7 +257,7 @@ sum_common(struct sweep_lane *lane)
 		return;
 	/* The pseudo header: RFC 8200 s.8.1. */
 	lane->icmp_sum =
-	    sum_bytes(lane->icmp_sum, ip + IPV6_ADDRS_AT, 2 * IPV6_ADDR_BYTES);
+	    sum_bytes(lane->icmp_sum, ip + IPV6_ADDRS_AT, IPV6_ADDRS_BYTES);
 	lane->icmp_sum += htons((uint16_t)icmp_bytes);
 	lane->icmp_sum += htons(IPPROTO_ICMPV6);
 }
