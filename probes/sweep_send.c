@@ -185,12 +185,11 @@ leave_packet_engine(struct sweep_send *s)
 static bool
 is_stuck_long(struct sweep_send *s, bool is_stuck)
 {
-	struct mono now = mono_now();
-
 	if (is_stuck && !s->is_stuck)
-		s->stuck_since = now;
+		s->stuck_since = mono_now();
 	s->is_stuck = is_stuck;
-	return is_stuck && mono_diff_ms(now, s->stuck_since) >= STUCK_MAX_MS;
+	return is_stuck &&
+	    mono_diff_ms(mono_now(), s->stuck_since) >= STUCK_MAX_MS;
 }
 
 static enum sweep_lane_end

@@ -18,8 +18,8 @@
 /*
  * Permutes index[0..n), which are indices into addrs and may repeat; block[i]
  * becomes the number of the block of index[i], counted from 0.  Returns how
- * many blocks there are.  Takes linear time, some 8 bytes per target and 24 to 48 per block while it
- * runs, none afterwards.
+ * many blocks there are.  Takes linear time, and while it runs some 8 bytes per
+ * target and 24 to 48 per block.
  */
 uint32_t sweep_order_build(const struct addr *addrs, uint32_t *index,
     uint32_t *block, uint32_t n, uint64_t seed);

@@ -62,6 +62,26 @@ test_gap_between_probes_to_a_block_is_kept(void **state)
 	assert_int_equal(rig->n_replies, TEST_COUNT(subset));
 }
 
+static void
+skip_without_peer(void)
+{
+	if (peer_skip_reason == NULL)
+		return;
+	print_message("no peer: %s\n", peer_skip_reason);
+	skip();
+}
+
+/* Of 10.77.0.0/16 or 2001:db8:77::/48 it becomes one of these blocks. */
+static void
+move_target(struct addr *a, uint8_t ipv4_block, uint8_t ipv6_block)
+{
+	if (addr_is_ipv4(a)) {
+		a->b[13] = ipv4_block;
+	} else {
+		a->b[5] = ipv6_block;
+	}
+}
+
 /* Through the driver of the interface with a gateway behind it, of which there
  * are two; the first packets to each, and those to hosts without a gateway,
  * through the kernel. */
@@ -74,18 +94,13 @@ test_packet_engine_sends_to_the_next_hop(void **state)
 	struct addr addrs[TARGETS];
 
 	skip_if_impossible();
-	if (peer_skip_reason != NULL) {
-		print_message("no peer: %s\n", peer_skip_reason);
-		skip();
-	}
+	skip_without_peer();
 	fill_targets(addrs);
 	for (uint32_t i = 0; i < TARGETS; i++) { /* a quarter behind each */
-		bool is_ipv4 = addr_is_ipv4(&addrs[i]);
-
 		if (i % 8 < 2) {
-			addrs[i].b[is_ipv4 ? 13 : 5] = is_ipv4 ? 78 : 0x78;
+			move_target(&addrs[i], 78, 0x78);
 		} else if (i % 8 < 4) {
-			addrs[i].b[is_ipv4 ? 13 : 5] = is_ipv4 ? 81 : 0x81;
+			move_target(&addrs[i], 81, 0x81);
 		}
 	}
 	send_capture(rig, &capture);
@@ -133,16 +148,10 @@ test_interface_that_takes_nothing_is_left(void **state)
 	struct addr addrs[TARGETS];
 
 	skip_if_impossible();
-	if (peer_skip_reason != NULL) {
-		print_message("no peer: %s\n", peer_skip_reason);
-		skip();
-	}
+	skip_without_peer();
 	fill_targets(addrs);
-	for (uint32_t i = 0; i < TARGETS; i++) {
-		bool is_ipv4 = addr_is_ipv4(&addrs[i]);
-
-		addrs[i].b[is_ipv4 ? 13 : 5] = is_ipv4 ? 78 : 0x78;
-	}
+	for (uint32_t i = 0; i < TARGETS; i++)
+		move_target(&addrs[i], 78, 0x78);
 	send_capture(rig, &capture);
 	send_targets(rig, LIST, addrs, TARGETS);
 	job.engine = SWEEP_ENGINE_PACKET;
