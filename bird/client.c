@@ -54,6 +54,8 @@ struct bird_client {
 	struct loop_timer *timeout;
 	struct mono due;   /* of the timeout */
 	bool is_last_wait; /* it was due before */
+	bool is_held;
+	bool is_flooding; /* there was more than is read in one wake-up */
 	int64_t pause_ms;
 	struct bird_reader *reader;
 	/* The first was sent and waits for its reply; so do those behind it
@@ -151,6 +153,7 @@ client_down(struct bird_client *bc, const struct err *err)
 		(void)close(bc->fd);
 	bc->fd = -1;
 	bc->state = DOWN;
+	bc->is_held = false;
 	loop_timer_cancel(bc->timeout);
 	bird_reader_reset(bc->reader);
 	loop_timer_set(bc->retry, bc->pause_ms);
@@ -249,6 +252,14 @@ client_take_bytes(struct bird_client *bc, const char *bytes, size_t len)
 	}
 }
 
+/* Others wait for what we do with a reply, so it is handled before all else;
+ * but not a listing that flows faster than it is read. */
+static unsigned
+client_events(const struct bird_client *bc)
+{
+	return LOOP_READ | (bc->is_flooding ? 0 : LOOP_FIRST);
+}
+
 static void
 client_on_io(struct loop *lp, int fd, unsigned events, void *arg)
 {
@@ -258,12 +269,15 @@ client_on_io(struct loop *lp, int fd, unsigned events, void *arg)
 	(void)lp;
 	(void)events;
 	bc->in_callback = true;
+	bc->is_flooding = true;
 	for (int i = 0; i < BURST_MAX && bc->state != DOWN; i++) {
 		ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
 		struct err err;
 
-		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
+			bc->is_flooding = false;
 			break;
+		}
 		if (n > 0) {
 			client_take_bytes(bc, buf, (size_t)n);
 			if (bc->is_freed)
@@ -278,8 +292,11 @@ client_on_io(struct loop *lp, int fd, unsigned events, void *arg)
 		client_down(bc, &err);
 	}
 	bc->in_callback = false;
-	if (bc->is_freed)
+	if (bc->is_freed) {
 		client_destroy(bc);
+	} else if (bc->io != NULL) {
+		loop_fd_set(bc->io, client_events(bc));
+	}
 }
 
 static void
@@ -327,7 +344,8 @@ client_on_retry(struct loop *lp, void *arg)
 		return;
 	}
 	bc->state = GREETING;
-	bc->io = loop_fd_new(lp, bc->fd, LOOP_READ, client_on_io, bc);
+	bc->is_flooding = false;
+	bc->io = loop_fd_new(lp, bc->fd, client_events(bc), client_on_io, bc);
 	wait_reply(bc);
 }
 
@@ -371,7 +389,7 @@ client_send_next(struct bird_client *bc)
 {
 	struct command *cmd = TAILQ_FIRST(&bc->queue);
 
-	if (cmd == NULL)
+	if (cmd == NULL || (bc->is_held && !cmd->is_sent))
 		return;
 	if (!cmd->is_sent)
 		client_write(bc, cmd->text, strlen(cmd->text));
@@ -399,12 +417,20 @@ bird_client_send(struct bird_client *bc, const char *command, bird_reply_cb *cb,
 }
 
 void
+bird_client_hold(struct bird_client *bc)
+{
+	bc->is_held = bc->state == UP;
+}
+
+void
 bird_client_hurry(struct bird_client *bc)
 {
 	char text[HURRIED_MAX_BYTES + 1];
+	bool was_waiting = is_waiting(bc);
 	struct command *cmd;
 	size_t len = 0;
 
+	bc->is_held = false;
 	TAILQ_FOREACH (cmd, &bc->queue, entry) {
 		size_t n = strlen(cmd->text);
 
@@ -418,4 +444,7 @@ bird_client_hurry(struct bird_client *bc)
 	}
 	if (len > 0)
 		client_write(bc, text, len);
+	/* The first may be too long for a place among others. */
+	if (!was_waiting)
+		client_send_next(bc);
 }

@@ -20,6 +20,7 @@ struct event_base;
 
 #define LOOP_READ 1u
 #define LOOP_WRITE 2u
+#define LOOP_FIRST 4u /* of all that is ready: see loop_fd_new */
 
 typedef void loop_fd_cb(struct loop *lp, int fd, unsigned events, void *arg);
 typedef void loop_timer_cb(struct loop *lp, void *arg);
@@ -33,7 +34,10 @@ void loop_stop(struct loop *lp);
 /* Handles what is ready, waiting at most wait_ms; for tests. */
 void loop_step(struct loop *lp, int wait_ms);
 
-/* events: LOOP_READ and/or LOOP_WRITE, or 0. The fd stays the caller's. */
+/*
+ * events: LOOP_READ and/or LOOP_WRITE, or 0; and with LOOP_FIRST it is handled
+ * before everything else that is ready, timers too.  The fd stays the caller's.
+ */
 struct loop_fd *loop_fd_new(struct loop *lp, int fd, unsigned events,
     loop_fd_cb *cb, void *arg);
 void loop_fd_set(struct loop_fd *h, unsigned events);

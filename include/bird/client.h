@@ -43,9 +43,15 @@ int bird_client_send(struct bird_client *bc, const char *command,
     bird_reply_cb *cb, void *arg);
 
 /*
- * Sends what is queued up to here without waiting for the replies before it, as
- * far as that is not more than a few short commands: BIRD goes through them one
- * after the other, and answers in their order.
+ * What is sent from here on waits for bird_client_hurry, or for the session's
+ * end.  Each write wakes BIRD, on the writer's core: whoever writes twice waits
+ * for what BIRD does in between.
+ */
+void bird_client_hold(struct bird_client *bc);
+/*
+ * Sends what is queued up to here, in one write and without waiting for the
+ * replies before it, as far as that is not more than a few short commands: BIRD
+ * goes through them one after the other, and answers in their order.
  */
 void bird_client_hurry(struct bird_client *bc);
 

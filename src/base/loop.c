@@ -9,6 +9,10 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
+/* Lower is first; an event is in the middle unless it says otherwise. */
+#define PRIORITIES 3
+#define PRIORITY_FIRST 0
+
 struct loop {
 	struct event_base *base;
 };
@@ -57,7 +61,8 @@ loop_new(void)
 	if (cfg != NULL)
 		(void)event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER);
 	lp->base = cfg != NULL ? event_base_new_with_config(cfg) : NULL;
-	if (lp->base == NULL) {
+	if (lp->base == NULL ||
+	    event_base_priority_init(lp->base, PRIORITIES) == -1) {
 		log_warn("loop: event_base_new");
 		abort();
 	}
@@ -149,13 +154,15 @@ loop_fd_set(struct loop_fd *h, unsigned events)
 		event_free(h->ev);
 	h->ev = NULL;
 	h->events = events;
-	if (events == 0)
+	if ((events & (LOOP_READ | LOOP_WRITE)) == 0)
 		return;
 	if ((events & LOOP_READ) != 0)
 		what |= EV_READ;
 	if ((events & LOOP_WRITE) != 0)
 		what |= EV_WRITE;
 	h->ev = event_new(h->lp->base, h->fd, what, on_fd, h);
+	if ((events & LOOP_FIRST) != 0 && h->ev != NULL)
+		(void)event_priority_set(h->ev, PRIORITY_FIRST);
 	if (h->ev == NULL || event_add(h->ev, NULL) == -1) {
 		log_warnx("loop: fd %d: cannot be watched", h->fd);
 		abort();

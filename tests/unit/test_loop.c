@@ -14,7 +14,7 @@ struct seen {
 	struct loop_fd *fd;
 	struct loop_timer *timer;
 	struct loop_signal *signal;
-	unsigned reads, writes, timers, signals;
+	unsigned reads, writes, timers, signals, turns;
 	bool free_in_callback;
 };
 
@@ -112,6 +112,48 @@ test_events_of_a_descriptor(void **state)
 	assert_int_equal(close(sv[0]), 0);
 }
 
+struct turn {
+	struct seen *seen;
+	unsigned at; /* 1: the first; 0: not yet */
+};
+
+static void
+on_turn(struct loop *lp, int fd, unsigned events, void *arg)
+{
+	struct turn *t = arg;
+	char byte;
+
+	(void)lp;
+	(void)events;
+	assert_int_equal(read(fd, &byte, 1), 1);
+	t->at = ++t->seen->turns;
+}
+
+/* Whatever was ready before it. */
+static void
+test_first_is_first(void **state)
+{
+	struct seen *s = *state;
+	struct turn turns[3];
+	struct loop_fd *fds[3];
+	int pipes[3][2];
+
+	for (int i = 0; i < 3; i++) {
+		turns[i] = (struct turn){ .seen = s };
+		assert_int_equal(pipe(pipes[i]), 0);
+		assert_int_equal(write(pipes[i][1], "x", 1), 1);
+		fds[i] = loop_fd_new(s->lp, pipes[i][0],
+		    LOOP_READ | (i == 2 ? LOOP_FIRST : 0), on_turn, &turns[i]);
+	}
+	WAIT_FOR(s->lp, s->turns == 3);
+	assert_int_equal(turns[2].at, 1);
+	for (int i = 0; i < 3; i++) {
+		loop_fd_free(fds[i]);
+		(void)close(pipes[i][0]);
+		(void)close(pipes[i][1]);
+	}
+}
+
 static void
 test_timer_is_one_shot_and_in_time(void **state)
 {
@@ -174,6 +216,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_events_of_a_descriptor,
 		    setup, teardown),
+		cmocka_unit_test_setup_teardown(test_first_is_first, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_timer_is_one_shot_and_in_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_signal_stops_the_loop,
