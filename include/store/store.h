@@ -38,6 +38,13 @@ struct store *store_new(struct keeper *k, size_t kind, const char *path,
 /* Rows that were not yet handed to the store process are lost: at a clean end
  * wait for store_backlog 0 first, for a bounded time.  Not from a callback. */
 void store_free(struct store *s);
+/*
+ * Rows that are put from here on are handed to the store process together, by
+ * the store_release that belongs to it: it is woken once, and they become one
+ * commit.  May be nested; within one callback only.
+ */
+void store_hold(struct store *s);
+void store_release(struct store *s);
 /* Rows put and not yet durable. */
 size_t store_backlog(const struct store *s);
 

@@ -75,10 +75,13 @@ put(struct intent_book *book, const struct intent *row,
 static void
 changed(struct intent_book *book, const struct intent *row)
 {
+	/* What follows from it is written down with it. */
+	store_hold(book->store);
 	note(book, row);
 	arm_due(book);
 	if (book->on_change != NULL)
 		book->on_change(row, book->arg);
+	store_release(book->store);
 }
 
 static bool

@@ -47,7 +47,8 @@ struct store {
 	STAILQ_HEAD(, pending) queue;
 	struct pending *unsent; /* first one not handed to the channel */
 	bool group_open;        /* the row before `unsent` had STORE_ROW_MORE */
-	uint64_t seq;           /* of the newest row */
+	unsigned holds;
+	uint64_t seq; /* of the newest row */
 	size_t n;
 	size_t queued_bytes;
 	/* The client list being put: where its next part begins. */
@@ -132,6 +133,15 @@ pending_bytes(const struct pending *p)
 	return sizeof(*p) + p->len;
 }
 
+/* With the last one goes all that was sent before it. */
+static int
+send_row(struct store *s, const struct pending *p)
+{
+	return STAILQ_NEXT(p, entry) != NULL
+	    ? worker_send_soon(s->w, (uint16_t)p->type, p->body, p->len)
+	    : worker_send(s->w, (uint16_t)p->type, p->body, p->len);
+}
+
 /*
  * Hands on what the channel takes without growing long; the acknowledgements
  * call for more.  A transaction goes as a whole: nothing of it is acknowledged
@@ -140,13 +150,13 @@ pending_bytes(const struct pending *p)
 static void
 pump(struct store *s)
 {
-	while (s->unsent != NULL && worker_is_up(s->w)) {
+	while (s->holds == 0 && s->unsent != NULL && worker_is_up(s->w)) {
 		struct pending *p = s->unsent;
 
 		if (!s->group_open &&
 		    worker_backlog_bytes(s->w) >= BACKLOG_MAX_BYTES)
 			return;
-		if (worker_send(s->w, (uint16_t)p->type, p->body, p->len) == -1)
+		if (send_row(s, p) == -1)
 			return;
 		s->group_open = p->more;
 		s->unsent = STAILQ_NEXT(p, entry);
@@ -275,6 +285,20 @@ store_watch(struct store *s)
 		worker_kick(s->w);
 	}
 	return s->kicks <= 2;
+}
+
+void
+store_hold(struct store *s)
+{
+	s->holds++;
+}
+
+void
+store_release(struct store *s)
+{
+	assert(s->holds > 0);
+	s->holds--;
+	pump(s);
 }
 
 size_t

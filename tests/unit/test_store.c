@@ -63,6 +63,33 @@ test_durable_rows_are_there(void **state)
 	assert_int_equal(r->alarms, 0);
 }
 
+/* Nothing is handed on before the outermost release, and nothing is lost. */
+static void
+test_held_rows_go_together(void **state)
+{
+	struct rig *r = *state;
+	struct store_intent in = {
+		.id = "i-1", .kind = "drain", .site = "chc"
+	};
+
+	put_events(r, 0, 1);
+	WAIT_FOR(r, is_idle);
+	store_hold(r->s);
+	store_hold(r->s);
+	put_events(r, 1, 3);
+	store_put_intent(r->s, &in, on_durable, r);
+	store_release(r->s);
+	for (int i = 0; i < 10; i++)
+		loop_step(r->lp, 5);
+	assert_int_equal(file_number(&r->f, "SELECT count(*) FROM event"), 1);
+	assert_int_equal(store_backlog(r->s), 4);
+	put_events(r, 4, 1000);
+	store_release(r->s);
+	WAIT_FOR(r, is_idle);
+	assert_int_equal(r->durable, 1);
+	assert_events(r, 1004);
+}
+
 static void
 test_million_outcomes_fit_in_8_mb(void **state)
 {
@@ -349,6 +376,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_durable_rows_are_there),
+		TEST(test_held_rows_go_together),
 		TEST(test_million_outcomes_fit_in_8_mb),
 		TEST(test_large_map),
 		TEST(test_recent_clients_are_replaced_whole),
