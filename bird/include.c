@@ -349,6 +349,11 @@ write_fresh(const char *fresh, const char *text, bool sync, struct err *err)
 	if (fchmod(fd, 0644) == -1 || write_all(fd, text, strlen(text)) == -1 ||
 	    (sync && fsync(fd) == -1))
 		rc = err_sys(err, "%s", fresh);
+	/* Begun before it gets its name: ext4 puts on disk what has its place
+	 * there before it puts names there, so that no power cut leaves the
+	 * name with an empty file.  What cannot be begun, fsync tells. */
+	if (rc == 0 && !sync)
+		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	if (close(fd) == -1 && rc == 0)
 		rc = err_sys(err, "%s", fresh);
 	return rc;
@@ -441,18 +446,6 @@ bird_include_swap(const char *path, const char *text, const char *aside,
 	free(staged);
 	free(fresh);
 	return rc;
-}
-
-void
-bird_include_flush(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd == -1)
-		return;
-	/* If it cannot be begun now, it is bird_include_sync that tells. */
-	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	(void)close(fd);
 }
 
 int

@@ -79,12 +79,11 @@ void bird_include_unstage(const char *path);
  * bird_include_put, and the old file itself is then what bird_include_stage would
  * have made of its text for the path `aside`, if *is_staged: it is not where
  * there was none, nor where the file system cannot exchange two names.  Nothing
- * waits for the disk, where a rename over another file has ext4 write the new one:
- * bird_include_flush begins that, and should come soon.
+ * waits for the disk, where a rename over another file has ext4 write the new
+ * one first.
  */
 int bird_include_swap(const char *path, const char *text, const char *aside,
     bool *is_staged, struct err *err);
-void bird_include_flush(const char *path);
 int bird_include_sync(const char *path, struct err *err);
 
 /* The line of one announced route, without newline. Returns buf. */

@@ -40,6 +40,9 @@ void agent_guards_fill(const struct agent_guards *g,
 /* After a decision about a service prefix that differs from the one before. */
 void agent_guards_on_decision(struct agent_guards *g,
     const struct agent_prefix *p, const struct route_decision *before);
+/* After all decisions, once BIRD is at work: into the damping, what they
+ * changed. */
+void agent_guards_settle(struct agent_guards *g);
 
 /* How long a drain's next step back must wait, were it heard; 0: it may. */
 int64_t agent_guards_back_wait_ms(const struct agent_guards *g,

@@ -100,7 +100,7 @@ struct reconcile {
 	size_t n_up_before;
 	char problem[REASON_BYTES]; /* why it is undone */
 	bool lost_session;          /* it is that */
-	bool new_is_unflushed;      /* the kernel was not told to write it */
+	bool new_is_unsynced;       /* BIRD may have it, and the disk not */
 	int64_t undo_pause_ms;
 	struct mono undone_until; /* no new change before */
 };
@@ -147,6 +147,8 @@ void reconcile_change_resume(struct reconcile *r, const struct bird_survey *s);
 void reconcile_change_cut(struct reconcile *r);
 /* The timer, while step is not CHANGE_NONE. */
 void reconcile_change_tick(struct reconcile *r);
+/* What BIRD may have taken is on disk before the daemon goes. */
+void reconcile_change_close(struct reconcile *r);
 /* A change that was cut by a crash of ours or of BIRD's: may BIRD still undo
  * it?  Then how long to wait, else 0. */
 int64_t reconcile_undo_wait_ms(const struct reconcile *r);

@@ -134,12 +134,14 @@ decide_one(struct agent *a, size_t i, struct deciding *d)
 static void
 note_decisions(struct agent *a)
 {
+	store_hold(a->env.store);
 	for (size_t i = 0; a->n_unnoted > 0 && i < a->n_prefixes; i++)
 		note_one(a, &a->prefixes[i]);
 	a->n_unnoted = 0;
 	loop_timer_cancel(a->note_timer);
 	agent_update_will(a);
 	agent_guards_keep(a->guards);
+	store_release(a->env.store);
 }
 
 static void
@@ -161,6 +163,8 @@ decide_all(struct agent *a)
 	struct deciding d = { .now_ms = wall_now_ms() };
 	size_t n = 0;
 
+	/* The store's work would be in BIRD's way. */
+	store_hold(a->env.store);
 	agent_guards_step(a->guards);
 	agent_drain_step(a->drain);
 	for (size_t i = 0; i < a->n_prefixes; i++)
@@ -174,8 +178,10 @@ decide_all(struct agent *a)
 	if (agent_holds_test(a) || a->n_prefixes <= FEW_PREFIXES)
 		agent_update_will(a);
 	reconcile_apply(a->reconcile);
+	agent_guards_settle(a->guards);
 	if (a->n_prefixes <= FEW_PREFIXES && a->n_unnoted <= FEW_CHANGES)
 		note_decisions(a);
+	store_release(a->env.store);
 	return n > 0;
 }
 
@@ -243,8 +249,10 @@ on_service(size_t s, enum health before, enum health now, const char *reason,
 	    a->conf->services[s].name);
 	(void)snprintf(what, sizeof(what), "%s -> %s", health_name(before),
 	    health_name(now));
+	store_hold(a->env.store);
 	agent_note(a, &ev);
 	agent_decide(a);
+	store_release(a->env.store);
 }
 
 static void

@@ -36,6 +36,12 @@ struct agent_guards {
 	struct brake_item *items; /* one per service */
 	struct damping_conf damping_conf;
 	struct damping *damping; /* one per prefix */
+	/* What was decided and is not in it yet: prefixes, and which update. */
+	struct update {
+		size_t i;
+		enum damping_update update;
+	} * updates; /* room for one per prefix */
+	size_t n_updates;
 	bool is_last_known;
 	bool *is_last; /* one per prefix */
 	size_t stale;  /* probes without a result that counts */
@@ -235,11 +241,17 @@ is_update(const struct agent_guards *g, const struct route_decision *before,
 	    reconcile_has_attrs(g->a->reconcile);
 }
 
-static void
-note_update(struct agent_guards *g, size_t i, enum damping_update update)
+void
+agent_guards_settle(struct agent_guards *g)
 {
-	damping_note(&g->damping[i], &g->damping_conf, update, g->facts.now);
-	g->is_changed = true;
+	for (size_t k = 0; k < g->n_updates; k++) {
+		const struct update *u = &g->updates[k];
+
+		damping_note(&g->damping[u->i], &g->damping_conf, u->update,
+		    g->facts.now);
+	}
+	g->is_changed |= g->n_updates > 0;
+	g->n_updates = 0;
 }
 
 /* What is not over, with the time. */
@@ -393,10 +405,10 @@ void
 agent_guards_on_decision(struct agent_guards *g, const struct agent_prefix *p,
     const struct route_decision *before)
 {
-	enum damping_update update;
+	struct update u = { .i = index_of(g, p) };
 
-	if (is_update(g, before, &p->decision, &update))
-		note_update(g, index_of(g, p), update);
+	if (is_update(g, before, &p->decision, &u.update))
+		g->updates[g->n_updates++] = u;
 	g->withdrawals += before->announce && !p->decision.announce;
 	if (p->decision.rule != before->rule &&
 	    route_rule_is_guard(p->decision.rule))
@@ -610,6 +622,7 @@ agent_guards_new(struct agent *a)
 		    .updates = conf->damping.updates };
 	g->items = xcalloc(a->conf->n_services, sizeof(*g->items));
 	g->damping = xcalloc(a->n_prefixes, sizeof(*g->damping));
+	g->updates = xcalloc(a->n_prefixes, sizeof(*g->updates));
 	g->is_last = xcalloc(a->n_prefixes, sizeof(*g->is_last));
 	load_damping(g);
 	return g;
@@ -671,6 +684,7 @@ agent_guards_free(struct agent_guards *g)
 		return;
 	free(g->items);
 	free(g->damping);
+	free(g->updates);
 	free(g->is_last);
 	free(g);
 }

@@ -536,6 +536,7 @@ reconcile_free(struct reconcile *r)
 	if (r == NULL)
 		return;
 	bird_client_free(r->client);
+	reconcile_change_close(r);
 	bird_surveyor_free(r->surveyor);
 	bird_byhand_free(r->byhand);
 	loop_timer_free(r->timer);

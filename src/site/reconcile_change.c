@@ -39,6 +39,10 @@
 #define POLL_MS 50
 #define VERIFY_POLL_MS 20
 #define STOPPING_POLL_MS 10
+/* BIRD's answer wakes us on its own core, where what we do next would be in the
+ * way of the updates for which everybody waits.  Woken a moment later we are on a
+ * core that is idle, if there is one. */
+#define ASIDE_MS 2
 #define PROGRESS_MAX_MS 60000
 /* Routes and sessions may take a moment to be as they should. */
 #define VERIFY_MAX_MS 3000
@@ -190,6 +194,7 @@ reconcile_change_init(struct reconcile *r)
 	if (lstat(path, &st) == 0) { /* also if it is a link to nowhere */
 		r->pending = true;
 		r->pending_until = mono_add_ms(mono_now(), confirm_ms(r));
+		r->new_is_unsynced = true;
 	}
 	free(path);
 }
@@ -479,26 +484,34 @@ on_progress(const struct bird_reply *reply, const struct err *err, void *arg)
 	}
 }
 
-/* BIRD has it; now it must also survive a power cut. */
 static void
 on_taken(struct reconcile *r, unsigned code)
 {
-	struct err err;
-
 	r->bird.reconfigurations++;
 	r->pending = true;
 	r->pending_until = mono_add_ms(mono_now(), confirm_ms(r));
 	r->own_reconfiguration = true;
 	crash_point("bird-configured");
-	if (bird_include_sync(r->conf->include, &err) == -1) {
-		(void)text_copy(r->problem, sizeof(r->problem), err.msg);
-		undo(r);
-	} else if (code == CODE_RECONFIGURED) {
-		verify(r);
-	} else {
-		enter(r, CHANGE_PROGRESS);
-		ask_progress(r);
+	enter(r, code == CODE_RECONFIGURED ? CHANGE_VERIFY : CHANGE_PROGRESS);
+	loop_timer_set(r->timer, ASIDE_MS);
+}
+
+/* BIRD has it, or may have; now it must also survive a power cut.  false: see
+ * problem. */
+static bool
+sync_new(struct reconcile *r)
+{
+	struct err err;
+
+	if (!r->new_is_unsynced)
+		return true;
+	r->new_is_unsynced = false;
+	if (bird_include_sync(r->conf->include, &err) == 0) {
+		crash_point("bird-synced");
+		return true;
 	}
+	(void)text_copy(r->problem, sizeof(r->problem), err.msg);
+	return false;
 }
 
 static void
@@ -556,6 +569,7 @@ on_checked(const struct bird_reply *reply, const struct err *err, void *arg)
 	}
 	enter(r, CHANGE_CONFIGURE);
 	keep_old(r);
+	r->new_is_unsynced = true;
 	crash_point("bird-kept");
 	(void)snprintf(command, sizeof(command), "configure soft timeout %u",
 	    (unsigned)((confirm_ms(r) + 999) / 1000));
@@ -601,15 +615,17 @@ ask_state(struct reconcile *r)
 static void
 ask_state_and_check(struct reconcile *r)
 {
+	bool is_likely = !r->look_said_no && r->bird.by_hand[0] == '\0' &&
+	    r->bird.config_error[0] == '\0';
+
+	bird_client_hold(r->client);
 	ask_state(r);
 	/* If the session is down, on_looked was called. */
-	if (r->look_said_no || r->bird.by_hand[0] != '\0' ||
-	    r->bird.config_error[0] != '\0' ||
-	    bird_client_send(r->client, "configure check", on_checked, r) == -1)
-		return;
-	r->check_is_out = true;
+	r->check_is_out = is_likely &&
+	    bird_client_send(r->client, "configure check", on_checked, r) == 0;
 	bird_client_hurry(r->client);
-	stage_old(r);
+	if (r->check_is_out)
+		stage_old(r);
 }
 
 /* The look says no: whatever BIRD answers to the check has no consequence. */
@@ -698,11 +714,6 @@ reconcile_change_start(struct reconcile *r)
 	crash_point("bird-written");
 	enter(r, CHANGE_LOOK);
 	ask_state_and_check(r);
-	/* Now that BIRD is at work.  A file whose bytes are on no disk may be an
-	 * empty one after a power cut. */
-	if (r->new_is_unflushed)
-		bird_include_flush(r->conf->include);
-	r->new_is_unflushed = false;
 }
 
 void
@@ -710,6 +721,8 @@ reconcile_change_tick(struct reconcile *r)
 {
 	if (r->step == CHANGE_LOOK) {
 		ask_state(r);
+	} else if (!sync_new(r)) {
+		undo(r);
 	} else if (r->step == CHANGE_PROGRESS) {
 		ask_progress(r);
 	} else if (r->step == CHANGE_VERIFY) {
@@ -718,10 +731,18 @@ reconcile_change_tick(struct reconcile *r)
 }
 
 void
+reconcile_change_close(struct reconcile *r)
+{
+	if (!sync_new(r))
+		log_warnx("bird: %s", r->problem);
+}
+
+void
 reconcile_change_cut(struct reconcile *r)
 {
 	r->step = CHANGE_NONE;
 	unstage_old(r);
+	reconcile_change_close(r);
 	/* BIRD's time runs from when it took it: not before now. */
 	if (r->pending)
 		r->pending_until = mono_add_ms(mono_now(), confirm_ms(r));
@@ -754,6 +775,7 @@ has_vanished_session(const struct reconcile *r, const struct bird_survey *s)
 void
 reconcile_change_resume(struct reconcile *r, const struct bird_survey *s)
 {
+	reconcile_change_close(r);
 	if (!has_vanished_session(r, s)) {
 		confirm(r);
 	} else if (reconcile_undo_wait_ms(r) > 0) {

@@ -113,7 +113,6 @@ swap_file(struct reconcile *r, const char *want, struct err *err)
 	int rc = bird_include_swap(r->conf->include, want, old,
 	    &r->old_is_staged, err);
 
-	r->new_is_unflushed = rc == 0;
 	free(old);
 	return rc;
 }

@@ -68,6 +68,7 @@ struct model {
 	const char *cut_off_on;
 	const char *silent_on; /* such commands get no reply */
 	bool ignores_file;     /* loads nothing */
+	bool loses_file;       /* gone once it is loaded, as from a bad disk */
 	char reply[8192];
 };
 
@@ -230,6 +231,8 @@ model_configure(struct model *m)
 	} else if (m->configure_reply == NULL) {
 		model_load(m);
 	}
+	if (m->loses_file)
+		(void)unlink(m->include);
 	return m->configure_reply != NULL
 	    ? m->configure_reply
 	    : "0002-Reading configuration from bird.conf\n"

@@ -568,7 +568,6 @@ test_swap_keeps_the_old_file(void **state)
 	assert_int_equal(bird_include_swap(p->file, "two\n", aside, &is_staged,
 			     &err),
 	    0);
-	bird_include_flush(p->file);
 	text = bird_include_read(p->file, &err);
 	assert_string_equal(text, "two\n");
 	free(text);

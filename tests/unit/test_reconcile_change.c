@@ -233,6 +233,24 @@ test_session_lost_by_the_change(void **state)
 	assert_int_equal(recon_bird(&m->rec).foreign, 1);
 }
 
+/* What would not be there after a power cut is not confirmed. */
+static void
+test_file_that_does_not_get_to_the_disk(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->loses_file = true;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp,
+	    recon_notice(&m->rec, "bird: change undone") != NULL);
+	m->loses_file = false;
+	assert_int_equal(m->undos, 1);
+	assert_false(m->is_pending);
+	assert_file_has(m, 3);
+	WAIT_UNTIL(m->rec.lp, recon_is_equal(&m->rec));
+	assert_int_equal(recon_real(&m->rec), 1);
+}
+
 /* A session that fell a moment after the change fell by itself. */
 static void
 test_session_lost_later_is_not_ours(void **state)
@@ -646,6 +664,7 @@ main(void)
 		MODEL_TEST(test_include_missing_in_bird_conf),
 		MODEL_TEST(test_withdrawn_and_still_exported),
 		MODEL_TEST(test_session_lost_by_the_change),
+		MODEL_TEST(test_file_that_does_not_get_to_the_disk),
 		MODEL_TEST(test_session_lost_later_is_not_ours),
 		MODEL_TEST(test_disabled_by_hand_stops_the_change),
 		MODEL_TEST(test_check_in_vain),

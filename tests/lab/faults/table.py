@@ -25,7 +25,7 @@ WEB4 = WEB[0]
 OTHERS = (*DNS, *TEST)
 SITE = "chc"
 # Where a change stands when it is stopped or ends: src/site/reconcile_change.c.
-POINTS = ("bird-written", "bird-checked", "bird-kept", "bird-configured", "bird-verified", "bird-confirmed")
+POINTS = ("bird-written", "bird-checked", "bird-kept", "bird-configured", "bird-synced", "bird-verified", "bird-confirmed")
 # The rows fail one service forty times: it would be kept away.  What damping does is the row of flaps.
 UNDAMPED = "guards: {damping: {suppress: 0, updates: 0}}\n"
 DAMPED = "guards: {damping: {suppress: 3000, reuse: 1500, half_life: 3s, max_hold: 15s, updates: 0}}\n"
