@@ -30,7 +30,7 @@
 #define BODY_FIRST_BYTES 4096u
 /* As many as may run at once when all probes of a wake-up are http
  * (core/beat.c), 6 KiB each. */
-#define SPARE_MAX 64
+#define SPARE_MAX 128
 /* With a certificate: then a new connection shows the renewed one. */
 #define LIFETIME_SEC 3600L
 

@@ -12,8 +12,9 @@
  * queues of connections in use hold five. */
 #define TOGETHER_MAX 4
 /* So many of all services begin in one wake-up while there is room elsewhere:
- * a millisecond or two of the loop. */
-#define POINT_MAX 50
+ * some milliseconds of the loop.  The first check after a rest finds nothing in
+ * the processor's caches, and costs as much as several. */
+#define POINT_MAX 100
 #define POINT_MS 50
 /* From this interval on a probe has a place: on the coarsest grid with room. */
 #define PLACED_MIN_MS 1000
