@@ -163,7 +163,8 @@ decide_all(struct agent *a)
 	struct deciding d = { .now_ms = wall_now_ms() };
 	size_t n = 0;
 
-	/* The store's work would be in BIRD's way. */
+	/* The store's work would be in BIRD's way.  What is decided about, such as
+	 * a service's health, was handed on before. */
 	store_hold(a->env.store);
 	agent_guards_step(a->guards);
 	agent_drain_step(a->drain);
@@ -249,10 +250,8 @@ on_service(size_t s, enum health before, enum health now, const char *reason,
 	    a->conf->services[s].name);
 	(void)snprintf(what, sizeof(what), "%s -> %s", health_name(before),
 	    health_name(now));
-	store_hold(a->env.store);
 	agent_note(a, &ev);
 	agent_decide(a);
-	store_release(a->env.store);
 }
 
 static void

@@ -72,18 +72,6 @@ put(struct intent_book *book, const struct intent *row,
 	store_put_intent(book->store, &out, on_durable, arg);
 }
 
-static void
-changed(struct intent_book *book, const struct intent *row)
-{
-	/* What follows from it is written down with it. */
-	store_hold(book->store);
-	note(book, row);
-	arm_due(book);
-	if (book->on_change != NULL)
-		book->on_change(row, book->arg);
-	store_release(book->store);
-}
-
 static bool
 is_forgotten(const struct intent *row)
 {
@@ -101,8 +89,14 @@ intent_book_take(struct intent_book *book, const struct intent *row,
 	    intent_set_find(&book->set, row->id) != NULL)
 		kept = intent_set_merge(&book->set, row);
 	if (kept != NULL) {
+		/* Both before anything is done about it. */
+		store_hold(book->store);
 		put(book, kept, on_durable, arg);
-		changed(book, kept);
+		note(book, kept);
+		store_release(book->store);
+		arm_due(book);
+		if (book->on_change != NULL)
+			book->on_change(kept, book->arg);
 	} else if (on_durable != NULL) {
 		put(book, row, on_durable, arg);
 	}
