@@ -120,7 +120,7 @@ test_large_map(void **state)
 		.id = 7, .site = "chc", .state = "done", .ended_ms = 1
 	};
 	struct store_heir *heirs = xcalloc(N, sizeof(*heirs));
-	char(*names)[12] = xcalloc(N, sizeof(*names));
+	char(*names)[16] = xcalloc(N, sizeof(*names));
 
 	for (int i = 0; i < N; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "site%d", i);
