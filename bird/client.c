@@ -54,8 +54,8 @@ struct bird_client {
 	struct loop_timer *timeout;
 	struct mono due;   /* of the timeout */
 	bool is_last_wait; /* it was due before */
-	bool is_held;
-	bool is_flooding; /* there was more than is read in one wake-up */
+	bool is_held;      /* until bird_client_hurry */
+	bool is_flooding;  /* there was more than is read in one wake-up */
 	int64_t pause_ms;
 	struct bird_reader *reader;
 	/* The first was sent and waits for its reply; so do those behind it

@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
-/* Lower is first; an event is in the middle unless it says otherwise. */
-#define PRIORITIES 3
+/* Lower is first; an event has the last unless it says otherwise. */
+#define PRIORITIES 2
 #define PRIORITY_FIRST 0
 
 struct loop {

@@ -27,6 +27,12 @@ struct facts {
 	bool may_be_last;
 };
 
+/* What was decided about a prefix and is not in its damping yet. */
+struct update {
+	size_t i;
+	enum damping_update update;
+};
+
 struct agent_guards {
 	struct agent *a;
 	struct facts facts; /* as of the last agent_guards_step */
@@ -36,11 +42,7 @@ struct agent_guards {
 	struct brake_item *items; /* one per service */
 	struct damping_conf damping_conf;
 	struct damping *damping; /* one per prefix */
-	/* What was decided and is not in it yet: prefixes, and which update. */
-	struct update {
-		size_t i;
-		enum damping_update update;
-	} * updates; /* room for one per prefix */
+	struct update *updates;  /* room for one per prefix */
 	size_t n_updates;
 	bool is_last_known;
 	bool *is_last; /* one per prefix */

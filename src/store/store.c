@@ -47,8 +47,8 @@ struct store {
 	STAILQ_HEAD(, pending) queue;
 	struct pending *unsent; /* first one not handed to the channel */
 	bool group_open;        /* the row before `unsent` had STORE_ROW_MORE */
-	unsigned holds;
-	uint64_t seq; /* of the newest row */
+	unsigned holds;         /* not released yet */
+	uint64_t seq;           /* of the newest row */
 	size_t n;
 	size_t queued_bytes;
 	/* The client list being put: where its next part begins. */
