@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "base/cursor.h"
+#include "base/endpoint.h"
 #include "base/xalloc.h"
 #include "probes/dns_wire.h"
-#include "probes/endpoint.h"
 #include "probes/probe_run.h"
 
 /* Taken at once, so that a flood does not hold up the others. */

@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/endpoint.h"
 #include "base/escape.h"
 #include "base/xalloc.h"
-#include "probes/endpoint.h"
 #include "probes/probe_run.h"
 
 #define EXPECT_SHOWN_BYTES ((size_t)24)

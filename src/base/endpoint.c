@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "probes/endpoint.h"
+#include "base/endpoint.h"
 
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/addr.h"
 #include "base/num.h"
 
-static void
+void
 endpoint_set(struct endpoint *ep, const struct addr *addr, uint16_t port)
 {
 	memset(ep, 0, sizeof(*ep));

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#ifndef PROBES_ENDPOINT_H
-#define PROBES_ENDPOINT_H
+#ifndef BASE_ENDPOINT_H
+#define BASE_ENDPOINT_H
 /*
- * endpoint -- where a probe connects to, and from where.
+ * endpoint -- an address and a port to connect to, and from where.
  */
+#include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/addr.h"
 #include "base/err.h"
 
 struct endpoint {
@@ -13,6 +15,7 @@ struct endpoint {
 	socklen_t len;
 };
 
+void endpoint_set(struct endpoint *ep, const struct addr *addr, uint16_t port);
 /* "addr:port" or "[v6]:port". */
 int endpoint_parse(const char *s, struct endpoint *ep, struct err *err);
 
@@ -24,4 +27,4 @@ int endpoint_parse(const char *s, struct endpoint *ep, struct err *err);
 int endpoint_socket(const struct endpoint *to, int type, const char *source,
     struct err *err);
 
-#endif /* PROBES_ENDPOINT_H */
+#endif /* BASE_ENDPOINT_H */
