@@ -36,6 +36,10 @@
 
 #define LANES_MAX 32
 #define WAITING_MAX 4096
+/* Pings of one beat share a round and so, each time, the same one: what it needs
+ * is kept (ping_round.h).  They may come in more messages than a channel hands
+ * up at once. */
+#define GATHER_MS 1
 /* A ping that found no lane so long says nothing about its host any more. */
 #define WAIT_MAX_MS 1000
 /* Over the time-out of its round, then a lane is taken for stuck. */
@@ -61,6 +65,7 @@ struct pinger {
 	struct loop *lp;
 	struct chan *main_ch;
 	struct loop_timer *dispatch;
+	bool is_gathering; /* dispatch is set for that */
 	struct ping_idents *idents;
 	TAILQ_HEAD(, waiting) waiting;
 	size_t n_waiting;
@@ -146,6 +151,14 @@ answer_untried(struct pinger *pg, uint64_t id, const char *why)
 	answer_main(pg, id, &r);
 }
 
+/* A lane has become free; what is being gathered is not torn apart for it. */
+static void
+dispatch_soon(struct pinger *pg)
+{
+	if (!pg->is_gathering)
+		loop_timer_set(pg->dispatch, 0);
+}
+
 /* Ends the process and answers what it leaves open. */
 static void
 lane_end(struct lane *ln, const char *why)
@@ -160,7 +173,7 @@ lane_end(struct lane *ln, const char *why)
 	for (size_t i = 0; i < ln->n_open; i++)
 		answer_untried(ln->pg, ln->pings[i].id, why);
 	ln->n_open = 0;
-	loop_timer_set(ln->pg->dispatch, 0);
+	dispatch_soon(ln->pg);
 }
 
 static void
@@ -205,7 +218,7 @@ lane_on_msg(struct chan *ch, const struct chan_msg *msg, void *arg)
 	if (ln->n_open > 0)
 		return;
 	loop_timer_cancel(ln->limit);
-	loop_timer_set(ln->pg->dispatch, 0);
+	dispatch_soon(ln->pg);
 }
 
 static int
@@ -310,6 +323,7 @@ pinger_on_dispatch(struct loop *lp, void *arg)
 	struct lane *ln;
 
 	(void)lp;
+	pg->is_gathering = false;
 	waiting_expire(pg);
 	while (!TAILQ_EMPTY(&pg->waiting)) {
 		ln = lane_find_idle(pg);
@@ -357,8 +371,9 @@ pinger_on_msg(struct chan *ch, const struct chan_msg *msg, void *arg)
 	}
 	for (int i = 0; i < n; i++)
 		waiting_add(pg, &pings[i]);
-	/* After all that is to be read now, so that they share a round. */
-	loop_timer_set(pg->dispatch, 0);
+	if (!pg->is_gathering)
+		loop_timer_set(pg->dispatch, GATHER_MS);
+	pg->is_gathering = true;
 }
 
 static void

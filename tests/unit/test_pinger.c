@@ -395,16 +395,17 @@ test_overload_is_no_failure(void **state)
 	expect(fx, 40, PROBE_PASS, "answered");
 }
 
-/* Any child of process pid; 0: it has none. */
-static pid_t
-child_of(pid_t pid)
+/* How many children process pid has, and one of them. */
+static unsigned
+count_children(pid_t pid, pid_t *child)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *de;
-	pid_t found = 0;
+	unsigned n = 0;
 
+	*child = 0;
 	assert_non_null(dir);
-	while (found == 0 && (de = readdir(dir)) != NULL) {
+	while ((de = readdir(dir)) != NULL) {
 		char path[300], line[512], want[32];
 		FILE *f;
 
@@ -415,14 +416,64 @@ child_of(pid_t pid)
 		    ? fopen(path, "re")
 		    : NULL;
 		while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-			if (strcmp(line, want) == 0)
-				found = (pid_t)strtol(de->d_name, NULL, 10);
+			if (strcmp(line, want) != 0)
+				continue;
+			*child = (pid_t)strtol(de->d_name, NULL, 10);
+			n++;
 		}
 		if (f != NULL)
 			(void)fclose(f);
 	}
 	(void)closedir(dir);
-	return found;
+	return n;
+}
+
+/* 0: it has none. */
+static pid_t
+child_of(pid_t pid)
+{
+	pid_t child;
+
+	(void)count_children(pid, &child);
+	return child;
+}
+
+/* While the pinger stands still, so that all of it comes at once: in more
+ * messages than a channel hands up in one go. */
+static void
+send_many(struct fixture *fx)
+{
+	for (uint32_t i = 0; i < PROBE_WIRE_PINGS_MAX; i++) {
+		char addr[16];
+
+		(void)snprintf(addr, sizeof(addr), "10.9.9.%u", i + 1);
+		send_ping(fx, i, 500, addr);
+	}
+	assert_int_equal(kill(fx->pid, SIGCONT), 0);
+}
+
+/* Two rounds would have needed two lanes. */
+static void
+test_what_comes_together_goes_together(void **state)
+{
+	struct fixture *fx = *state;
+	pid_t lane;
+
+	assert_int_equal(kill(fx->pid, SIGSTOP), 0);
+	send_many(fx);
+	wait_results(fx, PROBE_WIRE_PINGS_MAX);
+	for (size_t i = 0; i < PROBE_WIRE_PINGS_MAX; i++)
+		expect(fx, i, PROBE_FAIL, "no answer in 500 ms");
+	assert_int_equal(count_children(fx->pid, &lane), 1);
+	/* And so when a lane becomes free at the same time. */
+	fx->n_results = 0;
+	send_ping(fx, 1, 100, SILENT);
+	step_for(fx, 50);
+	assert_int_equal(kill(fx->pid, SIGSTOP), 0);
+	step_for(fx, 200);
+	send_many(fx);
+	wait_results(fx, PROBE_WIRE_PINGS_MAX + 1);
+	assert_int_equal(count_children(fx->pid, &lane), 1);
 }
 
 static void
@@ -705,6 +756,7 @@ main(void)
 		CASE(test_no_route),
 		cmocka_unit_test(test_without_net_raw),
 		CASE(test_overload_is_no_failure),
+		CASE(test_what_comes_together_goes_together),
 		CASE(test_dead_lane_is_answered_for),
 		CASE(test_stuck_lane_is_answered_for),
 		CASE(test_end_of_main_ends_all),
