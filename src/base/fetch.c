@@ -3,6 +3,7 @@
  * One CURLM per engine, driven by the loop: libcurl tells which sockets and
  * which one time-out it waits for, we tell it what happened.  libcurl's own
  * callbacks only take notes; answers are handed up after it has returned.
+ * What needs nothing of libcurl goes without it (fetch_plain.h).
  *
  * Names are resolved by libcurl's resolver thread, so that a dead resolver
  * never stops the loop.
@@ -19,14 +20,14 @@
 
 #include <curl/curl.h>
 
+#include "base/fetch_plain.h"
+#include "base/http_answer.h"
 #include "base/log.h"
 #include "base/mono.h"
 #include "base/printable.h"
 #include "base/tls.h"
 #include "base/xalloc.h"
 
-/* All header lines of an answer together. */
-#define HEADERS_MAX_BYTES ((size_t)256 * 1024)
 #define BODY_FIRST_BYTES 4096u
 /* As many as may run at once when all probes of a wake-up are http
  * (core/beat.c), 6 KiB each. */
@@ -47,6 +48,7 @@ struct fetch_engine {
 struct fetch {
 	TAILQ_ENTRY(fetch) entry;
 	struct fetch_engine *fe;
+	struct fetch_plain *plain; /* instead of what follows of libcurl's */
 	CURL *easy;
 	struct loop_timer *failed; /* set up in vain: reports err from here */
 	struct curl_slist *headers;
@@ -97,6 +99,7 @@ static void
 fetch_free(struct fetch *f)
 {
 	TAILQ_REMOVE(&f->fe->running, f, entry);
+	fetch_plain_free(f->plain);
 	if (f->easy != NULL)
 		easy_give_back(f->fe, f->easy, f->is_clean);
 	loop_timer_free(f->failed);
@@ -208,16 +211,22 @@ err_from_memory(struct fetch *f)
 }
 
 static void
+err_from_body(struct fetch *f)
+{
+	err_set(&f->err, ERR_PROTO, "body of more than %zu bytes",
+	    f->max_body_bytes);
+}
+
+static void
 err_from_other(struct fetch *f, CURLcode code)
 {
 	char text[PRINTABLE_TEXT_BYTES];
 
 	if (f->headers_too_long) {
 		err_set(&f->err, ERR_PROTO, "header of more than %zu bytes",
-		    HEADERS_MAX_BYTES);
+		    HTTP_HEAD_MAX_BYTES);
 	} else if (f->body_too_long) {
-		err_set(&f->err, ERR_PROTO, "body of more than %zu bytes",
-		    f->max_body_bytes);
+		err_from_body(f);
 	} else {
 		err_set(&f->err, ERR_PROTO, "%s",
 		    printable(f->curl_text[0] != '\0'
@@ -291,7 +300,7 @@ cert_end_ms(const struct fetch *f)
 
 /* Hands the answer up; f is freed. */
 static void
-fetch_deliver(struct fetch *f)
+fetch_deliver(struct fetch *f, int status)
 {
 	struct fetch_answer answer = { .body = (const uint8_t *)"",
 		.took_us = mono_now().us - f->started.us,
@@ -300,13 +309,10 @@ fetch_deliver(struct fetch *f)
 	fetch_done_cb *on_done = f->on_done;
 	void *arg = f->arg;
 	uint8_t *body = f->body;
-	long status = 0;
 
 	if (f->err.code == ERR_NONE) {
-		(void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE,
-		    &status);
-		answer.status = (int)status;
-		if (f->want_cert_end)
+		answer.status = status;
+		if (f->want_cert_end && f->easy != NULL)
 			answer.cert_end_ms = cert_end_ms(f);
 	}
 	if (f->err.code == ERR_NONE && body != NULL) {
@@ -325,7 +331,7 @@ fetch_finish(struct fetch *f, CURLcode code)
 {
 	bool enough =
 	    code == CURLE_WRITE_ERROR && f->body_too_long && f->truncate;
-	long os_errno = 0;
+	long os_errno = 0, status = 0;
 
 	/* libcurl's reset leaves the last errno of a socket in the handle: the
 	 * next request must not be told of this one's. */
@@ -333,7 +339,8 @@ fetch_finish(struct fetch *f, CURLcode code)
 	f->is_clean = code == CURLE_OK && os_errno == 0;
 	if (code != CURLE_OK && !enough)
 		err_from_curl(f, code);
-	fetch_deliver(f);
+	(void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
+	fetch_deliver(f, (int)status);
 }
 
 /* on_done may start and cancel requests: ask libcurl anew each time. */
@@ -475,11 +482,12 @@ fetch_engine_free(struct fetch_engine *fe)
  * One request.
  */
 
-static size_t
-easy_on_body(char *data, size_t size, size_t count, void *arg)
+/* False: that was enough. */
+static bool
+fetch_on_body(const uint8_t *data, size_t n, void *arg)
 {
 	struct fetch *f = arg;
-	size_t n = size * count, room = f->max_body_bytes - f->body_len;
+	size_t room = f->max_body_bytes - f->body_len;
 
 	if (n > room) {
 		f->body_too_long = true;
@@ -497,8 +505,16 @@ easy_on_body(char *data, size_t size, size_t count, void *arg)
 	}
 	memcpy(f->body + f->body_len, data, n);
 	f->body_len += n;
+	return !f->body_too_long;
+}
+
+static size_t
+easy_on_body(char *data, size_t size, size_t count, void *arg)
+{
+	size_t n = size * count;
+
 	/* Less than given ends the transfer. */
-	return f->body_too_long ? 0 : n;
+	return fetch_on_body((const uint8_t *)data, n, arg) ? n : 0;
 }
 
 static size_t
@@ -509,7 +525,7 @@ easy_on_header(const char *data, size_t size, size_t count, void *arg)
 
 	(void)data;
 	f->headers_bytes += n;
-	if (f->headers_bytes > HEADERS_MAX_BYTES) {
+	if (f->headers_bytes > HTTP_HEAD_MAX_BYTES) {
 		f->headers_too_long = true;
 		return 0;
 	}
@@ -693,7 +709,18 @@ static void
 fetch_on_failed(struct loop *lp, void *arg)
 {
 	(void)lp;
-	fetch_deliver(arg);
+	fetch_deliver(arg, 0);
+}
+
+static void
+plain_on_done(unsigned status, const struct err *err, void *arg)
+{
+	struct fetch *f = arg;
+
+	f->err = *err;
+	if (f->err.code == ERR_NONE && f->body_too_long && !f->truncate)
+		err_from_body(f);
+	fetch_deliver(f, (int)status);
 }
 
 struct fetch *
@@ -715,6 +742,10 @@ fetch_start(struct fetch_engine *fe, const struct fetch_request *req,
 	f->arg = arg;
 	TAILQ_INSERT_TAIL(&fe->running, f, entry);
 
+	f->plain =
+	    fetch_plain_start(fe->lp, req, fetch_on_body, plain_on_done, f);
+	if (f->plain != NULL)
+		return f;
 	f->easy = easy_take(fe);
 	if (f->easy == NULL || set_callbacks(f) != 0 ||
 	    set_transport(f, req) != 0 || set_tls(f, req->tls) != 0 ||

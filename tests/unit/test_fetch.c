@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "base/fetch.h"
-
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,108 +11,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 
-#include "base/mono.h"
-#include "base/xalloc.h"
-#include "canned.h"
-#include "test.h"
-
-#define TIMEOUT_MS 2000
-#define OK_REPLY "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-
-struct fixture {
-	struct loop *lp;
-	struct fetch_engine *fe;
-};
-
-/* What on_done was told. */
-struct got {
-	unsigned calls;
-	int status;
-	char body[256];
-	size_t body_len;
-	int64_t took_us;
-	struct err err;
-};
-
-static int
-setup(void **state)
-{
-	struct fixture *fx = xcalloc(1, sizeof(*fx));
-
-	fx->lp = loop_new();
-	fx->fe = fetch_engine_new(fx->lp);
-	*state = fx;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *fx = *state;
-
-	fetch_engine_free(fx->fe);
-	loop_free(fx->lp);
-	free(fx);
-	return 0;
-}
-
-static void
-on_done(const struct fetch_answer *answer, void *arg)
-{
-	struct got *got = arg;
-	size_t n = answer->body_len;
-
-	got->calls++;
-	got->status = answer->status;
-	got->took_us = answer->took_us;
-	got->err = answer->err;
-	got->body_len = n;
-	assert_int_equal(answer->body[n], '\0');
-	if (n >= sizeof(got->body))
-		n = sizeof(got->body) - 1;
-	memcpy(got->body, answer->body, n);
-	got->body[n] = '\0';
-}
-
-static void
-wait_calls(struct fixture *fx, const struct got *got, unsigned calls)
-{
-	struct mono end = mono_add_ms(mono_now(), 10000);
-
-	while (got->calls < calls && mono_before(mono_now(), end))
-		loop_step(fx->lp, 100);
-	assert_int_equal(got->calls, calls);
-}
-
-static struct fetch_request
-request(const char *url)
-{
-	return (struct fetch_request){ .method = "GET",
-		.url = url,
-		.timeout_ms = TIMEOUT_MS,
-		.max_body_bytes = 65536 };
-}
-
-static char *
-url_of(const struct canned *srv, const char *path)
-{
-	return xasprintf("http://127.0.0.1:%u%s", srv->port, path);
-}
-
-/* One request to a server that answers so. */
-static void
-fetch_once(struct fixture *fx, struct canned *srv, struct fetch_request *req,
-    struct got *got)
-{
-	char *url = url_of(srv, "/x");
-
-	if (req->url == NULL)
-		req->url = url;
-	assert_non_null(fetch_start(fx->fe, req, on_done, got));
-	assert_int_equal(got->calls, 0);
-	wait_calls(fx, got, 1);
-	free(url);
-}
+#include "fetch_rig.h"
 
 static void
 test_get(void **state)
@@ -200,7 +97,7 @@ test_unix_socket(void **state)
 	/* Nobody there: at once, by its errno. */
 	(void)unlink(path);
 	memset(&got, 0, sizeof(got));
-	assert_non_null(fetch_start(fx->fe, &req, on_done, &got));
+	assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &got));
 	wait_calls(fx, &got, 1);
 	assert_int_equal(got.err.code, ERR_SYS);
 	assert_int_equal(got.err.sys, ENOENT);
@@ -218,13 +115,13 @@ test_connections_are_kept_unless_fresh(void **state)
 	struct got got = { 0 };
 
 	for (unsigned i = 1; i <= 3; i++) {
-		assert_non_null(fetch_start(fx->fe, &req, on_done, &got));
+		assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &got));
 		wait_calls(fx, &got, i);
 	}
 	assert_int_equal(srv->n_accepted, 1);
 	req.fresh_connection = true;
 	for (unsigned i = 4; i <= 6; i++) {
-		assert_non_null(fetch_start(fx->fe, &req, on_done, &got));
+		assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &got));
 		wait_calls(fx, &got, i);
 	}
 	assert_int_equal(srv->n_accepted, 4);
@@ -276,7 +173,7 @@ test_refused_connection(void **state)
 	struct got got = { 0 };
 
 	canned_free(srv);
-	assert_non_null(fetch_start(fx->fe, &req, on_done, &got));
+	assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &got));
 	wait_calls(fx, &got, 1);
 	assert_int_equal(got.status, 0);
 	assert_int_equal(got.err.code, ERR_SYS);
@@ -423,7 +320,7 @@ test_unusable_urls(void **state)
 		struct fetch_request req = request(urls[i]);
 		struct got got = { 0 };
 
-		assert_non_null(fetch_start(fx->fe, &req, on_done, &got));
+		assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &got));
 		assert_int_equal(got.calls, 0);
 		wait_calls(fx, &got, 1);
 		assert_int_equal(got.err.code, ERR_CONF);
@@ -461,10 +358,10 @@ test_cancel(void **state)
 
 	fetch_cancel(NULL);
 	/* At once, after connecting, and a failing one. */
-	fetch_cancel(fetch_start(fx->fe, &req, on_done, &cancelled));
+	fetch_cancel(fetch_start(fx->fe, &req, fetch_on_done, &cancelled));
 	for (int steps = 1; steps < 4; steps++) {
 		struct fetch *f =
-		    fetch_start(fx->fe, &req, on_done, &cancelled);
+		    fetch_start(fx->fe, &req, fetch_on_done, &cancelled);
 
 		for (int i = 0; i < steps && cancelled.calls == 0; i++)
 			loop_step(fx->lp, 10);
@@ -473,14 +370,14 @@ test_cancel(void **state)
 		cancelled.calls = 0;
 	}
 	req.url = "ftp://x/";
-	fetch_cancel(fetch_start(fx->fe, &req, on_done, &cancelled));
+	fetch_cancel(fetch_start(fx->fe, &req, fetch_on_done, &cancelled));
 	req.url = url;
-	assert_non_null(fetch_start(fx->fe, &req, on_done, &got));
+	assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &got));
 	wait_calls(fx, &got, 1);
 	assert_int_equal(cancelled.calls, 0);
 	assert_int_equal(got.status, 200);
 	/* Left running: the engine ends it. */
-	assert_non_null(fetch_start(fx->fe, &req, on_done, &cancelled));
+	assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &cancelled));
 	free(url);
 	canned_free(srv);
 }
@@ -515,7 +412,7 @@ test_cancel_another_from_on_done(void **state)
 	    fetch_start(fx->fe, &req, on_done_cancel_other, &pairs[0]);
 	pairs[0].other =
 	    fetch_start(fx->fe, &req, on_done_cancel_other, &pairs[1]);
-	assert_non_null(fetch_start(fx->fe, &req, on_done, &got));
+	assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &got));
 	wait_calls(fx, &got, 1);
 	assert_int_equal(pairs[0].calls + pairs[1].calls, 1);
 }
@@ -531,7 +428,7 @@ test_many_at_once(void **state)
 
 	req.fresh_connection = true;
 	for (int i = 0; i < 100; i++)
-		assert_non_null(fetch_start(fx->fe, &req, on_done, &got));
+		assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &got));
 	wait_calls(fx, &got, 100);
 	assert_int_equal(got.status, 200);
 	assert_int_equal(srv->n_accepted, 100);
@@ -595,13 +492,13 @@ dead_resolver_child(void)
 	fx.fe = fetch_engine_new(fx.lp);
 	req.timeout_ms = 300;
 	start = mono_now();
-	(void)fetch_start(fx.fe, &req, on_done, &got);
+	(void)fetch_start(fx.fe, &req, fetch_on_done, &got);
 	while (got.calls == 0)
 		loop_step(fx.lp, 100);
 	if (got.err.code != ERR_GONE || mono_diff_ms(mono_now(), start) > 1500)
 		return 1;
-	fetch_cancel(fetch_start(fx.fe, &req, on_done, &never));
-	(void)fetch_start(fx.fe, &req, on_done, &never);
+	fetch_cancel(fetch_start(fx.fe, &req, fetch_on_done, &never));
+	(void)fetch_start(fx.fe, &req, fetch_on_done, &never);
 	for (int i = 0; i < 5; i++)
 		loop_step(fx.lp, 10);
 	fetch_engine_free(fx.fe);
@@ -632,39 +529,47 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_get, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_post, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_get, fetch_setup,
+		    fetch_teardown),
+		cmocka_unit_test_setup_teardown(test_post, fetch_setup,
+		    fetch_teardown),
 		cmocka_unit_test_setup_teardown(
-		    test_post_without_body_and_other_methods, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unix_socket, setup,
-		    teardown),
+		    test_post_without_body_and_other_methods, fetch_setup,
+		    fetch_teardown),
+		cmocka_unit_test_setup_teardown(test_unix_socket, fetch_setup,
+		    fetch_teardown),
 		cmocka_unit_test_setup_teardown(
-		    test_connections_are_kept_unless_fresh, setup, teardown),
+		    test_connections_are_kept_unless_fresh, fetch_setup,
+		    fetch_teardown),
 		cmocka_unit_test_setup_teardown(test_redirects_are_not_followed,
-		    setup, teardown),
+		    fetch_setup, fetch_teardown),
 		cmocka_unit_test_setup_teardown(
-		    test_proxy_environment_is_ignored, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused_connection, setup,
-		    teardown),
+		    test_proxy_environment_is_ignored, fetch_setup,
+		    fetch_teardown),
+		cmocka_unit_test_setup_teardown(test_refused_connection,
+		    fetch_setup, fetch_teardown),
 		cmocka_unit_test_setup_teardown(test_silent_server_times_out,
-		    setup, teardown),
+		    fetch_setup, fetch_teardown),
 		cmocka_unit_test_setup_teardown(test_half_an_answer_times_out,
-		    setup, teardown),
-		cmocka_unit_test_setup_teardown(test_broken_answers, setup,
-		    teardown),
+		    fetch_setup, fetch_teardown),
+		cmocka_unit_test_setup_teardown(test_broken_answers,
+		    fetch_setup, fetch_teardown),
 		cmocka_unit_test_setup_teardown(
-		    test_truncate_keeps_the_beginning, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_body_length_limit, setup,
-		    teardown),
-		cmocka_unit_test_setup_teardown(test_unusable_urls, setup,
-		    teardown),
-		cmocka_unit_test_setup_teardown(test_no_descriptors, setup,
-		    teardown),
-		cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
+		    test_truncate_keeps_the_beginning, fetch_setup,
+		    fetch_teardown),
+		cmocka_unit_test_setup_teardown(test_body_length_limit,
+		    fetch_setup, fetch_teardown),
+		cmocka_unit_test_setup_teardown(test_unusable_urls, fetch_setup,
+		    fetch_teardown),
+		cmocka_unit_test_setup_teardown(test_no_descriptors,
+		    fetch_setup, fetch_teardown),
+		cmocka_unit_test_setup_teardown(test_cancel, fetch_setup,
+		    fetch_teardown),
 		cmocka_unit_test_setup_teardown(
-		    test_cancel_another_from_on_done, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_at_once, setup,
-		    teardown),
+		    test_cancel_another_from_on_done, fetch_setup,
+		    fetch_teardown),
+		cmocka_unit_test_setup_teardown(test_many_at_once, fetch_setup,
+		    fetch_teardown),
 		cmocka_unit_test(test_dead_resolver_does_not_block),
 	};
 
