@@ -43,7 +43,7 @@ struct loop_fd *loop_fd_new(struct loop *lp, int fd, unsigned events,
 void loop_fd_set(struct loop_fd *h, unsigned events);
 void loop_fd_free(struct loop_fd *h);
 
-/* One-shot and idle until set; setting again replaces the time. */
+/* One-shot and idle until set; setting again replaces the time.  Never early. */
 struct loop_timer *loop_timer_new(struct loop *lp, loop_timer_cb *cb,
     void *arg);
 void loop_timer_set(struct loop_timer *t, int64_t delay_ms);

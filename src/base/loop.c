@@ -209,6 +209,10 @@ loop_timer_set_us(struct loop_timer *t, int64_t delay_us)
 
 	if (delay_us < 0)
 		delay_us = 0;
+	/* libevent would add the delay to the time when it last woke up, and
+	 * what was done since would be taken off it. */
+	if (delay_us > 0)
+		(void)event_base_update_cache_time(t->lp->base);
 	tv.tv_sec = (time_t)(delay_us / 1000000);
 	tv.tv_usec = (suseconds_t)(delay_us % 1000000);
 	(void)evtimer_add(t->ev, &tv);
@@ -223,8 +227,6 @@ loop_timer_set(struct loop_timer *t, int64_t delay_ms)
 void
 loop_timer_set_at(struct loop_timer *t, struct mono when)
 {
-	/* libevent adds the delay to the time when it last woke up. */
-	(void)event_base_update_cache_time(t->lp->base);
 	loop_timer_set_us(t, when.us - mono_now().us);
 }
 

@@ -15,6 +15,7 @@ struct seen {
 	struct loop_timer *timer;
 	struct loop_signal *signal;
 	unsigned reads, writes, timers, signals, turns;
+	struct mono set;
 	bool free_in_callback;
 };
 
@@ -183,6 +184,33 @@ test_timer_is_one_shot_and_in_time(void **state)
 }
 
 static void
+on_timer_busy(struct loop *lp, void *arg)
+{
+	struct seen *s = arg;
+	struct mono end = mono_add_ms(mono_now(), 100);
+
+	(void)lp;
+	while (mono_before(mono_now(), end))
+		;
+	s->set = mono_now();
+	loop_timer_set(s->timer, 50);
+}
+
+/* The delay begins when it is set, however long ago the loop woke up. */
+static void
+test_timer_is_not_early(void **state)
+{
+	struct seen *s = *state;
+	struct loop_timer *busy = loop_timer_new(s->lp, on_timer_busy, s);
+
+	s->timer = loop_timer_new(s->lp, on_timer, s);
+	loop_timer_set(busy, 0);
+	WAIT_FOR(s->lp, s->timers == 1);
+	assert_true(mono_diff_ms(mono_now(), s->set) >= 49);
+	loop_timer_free(busy);
+}
+
+static void
 test_signal_stops_the_loop(void **state)
 {
 	struct seen *s = *state;
@@ -220,6 +248,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    test_timer_is_one_shot_and_in_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_timer_is_not_early, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_signal_stops_the_loop,
 		    setup, teardown),
 		cmocka_unit_test_setup_teardown(
