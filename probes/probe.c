@@ -161,20 +161,36 @@ detail_clean(char *s)
 	}
 }
 
+/* The delay is our own: a failure says nothing then. */
+static bool
+is_late(const struct probe *p)
+{
+	return p->ops->asks_itself &&
+	    mono_diff_ms(mono_now(), p->started) >
+	    p->cp->timeout_ms + PROBE_LATE_MS;
+}
+
 void
 probe_decide(struct probe *p, enum probe_verdict verdict, const char *fmt, ...)
 {
 	struct probe_result *r = &p->result;
 	bool starting = p->state == PROBE_STARTING;
+	bool is_doubtful = verdict == PROBE_FAIL && is_late(p);
 	va_list ap;
+	int n;
 
 	assert(starting || p->state == PROBE_RUNNING);
-	r->verdict = verdict;
-	if (r->rtt_us == -1 && verdict != PROBE_NO_ANSWER_FROM_US)
+	r->verdict = is_doubtful ? PROBE_NO_ANSWER_FROM_US : verdict;
+	if (r->rtt_us == -1 && r->verdict != PROBE_NO_ANSWER_FROM_US)
 		r->rtt_us = mono_now().us - p->started.us;
 	va_start(ap, fmt);
-	(void)vsnprintf(r->detail, sizeof(r->detail), fmt, ap);
+	n = vsnprintf(r->detail, sizeof(r->detail), fmt, ap);
 	va_end(ap);
+	if (is_doubtful && n >= 0 && (size_t)n < sizeof(r->detail)) {
+		(void)snprintf(r->detail + n, sizeof(r->detail) - (size_t)n,
+		    ", but we were busy until %lld ms",
+		    (long long)mono_diff_ms(mono_now(), p->started));
+	}
 	detail_clean(r->detail);
 
 	p->ops->stop(p);
@@ -186,27 +202,11 @@ probe_decide(struct probe *p, enum probe_verdict verdict, const char *fmt, ...)
 	}
 }
 
-bool
-probe_is_late(const struct probe *p)
-{
-	return mono_diff_ms(mono_now(), p->started) >
-	    p->cp->timeout_ms + PROBE_LATE_MS;
-}
-
 void
 probe_decide_timeout(struct probe *p)
 {
-	int64_t timeout_ms = p->cp->timeout_ms;
-	int64_t took_ms = mono_diff_ms(mono_now(), p->started);
-
-	if (probe_is_late(p)) {
-		probe_decide(p, PROBE_NO_ANSWER_FROM_US,
-		    "no answer in %lld ms, but we were busy until %lld ms",
-		    (long long)timeout_ms, (long long)took_ms);
-	} else {
-		probe_decide(p, PROBE_FAIL, "no answer in %lld ms",
-		    (long long)timeout_ms);
-	}
+	probe_decide(p, PROBE_FAIL, "no answer in %lld ms",
+	    (long long)p->cp->timeout_ms);
 }
 
 /* Refused by our own machine before anything could reach the service. */

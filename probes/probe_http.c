@@ -158,6 +158,7 @@ http_stop(struct probe *p)
 /* The request has its own time-out; the timer is here for the worst case. */
 const struct probe_kind_ops probe_http_ops = {
 	.grace_ms = PROBE_WORKER_GRACE_MS,
+	.asks_itself = true,
 	.start = http_start,
 	.stop = http_stop,
 	.on_timer = probe_decide_timeout,
