@@ -2,7 +2,15 @@
 /* Commands that go to BIRD together, and whose answers are heard first. */
 #include "bird_client_rig.h"
 
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+/* With shorter lines there would soon be more than a reply may have. */
+#define LINE_BYTES ((size_t)128)
+#define FLOOD_BYTES ((size_t)1024 * 1024)
 
 /* BIRD's own order holds: a command that is hurried is answered after those
  * before it, and what comes later waits for its turn. */
@@ -130,7 +138,7 @@ test_session_ends_while_held(void **state)
 
 struct bystander {
 	struct rig *rig;
-	unsigned answered; /* when its turn came */
+	unsigned answered, failed; /* when its turn came */
 	bool is_done;
 };
 
@@ -144,6 +152,7 @@ on_bystander(struct loop *lp, int fd, unsigned events, void *arg)
 	(void)events;
 	assert_int_equal(read(fd, &byte, 1), 1);
 	b->answered = b->rig->slots[0].answered;
+	b->failed = b->rig->slots[0].failed;
 	b->is_done = true;
 }
 
@@ -173,6 +182,68 @@ test_reply_is_handled_first(void **state)
 	(void)close(ends[1]);
 }
 
+/* Lines without end; after the first MiB the bystander has something to read. */
+static void
+flood(int fd, int bystander_fd)
+{
+	static const char start[5] = { '1', '0', '0', '7', '-' };
+	static char lines[FLOOD_BYTES];
+	size_t done = 0;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	memset(lines, 'x', sizeof(lines));
+	for (size_t i = 0; i < sizeof(lines); i += LINE_BYTES) {
+		memcpy(lines + i, start, sizeof(start));
+		lines[i + LINE_BYTES - 1] = '\n';
+	}
+	for (;;) {
+		struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+		size_t from = done % sizeof(lines);
+		ssize_t n = send(fd, lines + from, sizeof(lines) - from,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n == -1 && errno != EAGAIN)
+			_exit(0);
+		if (n == -1) {
+			(void)poll(&pfd, 1, -1);
+			continue;
+		}
+		if (done < FLOOD_BYTES && done + (size_t)n >= FLOOD_BYTES)
+			(void)!write(bystander_fd, "x", 1);
+		done += (size_t)n;
+	}
+}
+
+/* A listing that comes faster than it is read goes on beside the others. */
+static void
+test_flood_is_not_first(void **state)
+{
+	struct rig *rig = rig_up(state);
+	struct bystander b = { .rig = rig };
+	struct loop_fd *io;
+	int ends[2];
+	pid_t pid;
+
+	rig->silent_from = 1;
+	assert_int_equal(rig_send(rig, "show route"), 0);
+	WAIT_UNTIL(rig->lp, rig->fake.commands == 1);
+	assert_int_equal(pipe(ends), 0);
+	io = loop_fd_new(rig->lp, ends[0], LOOP_READ, on_bystander, &b);
+	pid = fork();
+	assert_int_not_equal(pid, -1);
+	if (pid == 0)
+		flood(rig->fake.fd, ends[1]);
+	WAIT_UNTIL(rig->lp, b.is_done);
+	assert_int_equal(b.failed, 0);
+	/* Until it is too long. */
+	WAIT_UNTIL(rig->lp, rig->slots[0].failed == 1);
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	loop_fd_free(io);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
 int
 main(void)
 {
@@ -184,6 +255,7 @@ main(void)
 		RIG_TEST(test_held_command_that_is_long),
 		RIG_TEST(test_session_ends_while_held),
 		RIG_TEST(test_reply_is_handled_first),
+		RIG_TEST(test_flood_is_not_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
