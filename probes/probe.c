@@ -25,6 +25,10 @@ static_assert(sizeof(verdict_names) / sizeof(verdict_names[0]) ==
 	PROBE_VERDICT_COUNT,
     "every verdict has a name");
 
+#define OVERDUE_MS 5
+/* A hundred sockets, first to write, then to read. */
+#define EXTRA_TURNS_MAX 4u
+
 static const struct probe_kind_ops *const kinds[PROBE_KIND_COUNT] = {
 	[PROBE_HTTP] = &probe_http_ops,
 	[PROBE_TCP] = &probe_tcp_ops,
@@ -102,6 +106,15 @@ probe_deliver(struct probe *p)
 	probe_free(p);
 }
 
+/* The loop stood still.  What came meanwhile is still to be handed up: of many
+ * sockets not all at once, and time-outs come behind each part. */
+static bool
+is_overdue(const struct probe *p)
+{
+	return mono_diff_ms(mono_now(), p->started) >
+	    p->cp->timeout_ms + p->ops->grace_ms + OVERDUE_MS;
+}
+
 static void
 probe_on_timer(struct loop *lp, void *arg)
 {
@@ -110,6 +123,10 @@ probe_on_timer(struct loop *lp, void *arg)
 	(void)lp;
 	if (p->state == PROBE_DECIDED) {
 		probe_deliver(p);
+	} else if (p->extra_turns < EXTRA_TURNS_MAX && is_overdue(p)) {
+		/* A loop that is always late must not wait for ever. */
+		p->extra_turns++;
+		loop_timer_set(p->timer, 0);
 	} else {
 		p->ops->on_timer(p);
 	}
@@ -161,36 +178,20 @@ detail_clean(char *s)
 	}
 }
 
-/* The delay is our own: a failure says nothing then. */
-static bool
-is_late(const struct probe *p)
-{
-	return p->ops->asks_itself &&
-	    mono_diff_ms(mono_now(), p->started) >
-	    p->cp->timeout_ms + PROBE_LATE_MS;
-}
-
 void
 probe_decide(struct probe *p, enum probe_verdict verdict, const char *fmt, ...)
 {
 	struct probe_result *r = &p->result;
 	bool starting = p->state == PROBE_STARTING;
-	bool is_doubtful = verdict == PROBE_FAIL && is_late(p);
 	va_list ap;
-	int n;
 
 	assert(starting || p->state == PROBE_RUNNING);
-	r->verdict = is_doubtful ? PROBE_NO_ANSWER_FROM_US : verdict;
-	if (r->rtt_us == -1 && r->verdict != PROBE_NO_ANSWER_FROM_US)
+	r->verdict = verdict;
+	if (r->rtt_us == -1 && verdict != PROBE_NO_ANSWER_FROM_US)
 		r->rtt_us = mono_now().us - p->started.us;
 	va_start(ap, fmt);
-	n = vsnprintf(r->detail, sizeof(r->detail), fmt, ap);
+	(void)vsnprintf(r->detail, sizeof(r->detail), fmt, ap);
 	va_end(ap);
-	if (is_doubtful && n >= 0 && (size_t)n < sizeof(r->detail)) {
-		(void)snprintf(r->detail + n, sizeof(r->detail) - (size_t)n,
-		    ", but we were busy until %lld ms",
-		    (long long)mono_diff_ms(mono_now(), p->started));
-	}
 	detail_clean(r->detail);
 
 	p->ops->stop(p);
@@ -202,19 +203,38 @@ probe_decide(struct probe *p, enum probe_verdict verdict, const char *fmt, ...)
 	}
 }
 
+bool
+probe_is_late(const struct probe *p)
+{
+	return mono_diff_ms(mono_now(), p->started) >
+	    p->cp->timeout_ms + PROBE_LATE_MS;
+}
+
 void
 probe_decide_timeout(struct probe *p)
 {
-	probe_decide(p, PROBE_FAIL, "no answer in %lld ms",
-	    (long long)p->cp->timeout_ms);
+	int64_t timeout_ms = p->cp->timeout_ms;
+	int64_t took_ms = mono_diff_ms(mono_now(), p->started);
+
+	if (probe_is_late(p)) {
+		probe_decide(p, PROBE_NO_ANSWER_FROM_US,
+		    "no answer in %lld ms, but we were busy until %lld ms",
+		    (long long)timeout_ms, (long long)took_ms);
+	} else {
+		probe_decide(p, PROBE_FAIL, "no answer in %lld ms",
+		    (long long)timeout_ms);
+	}
 }
 
 /* Refused by our own machine before anything could reach the service. */
 static bool
 errno_is_ours(int errnum)
 {
-	static const int ours[] = { EMFILE, ENFILE, ENOMEM, ENOBUFS,
-		EADDRNOTAVAIL, EAGAIN, EPERM, EACCES, EAFNOSUPPORT };
+	static const int ours[] = {
+		EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL, EADDRINUSE,
+		EAGAIN, EPERM, EACCES, EAFNOSUPPORT,
+		EINVAL /* from a source such as 127.0.0.1, or without a link */
+	};
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
 		if (errnum == ours[i])

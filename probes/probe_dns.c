@@ -287,7 +287,7 @@ dns_on_timer(struct probe *p)
 {
 	const struct exchange *ex = p->own;
 
-	if (ex->in == NULL && ex->drops == 0) {
+	if (probe_is_late(p) || (ex->in == NULL && ex->drops == 0)) {
 		probe_decide_timeout(p);
 	} else if (ex->in != NULL) {
 		probe_decide(p, PROBE_FAIL,
@@ -312,7 +312,6 @@ dns_stop(struct probe *p)
 }
 
 const struct probe_kind_ops probe_dns_ops = {
-	.asks_itself = true,
 	.start = dns_start,
 	.stop = dns_stop,
 	.on_timer = dns_on_timer,

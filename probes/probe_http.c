@@ -11,10 +11,23 @@
 #define MATCH_SHOWN_CHARS 60
 #define CODES_SHOWN_BYTES 80
 #define HOUR_MS (INT64_C(3600) * 1000)
+#define STATUS_REQUEST_TIMEOUT 408
+
+/* After a standstill of ours: that the other side lost patience is our doing. */
+static bool
+is_our_delay(const struct probe *p, const struct err *err)
+{
+	return (err->code == ERR_SYS || err->code == ERR_PROTO) &&
+	    probe_is_late(p);
+}
 
 static void
 judge_error(struct probe *p, const struct err *err)
 {
+	if (is_our_delay(p, err)) {
+		probe_decide_timeout(p);
+		return;
+	}
 	switch (err->code) {
 	case ERR_TIMEOUT:
 		probe_decide_timeout(p);
@@ -101,7 +114,11 @@ judge_answer(struct probe *p, const struct fetch_answer *answer)
 	unsigned status = (unsigned)answer->status;
 
 	if (!is_expected(http, status)) {
-		fail_status(p, status);
+		if (status == STATUS_REQUEST_TIMEOUT && probe_is_late(p)) {
+			probe_decide_timeout(p);
+		} else {
+			fail_status(p, status);
+		}
 		return;
 	}
 	if (http->match != NULL &&
@@ -158,7 +175,6 @@ http_stop(struct probe *p)
 /* The request has its own time-out; the timer is here for the worst case. */
 const struct probe_kind_ops probe_http_ops = {
 	.grace_ms = PROBE_WORKER_GRACE_MS,
-	.asks_itself = true,
 	.start = http_start,
 	.stop = http_stop,
 	.on_timer = probe_decide_timeout,

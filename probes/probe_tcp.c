@@ -115,7 +115,7 @@ tcp_on_timer(struct probe *p)
 {
 	const struct talk *talk = p->own;
 
-	if (talk->in_len > 0) {
+	if (talk->in_len > 0 && !probe_is_late(p)) {
 		fail_without(p, "an answer");
 	} else {
 		probe_decide_timeout(p);
@@ -180,7 +180,6 @@ tcp_stop(struct probe *p)
 }
 
 const struct probe_kind_ops probe_tcp_ops = {
-	.asks_itself = true,
 	.start = tcp_start,
 	.stop = tcp_stop,
 	.on_timer = tcp_on_timer,

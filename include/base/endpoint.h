@@ -16,7 +16,7 @@ struct endpoint {
 };
 
 void endpoint_set(struct endpoint *ep, const struct addr *addr, uint16_t port);
-/* "addr:port" or "[v6]:port". */
+/* "addr:port" or "[v6]:port".  -1 with err. */
 int endpoint_parse(const char *s, struct endpoint *ep, struct err *err);
 
 /*

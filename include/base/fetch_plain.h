@@ -9,9 +9,9 @@
  * for them (docs/bench.md).
  *
  * The request is libcurl's to the byte, and so is what is made of the answers
- * that there are; test_fetch_plain.c holds both beside each other and names
- * what differs.  One thing does on purpose: an answer that is there when the
- * loop gets to it counts, also if the time is over by then.
+ * that there are; test_fetch_plain.c holds both beside each other and names what
+ * differs.  One thing does on purpose: an answer that is there when the loop gets
+ * to it counts, also if the time is over by then.
  */
 #include <stdbool.h>
 
@@ -20,7 +20,8 @@
 
 struct fetch_plain;
 
-/* err->code is ERR_NONE when an answer came, else the status is 0. */
+/* err->code is ERR_NONE when an answer came, else the status is 0.  err is
+ * borrowed, and gone once fetch_plain_free is called, from within or later. */
 typedef void fetch_plain_done_cb(unsigned status, const struct err *err,
     void *arg);
 
@@ -29,7 +30,8 @@ typedef void fetch_plain_done_cb(unsigned status, const struct err *err,
  * an address, or any if there is an address to connect to, when connections are
  * not to be kept.  A URL that libcurl would rewrite is not plain.
  *
- * on_done is called once, never from within; it frees.
+ * req is borrowed for the call.  on_body gets each part of the body, and on_done
+ * is called once, never from within; then the caller frees.
  */
 struct fetch_plain *fetch_plain_start(struct loop *lp,
     const struct fetch_request *req, http_body_cb *on_body,

@@ -29,7 +29,7 @@ enum http_progress {
 	HTTP_BROKEN /* err says how */
 };
 
-/* The next part of the body, at least one byte; false: that is enough. */
+/* The next part of the body, at least one byte, borrowed; false: that is enough. */
 typedef bool http_body_cb(const uint8_t *bytes, size_t len, void *arg);
 
 struct http_answer {

@@ -48,7 +48,7 @@ struct loop_timer *loop_timer_new(struct loop *lp, loop_timer_cb *cb,
     void *arg);
 void loop_timer_set(struct loop_timer *t, int64_t delay_ms);
 void loop_timer_set_us(struct loop_timer *t, int64_t delay_us);
-/* Those set for the same point share one wake-up. */
+/* Those set for the same point nearly always share one wake-up. */
 void loop_timer_set_at(struct loop_timer *t, struct mono when);
 void loop_timer_cancel(struct loop_timer *t);
 bool loop_timer_pending(const struct loop_timer *t);

@@ -20,7 +20,7 @@
 /* A worker that has not answered so long after the probe's own time-out is
  * taken for stuck. */
 #define PROBE_WORKER_GRACE_MS 2000
-/* What goes wrong so long after the time-out says more about us. */
+/* A time-out that we notice so much too late says more about us. */
 #define PROBE_LATE_MS 500
 
 struct probe_env {
@@ -41,7 +41,6 @@ enum probe_state {
 
 struct probe_kind_ops {
 	int64_t grace_ms; /* the timer runs for timeout_ms + grace_ms */
-	bool asks_itself; /* no worker does: it is late when the loop is */
 	void (*start)(struct probe *p);
 	/* Releases what start took; called once, also on cancelling. */
 	void (*stop)(struct probe *p);
@@ -61,6 +60,7 @@ struct probe {
 	enum probe_state state;
 	struct mono started;
 	struct loop_timer *timer;
+	unsigned extra_turns; /* of the loop, after the timer was due */
 	struct probe_result result;
 
 	struct fetch *fetch;   /* http */
@@ -80,14 +80,14 @@ extern const struct probe_kind_ops probe_file_ops;
 
 /*
  * Ends the attempt.  p may be gone on return.  The time since the start is
- * reported as rtt_us unless p->result.rtt_us was set before.  A failure of a
- * probe that asks itself, noticed long after its time-out, is none: the loop
- * stood still meanwhile.
+ * reported as rtt_us unless p->result.rtt_us was set before.
  */
 void probe_decide(struct probe *p, enum probe_verdict verdict, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
-/* "no answer in 500 ms" */
+/* "no answer in 500 ms", unless the delay is our own. */
 void probe_decide_timeout(struct probe *p);
+/* The delay is our own. */
+bool probe_is_late(const struct probe *p);
 /* By the errno of ERR_SYS, or else as something that could not be tried. */
 void probe_decide_err(struct probe *p, const struct err *err);
 /* "connection refused": from errno; trouble of our own is no failure. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/endpoint.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,9 +76,6 @@ endpoint_socket(const struct endpoint *to, int type, const char *source,
 		return fd;
 	endpoint_set(&from, &addr, 0);
 	if (bind(fd, (const struct sockaddr *)&from.sa, from.len) == -1) {
-		/* Whatever the kernel dislikes about it, it is not the other
-		 * side's. */
-		errno = EADDRNOTAVAIL;
 		err_sys(err, "source address");
 		(void)close(fd);
 		return -1;

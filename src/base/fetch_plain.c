@@ -18,6 +18,7 @@
 #define DEFAULT_PORT 80u
 #define HOST_MAX_BYTES 254u /* of a name (RFC 1035 s.2.3.4), terminated */
 #define READ_BYTES ((size_t)8 * 1024)
+#define LAST_READS 16 /* more than any of our callers takes */
 /* Everything in the request but the path, the host and the caller's lines. */
 #define FRAME_BYTES 128u
 
@@ -281,23 +282,39 @@ plain_send(struct fetch_plain *fp)
 	    fp->sent < fp->out_bytes ? LOOP_WRITE : LOOP_READ);
 }
 
-/* True: there is nothing more to wait for. */
-static bool
+enum read_state { READ_NOTHING, READ_SOME, READ_ALL /* or it is broken */ };
+
+static enum read_state
 plain_read(struct fetch_plain *fp)
 {
 	uint8_t bytes[READ_BYTES];
 	ssize_t n = recv(fp->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	enum http_progress progress = HTTP_BROKEN;
 
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return false;
+		return READ_NOTHING;
 	if (n == -1) {
 		(void)connection_err(fp, errno);
-		return true;
+	} else if (n == 0) {
+		progress = http_answer_close(&fp->answer, &fp->err);
+	} else {
+		progress =
+		    http_answer_feed(&fp->answer, bytes, (size_t)n, &fp->err);
 	}
-	if (n == 0)
-		return http_answer_close(&fp->answer, &fp->err) != HTTP_MORE;
-	return http_answer_feed(&fp->answer, bytes, (size_t)n, &fp->err) !=
-	    HTTP_MORE;
+	return progress == HTTP_MORE ? READ_SOME : READ_ALL;
+}
+
+/* The time is over, but the loop may have stood still: the answer is there? */
+static bool
+plain_read_rest(struct fetch_plain *fp)
+{
+	enum read_state state = READ_SOME;
+
+	if (fp->io == NULL || fp->sent < fp->out_bytes)
+		return false;
+	for (int i = 0; i < LAST_READS && state == READ_SOME; i++)
+		state = plain_read(fp);
+	return state == READ_ALL;
 }
 
 /* True: there is nothing more to wait for. */
@@ -320,8 +337,8 @@ static void
 plain_on_io(struct loop *lp, int fd, unsigned events, void *arg)
 {
 	struct fetch_plain *fp = arg;
-	bool is_over =
-	    fp->sent < fp->out_bytes ? plain_write(fp) : plain_read(fp);
+	bool is_over = fp->sent < fp->out_bytes ? plain_write(fp)
+						: plain_read(fp) == READ_ALL;
 
 	(void)lp;
 	(void)fd;
@@ -358,7 +375,7 @@ plain_on_timer(struct loop *lp, void *arg)
 	struct fetch_plain *fp = arg;
 
 	(void)lp;
-	if (fp->err.code == ERR_NONE) {
+	if (fp->err.code == ERR_NONE && !plain_read_rest(fp)) {
 		(void)err_set(&fp->err, ERR_TIMEOUT, "no answer in %lld ms",
 		    (long long)fp->timeout_ms);
 	}

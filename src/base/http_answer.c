@@ -126,8 +126,10 @@ static enum http_length
 parse_length(const struct http_answer *a, const char *s, unsigned base,
     uint64_t *out)
 {
-	int digit = digit_value(*s, base);
+	int digit;
 
+	s += base == 10 && *s == '+';
+	digit = digit_value(*s, base);
 	if (digit == -1)
 		return HTTP_LENGTH_BAD;
 	*out = 0;
@@ -142,6 +144,12 @@ parse_length(const struct http_answer *a, const char *s, unsigned base,
 	return HTTP_LENGTH_KNOWN;
 }
 
+static bool
+is_token(const char *text, size_t len, const char *token)
+{
+	return strlen(token) == len && strncasecmp(text, token, len) == 0;
+}
+
 /* The codings, with commas between; RFC 9112 s.7 knows more, which we did not
  * say that we take. */
 static void
@@ -152,10 +160,10 @@ take_encodings(struct http_answer *a, const char *list)
 	while (*list != '\0') {
 		size_t len = strcspn(list, "," BLANKS);
 
-		if (len == 7 && strncasecmp(list, "chunked", len) == 0) {
+		if (is_token(list, len, "chunked")) {
 			a->is_chunked = true;
-		} else if (len > 0 &&
-		    (len != 8 || strncasecmp(list, "identity", len) != 0)) {
+		} else if (len > 0 && !is_token(list, len, "identity") &&
+		    !is_token(list, len, "none")) {
 			a->is_encoded = true;
 		}
 		list += len;
@@ -237,6 +245,13 @@ end_chunk_size(struct http_answer *a, struct err *err)
 	return HTTP_MORE;
 }
 
+/* libcurl takes all that begins with CR for one; some programs end lines with two. */
+static bool
+is_blank_line(const struct http_answer *a)
+{
+	return (a->line[0] == '\0' || a->line[0] == '\r') && !a->line_has_nul;
+}
+
 static enum http_progress
 end_line(struct http_answer *a, struct err *err)
 {
@@ -244,9 +259,7 @@ end_line(struct http_answer *a, struct err *err)
 	case HTTP_STATUS_LINE:
 		return end_status_line(a, err);
 	case HTTP_FIELDS:
-		return a->line[0] == '\0' && !a->line_has_nul
-		    ? end_head(a, err)
-		    : end_field(a, err);
+		return is_blank_line(a) ? end_head(a, err) : end_field(a, err);
 	case HTTP_CHUNK_SIZE:
 		return end_chunk_size(a, err);
 	case HTTP_CHUNK_END:
@@ -256,7 +269,7 @@ end_line(struct http_answer *a, struct err *err)
 		    ? HTTP_MORE
 		    : broken(err, "chunk without an end");
 	case HTTP_TRAILER:
-		if (a->line[0] != '\0' || a->line_has_nul)
+		if (!is_blank_line(a))
 			return HTTP_MORE;
 		a->part = HTTP_END;
 		return HTTP_WHOLE;
@@ -291,12 +304,13 @@ feed_line(struct http_answer *a, struct cursor *c, struct err *err)
 {
 	size_t before = c->left;
 	bool is_over = take_line(a, c);
-	enum http_progress progress = bound_line(a, before - c->left, err);
+	enum http_progress progress;
 
-	if (progress == HTTP_BROKEN)
-		return progress;
 	if (a->part == HTTP_STATUS_LINE && !begins_as_http(a))
 		return broken(err, "the answer is not HTTP");
+	progress = bound_line(a, before - c->left, err);
+	if (progress == HTTP_BROKEN)
+		return progress;
 	if (!is_over)
 		return HTTP_MORE;
 	progress = end_line(a, err);

@@ -168,6 +168,7 @@ test_source(void **state)
 	char *url = xasprintf("http://127.0.0.1:%u/", port);
 	struct conf_probe cp = http_conf(url);
 	char here[] = "127.0.0.9", absent[] = "192.0.2.1";
+	char no_link[] = "fe80::1", ipv6[] = "http://[::1]:1/";
 	struct sockaddr_in from = { 0 };
 	socklen_t len = sizeof(from);
 	struct probe *p;
@@ -186,6 +187,10 @@ test_source(void **state)
 	assert_int_equal(rig->result.verdict, PROBE_NO_ANSWER_FROM_US);
 	assert_string_equal(rig->result.detail,
 	    "cannot assign requested address");
+	/* Of no link: not the service's doing, either. */
+	cp.source = no_link;
+	cp.target = ipv6;
+	rig_expect(rig, &cp, PROBE_NO_ANSWER_FROM_US, "invalid argument");
 	(void)close(fd);
 	free(url);
 }

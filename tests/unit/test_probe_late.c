@@ -3,12 +3,14 @@
  * Our own process stands still while a probe runs: what went wrong meanwhile may
  * be our fault, and what is right when we look is right.
  */
+#include <poll.h>
+
 #include "probe_rig.h"
 
 #define TIMEOUT_MS 100
 #define STANDSTILL_MS 700
 #define OK_REPLY "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nall ok\r\n"
-#define LATE ", but we were busy until "
+#define PROBES ((size_t)90)
 
 static struct conf_probe
 conf(enum probe_kind kind, char *target)
@@ -23,21 +25,43 @@ conf(enum probe_kind kind, char *target)
 		.http = { .codes = &codes, .n_codes = 1 } };
 }
 
-/* The server, by hand: once it has the request, it says reply, or resets. */
+static int conns[2 * PROBES];
+static size_t n_conns;
+
+/* A server, by hand. */
+struct hand {
+	int listener;
+	char target[64];
+	struct conf_probe cp;
+};
+
 static void
-serve(struct rig *rig, int listener, const char *reply)
+hand_open(struct hand *h, enum probe_kind kind, const char *path)
+{
+	uint16_t port = 0;
+
+	h->listener = rig_socket(SOCK_STREAM, &port);
+	assert_int_equal(listen(h->listener, (int)PROBES), 0);
+	(void)snprintf(h->target, sizeof(h->target), "%s127.0.0.1:%u%s",
+	    kind == PROBE_HTTP ? "http://" : "", port, path);
+	h->cp = conf(kind, h->target);
+}
+
+/* Once it has a request, it says reply, or resets.  False: all is over. */
+static bool
+hand_serve(struct rig *rig, const struct hand *h, const char *reply)
 {
 	struct linger rst = { .l_onoff = 1, .l_linger = 0 };
 	char request[512];
 	int conn = -1;
 
 	WAIT_FOR(rig->lp,
-	    rig->calls > 0 || (conn = accept(listener, NULL, NULL)) != -1);
+	    rig->calls > 0 || (conn = accept(h->listener, NULL, NULL)) != -1);
 	WAIT_FOR(rig->lp,
 	    rig->calls > 0 ||
 		recv(conn, request, sizeof(request), MSG_DONTWAIT) > 0);
 	if (conn == -1)
-		return;
+		return false;
 	if (reply == NULL) {
 		(void)setsockopt(conn, SOL_SOCKET, SO_LINGER, &rst,
 		    sizeof(rst));
@@ -45,69 +69,63 @@ serve(struct rig *rig, int listener, const char *reply)
 		(void)send(conn, reply, strlen(reply), MSG_NOSIGNAL);
 	}
 	(void)close(conn);
+	return rig->calls == 0;
 }
 
+static void
+stand_still(void)
+{
+	struct mono end = mono_add_ms(mono_now(), STANDSTILL_MS);
+
+	while (mono_before(mono_now(), end))
+		(void)usleep(10000);
+}
+
+/* Once more if it was over before the server had its request. */
 static void
 run_late(struct rig *rig, enum probe_kind kind, const char *path,
     const char *reply)
 {
-	uint16_t port = 0;
-	int listener = rig_socket(SOCK_STREAM, &port);
-	char target[64];
-	struct conf_probe cp = conf(kind, target);
-	struct mono end;
+	struct hand h;
+	bool is_served = false;
 
-	(void)snprintf(target, sizeof(target), "%s127.0.0.1:%u%s",
-	    kind == PROBE_HTTP ? "http://" : "", port, path);
-	assert_int_equal(listen(listener, 4), 0);
-	/* Once more if it was over before the server had its request. */
-	do {
+	while (!is_served) {
+		hand_open(&h, kind, path);
 		rig->calls = 0;
-		assert_non_null(probe_start(rig->env, &cp, rig_on_done, rig));
-		serve(rig, listener, reply);
-	} while (rig->calls > 0);
-	end = mono_add_ms(mono_now(), STANDSTILL_MS);
-	while (mono_before(mono_now(), end))
-		(void)usleep(10000);
-	WAIT_FOR(rig->lp, rig->calls > 0);
-	(void)close(listener);
-}
-
-static void
-test_late_failure_is_none(void **state)
-{
-	static const struct {
-		enum probe_kind kind;
-		const char *path;
-		const char *reply;
-		const char *detail;
-	} cases[] = {
-		{ PROBE_TCP, "", NULL, "connection reset by peer" },
-		{ PROBE_TCP, "", "no", "an answer without \"all ok\"" },
-		{ PROBE_HTTP, "/", NULL, "connection reset by peer" },
-		{ PROBE_HTTP, "/", "", "closed without an answer" },
-		{ PROBE_HTTP, "/",
-		    "HTTP/1.1 408 x\r\nContent-Length: 0\r\n\r\n",
-		    "status 408, expected 200-299" },
-		/* By libcurl. */
-		{ PROBE_HTTP, "/#", NULL, "no answer in 100 ms" },
-	};
-	struct rig *rig = *state;
-
-	for (size_t i = 0; i < TEST_COUNT(cases); i++) {
-		size_t len = strlen(cases[i].detail);
-
-		run_late(rig, cases[i].kind, cases[i].path, cases[i].reply);
-		assert_int_equal(rig->result.verdict, PROBE_NO_ANSWER_FROM_US);
-		assert_memory_equal(rig->result.detail, cases[i].detail, len);
-		assert_memory_equal(rig->result.detail + len, LATE,
-		    sizeof(LATE) - 1);
+		assert_non_null(probe_start(rig->env, &h.cp, rig_on_done, rig));
+		is_served = hand_serve(rig, &h, reply);
+		if (is_served)
+			stand_still();
+		WAIT_FOR(rig->lp, rig->calls > 0);
+		(void)close(h.listener);
 	}
 }
 
 static void
-test_late_success_is_one(void **state)
+test_lost_patience_is_our_doing(void **state)
 {
+	static const char *const replies[] = { NULL, "",
+		"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
+		"HTTP/1.1 408 x\r\nContent-Length: 0\r\n\r\n" };
+	/* The second goes by libcurl. */
+	static const char *const paths[] = { "/", "/#" };
+	static const char detail[] =
+	    "no answer in 100 ms, but we were busy until ";
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < 2 * TEST_COUNT(replies); i++) {
+		run_late(rig, PROBE_HTTP, paths[i % 2], replies[i / 2]);
+		assert_int_equal(rig->result.verdict, PROBE_NO_ANSWER_FROM_US);
+		assert_memory_equal(rig->result.detail, detail,
+		    sizeof(detail) - 1);
+	}
+}
+
+static void
+test_late_verdict_is_one(void **state)
+{
+	static const char head[19] = "HTTP/1.1 200 OK\r\n\r\n";
+	static char page[64 * 1024];
 	struct rig *rig = *state;
 
 	run_late(rig, PROBE_TCP, "", OK_REPLY);
@@ -116,6 +134,74 @@ test_late_success_is_one(void **state)
 	run_late(rig, PROBE_HTTP, "/", OK_REPLY);
 	assert_string_equal(rig->result.detail, "status 200");
 	assert_int_equal(rig->result.verdict, PROBE_PASS);
+	run_late(rig, PROBE_HTTP, "/",
+	    "HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n");
+	assert_string_equal(rig->result.detail, "status 503, expected 200-299");
+	assert_int_equal(rig->result.verdict, PROBE_FAIL);
+	/* More than is read at once. */
+	memset(page, 'x', sizeof(page) - 1);
+	memcpy(page, head, sizeof(head));
+	run_late(rig, PROBE_HTTP, "/", page);
+	assert_string_equal(rig->result.detail, "status 200");
+}
+
+/* To whatever is asked. */
+static void
+hand_reply(const struct hand *h, const char *reply)
+{
+	struct pollfd pfd = { .fd = h->listener, .events = POLLIN };
+	int conn;
+
+	assert_int_equal(poll(&pfd, 1, WAIT_MAX_MS), 1);
+	conn = accept(h->listener, NULL, NULL);
+	assert_true(send(conn, reply, strlen(reply), MSG_NOSIGNAL) > 0);
+	assert_int_equal(shutdown(conn, SHUT_WR), 0);
+	/* Open until it is read: it would be reset. */
+	assert_true(n_conns < 2 * PROBES);
+	conns[n_conns++] = conn;
+}
+
+struct count {
+	unsigned calls, passed;
+};
+
+static void
+count_on_done(const struct probe_result *result, void *arg)
+{
+	struct count *count = arg;
+
+	count->calls++;
+	count->passed += result->verdict == PROBE_PASS;
+}
+
+/* The loop hears of some sockets at a time, and of what is due behind them. */
+static void
+test_many_late_answers(void **state)
+{
+	static const enum probe_kind both[] = { PROBE_TCP, PROBE_HTTP };
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < TEST_COUNT(both); i++) {
+		struct count count = { 0 };
+		struct hand h;
+
+		hand_open(&h, both[i], both[i] == PROBE_HTTP ? "/" : "");
+		h.cp.timeout_ms = STANDSTILL_MS - 200;
+		rig->calls = 0;
+		for (size_t j = 0; j < PROBES; j++) {
+			assert_non_null(probe_start(rig->env, &h.cp,
+			    count_on_done, &count));
+		}
+		/* The loop does not turn before all of it is there. */
+		for (size_t j = 0; j < PROBES; j++)
+			hand_reply(&h, OK_REPLY);
+		stand_still();
+		WAIT_FOR(rig->lp, count.calls == PROBES);
+		assert_int_equal(count.passed, PROBES);
+		(void)close(h.listener);
+	}
+	while (n_conns > 0)
+		(void)close(conns[--n_conns]);
 }
 
 int
@@ -123,8 +209,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-		T(test_late_failure_is_none),
-		T(test_late_success_is_one),
+		T(test_lost_patience_is_our_doing),
+		T(test_late_verdict_is_one),
+		T(test_many_late_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
