@@ -139,9 +139,12 @@ def check_store_in_change(lab: Lab, fleet: Fleet) -> None:
         last = max(events_by_id(fleet, syd))
         health_page(syd, "web").unlink()
         lab.wait(lambda: fleet.health(syd)["web"] == "sick", 5, "web is sick")
-        os.kill(fleet.worker_pid(syd, "anycastd-store"), signal.SIGKILL)
+        first = fleet.worker_pid(syd, "anycastd-store")
+        os.kill(first, signal.SIGKILL)
         health_page(syd, "web").write_text("ok")
-        os.kill(lab.wait(lambda: fleet.worker_pids(syd).get("anycastd-store"), 10, "a new store process"), signal.SIGKILL)
+        # It has its name until it is reaped.
+        lab.wait(lambda: fleet.worker_pids(syd).get("anycastd-store", first) != first, 10, "a new store process")
+        os.kill(fleet.worker_pid(syd, "anycastd-store"), signal.SIGKILL)
         lab.wait(lambda: fleet.real(syd)[WEB4] == "announced", 10, "web back")
 
         def whats() -> list[str]:
