@@ -25,6 +25,7 @@ static_assert(sizeof(verdict_names) / sizeof(verdict_names[0]) ==
 	PROBE_VERDICT_COUNT,
     "every verdict has a name");
 
+/* A timer is handled sooner, unless the loop stood still. */
 #define OVERDUE_MS 5
 /* A hundred sockets, first to write, then to read. */
 #define EXTRA_TURNS_MAX 4u

@@ -27,4 +27,10 @@ int endpoint_parse(const char *s, struct endpoint *ep, struct err *err);
 int endpoint_socket(const struct endpoint *to, int type, const char *source,
     struct err *err);
 
+/*
+ * Connects the socket fd.  1: it is connected, as on this machine it is at once;
+ * 0: it will be when it is writable and has no error; -1 with errno.
+ */
+int endpoint_connect(int fd, const struct endpoint *to);
+
 #endif /* BASE_ENDPOINT_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/endpoint.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,4 +82,17 @@ endpoint_socket(const struct endpoint *to, int type, const char *source,
 		return -1;
 	}
 	return fd;
+}
+
+int
+endpoint_connect(int fd, const struct endpoint *to)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&to->sa;
+
+	if (connect(fd, sa, to->len) == -1 && errno != EINPROGRESS)
+		return -1;
+	/* The second call tells how far the first has come. */
+	if (connect(fd, sa, to->len) == 0 || errno == EISCONN)
+		return 1;
+	return errno == EALREADY || errno == EINTR ? 0 : -1;
 }

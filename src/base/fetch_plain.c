@@ -352,21 +352,16 @@ plain_connect(struct fetch_plain *fp, const struct addr *to, uint16_t port,
     const char *source)
 {
 	struct endpoint ep;
-	const struct sockaddr *sa = (const struct sockaddr *)&ep.sa;
+	int rc;
 
 	endpoint_set(&ep, to, port);
 	fp->fd = endpoint_socket(&ep, SOCK_STREAM, source, &fp->err);
 	if (fp->fd == -1)
 		return -1;
-	if (connect(fp->fd, sa, ep.len) == -1 && errno != EINPROGRESS)
+	rc = endpoint_connect(fp->fd, &ep);
+	if (rc == -1)
 		return connection_err(fp, errno);
-	/* On this machine a connection is there, or refused, at once; the
-	 * second call tells how far the first has come. */
-	if (connect(fp->fd, sa, ep.len) == 0 || errno == EISCONN)
-		return plain_send(fp);
-	if (errno == EALREADY || errno == EINTR)
-		return plain_await(fp, LOOP_WRITE);
-	return connection_err(fp, errno);
+	return rc == 1 ? plain_send(fp) : plain_await(fp, LOOP_WRITE);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/fetch.h"
 #include "base/mono.h"
@@ -110,6 +111,23 @@ fetch_once(struct fixture *fx, struct canned *srv, struct fetch_request *req,
 	assert_int_equal(got->calls, 0);
 	wait_calls(fx, got, 1);
 	free(url);
+}
+
+/* While not one descriptor more is to be had. */
+static inline void
+fetch_without_descriptors(struct fixture *fx, const struct fetch_request *req,
+    struct got *got)
+{
+	struct rlimit old, none = { 0 };
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_non_null(fetch_start(fx->fe, req, fetch_on_done, got));
+	wait_calls(fx, got, 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(got->err.code, ERR_SYS);
+	assert_int_equal(got->err.sys, EMFILE);
 }
 
 #endif /* FETCH_RIG_H */

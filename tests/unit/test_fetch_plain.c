@@ -6,8 +6,6 @@
  */
 #include "base/fetch_plain.h"
 
-#include <sys/resource.h>
-
 #include "fetch_rig.h"
 #include "loop_wait.h"
 
@@ -446,22 +444,10 @@ static void
 test_no_descriptors(void **state)
 {
 	struct fixture *fx = *state;
-	struct canned *srv = canned_new(fx->lp, CANNED_CLOSE, OK_REPLY);
-	char *url = url_of(srv, "/");
-	struct fetch_request req = plain_request(url);
+	struct fetch_request req = plain_request("http://127.0.0.1:1/");
 	struct got got = { 0 };
-	struct rlimit old, none = { 0 };
 
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-	none.rlim_max = old.rlim_max;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &got));
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-	wait_calls(fx, &got, 1);
-	assert_int_equal(got.err.code, ERR_SYS);
-	assert_int_equal(got.err.sys, EMFILE);
-	free(url);
-	canned_free(srv);
+	fetch_without_descriptors(fx, &req, &got);
 }
 
 static void
@@ -523,11 +509,19 @@ test_cancel(void **state)
 }
 
 /*
- * A server that is not quick.
+ * A server by hand, whose queue holds one connection.
  */
+struct slow {
+	struct fixture *fx;
+	int fd;
+	int conn;
+	char *url;
+	struct fetch_request req;
+	struct got got;
+};
 
-static int
-listen_slowly(uint16_t *port)
+static void
+slow_open(struct slow *s, struct fixture *fx)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -537,146 +531,146 @@ listen_slowly(uint16_t *port)
 	assert_int_equal(bind(fd, (struct sockaddr *)&sin, len), 0);
 	assert_int_equal(listen(fd, 0), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
-	*port = ntohs(sin.sin_port);
-	return fd;
+	*s = (struct slow){ .fx = fx, .fd = fd, .conn = -1 };
+	s->url = xasprintf("http://127.0.0.1:%u/", ntohs(sin.sin_port));
+	s->req = plain_request(s->url);
+	s->req.timeout_ms = WAIT_MAX_MS;
 }
 
-/* Until the request is over or more bytes than that are here. */
-static size_t
-read_request(struct fixture *fx, int fd, size_t at_least)
+static void
+slow_accept(struct slow *s)
+{
+	WAIT_FOR(s->fx->lp, (s->conn = accept(s->fd, NULL, NULL)) != -1);
+}
+
+static void
+slow_start(struct slow *s)
+{
+	assert_non_null(fetch_start(s->fx->fe, &s->req, fetch_on_done,
+	    &s->got));
+	slow_accept(s);
+}
+
+static void
+slow_close(struct slow *s)
+{
+	(void)close(s->conn);
+	(void)close(s->fd);
+	free(s->url);
+}
+
+/* Until at least so many bytes of the request are here. */
+static void
+slow_read(struct slow *s, size_t want)
 {
 	static char bytes[64 * 1024];
 	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 	size_t got = 0;
 
-	while (got < at_least && mono_before(mono_now(), end)) {
-		ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	while (got < want && mono_before(mono_now(), end)) {
+		ssize_t n = recv(s->conn, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 		if (n > 0)
 			got += (size_t)n;
-		loop_step(fx->lp, n > 0 ? 0 : 5);
+		loop_step(s->fx->lp, n > 0 ? 0 : 5);
 	}
-	return got;
+	assert_true(got >= want);
+}
+
+static void
+slow_say(struct slow *s, const char *text, size_t len)
+{
+	assert_int_equal(send(s->conn, text, len, MSG_NOSIGNAL), len);
 }
 
 /* Each byte is a piece of its own. */
 static void
 test_byte_by_byte(void **state)
 {
-	struct fixture *fx = *state;
-	uint16_t port = 0;
-	int fd = listen_slowly(&port), conn = -1;
-	char *url = xasprintf("http://127.0.0.1:%u/", port);
-	struct fetch_request req = plain_request(url);
-	struct got got = { 0 };
+	struct slow s;
 
-	req.timeout_ms = WAIT_MAX_MS;
-	assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &got));
-	WAIT_FOR(fx->lp, (conn = accept(fd, NULL, NULL)) != -1);
+	slow_open(&s, *state);
+	slow_start(&s);
 	for (const char *p = OK_REPLY; *p != '\0'; p++) {
-		assert_int_equal(got.calls, 0);
-		assert_int_equal(send(conn, p, 1, MSG_NOSIGNAL), 1);
-		loop_step(fx->lp, WAIT_STEP_MS);
+		assert_int_equal(s.got.calls, 0);
+		slow_say(&s, p, 1);
+		loop_step(s.fx->lp, WAIT_STEP_MS);
 	}
-	wait_calls(fx, &got, 1);
-	assert_string_equal(got.body, "hello");
-	(void)close(conn);
-	(void)close(fd);
-	free(url);
+	wait_calls(s.fx, &s.got, 1);
+	assert_string_equal(s.got.body, "hello");
+	slow_close(&s);
 }
 
 /* The time is that of the whole request: what drips does not extend it. */
 static void
 test_dripping_server(void **state)
 {
-	struct fixture *fx = *state;
-	uint16_t port = 0;
-	int fd = listen_slowly(&port), conn = -1;
-	char *url = xasprintf("http://127.0.0.1:%u/", port);
-	struct fetch_request req = plain_request(url);
-	struct got got = { 0 };
 	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
+	struct slow s;
 
-	req.timeout_ms = 200;
-	assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &got));
-	WAIT_FOR(fx->lp, (conn = accept(fd, NULL, NULL)) != -1);
-	(void)send(conn, "HTTP/1.1 200 OK\r\n\r\n", 19, MSG_NOSIGNAL);
-	while (got.calls == 0 && mono_before(mono_now(), end)) {
-		(void)send(conn, "x", 1, MSG_NOSIGNAL);
-		loop_idle(fx->lp, 20);
+	slow_open(&s, *state);
+	s.req.timeout_ms = 200;
+	slow_start(&s);
+	(void)send(s.conn, "HTTP/1.1 200 OK\r\n\r\n", 19, MSG_NOSIGNAL);
+	while (s.got.calls == 0 && mono_before(mono_now(), end)) {
+		(void)send(s.conn, "x", 1, MSG_NOSIGNAL);
+		loop_idle(s.fx->lp, 20);
 	}
-	assert_int_equal(got.calls, 1);
-	assert_string_equal(got.err.msg, "no answer in 200 ms");
-	(void)close(conn);
-	(void)close(fd);
-	free(url);
+	assert_int_equal(s.got.calls, 1);
+	assert_string_equal(s.got.err.msg, "no answer in 200 ms");
+	slow_close(&s);
 }
 
-/* The queue holds one; the kernel answers the next one's second try. */
+/* The kernel answers the second try of those for whom the queue has no room. */
 static void
 test_slow_to_accept(void **state)
 {
-	struct fixture *fx = *state;
-	uint16_t port = 0;
-	int fd = listen_slowly(&port), conns[3] = { -1, -1, -1 };
-	char *url = xasprintf("http://127.0.0.1:%u/", port);
-	struct fetch_request req = plain_request(url);
 	struct got got[3] = { 0 };
-	size_t n = 0;
+	struct slow s;
 
-	req.timeout_ms = WAIT_MAX_MS;
+	slow_open(&s, *state);
 	for (size_t i = 0; i < TEST_COUNT(got); i++) {
-		assert_non_null(fetch_start(fx->fe, &req, fetch_on_done,
+		assert_non_null(fetch_start(s.fx->fe, &s.req, fetch_on_done,
 		    &got[i]));
 	}
-	loop_idle(fx->lp, 50);
-	while (n < TEST_COUNT(conns)) {
-		WAIT_FOR(fx->lp, (conns[n] = accept(fd, NULL, NULL)) != -1);
-		assert_true(read_request(fx, conns[n], 1) > 0);
-		assert_true(send(conns[n], OK_REPLY, strlen(OK_REPLY), 0) > 0);
-		n++;
+	loop_idle(s.fx->lp, 50);
+	for (size_t i = 0; i < TEST_COUNT(got); i++) {
+		slow_accept(&s);
+		slow_read(&s, 1);
+		slow_say(&s, OK_REPLY, strlen(OK_REPLY));
+		(void)close(s.conn);
 	}
 	for (size_t i = 0; i < TEST_COUNT(got); i++) {
-		wait_calls(fx, &got[i], 1);
+		wait_calls(s.fx, &got[i], 1);
 		assert_int_equal(got[i].status, 200);
-		(void)close(conns[i]);
 	}
-	(void)close(fd);
-	free(url);
+	s.conn = -1;
+	slow_close(&s);
 }
 
 /* More than the kernel takes at once. */
 static void
 test_big_request(void **state)
 {
-	struct fixture *fx = *state;
-	uint16_t port = 0;
-	int fd = listen_slowly(&port), conn = -1;
-	char *url = xasprintf("http://127.0.0.1:%u/", port);
-	struct fetch_request req = plain_request(url);
 	char *headers[BIG_HEADERS + 1] = { NULL };
-	struct got got = { 0 };
-	size_t want = BIG_HEADERS * (BIG_HEADER_BYTES + 1);
+	struct slow s;
 
 	for (size_t i = 0; i < BIG_HEADERS; i++) {
 		headers[i] = xcalloc(BIG_HEADER_BYTES, 1);
 		memset(headers[i], 'x', BIG_HEADER_BYTES - 1);
 		headers[i][1] = ':';
 	}
-	req.headers = headers;
-	req.timeout_ms = WAIT_MAX_MS;
-	assert_non_null(fetch_start(fx->fe, &req, fetch_on_done, &got));
-	WAIT_FOR(fx->lp, (conn = accept(fd, NULL, NULL)) != -1);
-	assert_true(read_request(fx, conn, want) >= want);
-	assert_int_equal(got.calls, 0);
-	assert_true(send(conn, OK_REPLY, strlen(OK_REPLY), 0) > 0);
-	wait_calls(fx, &got, 1);
-	assert_int_equal(got.status, 200);
+	slow_open(&s, *state);
+	s.req.headers = headers;
+	slow_start(&s);
+	slow_read(&s, BIG_HEADERS * (BIG_HEADER_BYTES + 1));
+	assert_int_equal(s.got.calls, 0);
+	slow_say(&s, OK_REPLY, strlen(OK_REPLY));
+	wait_calls(s.fx, &s.got, 1);
+	assert_int_equal(s.got.status, 200);
 	for (size_t i = 0; i < BIG_HEADERS; i++)
 		free(headers[i]);
-	(void)close(conn);
-	(void)close(fd);
-	free(url);
+	slow_close(&s);
 }
 
 int
