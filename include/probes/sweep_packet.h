@@ -36,6 +36,9 @@
 #define SWEEP_PAYLOAD_BYTES 48u /* without a text */
 #define SWEEP_PAYLOAD_MAX_BYTES (SWEEP_PAYLOAD_BYTES + SWEEP_TEXT_MAX)
 #define SWEEP_MAGIC 0x41435332u
+/* The same as text: what agents tell, since a site of another layout hears nothing
+ * of this one. */
+#define SWEEP_LAYOUT "ACS2"
 
 struct sweep_probe {
 	uint8_t phase;

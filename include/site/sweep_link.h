@@ -41,7 +41,7 @@ void sweep_link_flush(struct sweep_link *sl, uint64_t cookie);
 
 /* {"job", "sent", "total", "send_errors", "done", "failed", "starts",
  * "trouble", "capture", "engine", "unheard", "sent_packet", "skipped_optout",
- * "skipped_special", "counters": {…}}; new reference. */
+ * "skipped_special", "layout", "counters": {…}}; new reference. */
 json_t *sweep_link_status(const struct sweep_link *sl);
 
 #endif /* SITE_SWEEP_LINK_H */

@@ -11,6 +11,7 @@
 #include "fleet/controller_state.h"
 #include "fleet/campaign.h"
 #include "fleet/experiment.h"
+#include "fleet/test_hearing.h"
 #include "fleet/test_prefix.h"
 #include "store/intent_row.h"
 
@@ -48,6 +49,7 @@ site_state(const struct controller *c, const struct fleet_site *s)
 static json_t *
 site_json(const struct controller *c, const struct fleet_site *s)
 {
+	struct hearing_text why;
 	json_t *site = s->status != NULL
 	    ? json_copy(s->status)
 	    : json_pack("{s:[], s:[], s:{s:s, s:s, s:i, s:i, s:s}}", "services",
@@ -67,6 +69,11 @@ site_json(const struct controller *c, const struct fleet_site *s)
 	json_object_set_new(site, "intents",
 	    intents_to_json(&c->intents.set, s->name, true));
 	fleet_load_add(c, (size_t)(s - c->sites), site);
+	if (json_is_object(json_object_get(site, "sweep")) &&
+	    !test_hearing_layout(s, &why)) {
+		json_object_set_new(site, "other_layout",
+		    json_string(why.text));
+	}
 	json_object_set_new(site, "permits",
 	    guards_permits_json(c, (size_t)(s - c->sites)));
 	return site;

@@ -238,8 +238,14 @@ put_unheard(struct report_job *job, const json_t *site)
 {
 	const json_t *sweep = fields_object_opt(&job->f, site, "sweep");
 	const json_t *list = fields_array_opt(&job->f, sweep, "unheard"), *u;
+	const char *other = fields_text_or(&job->f, site, "other_layout", "");
 	size_t i;
 
+	if (other[0] != '\0') {
+		fputs("  sweep  ", job->out);
+		text_put(job->out, other);
+		fputc('\n', job->out);
+	}
 	json_array_foreach (list, i, u) {
 		fputs("  sweep  ", job->out);
 		report_put_unheard(job, job->out, u);

@@ -354,8 +354,11 @@ note_unheard(struct report_job *job, struct note *n, const json_t *site)
 {
 	const json_t *sweep = fields_object_opt(&job->f, site, "sweep");
 	const json_t *list = fields_array_opt(&job->f, sweep, "unheard"), *u;
+	const char *other = fields_text_or(&job->f, site, "other_layout", "");
 	size_t i;
 
+	if (other[0] != '\0')
+		text_put(note_part(n, "; "), other);
 	json_array_foreach (list, i, u)
 		report_put_unheard(job, note_part(n, "; "), u);
 }

@@ -13,6 +13,7 @@
 #include "base/tls.h"
 #include "base/xalloc.h"
 #include "probes/sweep_list.h"
+#include "probes/sweep_packet.h"
 #include "site/agent_state.h"
 #include "site/uplink.h"
 
@@ -586,7 +587,7 @@ sweep_link_status(const struct sweep_link *sl)
 
 	return json_pack(
 	    "{s:I, s:I, s:I, s:I, s:b, s:s, s:I, s:s, s:s, s:s, "
-	    "s:o, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I}}",
+	    "s:o, s:I, s:I, s:I, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I}}",
 	    "job", (json_int_t)sl->job.job, "sent",
 	    (json_int_t)sl->progress.sent, "total",
 	    (json_int_t)sl->progress.total, "send_errors",
@@ -597,9 +598,9 @@ sweep_link_status(const struct sweep_link *sl)
 	    unheard_json(sl), "sent_packet",
 	    (json_int_t)sl->progress.sent_packet, "skipped_optout",
 	    (json_int_t)sl->progress.skipped_optout, "skipped_special",
-	    (json_int_t)sl->progress.skipped_special, "counters", "accepted",
-	    (json_int_t)c->accepted, "short", (json_int_t)c->bad_short, "type",
-	    (json_int_t)c->bad_type, "late", (json_int_t)c->bad_experiment,
-	    "forged", (json_int_t)c->bad_mac, "kernel_drops",
-	    (json_int_t)c->kernel_drops);
+	    (json_int_t)sl->progress.skipped_special, "layout", SWEEP_LAYOUT,
+	    "counters", "accepted", (json_int_t)c->accepted, "short",
+	    (json_int_t)c->bad_short, "type", (json_int_t)c->bad_type, "late",
+	    (json_int_t)c->bad_experiment, "forged", (json_int_t)c->bad_mac,
+	    "kernel_drops", (json_int_t)c->kernel_drops);
 }

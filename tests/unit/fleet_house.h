@@ -23,6 +23,7 @@
 #include "fleet/controller.h"
 #include "loop_wait.h"
 #include "probes/sweep.h"
+#include "probes/sweep_packet.h"
 #include "site/orders.h"
 #include "test.h"
 
@@ -38,6 +39,7 @@ struct fake {
 	struct house *h;
 	size_t site;
 	char boot[20];
+	const char *layout; /* of its packets; NULL: it does not tell */
 	uint64_t wanted, applied;
 	bool is_withdrawn; /* the first test prefix */
 	bool withdrawn[TESTS];
@@ -248,7 +250,7 @@ fake_status(const struct fake *a)
 	    "{s:s, s:s, s:I, s:I, s:I, s:O?, "
 	    "s:O*, s:I, s:o, s:o, "
 	    "s:[{s:s, s:s}], "
-	    "s:{s:I, s:b, s:s, s:I, s:I, s:I, s:{s:I}, s:O*}, s:{s:I}}",
+	    "s:{s:I, s:b, s:s, s:I, s:I, s:I, s:{s:I}, s:O*, s:s*}, s:{s:I}}",
 	    "boot", a->boot, "state", "announcing", "applied_revision",
 	    (json_int_t)a->applied, "wanted_revision", (json_int_t)a->wanted,
 	    "started_ms", (json_int_t)0, "intents", a->intents, "load", a->load,
@@ -258,7 +260,8 @@ fake_status(const struct fake *a)
 	    "done", a->is_done, "failed", a->failed, "sent",
 	    (json_int_t)CLIENTS, "total", (json_int_t)CLIENTS, "starts",
 	    a->starts, "counters", "kernel_drops", (json_int_t)0, "unheard",
-	    a->unheard, "uplink", "lost_batches", a->lost_batches);
+	    a->unheard, "layout", a->layout, "uplink", "lost_batches",
+	    a->lost_batches);
 }
 
 static inline int
@@ -555,7 +558,9 @@ house_conf(struct house *h)
 	for (size_t i = 0; i < SITES; i++) {
 		memcpy(h->name_bytes[i], names[i], strlen(names[i]) + 1);
 		h->names[i] = h->name_bytes[i];
-		h->agents[i] = (struct fake){ .h = h, .site = i, .starts = 1 };
+		h->agents[i] = (struct fake){
+			.h = h, .site = i, .starts = 1, .layout = SWEEP_LAYOUT
+		};
 		(void)snprintf(h->agents[i].boot, sizeof(h->agents[i].boot),
 		    "boot%zu", i);
 	}

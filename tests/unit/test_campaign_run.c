@@ -458,6 +458,9 @@ test_a_campaign_waits_for_who_does_not_hear(void **state)
 	run_until(h, "/v1/campaign",
 	    "\"waiting\":\"site wlg: hears no replies to");
 	fake_become_deaf(&h->agents[2], NULL);
+	h->agents[1].layout = "ACS1";
+	run_until(h, "/v1/campaign", "not so at chc (ACS1): all must run one");
+	h->agents[1].layout = SWEEP_LAYOUT;
 	run_until(h, "/v1/campaign", "\"state\":\"done\"");
 }
 

@@ -80,6 +80,9 @@ test_payload_layout_is_as_documented(void **state)
 	(void)state;
 	(void)fixture_build(&reply4, packet);
 	assert_memory_equal(packet + 28, want, sizeof(want));
+	/* Sites are told apart by the name that they tell. */
+	assert_int_equal(strlen(SWEEP_LAYOUT), 4);
+	assert_memory_equal(packet + 28, SWEEP_LAYOUT, 4);
 }
 
 /* Computed by an implementation that gives the vectors of the SipHash paper. */

@@ -3,6 +3,9 @@
 #include "fleet/test_hearing.h"
 
 #include "experiment_rig.h"
+#include "fleet/controller_state.h"
+#include "fleet/test_prefix.h"
+#include "store/utf8.h"
 
 static void
 assert_refusal(struct house *h, const char *path, const char *body)
@@ -106,6 +109,107 @@ test_an_experiment_that_goes_deaf_is_spoilt(void **state)
 	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM heir"), 0);
 }
 
+/* ---- packets of another layout ---- */
+
+static void
+tell_layout(struct fake *a, const char *layout)
+{
+	a->layout = layout;
+	assert_int_equal(fake_post_status(a), 200);
+}
+
+static void
+assert_other_layouts(struct house *h, const char *path, const char *body)
+{
+	assert_int_equal(post(h, path, body), 409);
+	assert_answer_has(h,
+	    "packet layout: the controller's is " SWEEP_LAYOUT
+	    ", not so at chc (not told), wlg (ACS1): all must run one build");
+}
+
+/* An upgrade under way: one site has an old build, one the one before that, which
+ * does not tell. */
+static void
+test_no_experiment_is_started_among_builds(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_null(strstr(h->body, "other_layout"));
+	tell_layout(&h->agents[1], NULL);
+	tell_layout(&h->agents[2], "ACS1");
+	assert_other_layouts(h, "/v1/experiments", "{\"site\":\"akl\"}");
+	assert_other_layouts(h, "/v1/experiments", "{\"site\":\"wlg\"}");
+	assert_other_layouts(h, "/v1/tests/null-run", "{}");
+	assert_other_layouts(h, "/v1/campaign", "{\"depth\":1}");
+	assert_int_equal(h->sweeps, 0);
+	assert_int_equal(post(h, "/v1/campaign",
+			     "{\"depth\":1,\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h,
+	    "\"unheard\":[{\"site\":\"chc\",\"test\":\"198.51.100.0/24\","
+	    "\"prefix\":\"198.51.100.0/24\",\"reason\":\"its packet layout is "
+	    "not told, the controller's is " SWEEP_LAYOUT
+	    "\",\"remedy\":\"all must run one build\"},{\"site\":\"wlg\"");
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h,
+	    "\"other_layout\":\"hears no replies: its packet layout is ACS1, "
+	    "the controller's is " SWEEP_LAYOUT ": all must run one build\"");
+	assert_answer_has(h, "\"layout\":\"" SWEEP_LAYOUT "\"");
+	/* Who announces nothing harms nobody. */
+	tell_layout(&h->agents[1], SWEEP_LAYOUT);
+	h->agents[2].withdrawn[0] = true;
+	assert_int_equal(fake_post_status(&h->agents[2]), 200);
+	assert_int_equal(post(h, "/v1/campaign",
+			     "{\"depth\":1,\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"unheard\":[]");
+	start(h);
+}
+
+static void
+test_an_experiment_that_gets_another_build_is_spoilt(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "settle");
+	tell_layout(&h->agents[2], "ACS3");
+	assert_string_equal(state_of(h, 1), "failed");
+	assert_answer_has(h, "wlg hears no replies: its packet layout is ACS3");
+	fakes_turn(h);
+	assert_false(h->agents[0].is_withdrawn);
+}
+
+/* Cut between two names, and what has to be done is always told. */
+static void
+test_a_large_fleet_is_named_in_part(void **state)
+{
+	struct house *h = *state;
+	struct fleet_site sites[50];
+	char names[TEST_COUNT(sites)][8];
+	struct controller c;
+	struct err err;
+
+	house_get_ready(h);
+	tell_layout(&h->agents[2], "ACS1");
+	c = *h->c;
+	c.sites = sites;
+	c.n_sites = TEST_COUNT(sites);
+	for (size_t i = 0; i < TEST_COUNT(sites); i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "pop%02zu", i);
+		sites[i] = h->c->sites[2];
+		sites[i].name = names[i];
+	}
+	assert_int_equal(test_hearing_check(&c, c.tests[0], NULL), -1);
+	assert_int_equal(test_hearing_check(&c, c.tests[0], &err), -1);
+	assert_non_null(strstr(err.msg, " pop00 (ACS1), pop01 (ACS1), "));
+	assert_non_null(strstr(err.msg,
+	    ", pop12 (ACS1) and 37 more: all must run one build, or"));
+}
+
 /* The words are the agent's: cut where they must be, they stay JSON; and what is
  * no list tells nothing. */
 static void
@@ -116,6 +220,7 @@ test_an_agent_may_say_anything(void **state)
 		"[{\"prefix\": \"\", \"reason\": \"\", \"remedy\": []}]" };
 	struct house *h = *state;
 	char reason[512] = "x";
+	struct err err;
 
 	for (size_t i = 1; i + 2 < sizeof(reason); i += 2) {
 		reason[i] = '\xc3';
@@ -141,6 +246,13 @@ test_an_agent_may_say_anything(void **state)
 		    200);
 		assert_answer_has(h, "\"unheard\":[]");
 	}
+	tell_layout(&h->agents[2], reason);
+	assert_int_equal(post(h, "/v1/campaign", "{\"depth\":1}"), 409);
+	assert_answer_has(h, " at wlg (x");
+	assert_int_equal(test_hearing_check(h->c, h->c->tests[0], &err), -1);
+	assert_true(utf8_is_text(err.msg, strlen(err.msg)));
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "hears no replies: its packet layout is x");
 }
 
 int
@@ -151,6 +263,10 @@ main(void)
 		WITH_HOUSE(test_only_who_takes_part_has_to_hear),
 		WITH_HOUSE(test_a_family_that_is_not_asked_need_not_be_heard),
 		WITH_HOUSE(test_an_experiment_that_goes_deaf_is_spoilt),
+		WITH_HOUSE(test_no_experiment_is_started_among_builds),
+		WITH_HOUSE(
+		    test_an_experiment_that_gets_another_build_is_spoilt),
+		WITH_HOUSE(test_a_large_fleet_is_named_in_part),
 		WITH_HOUSE(test_an_agent_may_say_anything),
 	};
 

@@ -19,6 +19,7 @@
 #include "http_wire.h"
 #include "loop_wait.h"
 #include "probes/sweep.h"
+#include "probes/sweep_packet.h"
 #include "real_bird.h"
 #include "site/agent.h"
 #include "site/agent_state.h"
@@ -736,6 +737,7 @@ test_a_prefix_that_is_not_heard_is_told(void **state)
 	sweep_link_capture(h->agent->sweep, none, 0);
 	WAIT_FOR(h->p.lp, strcmp(unheard(h), "[]") == 0);
 	WAIT_FOR(h->p.lp, h->posts > posts);
+	assert_non_null(strstr(h->status, "\"layout\":\"" SWEEP_LAYOUT "\""));
 	assert_int_equal(sweep_events(h, "unheard -> heard"), 1);
 	assert_int_equal(sweep_events(h, "%"), 2);
 }
