@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A site without packet sockets: raw ones hear the test prefix while it is local; else nothing is begun, and it is said why."""
+"""A site without packet sockets: raw ones hear the test prefix while it is local; else nothing is begun, and it is said why. So it is
+with a site of another build, whose packets are laid out otherwise."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from labkit.anycast import Fleet
@@ -23,6 +25,8 @@ if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, program, 0, 0) != 0:
     sys.exit("no seccomp")
 os.execv(sys.argv[1], sys.argv[1:])
 """
+OTHER = Path("/run/other")
+RESTART_S = 15
 TOLD_S = 8  # the sweeper looks every 2 s, the agent reports every second
 
 
@@ -32,6 +36,7 @@ def run(lab: Lab) -> None:
     check_raw(lab, fleet, bench, chc)
     check_refused(lab, fleet, bench, chc)
     check_spoilt(lab, fleet, bench, chc)
+    check_other_layout(lab, fleet, bench, chc)
     finish(lab, fleet)
 
 
@@ -94,4 +99,37 @@ def check_spoilt(lab: Lab, fleet: Fleet, bench: Bench, node: Node) -> None:
         lab.wait(lambda: sweep_of(fleet, node)["unheard"], TOLD_S, "it is told")
         bench.expect_failed(TOLD_S, f"{node.name} hears no replies to {TEST[0]}")
         mend(lab, fleet, node)
+        bench.succeed()
+
+
+def restart(fleet: Fleet, node: Node, build: Path) -> None:
+    """That node's daemon, as the one of that build."""
+    fleet.terminate(node)
+    own, fleet.build = fleet.build, build
+    fleet.start(node)
+    fleet.build = own
+
+
+def check_other_layout(lab: Lab, fleet: Fleet, bench: Bench, node: Node) -> None:
+    other = node.path(str(OTHER))
+    with lab.check("an experiment meets an upgrade: it fails, and none begins while a site's packets are laid out otherwise"):
+        other.mkdir()
+        program = node.path(str(fleet.build / "anycastd")).read_bytes()
+        (other / "anycastd").write_bytes(program.replace(b"ACS2\0", b"ACS1\0"))
+        (other / "anycastd").chmod(0o755)
+        bench.reach("settle")
+        restart(fleet, node, OTHER)
+        bench.expect_failed(RESTART_S, f"the agent of {node.name} was restarted")
+        lab.wait(lambda: sweep_of(fleet, node)["layout"] == "ACS1", RESTART_S, "it tells its layout")
+        fleet.wait_announced()
+        status, body = fleet.api(fleet.mgmt, "POST", "/v1/experiments", {"site": bench.target.name})
+        assert status == 409 and f"the controller's is ACS2, not so at {node.name} (ACS1): " in body.decode(), body
+        for command in (["status"], ["status", node.name], ["predict", "plan"]):
+            text = fleet.ctl(fleet.mgmt, *command).stdout
+            assert "its packet layout is ACS1, the controller's is ACS2: all must run one build" in text, text
+    with lab.check("when all run one build again, they are believed"):
+        restart(fleet, node, fleet.build)
+        lab.wait(lambda: sweep_of(fleet, node)["layout"] == "ACS2", RESTART_S, "it tells its layout")
+        fleet.wait_announced()
+        fleet.wait_fleet()
         bench.succeed()
