@@ -244,12 +244,22 @@ errno_is_ours(int errnum)
 	return false;
 }
 
+bool
+probe_was_given_up(const struct probe *p, int errnum)
+{
+	return (errnum == ECONNRESET || errnum == EPIPE) && probe_is_late(p);
+}
+
 void
 probe_decide_errno(struct probe *p, int errnum)
 {
 	const char *text = strerror(errnum);
 	char first = text[0];
 
+	if (probe_was_given_up(p, errnum)) {
+		probe_decide_timeout(p);
+		return;
+	}
 	if (first >= 'A' && first <= 'Z')
 		first = (char)(first - 'A' + 'a');
 	probe_decide(p,

@@ -150,6 +150,8 @@ tcp_read(struct probe *p)
 	len = cursor_be16(&c);
 	if (!c.bad && c.left >= len) {
 		judge_tcp(p, c.p, len);
+	} else if (n == 0 && probe_is_late(p)) {
+		probe_decide_timeout(p);
 	} else if (n == 0) {
 		probe_decide(p, PROBE_FAIL,
 		    "truncated over UDP, closed early over TCP");
@@ -170,7 +172,9 @@ tcp_on_io(struct loop *lp, int fd, unsigned events, void *arg)
 	}
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &len) == -1)
 		errnum = errno;
-	if (errnum != 0) {
+	if (probe_was_given_up(p, errnum)) {
+		probe_decide_timeout(p);
+	} else if (errnum != 0) {
 		probe_decide(p, PROBE_FAIL, "truncated over UDP, TCP: %s",
 		    strerror(errnum));
 	} else {

@@ -13,21 +13,9 @@
 #define HOUR_MS (INT64_C(3600) * 1000)
 #define STATUS_REQUEST_TIMEOUT 408
 
-/* After a standstill of ours: that the other side lost patience is our doing. */
-static bool
-is_our_delay(const struct probe *p, const struct err *err)
-{
-	return (err->code == ERR_SYS || err->code == ERR_PROTO) &&
-	    probe_is_late(p);
-}
-
 static void
 judge_error(struct probe *p, const struct err *err)
 {
-	if (is_our_delay(p, err)) {
-		probe_decide_timeout(p);
-		return;
-	}
 	switch (err->code) {
 	case ERR_TIMEOUT:
 		probe_decide_timeout(p);
@@ -36,7 +24,12 @@ judge_error(struct probe *p, const struct err *err)
 		probe_decide_errno(p, err->sys);
 		return;
 	case ERR_PROTO:
-		probe_decide(p, PROBE_FAIL, "%s", err->msg);
+		/* As a rule it has closed: it lost patience with us. */
+		if (probe_is_late(p)) {
+			probe_decide_timeout(p);
+		} else {
+			probe_decide(p, PROBE_FAIL, "%s", err->msg);
+		}
 		return;
 	case ERR_GONE: /* the resolver did not answer, nobody was asked */
 	case ERR_CONF:

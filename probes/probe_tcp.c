@@ -39,6 +39,17 @@ fail_without(struct probe *p, const char *what)
 	free(text);
 }
 
+/* It did not come in time, and the time may have been our own. */
+static void
+fail_unless_late(struct probe *p, const char *what)
+{
+	if (probe_is_late(p)) {
+		probe_decide_timeout(p);
+	} else {
+		fail_without(p, what);
+	}
+}
+
 static void
 tcp_read(struct probe *p)
 {
@@ -57,7 +68,7 @@ tcp_read(struct probe *p)
 	    NULL) {
 		probe_decide(p, PROBE_PASS, "answered as expected");
 	} else if (n == 0) {
-		fail_without(p, "closed");
+		fail_unless_late(p, "closed");
 	} else if (talk->in_len == sizeof(talk->in)) {
 		fail_without(p, "a long answer");
 	}
@@ -115,8 +126,8 @@ tcp_on_timer(struct probe *p)
 {
 	const struct talk *talk = p->own;
 
-	if (talk->in_len > 0 && !probe_is_late(p)) {
-		fail_without(p, "an answer");
+	if (talk->in_len > 0) {
+		fail_unless_late(p, "an answer");
 	} else {
 		probe_decide_timeout(p);
 	}

@@ -88,9 +88,13 @@ void probe_decide(struct probe *p, enum probe_verdict verdict, const char *fmt,
 void probe_decide_timeout(struct probe *p);
 /* The delay is our own. */
 bool probe_is_late(const struct probe *p);
+/* A connection was there, and after a standstill of ours it is not: that the
+ * other side lost patience is our doing.  errnum: what the kernel says of it. */
+bool probe_was_given_up(const struct probe *p, int errnum);
 /* By the errno of ERR_SYS, or else as something that could not be tried. */
 void probe_decide_err(struct probe *p, const struct err *err);
-/* "connection refused": from errno; trouble of our own is no failure. */
+/* "connection refused": from errno; trouble of our own is no failure, and
+ * neither is being given up. */
 void probe_decide_errno(struct probe *p, int errnum);
 /* Hands a message about p to worker w, or ends the attempt. */
 void probe_ask_worker(struct probe *p, struct worker *w, uint16_t type,

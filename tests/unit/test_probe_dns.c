@@ -509,6 +509,52 @@ test_hostile_replies(void **state)
 	}
 }
 
+/* The server ends the connection, or resets it, while we stand still.  False:
+ * it was over before the server had the question. */
+static bool
+run_late(struct rig *rig, struct bad *bad, const struct conf_probe *cp,
+    bool resets)
+{
+	struct linger rst = { .l_onoff = resets, .l_linger = 0 };
+	bool is_asked;
+
+	rig->calls = 0;
+	bad->out_len = 0;
+	assert_non_null(probe_start(rig->env, cp, rig_on_done, rig));
+	WAIT_FOR(rig->lp, rig->calls > 0 || bad->out_len > 0);
+	is_asked = rig->calls == 0;
+	if (is_asked) {
+		(void)setsockopt(bad->conn, SOL_SOCKET, SO_LINGER, &rst,
+		    sizeof(rst));
+		bad_close(bad);
+		(void)usleep(1000 * (unsigned)(cp->timeout_ms + 600));
+	}
+	WAIT_FOR(rig->lp, rig->calls > 0);
+	return is_asked;
+}
+
+static void
+test_lost_patience_is_our_doing(void **state)
+{
+	static const char detail[] =
+	    "no answer in 100 ms, but we were busy until ";
+	struct rig *rig = *state;
+	struct bad *bad = bad_new(rig->lp, TRICK_TRUNCATED, TCP_SILENCE);
+	char *target = xasprintf("127.0.0.1:%u", bad->port);
+	struct conf_probe cp = dns_conf(target, "www.example.net", "A");
+
+	cp.timeout_ms = 100;
+	for (int resets = 0; resets <= 1; resets++) {
+		while (!run_late(rig, bad, &cp, resets == 1))
+			bad_close(bad);
+		assert_int_equal(rig->result.verdict, PROBE_NO_ANSWER_FROM_US);
+		assert_memory_equal(rig->result.detail, detail,
+		    sizeof(detail) - 1);
+	}
+	bad_free(bad);
+	free(target);
+}
+
 static void
 test_nobody_there(void **state)
 {
@@ -598,6 +644,7 @@ main(void)
 		T(test_chaos_version),
 		T(test_truncated_comes_again_over_tcp),
 		T(test_hostile_replies),
+		T(test_lost_patience_is_our_doing),
 		T(test_nobody_there),
 		T(test_id_and_port_differ),
 		T(test_cancel),

@@ -102,22 +102,56 @@ run_late(struct rig *rig, enum probe_kind kind, const char *path,
 }
 
 static void
+expect_our_doing(struct rig *rig, enum probe_kind kind, const char *path,
+    const char *reply)
+{
+	static const char detail[] =
+	    "no answer in 100 ms, but we were busy until ";
+
+	run_late(rig, kind, path, reply);
+	assert_int_equal(rig->result.verdict, PROBE_NO_ANSWER_FROM_US);
+	assert_memory_equal(rig->result.detail, detail, sizeof(detail) - 1);
+}
+
+static void
 test_lost_patience_is_our_doing(void **state)
 {
 	static const char *const replies[] = { NULL, "",
 		"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
 		"HTTP/1.1 408 x\r\nContent-Length: 0\r\n\r\n" };
-	/* The second goes by libcurl. */
-	static const char *const paths[] = { "/", "/#" };
-	static const char detail[] =
-	    "no answer in 100 ms, but we were busy until ";
 	struct rig *rig = *state;
 
-	for (size_t i = 0; i < 2 * TEST_COUNT(replies); i++) {
-		run_late(rig, PROBE_HTTP, paths[i % 2], replies[i / 2]);
-		assert_int_equal(rig->result.verdict, PROBE_NO_ANSWER_FROM_US);
-		assert_memory_equal(rig->result.detail, detail,
-		    sizeof(detail) - 1);
+	for (size_t i = 0; i < TEST_COUNT(replies); i++) {
+		expect_our_doing(rig, PROBE_TCP, "", replies[i]);
+		expect_our_doing(rig, PROBE_HTTP, "/", replies[i]);
+		/* By libcurl. */
+		expect_our_doing(rig, PROBE_HTTP, "/#", replies[i]);
+	}
+}
+
+/* Nobody was there to lose patience. */
+static void
+test_late_refusal_is_one(void **state)
+{
+	static const struct {
+		enum probe_kind kind;
+		const char *scheme, *path;
+	} cases[] = { { PROBE_TCP, "", "" }, { PROBE_HTTP, "http://", "/" },
+		{ PROBE_HTTP, "http://", "/#" } };
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+		char *target = xasprintf("%s127.0.0.1:%u%s", cases[i].scheme,
+		    rig_free_port(), cases[i].path);
+		struct conf_probe cp = conf(cases[i].kind, target);
+
+		rig->calls = 0;
+		assert_non_null(probe_start(rig->env, &cp, rig_on_done, rig));
+		stand_still();
+		WAIT_FOR(rig->lp, rig->calls > 0);
+		assert_string_equal(rig->result.detail, "connection refused");
+		assert_int_equal(rig->result.verdict, PROBE_FAIL);
+		free(target);
 	}
 }
 
@@ -210,6 +244,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 		T(test_lost_patience_is_our_doing),
+		T(test_late_refusal_is_one),
 		T(test_late_verdict_is_one),
 		T(test_many_late_answers),
 	};
