@@ -75,6 +75,7 @@ struct reconcile {
 	bool said_differs;
 	bool file_failed;   /* and it was said */
 	bool file_is_empty; /* as before the first start */
+	bool file_is_fresh; /* written in this cycle, or the last one */
 	struct stat file;   /* as it was when it said what is wanted */
 	int64_t pause_ms;   /* before the next try */
 	int64_t gap_ms;     /* between two changes, see batch_wait_ms */

@@ -263,6 +263,14 @@ reconcile_settle(struct reconcile *r)
 
 /* ---- looks ---- */
 
+/* What stands in the file now is what BIRD has, or begins with. */
+static void
+forget_old_text(struct reconcile *r)
+{
+	free(r->old_text);
+	r->old_text = NULL;
+}
+
 /* Somebody else's, or a new BIRD. */
 static void
 note_foreign(struct reconcile *r)
@@ -280,6 +288,9 @@ note_foreign(struct reconcile *r)
 		r->undone_until = (struct mono){ 0 };
 		if (r->bird.config_error[0] != '\0')
 			r->ahead_next = (struct mono){ 0 };
+		/* Then it read our file, as that is now. */
+		if (!r->pending && !r->file_is_fresh)
+			forget_old_text(r);
 	}
 	r->own_reconfiguration = false;
 }
@@ -398,6 +409,7 @@ cycle_start(struct reconcile *r)
 		r->ops.on_notice("bird: include file put right",
 		    "somebody else changed it", r->ops.arg);
 	}
+	r->file_is_fresh = written == 1;
 	if (written == 0 && all_equal(r)) {
 		look(r);
 		return;
@@ -448,8 +460,7 @@ keep_file(struct reconcile *r)
 	struct err err;
 	bool failed = reconcile_file_write(r, true, &err) == -1;
 
-	free(r->old_text);
-	r->old_text = NULL;
+	forget_old_text(r);
 	if (failed && !r->file_failed) {
 		r->ops.on_notice("bird: change not carried out", err.msg,
 		    r->ops.arg);

@@ -380,6 +380,15 @@ assert_file_has(const struct model *m, unsigned wanted)
 	assert_int_equal(bits, wanted);
 }
 
+/* The reconciler looked at BIRD so many times more. */
+static inline void
+model_wait_surveys(const struct model *m, unsigned more)
+{
+	unsigned before = m->surveys;
+
+	WAIT_UNTIL(m->rec.lp, m->surveys >= before + more);
+}
+
 /* One case, with a model of its own. */
 #define MODEL_TEST(f)                                                          \
 	cmocka_unit_test_setup_teardown(f, model_make, model_remove)

@@ -22,15 +22,6 @@ model_asked(void **state, unsigned wanted)
 	return m;
 }
 
-/* It looked at BIRD so many times more. */
-static void
-wait_surveys(struct model *m, unsigned more)
-{
-	unsigned before = m->surveys;
-
-	WAIT_UNTIL(m->rec.lp, m->surveys >= before + more);
-}
-
 static void
 test_told_before_a_change_needs_it(void **state)
 {
@@ -159,7 +150,7 @@ test_not_asked_if_not_configured(void **state)
 {
 	struct model *m = model_with(state, 3);
 
-	wait_surveys(m, 5);
+	model_wait_surveys(m, 5);
 	assert_int_equal(m->checks, 0);
 }
 
@@ -174,7 +165,7 @@ test_not_asked_again_soon_after_no_answer(void **state)
 	m->silent_on = NULL;
 	WAIT_UNTIL(m->rec.lp, recon_bird(&m->rec).state == BIRD_CONNECTED);
 	m->checks = 0;
-	wait_surveys(m, 5);
+	model_wait_surveys(m, 5);
 	assert_int_equal(m->checks, 0);
 	assert_int_equal(recon_real(&m->rec), 3);
 	/* A change asks all the same, and finds that it is well. */
@@ -205,7 +196,7 @@ test_not_asked_again_soon_after_it_died_of_it(void **state)
 	WAIT_UNTIL(m->rec.lp, recon_notice(&m->rec, "bird: lost") != NULL);
 	WAIT_UNTIL(m->rec.lp, recon_bird(&m->rec).state == BIRD_CONNECTED);
 	m->checks = 0;
-	wait_surveys(m, 5);
+	model_wait_surveys(m, 5);
 	assert_int_equal(m->checks, 0);
 	assert_int_equal(recon_real(&m->rec), 3);
 }

@@ -291,6 +291,23 @@ test_disabled_by_hand_stops_the_change(void **state)
 	assert_string_equal(recon_bird(&m->rec).by_hand, "");
 }
 
+/* What was refused to us was loaded by hand: that is what to go back to. */
+static void
+test_loaded_by_hand_is_what_was_before(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->protocols = PROTOCOLS_BY_HAND;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, recon_notice(&m->rec, "not carried out") != NULL);
+	model_load(m);
+	m->protocols = PROTOCOLS;
+	m->protocols_after = PROTOCOLS_LOST;
+	WAIT_UNTIL(m->rec.lp,
+	    recon_notice(&m->rec, "bird: change undone") != NULL);
+	assert_file_has(m, 1);
+}
+
 static void
 assert_no_old(const struct model *m)
 {
@@ -497,15 +514,6 @@ test_never_down_is_not_by_hand(void **state)
 	assert_string_equal(recon_bird(&m->rec).by_hand, "");
 }
 
-/* Until the reconciler has looked twice more. */
-static void
-wait_looks(const struct model *m)
-{
-	unsigned surveys = m->surveys;
-
-	WAIT_UNTIL(m->rec.lp, m->surveys >= surveys + 2);
-}
-
 /* BIRD's texts of its times move: see bird_times_agree. */
 static void
 test_by_hand_outlives_a_moving_clock(void **state)
@@ -513,25 +521,25 @@ test_by_hand_outlives_a_moving_clock(void **state)
 	struct model *m = model_with(state, 3);
 
 	m->clock_ms = 30;
-	wait_looks(m);
+	model_wait_surveys(m, 2);
 	m->protocols = PROTOCOLS_BY_HAND;
 	m->clock_ms = 1;
 	recon_want(&m->rec, 1);
 	WAIT_UNTIL(m->rec.lp,
 	    recon_notice(&m->rec, "disabled by hand: lost1") != NULL);
 	m->clock_ms = 990;
-	wait_looks(m);
+	model_wait_surveys(m, 2);
 	assert_string_equal(recon_bird(&m->rec).by_hand, "lost1");
 	assert_int_equal(recon_bird(&m->rec).foreign, 0);
 	assert_int_equal(m->configures, 0);
 	/* A step; later another session, or another daemon. */
 	m->clock_ms = 7200;
-	wait_looks(m);
+	model_wait_surveys(m, 2);
 	recon_restart(&m->rec);
 	recon_want(&m->rec, 1);
 	WAIT_UNTIL(m->rec.lp,
 	    recon_notice(&m->rec, "disabled by hand: lost1") != NULL);
-	wait_looks(m);
+	model_wait_surveys(m, 2);
 	assert_int_equal(m->configures, 0);
 }
 
@@ -667,6 +675,7 @@ main(void)
 		MODEL_TEST(test_file_that_does_not_get_to_the_disk),
 		MODEL_TEST(test_session_lost_later_is_not_ours),
 		MODEL_TEST(test_disabled_by_hand_stops_the_change),
+		MODEL_TEST(test_loaded_by_hand_is_what_was_before),
 		MODEL_TEST(test_check_in_vain),
 		MODEL_TEST(test_file_changed_behind_the_check),
 		MODEL_TEST(test_one_check_while_bird_reconfigures),
