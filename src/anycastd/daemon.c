@@ -651,14 +651,17 @@ start(struct daemon *d, struct err *err)
 	d->expired = mono_add_ms(mono_now(), EXPIRE_FIRST_MS - EXPIRE_EVERY_MS);
 	d->fetch = fetch_engine_new(d->lp);
 	d->server = api_server_new(d->lp);
-	if (start_feeds(d, err) == -1 || start_roles(d, err) == -1)
+	/* What may fail comes before the agent: once that has said what is to
+	 * be done if this process dies, the keeper of the one before it goes. */
+	if (start_feeds(d, err) == -1 || listen_first(d, err) == -1 ||
+	    start_roles(d, err) == -1)
 		return -1;
 	start_pulse(d);
 	d->events = api_events_new(d->lp, d->query);
 	make_leave(d);
 	make_reload(d);
 	serve_all(d);
-	return listen_first(d, err);
+	return 0;
 }
 
 /* Rows that are still in this process would be lost with it. */

@@ -53,6 +53,14 @@ def keeper_events(fleet: Fleet, site: Node) -> list[tuple[str, str]]:
     return [(e["subject"], e["what"]) for e in fleet.events(site) if e["kind"] == "keeper"]
 
 
+def fail_to_start(fleet: Fleet, site: Node) -> None:
+    """A daemon that cannot listen where it should: nobody has that address."""
+    text = site.path(fleet.configs[site.name]).read_text()
+    config = site.put("deaf.yml", text + "\nmetrics: 10.255.255.1:9100\n")
+    deaf = site.start("deaf", [str(fleet.build / "anycastd"), "-c", config])
+    assert deaf.wait(10) == 1 and "10.255.255.1" in deaf.log.read_text(), deaf.log.read_text()
+
+
 def run(lab: Lab) -> None:
     fleet = Fleet(lab)
     use_when_lost(fleet)
@@ -84,6 +92,7 @@ def run(lab: Lab) -> None:
     with lab.check("a dead and a hung daemon's site withdraws after its time, not before"):
         lab.wait(lambda: time.monotonic() - begin > 2, 5, "a supervisor needs its time")
         fleet.start(quick)
+        fail_to_start(fleet, dead)  # which does not count as coming back
         lab.wait(lambda: not has(lab, dead) or not has(lab, hung), 3 * T_S, "the first one withdraws")
         first = time.monotonic() - begin
         lab.wait(lambda: not has(lab, dead) and not has(lab, hung), 5, "both withdrew")
