@@ -129,6 +129,19 @@ int reconcile_file_write(struct reconcile *r, bool sync, struct err *err);
 /* Nobody else wrote it since. */
 bool reconcile_file_is_ours(const struct reconcile *r);
 
+/* reconcile_old.c: where it lies while a change is under way; the caller frees
+ * it. */
+char *reconcile_old_path(const struct reconcile *r);
+/* While BIRD checks, so that no time goes for it afterwards. */
+void reconcile_old_stage(struct reconcile *r);
+void reconcile_old_unstage(struct reconcile *r);
+/* From now on a restart knows that BIRD may undo. */
+void reconcile_old_keep(struct reconcile *r);
+/* Nothing is pending any more. */
+void reconcile_old_forget(struct reconcile *r);
+/* What BIRD went back to is what the next start of it must read. */
+void reconcile_old_put_back(struct reconcile *r);
+
 /* reconcile_ahead.c */
 bool reconcile_ahead_is_due(const struct reconcile *r);
 /* Asks BIRD, and ends the cycle. */
@@ -139,8 +152,6 @@ void reconcile_ahead_note(struct reconcile *r, const struct bird_reply *reply,
 
 /* reconcile_change.c */
 void reconcile_change_init(struct reconcile *r);
-/* Where the old file lies while a change is under way; the caller frees it. */
-char *reconcile_old_path(const struct reconcile *r);
 void reconcile_change_start(struct reconcile *r);
 /* The first look after a change was cut. */
 void reconcile_change_resume(struct reconcile *r, const struct bird_survey *s);

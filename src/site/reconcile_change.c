@@ -90,99 +90,6 @@ confirm_ms(const struct reconcile *r)
 				       : CONFIRM_DEFAULT_MS;
 }
 
-/* ---- the old file ---- */
-
-char *
-reconcile_old_path(const struct reconcile *r)
-{
-	return xasprintf("%s.old", r->conf->include);
-}
-
-/* What the file says once BIRD has undone it: NULL, it cannot be read.  If the
- * file said already what is wanted, nothing else is known. */
-static char *
-text_before(const struct reconcile *r)
-{
-	struct err err;
-
-	return r->old_text != NULL ? xstrdup(r->old_text)
-				   : bird_include_read(r->conf->include, &err);
-}
-
-/* While BIRD checks, so that no time goes for it afterwards. */
-static void
-stage_old(struct reconcile *r)
-{
-	char *path, *text;
-	struct err err;
-
-	if (r->old_is_staged)
-		return;
-	path = reconcile_old_path(r);
-	text = text_before(r);
-	r->old_is_staged =
-	    text != NULL && bird_include_stage(path, text, &err) == 0;
-	free(text);
-	free(path);
-}
-
-static void
-unstage_old(struct reconcile *r)
-{
-	char *path = reconcile_old_path(r);
-
-	if (r->old_is_staged)
-		bird_include_unstage(path);
-	r->old_is_staged = false;
-	free(path);
-}
-
-/* From now on a restart knows that BIRD may undo. */
-static void
-keep_old(struct reconcile *r)
-{
-	char *path = reconcile_old_path(r), *text = NULL;
-	struct err err = { 0 };
-	int rc;
-
-	if (r->old_is_staged) {
-		rc = bird_include_place(path, &err);
-	} else {
-		text = text_before(r);
-		rc = bird_include_put(path, text != NULL ? text : "", &err);
-	}
-	r->old_is_staged = false;
-	if (rc == -1)
-		log_warnx("bird: %s", err.msg);
-	free(text);
-	free(path);
-}
-
-static void
-forget_old(struct reconcile *r)
-{
-	char *path = reconcile_old_path(r);
-
-	unstage_old(r);
-	(void)unlink(path);
-	free(path);
-	free(r->old_text);
-	r->old_text = NULL;
-	r->pending = false;
-}
-
-/* What BIRD went back to is what the next start of it must read. */
-static void
-put_old_back(struct reconcile *r)
-{
-	struct err err;
-
-	if (r->old_text != NULL &&
-	    bird_include_write(r->conf->include, r->old_text, &err) == -1)
-		log_warnx("bird: the old file cannot be put back: %s", err.msg);
-	forget_old(r);
-}
-
 void
 reconcile_change_init(struct reconcile *r)
 {
@@ -235,9 +142,9 @@ static void
 refused(struct reconcile *r, const char *text)
 {
 	if (strstr(text, r->conf->include) != NULL) {
-		put_old_back(r);
+		reconcile_old_put_back(r);
 	} else {
-		forget_old(r);
+		reconcile_old_forget(r);
 	}
 	failed(r, text);
 }
@@ -265,7 +172,7 @@ on_undone(const struct bird_reply *reply, const struct err *err, void *arg)
 	crash_point("bird-undone");
 	r->own_reconfiguration = true;
 	r->bird.undone++;
-	put_old_back(r);
+	reconcile_old_put_back(r);
 	if (r->lost_session && r->undo_pause_ms < UNDO_PAUSE_SESSION_MS)
 		r->undo_pause_ms = UNDO_PAUSE_SESSION_MS;
 	r->undone_until = mono_add_ms(mono_now(), r->undo_pause_ms);
@@ -305,7 +212,7 @@ on_confirmed(const struct bird_reply *reply, const struct err *err, void *arg)
 	 * the next look tells which. */
 	r->bird.confirmed += reply->code == CODE_CONFIRMED;
 	r->undo_pause_ms = UNDO_PAUSE_MIN_MS;
-	forget_old(r);
+	reconcile_old_forget(r);
 	reconcile_settle(r);
 }
 
@@ -563,12 +470,12 @@ on_checked(const struct bird_reply *reply, const struct err *err, void *arg)
 	/* Or BIRD would load what it was not asked about.  Not at once again,
 	 * in case somebody writes it all the time. */
 	if (!reconcile_file_is_ours(r)) {
-		unstage_old(r);
+		reconcile_old_unstage(r);
 		reconcile_cycle_end(r, POLL_MS);
 		return;
 	}
 	enter(r, CHANGE_CONFIGURE);
-	keep_old(r);
+	reconcile_old_keep(r);
 	r->new_is_unsynced = true;
 	crash_point("bird-kept");
 	(void)snprintf(command, sizeof(command), "configure soft timeout %u",
@@ -625,7 +532,7 @@ ask_state_and_check(struct reconcile *r)
 	    bird_client_send(r->client, "configure check", on_checked, r) == 0;
 	bird_client_hurry(r->client);
 	if (r->check_is_out)
-		stage_old(r);
+		reconcile_old_stage(r);
 }
 
 /* The look says no: whatever BIRD answers to the check has no consequence. */
@@ -635,7 +542,7 @@ forget_check(struct reconcile *r)
 	r->checks_in_vain += r->check_is_out;
 	r->check_is_out = false;
 	r->look_said_no = true;
-	unstage_old(r);
+	reconcile_old_unstage(r);
 }
 
 static void
@@ -645,7 +552,7 @@ check(struct reconcile *r)
 	if (r->check_is_out)
 		return;
 	say(r, "configure check", on_checked);
-	stage_old(r);
+	reconcile_old_stage(r);
 }
 
 /* false: not now, and what comes next is arranged. */
@@ -741,7 +648,7 @@ void
 reconcile_change_cut(struct reconcile *r)
 {
 	r->step = CHANGE_NONE;
-	unstage_old(r);
+	reconcile_old_unstage(r);
 	reconcile_change_close(r);
 	/* BIRD's time runs from when it took it: not before now. */
 	if (r->pending)
@@ -782,7 +689,7 @@ reconcile_change_resume(struct reconcile *r, const struct bird_survey *s)
 		reconcile_cycle_end(r, POLL_MS);
 	} else {
 		/* BIRD has undone it. */
-		forget_old(r);
+		reconcile_old_forget(r);
 		reconcile_settle(r);
 	}
 }
