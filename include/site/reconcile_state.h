@@ -101,6 +101,7 @@ struct reconcile {
 	size_t n_up_before;
 	char problem[REASON_BYTES]; /* why it is undone */
 	bool lost_session;          /* it is that */
+	bool has_vanished;          /* so it was at the last look */
 	bool new_is_unsynced;       /* BIRD may have it, and the disk not */
 	int64_t undo_pause_ms;
 	struct mono undone_until; /* no new change before */
@@ -137,6 +138,10 @@ void reconcile_old_stage(struct reconcile *r);
 void reconcile_old_unstage(struct reconcile *r);
 /* From now on a restart knows that BIRD may undo. */
 void reconcile_old_keep(struct reconcile *r);
+/* At the start: is there one, so that BIRD may undo?  up_before is as it was. */
+bool reconcile_old_find(struct reconcile *r);
+/* Keeps up_before for the next daemon. */
+void reconcile_old_note_sessions(struct reconcile *r);
 /* Nothing is pending any more. */
 void reconcile_old_forget(struct reconcile *r);
 /* What BIRD went back to is what the next start of it must read. */

@@ -13,9 +13,10 @@
  * back, and a long pause.  Dying in the middle, BIRD or we, is a case of that:
  * BIRD undoes by itself, and what is on disk is what is wanted.  From before
  * `configure` until it was confirmed or undone, the old file lies beside the new
- * one, as NAME.old: so the next daemon knows that BIRD may still undo it, and
- * waits, since a second `configure ... timeout` would make the first, unproven
- * one the state to go back to (measured with BIRD 2.0.12).
+ * one, as NAME.old, and the names of the sessions that were up, in NAME.sessions:
+ * so the next daemon knows that BIRD may still undo it.  It confirms what took no
+ * session away, and else waits, since a second `configure ... timeout` would make
+ * the first, unproven one the state to go back to (measured with BIRD 2.0.12).
  *
  * When the check fails because of some other file, ours stays as it is wanted:
  * nothing was loaded, and whoever mends the rest gets it with his own
@@ -27,7 +28,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crash.h"
@@ -93,17 +93,12 @@ confirm_ms(const struct reconcile *r)
 void
 reconcile_change_init(struct reconcile *r)
 {
-	char *path = reconcile_old_path(r);
-	struct stat st;
-
 	r->undo_pause_ms = UNDO_PAUSE_MIN_MS;
-	bird_include_unstage(path);  /* of a change that had not begun */
-	if (lstat(path, &st) == 0) { /* also if it is a link to nowhere */
+	if (reconcile_old_find(r)) {
 		r->pending = true;
 		r->pending_until = mono_add_ms(mono_now(), confirm_ms(r));
 		r->new_is_unsynced = true;
 	}
-	free(path);
 }
 
 int64_t
@@ -160,6 +155,20 @@ on_after_undo(const struct bird_survey *s, void *arg)
 	failed(r, r->problem);
 }
 
+/* No new change for a while, in which sessions come up again. */
+static void
+note_undone(struct reconcile *r)
+{
+	r->bird.undone++;
+	if (r->lost_session && r->undo_pause_ms < UNDO_PAUSE_SESSION_MS)
+		r->undo_pause_ms = UNDO_PAUSE_SESSION_MS;
+	r->undone_until = mono_add_ms(mono_now(), r->undo_pause_ms);
+	r->undo_pause_ms = r->undo_pause_ms * 2 > UNDO_PAUSE_MAX_MS
+	    ? UNDO_PAUSE_MAX_MS
+	    : r->undo_pause_ms * 2;
+	r->ops.on_notice("bird: change undone", r->problem, r->ops.arg);
+}
+
 static void
 on_undone(const struct bird_reply *reply, const struct err *err, void *arg)
 {
@@ -171,15 +180,8 @@ on_undone(const struct bird_reply *reply, const struct err *err, void *arg)
 	}
 	crash_point("bird-undone");
 	r->own_reconfiguration = true;
-	r->bird.undone++;
 	reconcile_old_put_back(r);
-	if (r->lost_session && r->undo_pause_ms < UNDO_PAUSE_SESSION_MS)
-		r->undo_pause_ms = UNDO_PAUSE_SESSION_MS;
-	r->undone_until = mono_add_ms(mono_now(), r->undo_pause_ms);
-	r->undo_pause_ms = r->undo_pause_ms * 2 > UNDO_PAUSE_MAX_MS
-	    ? UNDO_PAUSE_MAX_MS
-	    : r->undo_pause_ms * 2;
-	r->ops.on_notice("bird: change undone", r->problem, r->ops.arg);
+	note_undone(r);
 	bird_surveyor_start(r->surveyor, r->client, BIRD_SURVEY_ROUTES,
 	    on_after_undo, r);
 }
@@ -236,18 +238,24 @@ is_established(const struct bird_survey *s, const char *name)
 	return false;
 }
 
+static void
+note_lost_session(struct reconcile *r, const char *name)
+{
+	(void)snprintf(r->problem, sizeof(r->problem),
+	    "session %.64s was up before it and is not any more: is there an edit in bird.conf that was never loaded?",
+	    name);
+}
+
 /* A session that the reconfiguration took down: somebody else's edit of
  * bird.conf that was never loaded until now. */
 static bool
 has_lost_session(struct reconcile *r, const struct bird_survey *s)
 {
 	for (size_t i = 0; i < r->n_up_before; i++) {
-		if (is_established(s, r->up_before[i].name))
-			continue;
-		(void)snprintf(r->problem, sizeof(r->problem),
-		    "session %.64s was up before it and is not any more: is there an edit in bird.conf that was never loaded?",
-		    r->up_before[i].name);
-		return true;
+		if (!is_established(s, r->up_before[i].name)) {
+			note_lost_session(r, r->up_before[i].name);
+			return true;
+		}
 	}
 	return false;
 }
@@ -595,6 +603,7 @@ on_looked(const struct bird_survey *s, void *arg)
 	if (may_go_on(r, s)) {
 		r->look_said_no = false;
 		remember(r, s);
+		reconcile_old_note_sessions(r);
 		check(r);
 	} else {
 		forget_check(r);
@@ -655,23 +664,38 @@ reconcile_change_cut(struct reconcile *r)
 		r->pending_until = mono_add_ms(mono_now(), confirm_ms(r));
 }
 
-/* Gone from the configuration, or disabled by it. */
 static bool
-has_vanished_session(const struct reconcile *r, const struct bird_survey *s)
+is_there(const struct bird_survey *s, const char *name)
 {
-	for (size_t i = 0; i < r->n_up_before; i++) {
-		bool is_there = false;
-
-		for (size_t k = 0; k < s->n_protocols; k++) {
-			is_there = is_there ||
-			    (!s->protocols[k].is_down &&
-				strcmp(s->protocols[k].name,
-				    r->up_before[i].name) == 0);
-		}
-		if (!is_there)
+	for (size_t i = 0; i < s->n_protocols; i++) {
+		if (!s->protocols[i].is_down &&
+		    strcmp(s->protocols[i].name, name) == 0)
 			return true;
 	}
 	return false;
+}
+
+/* Gone from the configuration, or disabled by it. */
+static bool
+has_vanished_session(struct reconcile *r, const struct bird_survey *s)
+{
+	for (size_t i = 0; i < r->n_up_before; i++) {
+		if (!is_there(s, r->up_before[i].name)) {
+			note_lost_session(r, r->up_before[i].name);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What had vanished is there again: BIRD has undone it. */
+static void
+resume_undone(struct reconcile *r)
+{
+	r->lost_session = true;
+	reconcile_old_forget(r);
+	note_undone(r);
+	failed(r, r->problem);
 }
 
 /*
@@ -682,13 +706,19 @@ has_vanished_session(const struct reconcile *r, const struct bird_survey *s)
 void
 reconcile_change_resume(struct reconcile *r, const struct bird_survey *s)
 {
+	bool had_vanished = r->has_vanished;
+
 	reconcile_change_close(r);
-	if (!has_vanished_session(r, s)) {
+	r->has_vanished = has_vanished_session(r, s);
+	if (had_vanished && !r->has_vanished) {
+		resume_undone(r);
+	} else if (!r->has_vanished) {
 		confirm(r);
 	} else if (reconcile_undo_wait_ms(r) > 0) {
 		reconcile_cycle_end(r, POLL_MS);
 	} else {
-		/* BIRD has undone it. */
+		/* It was none of BIRD's undoing. */
+		r->has_vanished = false;
 		reconcile_old_forget(r);
 		reconcile_settle(r);
 	}

@@ -34,6 +34,9 @@
 #define PROTOCOLS HEADING SESSION_UP OTHER_TRIES "0000 \n"
 #define PROTOCOLS_BY_HAND HEADING SESSION_UP OTHER_DOWN "0000 \n"
 #define PROTOCOLS_STOPPING HEADING SESSION_UP OTHER_STOPS "0000 \n"
+#define SESSION_DOWN                                                           \
+	"1002-" SESSION "  BGP        ---        down   12:00:00.000\n"
+#define PROTOCOLS_DISABLED HEADING SESSION_DOWN OTHER_TRIES "0000 \n"
 #define PROTOCOLS_LOST HEADING SESSION_TRIES OTHER_TRIES "0000 \n"
 #define SYNTAX_ERROR "9001 syntax error, unexpected CF_SYM_UNDEFINED\n"
 
@@ -261,7 +264,7 @@ model_answer(struct fake_bird *fake, const char *command)
 		    ? m->check_reply
 		    : "0002-Reading\n0020 Configuration OK\n";
 	}
-	if (strcmp(command, "configure soft timeout 10") == 0)
+	if (has_start(command, "configure soft timeout "))
 		return model_configure(m);
 	if (strcmp(command, "configure confirm") == 0)
 		return model_confirm(m);
@@ -333,6 +336,7 @@ model_remove(void **state)
 	reconcile_free(m->rec.r);
 	remove_beside(m, "");
 	remove_beside(m, ".old");
+	remove_beside(m, ".sessions");
 	remove_beside(m, ".protocols");
 	(void)rmdir(m->folder);
 	fake_fini(&m->fake);

@@ -150,8 +150,8 @@ rig_remove(void **state)
 {
 	static const char *const names[] = { "site.conf", "peer.conf",
 		"theirs.conf", "ours.conf", "ours.conf.protocols",
-		"ours.conf.old", "export.conf", "site.ctl", "peer.ctl",
-		"none.pid", "site.log", "peer.log" };
+		"ours.conf.sessions", "ours.conf.old", "export.conf",
+		"site.ctl", "peer.ctl", "none.pid", "site.log", "peer.log" };
 	struct rig *rig = *state;
 
 	reconcile_free(rig->rec.r);

@@ -311,7 +311,8 @@ test_loaded_by_hand_is_what_was_before(void **state)
 static void
 assert_no_old(const struct model *m)
 {
-	static const char *const tails[] = { ".old", ".old.new", ".new" };
+	static const char *const tails[] = { ".old", ".old.new", ".new",
+		".sessions" };
 
 	for (size_t i = 0; i < TEST_COUNT(tails); i++) {
 		char path[160];
@@ -629,6 +630,33 @@ test_change_cut_by_a_restart_is_confirmed(void **state)
 	assert_int_equal(recon_real(&m->rec), 3);
 }
 
+/* What took a session away is not confirmed by the next daemon either. */
+static void
+test_change_cut_by_a_restart_is_not_trusted(void **state)
+{
+	struct model *m = model_with(state, 3);
+
+	m->rec.conf.confirm_ms = 2000;
+	m->protocols_after = PROTOCOLS_DISABLED;
+	recon_want(&m->rec, 1);
+	WAIT_UNTIL(m->rec.lp, m->configures == 1);
+	recon_restart(&m->rec);
+	recon_want(&m->rec, 1);
+	model_wait_surveys(m, 3);
+	assert_true(m->is_pending);
+	/* BIRD's time is over.  Sessions take a while to come up again: a change
+	 * that came before would not miss them. */
+	(void)model_undo(m);
+	m->protocols = PROTOCOLS_LOST;
+	WAIT_UNTIL(m->rec.lp,
+	    recon_notice(&m->rec, "bird: change undone") != NULL);
+	assert_non_null(recon_notice(&m->rec, "session " SESSION));
+	model_wait_surveys(m, 10);
+	assert_int_equal(m->configures, 1);
+	assert_int_equal(recon_real(&m->rec), 3);
+	assert_no_old(m);
+}
+
 /* A change that did not get through had written the file already: what is kept is
  * what BIRD has, not what was written in between. */
 static void
@@ -692,6 +720,7 @@ main(void)
 		MODEL_TEST(test_each_change_is_confirmed_once),
 		MODEL_TEST(test_undone_by_bird_is_done_again),
 		MODEL_TEST(test_change_cut_by_a_restart_is_confirmed),
+		MODEL_TEST(test_change_cut_by_a_restart_is_not_trusted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
