@@ -20,7 +20,8 @@
  *
  * Where a prefix stands can be read from the route itself (drain_adopt), so
  * nothing has to be remembered over a restart; only the time in the step begins
- * anew, and a drain gets slower by it, never quicker.
+ * anew, and a drain gets slower by it, never quicker.  A reload that changes the
+ * steps keeps what they asked for (drain_carry).
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -90,7 +91,8 @@ struct drain_result {
 /* Can `announceable` make a difference?  Only gentle steps ask for it. */
 bool drain_asks_route(const struct conf_drain *conf,
     const struct drain_input *in);
-/* Goes as far as it may.  The only function that moves a stage. */
+/* Goes as far as it may.  But for a reload, the only function that moves a
+ * stage. */
 struct drain_result drain_advance(const struct conf_drain *conf,
     struct drain_stage *stage, const struct drain_input *in);
 
@@ -103,6 +105,16 @@ struct route_attrs drain_attrs(const struct conf_drain *conf,
 /* The stage of a route as it was found; wanted: a drain covers it. */
 struct drain_stage drain_adopt(const struct conf_drain *conf, bool announced,
     struct route_attrs attrs, bool wanted);
+
+/*
+ * The stage of a route that went by the steps of `from` until now and goes by
+ * those of `to` from here.  It stays in the step of its kind: what was withdrawn
+ * is withdrawn, and drained if it was.  If that step is no more it is in the
+ * last one before it that there is, so that it is never withdrawn by this.
+ */
+struct drain_stage drain_carry(const struct conf_drain *from,
+    const struct conf_drain *to, const struct drain_stage *stage,
+    struct mono now);
 
 /* "normal", "graceful_shutdown", "prepend", "withdraw", "drained" */
 const char *drain_stage_name(const struct conf_drain *conf,

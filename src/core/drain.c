@@ -155,9 +155,7 @@ drain_advance(const struct conf_drain *conf, struct drain_stage *stage,
 {
 	struct drain_result r = { .next_ms = -1 };
 
-	/* Another configuration may have fewer steps. */
-	if (stage->at > conf->n_steps)
-		move(stage, conf->n_steps, &r, in->now);
+	assert(stage->at <= conf->n_steps);
 	if (stage->at > 0 && stage->going_back == in->wanted)
 		stage->since = in->now; /* it turned round */
 	stage->going_back = !in->wanted;
@@ -219,6 +217,27 @@ drain_adopt(const struct conf_drain *conf, bool announced,
 			stage.at = i + 1;
 	}
 	return stage;
+}
+
+struct drain_stage
+drain_carry(const struct conf_drain *from, const struct conf_drain *to,
+    const struct drain_stage *stage, struct mono now)
+{
+	struct drain_stage carried = *stage;
+	enum drain_kind kind;
+
+	if (stage->at == 0)
+		return carried;
+	/* Of one kind there is one step, and all are in the order of kinds. */
+	kind = from->steps[stage->at - 1].kind;
+	carried.at = 0;
+	while (carried.at < to->n_steps && to->steps[carried.at].kind <= kind)
+		carried.at++;
+	if (carried.at > 0 && to->steps[carried.at - 1].kind == kind)
+		return carried;
+	return (struct drain_stage){
+		.at = carried.at, .going_back = stage->going_back, .since = now
+	};
 }
 
 const char *

@@ -43,20 +43,15 @@ agent_inherit_reconcile(struct agent *a, struct agent *from)
 	return r;
 }
 
-/* In the same step, if there is one of that number. */
 static void
 inherit_drain(const struct agent *a, struct agent_prefix *p,
-    const struct agent_prefix *old)
+    const struct agent *from, const struct agent_prefix *old)
 {
-	size_t n;
-
 	if (p->service == NO_SERVICE || old->service == NO_SERVICE)
 		return;
-	n = a->conf->services[p->service].drain.n_steps;
-	p->drain = old->drain;
+	p->drain = drain_carry(&from->conf->services[old->service].drain,
+	    &a->conf->services[p->service].drain, &old->drain, mono_now());
 	p->drain_wait = old->drain_wait;
-	if (p->drain.at > n)
-		p->drain.at = n;
 }
 
 static void
@@ -94,7 +89,7 @@ agent_inherit(struct agent *a, const struct agent *from)
 			p->decided_ms = old->decided_ms;
 			/* Events go on from what they said last. */
 			p->noted = old->noted;
-			inherit_drain(a, p, old);
+			inherit_drain(a, p, from, old);
 		}
 	}
 	a->n_unnoted = from->n_unnoted;

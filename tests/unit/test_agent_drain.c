@@ -28,7 +28,8 @@ static const struct worker_kind kinds[] = {
 
 struct house {
 	struct store_file f;
-	char flag[128]; /* the service is healthy while it is there */
+	char flag[128];    /* the service is healthy while it is there */
+	const char *steps; /* of a drain */
 	struct conf *conf;
 	struct daemon_parts p;
 	struct fetch_engine *fetch;
@@ -55,6 +56,10 @@ put(const struct house *h, const char *name, const char *text)
 	free(path);
 }
 
+static const char gentle[] = "  - {step: graceful_shutdown, hold: 50ms}\n"
+			     "  - {step: prepend, hold: 50ms}\n"
+			     "  - {step: withdraw}\n";
+
 static struct conf *
 make_conf(const struct house *h)
 {
@@ -67,10 +72,7 @@ make_conf(const struct house *h)
 		      "bird: {socket: %s/bird.ctl, poll: 100ms,\n"
 		      "  include: %s/ours.conf, min_gap: 0s}\n"
 		      "drain:\n"
-		      "  steps:\n"
-		      "  - {step: graceful_shutdown, hold: 50ms}\n"
-		      "  - {step: prepend, hold: 50ms}\n"
-		      "  - {step: withdraw}\n"
+		      "  steps:\n%s"
 		      "services:\n"
 		      "- name: web\n"
 		      "  prefixes: [192.0.2.0/24]\n"
@@ -78,7 +80,7 @@ make_conf(const struct house *h)
 		      "  - {name: up, file: %s/flag, when: present,\n"
 		      "    interval: 50ms, down_after: 1, up_after: 1}\n"
 		      "guards: {damping: {updates: 10}}\n",
-		dir, dir, dir, dir, dir);
+		dir, dir, dir, dir, h->steps, dir);
 	struct conf *c =
 	    conf_parse("a.yml", (const uint8_t *)text, strlen(text), &err);
 
@@ -114,6 +116,7 @@ setup(void **state)
 	assert_non_null(h);
 	file_make(&h->f);
 	(void)snprintf(h->flag, sizeof(h->flag), "%s/flag", h->f.dir);
+	h->steps = gentle;
 	h->conf = make_conf(h);
 	parts_start(&h->p, &h->f, kinds, TEST_COUNT(kinds));
 	h->fetch = fetch_engine_new(h->p.lp);
@@ -164,6 +167,27 @@ reload_agent(struct house *h)
 	start_agent(h);
 	h->from = NULL;
 	agent_free(old);
+}
+
+/* Before the first agent. */
+static void
+start_with_steps(struct house *h, const char *steps)
+{
+	conf_free(h->conf);
+	h->steps = steps;
+	h->conf = make_conf(h);
+}
+
+/* With another configuration. */
+static void
+reload_steps(struct house *h, const char *steps)
+{
+	struct conf *old = h->conf;
+
+	h->steps = steps;
+	h->conf = make_conf(h);
+	reload_agent(h);
+	conf_free(old);
 }
 
 /* ---- what is ---- */
@@ -390,6 +414,80 @@ test_a_smaller_budget_is_one_at_once(void **state)
 	WAIT_FOR(h->p.lp, is_real(h, true, none));
 }
 
+/* ---- reloads ---- */
+
+/* A drain that is through stays so by steps that were added in front. */
+static void
+test_steps_that_a_reload_adds_announce_nothing(void **state)
+{
+	struct house *h = *state;
+	struct intent drain;
+
+	start_with_steps(h, "  - {step: withdraw}\n");
+	announce(h, true);
+	drain = begin(h, "drain", "");
+	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
+	reload_steps(h, gentle);
+	assert_false(web(h)->decision.announce);
+	assert_string_equal(step(h), "drained");
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
+	assert_true(agent_drain_is_over(h->agent));
+	assert_int_equal(view(h).updates, 2);
+	/* And back by those of now. */
+	end(h, &drain);
+	assert_true(web(h)->decision.attrs.graceful_shutdown);
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
+	assert_int_equal(view(h).updates, 5);
+}
+
+/* So does one that only just withdrew. */
+static void
+test_steps_that_a_reload_adds_in_the_last_one(void **state)
+{
+	struct house *h = *state;
+
+	start_with_steps(h, "  - {step: withdraw, hold: 1h}\n");
+	announce(h, true);
+	(void)begin(h, "drain", "");
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
+	assert_string_equal(step(h), "withdraw");
+	reload_steps(h,
+	    "  - {step: prepend, hold: 50ms}\n"
+	    "  - {step: withdraw, hold: 1h}\n");
+	assert_false(web(h)->decision.announce);
+	assert_string_equal(step(h), "withdraw");
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
+	assert_int_equal(view(h).updates, 2);
+}
+
+/* A gentle step is not taken for the withdrawal that has its number now. */
+static void
+test_a_reload_withdraws_nothing_while_a_gentle_step_is_left(void **state)
+{
+	const struct route_attrs prepended = { .prepend = 3 };
+	struct house *h = *state;
+
+	start_with_steps(h,
+	    "  - {step: graceful_shutdown, hold: 50ms}\n"
+	    "  - {step: prepend, hold: 1h}\n"
+	    "  - {step: withdraw}\n");
+	announce(h, true);
+	(void)begin(h, "drain", "");
+	WAIT_FOR(h->p.lp, strcmp(step(h), "prepend") == 0);
+	reload_steps(h,
+	    "  - {step: prepend, hold: 1h}\n"
+	    "  - {step: withdraw}\n");
+	assert_true(web(h)->decision.announce);
+	assert_string_equal(step(h), "prepend");
+	WAIT_FOR(h->p.lp, is_real(h, true, prepended));
+	/* Without any left there is nothing to wait for. */
+	reload_steps(h, "  - {step: withdraw}\n");
+	assert_string_not_equal(step(h), "drained");
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
+	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
+}
+
 /* ---- freezes ---- */
 
 static bool
@@ -513,6 +611,10 @@ main(void)
 		WITH_HOUSE(test_an_override_lets_the_way_back_go_on),
 		WITH_HOUSE(test_without_export_conf_steps_are_no_updates),
 		WITH_HOUSE(test_a_smaller_budget_is_one_at_once),
+		WITH_HOUSE(test_steps_that_a_reload_adds_announce_nothing),
+		WITH_HOUSE(test_steps_that_a_reload_adds_in_the_last_one),
+		WITH_HOUSE(
+		    test_a_reload_withdraws_nothing_while_a_gentle_step_is_left),
 		WITH_HOUSE(test_a_forced_drain_is_undone_within_the_freeze),
 		WITH_HOUSE(test_sick_on_the_way_back_within_a_freeze),
 		WITH_HOUSE(test_a_forced_drain_of_what_is_sick_meanwhile),
