@@ -41,6 +41,12 @@ struct agent_env {
 /* Loads the intents and goes to work. NULL with err. */
 struct agent *agent_new(const struct agent_env *env, struct err *err);
 /*
+ * May the site go on by that configuration?  -1 with err if a prefix would no
+ * longer be drained by it, since it is another service's that is drained.
+ */
+int agent_check_reload(const struct agent *a, const struct conf *fresh,
+    struct err *err);
+/*
  * To be called about once a second: decides anew, and says whether the part
  * that steers BIRD turns as well.  A false for long means that this process is
  * of no use any more.

@@ -18,6 +18,10 @@ void agent_drain_free(struct agent_drain *d);
 void agent_drain_adopt(struct agent *a, struct agent_prefix *p,
     struct route_want found);
 
+/* Tells of drains that have nothing here to drain: their service or prefix is
+ * not in the configuration any more. */
+void agent_drain_note_idle(struct agent *a);
+
 /* Moves every prefix as far as it may go; part of a decision. */
 void agent_drain_step(struct agent_drain *d);
 /* What BIRD has is another than before: steps may go on, soon. */

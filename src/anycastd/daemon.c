@@ -559,6 +559,8 @@ on_reload_apply(struct conf *fresh, const struct api_request *asker, void *arg,
 	struct controller *controller = NULL;
 	struct agent *agent = NULL;
 
+	if (d->agent != NULL && agent_check_reload(d->agent, fresh, err) == -1)
+		return -1;
 	/* First what may fail and leaves no trace: a new controller publishes
 	 * orders, and ends experiments that the old one runs. */
 	d->is_door_closed = false;

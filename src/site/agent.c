@@ -689,6 +689,7 @@ agent_new(const struct agent_env *env, struct err *err)
 	if (a->conf->controller != NULL)
 		a->uplink = uplink_new(a);
 	a->clients = clients_link_new(a);
+	agent_drain_note_idle(a);
 	agent_decide(a);
 	return a;
 }

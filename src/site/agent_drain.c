@@ -92,6 +92,45 @@ agent_drain_is_over(const struct agent *a)
 	return agent_count_left(a) == 0;
 }
 
+static bool
+has_target(const struct agent *a, const struct intent *row)
+{
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		const struct agent_prefix *p = &a->prefixes[i];
+		struct intent_target target;
+
+		if (p->service == NO_SERVICE)
+			continue;
+		target = target_of(a, p);
+		if (intent_covers(row, &target))
+			return true;
+	}
+	return false;
+}
+
+void
+agent_drain_note_idle(struct agent *a)
+{
+	char subject[CONF_NAME_MAX + 16], what[INTENT_SCOPE_BYTES + 32];
+	const struct store_event ev = { .kind = "drain",
+		.subject = subject,
+		.what = what,
+		.reason = "it is not in the configuration any more" };
+
+	(void)snprintf(subject, sizeof(subject), "site/%s", a->conf->site);
+	for (size_t i = 0; i < a->intents.set.n; i++) {
+		const struct intent *row = &a->intents.set.rows[i];
+
+		if (!intent_is_active(row) || strcmp(row->kind, "drain") != 0 ||
+		    strcmp(row->site, a->conf->site) != 0 ||
+		    row->scope[0] == '\0' || has_target(a, row))
+			continue;
+		(void)snprintf(what, sizeof(what), "drain of %s: of nothing",
+		    intent_scope_name(row->scope));
+		agent_note(a, &ev);
+	}
+}
+
 /* ---- steps ---- */
 
 static void

@@ -31,6 +31,52 @@ has_same_bird(const struct conf_bird *a, const struct conf_bird *b)
 	    a->timeout_ms == b->timeout_ms;
 }
 
+/* Drains of a service go by its name, which is all that can change here. */
+static int
+check_drained(const struct agent *a, const struct conf_service *now,
+    const struct prefix *prefix, struct err *err)
+{
+	const struct agent_prefix *p = agent_find_prefix(a, prefix);
+	struct intent_target target = { .site = a->conf->site,
+		.prefix = prefix };
+	const struct intent *row;
+	char text[PREFIX_TEXT_BYTES];
+
+	if (p == NULL || p->service == NO_SERVICE)
+		return 0;
+	target.service = a->conf->services[p->service].name;
+	if (strcmp(target.service, now->name) == 0)
+		return 0;
+	row = intent_set_drain_over(&a->intents.set, &target);
+	target.service = now->name;
+	if (row == NULL ||
+	    intent_set_drain_over(&a->intents.set, &target) != NULL)
+		return 0;
+	return err_set(err, ERR_REFUSED,
+	    "service %s: %s is drained with %s (%s) and would not be any more: drain it by --prefix, or restore %s, first",
+	    now->name, prefix_format(prefix, text),
+	    intent_scope_name(row->scope), row->id,
+	    intent_scope_name(row->scope));
+}
+
+int
+agent_check_reload(const struct agent *a, const struct conf *fresh,
+    struct err *err)
+{
+	const struct conf_agent *now = fresh->agent;
+
+	for (size_t s = 0; s < now->n_services; s++) {
+		const struct conf_service *service = &now->services[s];
+
+		for (size_t i = 0; i < service->n_prefixes; i++) {
+			if (check_drained(a, service, &service->prefixes[i],
+				err) == -1)
+				return -1;
+		}
+	}
+	return 0;
+}
+
 struct reconcile *
 agent_inherit_reconcile(struct agent *a, struct agent *from)
 {

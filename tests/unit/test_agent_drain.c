@@ -30,6 +30,7 @@ struct house {
 	struct store_file f;
 	char flag[128];    /* the service is healthy while it is there */
 	const char *steps; /* of a drain */
+	const char *service;
 	struct conf *conf;
 	struct daemon_parts p;
 	struct fetch_engine *fetch;
@@ -74,13 +75,13 @@ make_conf(const struct house *h)
 		      "drain:\n"
 		      "  steps:\n%s"
 		      "services:\n"
-		      "- name: web\n"
+		      "- name: %s\n"
 		      "  prefixes: [192.0.2.0/24]\n"
 		      "  probes:\n"
 		      "  - {name: up, file: %s/flag, when: present,\n"
 		      "    interval: 50ms, down_after: 1, up_after: 1}\n"
 		      "guards: {damping: {updates: 10}}\n",
-		dir, dir, dir, dir, h->steps, dir);
+		dir, dir, dir, dir, h->steps, h->service, dir);
 	struct conf *c =
 	    conf_parse("a.yml", (const uint8_t *)text, strlen(text), &err);
 
@@ -117,6 +118,7 @@ setup(void **state)
 	file_make(&h->f);
 	(void)snprintf(h->flag, sizeof(h->flag), "%s/flag", h->f.dir);
 	h->steps = gentle;
+	h->service = "web";
 	h->conf = make_conf(h);
 	parts_start(&h->p, &h->f, kinds, TEST_COUNT(kinds));
 	h->fetch = fetch_engine_new(h->p.lp);
@@ -180,14 +182,20 @@ start_with_steps(struct house *h, const char *steps)
 
 /* With another configuration. */
 static void
-reload_steps(struct house *h, const char *steps)
+reload_conf(struct house *h)
 {
 	struct conf *old = h->conf;
 
-	h->steps = steps;
 	h->conf = make_conf(h);
 	reload_agent(h);
 	conf_free(old);
+}
+
+static void
+reload_steps(struct house *h, const char *steps)
+{
+	h->steps = steps;
+	reload_conf(h);
 }
 
 /* ---- what is ---- */
@@ -488,6 +496,61 @@ test_a_reload_withdraws_nothing_while_a_gentle_step_is_left(void **state)
 	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
 }
 
+static int
+check_reload(const struct house *h, struct err *err)
+{
+	struct conf *fresh = make_conf(h);
+	int rc = agent_check_reload(h->agent, fresh, err);
+
+	conf_free(fresh);
+	return rc;
+}
+
+static bool
+has_event(const struct house *h, const char *what)
+{
+	char *sql =
+	    xasprintf("SELECT count(*) FROM event WHERE what = '%s'", what);
+	bool is = file_number(&h->f, sql) > 0;
+
+	free(sql);
+	return is;
+}
+
+/* A drained prefix is not announced because its service is called otherwise. */
+static void
+test_no_reload_renames_a_drained_service(void **state)
+{
+	struct house *h = *state;
+	struct intent service;
+	struct err err;
+
+	announce(h, true);
+	service = begin(h, "drain", "service/web");
+	assert_int_equal(check_reload(h, &err), 0);
+	h->service = "www";
+	assert_int_equal(check_reload(h, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_non_null(strstr(err.msg,
+	    "service www: 192.0.2.0/24 is drained "
+	    "with service/web (drain-akl-"));
+	/* As it says. */
+	(void)begin(h, "drain", "prefix/192.0.2.0/24");
+	assert_int_equal(check_reload(h, &err), 0);
+	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
+	reload_conf(h);
+	assert_string_equal(step(h), "drained");
+	WAIT_FOR(h->p.lp, has_event(h, "drain of service/web: of nothing"));
+	assert_false(has_event(h, "drain of 192.0.2.0/24: of nothing"));
+	end(h, &service);
+	assert_string_equal(step(h), "drained");
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
+	/* Of what is not drained any name will do. */
+	h->service = "web";
+	assert_int_equal(check_reload(h, &err), 0);
+}
+
 /* ---- freezes ---- */
 
 static bool
@@ -615,6 +678,7 @@ main(void)
 		WITH_HOUSE(test_steps_that_a_reload_adds_in_the_last_one),
 		WITH_HOUSE(
 		    test_a_reload_withdraws_nothing_while_a_gentle_step_is_left),
+		WITH_HOUSE(test_no_reload_renames_a_drained_service),
 		WITH_HOUSE(test_a_forced_drain_is_undone_within_the_freeze),
 		WITH_HOUSE(test_sick_on_the_way_back_within_a_freeze),
 		WITH_HOUSE(test_a_forced_drain_of_what_is_sick_meanwhile),

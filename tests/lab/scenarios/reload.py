@@ -100,6 +100,10 @@ def run(lab: Lab) -> None:
         more = chc.text.replace("services:\n", "services:\n" + service)
         assert "service extra: added" in chc.reload(more).stdout
         lab.wait(lambda: fleet.real(chc.node).get(EXTRA) == "announced", 10, "announced")
+        fleet.ctl(chc.node, "drain", "chc", "--service", "extra")
+        refused = chc.reload(more.replace("name: extra", "name: other"), check=False)
+        assert refused.returncode == 1 and f"service other: {EXTRA} is drained" in refused.stderr, refused
+        fleet.ctl(chc.node, "restore", "chc", "--service", "extra")
         assert "service extra: removed" in chc.reload(chc.text).stdout
         lab.wait(lambda: EXTRA not in str(chc.node.bird("show route")), 10, "withdrawn")
         assert_quiet(*WEB, *DNS, *TEST)
