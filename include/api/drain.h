@@ -39,9 +39,10 @@ int restore_request_parse(const struct api_request *req,
 /* -1 with err when the site (its status object) has no such service or
  * service prefix: a drain of nothing is a slip. */
 int drain_scope_check(const json_t *site, const char *scope, struct err *err);
-/* -1 with err when this scope is drained already, or the set is full. */
+/* -1 with err when the scope is drained already, and as quickly as is asked for,
+ * or the set is full. */
 int drain_is_new(const struct intent_set *set, const char *site,
-    const char *scope, struct err *err);
+    const struct drain_request *want, struct err *err);
 /* Records which guards the request overrides, for as long as it lasts. */
 void drain_record_force(struct intent_book *book, const char *site,
     const struct drain_request *want, const char *actor);

@@ -75,6 +75,10 @@ const struct intent *intent_set_drain(const struct intent_set *set,
 const struct intent *intent_set_drain_of(const struct intent_set *set,
     const char *site, const char *scope);
 
+/* The same, not slower than asked for: one at once, if at_once. */
+const struct intent *intent_set_drain_as_quick(const struct intent_set *set,
+    const char *site, const char *scope, bool at_once);
+
 /* A prefix of a site, as drains see it. */
 struct intent_target {
 	const char *site;

@@ -54,7 +54,8 @@ int agent_check_reload(const struct agent *a, const struct conf *fresh,
 bool agent_turn(struct agent *a);
 /*
  * Drains the whole site, as its console would; one that is drained already is
- * left as it is.  on_durable comes when that is on disk.  -1 with err: no room.
+ * left as it is, but for one that goes by steps and is to go at once now: that
+ * is a drain more.  on_durable comes when that is on disk.  -1 with err: no room.
  */
 struct drain_request;
 int agent_drain(struct agent *a, const struct drain_request *want,

@@ -191,10 +191,12 @@ drain_scope_check(const json_t *site, const char *scope, struct err *err)
 }
 
 int
-drain_is_new(const struct intent_set *set, const char *site, const char *scope,
-    struct err *err)
+drain_is_new(const struct intent_set *set, const char *site,
+    const struct drain_request *want, struct err *err)
 {
-	const struct intent *before = intent_set_drain_of(set, site, scope);
+	const char *scope = want->scope;
+	const struct intent *before =
+	    intent_set_drain_as_quick(set, site, scope, want->at_once);
 
 	if (before != NULL) {
 		return err_set(err, ERR_REFUSED,

@@ -103,20 +103,27 @@ is_active_drain(const struct intent *row, const char *site)
 }
 
 const struct intent *
-intent_set_drain_of(const struct intent_set *set, const char *site,
-    const char *scope)
+intent_set_drain_as_quick(const struct intent_set *set, const char *site,
+    const char *scope, bool at_once)
 {
 	const struct intent *oldest = NULL;
 
 	for (size_t i = 0; i < set->n; i++) {
 		const struct intent *row = &set->rows[i];
 
-		if (is_active_drain(row, site) &&
+		if (is_active_drain(row, site) && row->at_once >= at_once &&
 		    strcmp(row->scope, scope) == 0 &&
 		    (oldest == NULL || row->created_ms < oldest->created_ms))
 			oldest = row;
 	}
 	return oldest;
+}
+
+const struct intent *
+intent_set_drain_of(const struct intent_set *set, const char *site,
+    const char *scope)
+{
+	return intent_set_drain_as_quick(set, site, scope, false);
 }
 
 const struct intent *

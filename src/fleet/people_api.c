@@ -146,7 +146,7 @@ check_drain(struct controller *c, const struct fleet_site *s,
 	json_decref(site);
 	controller_step_guards(c);
 	if (rc == 0)
-		rc = drain_is_new(&c->intents.set, s->name, want->scope, err);
+		rc = drain_is_new(&c->intents.set, s->name, want, err);
 	if (rc == 0) {
 		rc = guards_check_drain(c, (size_t)(s - c->sites), want, room,
 		    err);

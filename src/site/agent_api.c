@@ -52,7 +52,7 @@ check_drain(struct agent *a, const json_t *now,
 	if (drain_scope_check(now, want->scope, err) == -1 ||
 	    agent_guards_check_drain(a->guards, want, err) == -1)
 		return -1;
-	return drain_is_new(&a->intents.set, a->conf->site, want->scope, err);
+	return drain_is_new(&a->intents.set, a->conf->site, want, err);
 }
 
 static void
@@ -94,15 +94,15 @@ int
 agent_drain(struct agent *a, const struct drain_request *want,
     const char *actor, store_done_cb *on_durable, void *arg, struct err *err)
 {
-	const struct intent *active =
-	    intent_set_drain(&a->intents.set, a->conf->site);
+	/* Where nothing is left there is nothing to hasten. */
+	const struct intent *active = intent_set_drain_as_quick(&a->intents.set,
+	    a->conf->site, "", want->at_once && agent_count_left(a) > 0);
 	struct intent row;
 
 	if (active != NULL) {
 		row = *active;
 	} else if (agent_guards_check_drain(a->guards, want, err) == -1 ||
-	    drain_is_new(&a->intents.set, a->conf->site, want->scope, err) ==
-		-1) {
+	    drain_is_new(&a->intents.set, a->conf->site, want, err) == -1) {
 		return -1;
 	} else {
 		row = drain_intent(a->conf->site, want, actor);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/drain.h"
 #include "base/fetch.h"
 #include "base/xalloc.h"
 #include "bird/include.h"
@@ -309,6 +310,66 @@ drain_and_restore(struct house *h)
 	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
 	WAIT_FOR(h->p.lp, is_real(h, false, none));
 	end(h, &drain);
+}
+
+/* As the end of the daemon asks for it. */
+static int
+drain_at_once(struct house *h, struct err *err)
+{
+	const struct drain_request want = { .at_once = true };
+	unsigned before = h->durable;
+
+	if (agent_drain(h->agent, &want, "ann", on_durable, h, err) == -1)
+		return -1;
+	WAIT_FOR(h->p.lp, h->durable > before);
+	return 0;
+}
+
+static void
+test_at_once_hastens_a_drain(void **state)
+{
+	struct house *h = *state;
+	struct intent soft;
+	const struct intent *quick;
+	struct err err;
+
+	start_with_steps(h,
+	    "  - {step: graceful_shutdown, hold: 1h}\n"
+	    "  - {step: withdraw}\n");
+	announce(h, true);
+	soft = begin(h, "drain", "");
+	WAIT_FOR(h->p.lp,
+	    is_real(h, true,
+		(struct route_attrs){ .graceful_shutdown = true }));
+	assert_int_equal(drain_at_once(h, &err), 0);
+	assert_string_equal(step(h), "withdraw");
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
+	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
+	/* It holds by itself. */
+	quick =
+	    intent_set_drain_as_quick(&h->agent->intents.set, "akl", "", true);
+	assert_non_null(quick);
+	assert_string_equal(quick->actor, "ann");
+	end(h, &soft);
+	assert_string_equal(step(h), "drained");
+	assert_true(agent_is_drained(h->agent));
+}
+
+/* What is through needs no other drain, which a freeze would refuse. */
+static void
+test_at_once_of_what_is_drained(void **state)
+{
+	struct house *h = *state;
+	struct err err;
+
+	announce(h, true);
+	(void)begin(h, "drain", "");
+	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
+	(void)begin(h, "freeze", "");
+	assert_int_equal(drain_at_once(h, &err), 0);
+	assert_null(intent_set_drain_as_quick(&h->agent->intents.set, "akl", "",
+	    true));
 }
 
 /* ---- damping ---- */
@@ -669,6 +730,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WITH_HOUSE(test_at_once_hastens_a_drain),
+		WITH_HOUSE(test_at_once_of_what_is_drained),
 		WITH_HOUSE(test_each_step_is_an_update),
 		WITH_HOUSE(test_the_way_back_waits_for_the_budget),
 		WITH_HOUSE(test_an_override_lets_the_way_back_go_on),

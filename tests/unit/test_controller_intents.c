@@ -50,6 +50,32 @@ test_drain_and_restore(void **state)
 	assert_answer_has(h, "known: akl chc wlg");
 }
 
+/* One that goes by steps is hastened by one beside it, once. */
+static void
+test_a_drain_is_hastened(void **state)
+{
+	struct house *h = *state;
+
+	fakes_turn(h);
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"reason\":\"a\"}"),
+	    200);
+	assert_int_equal(post(h, "/v1/sites/akl/drain",
+			     "{\"reason\":\"b\",\"at_once\":true}"),
+	    200);
+	assert_int_equal(get(h, "/v1/sites/akl/orders?after=0"), 200);
+	assert_answer_has(h, "\"reason\":\"a\"");
+	assert_answer_has(h, "\"reason\":\"b\"");
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"at_once\":true}"),
+	    409);
+	assert_answer_has(h, "drained already by");
+	assert_answer_has(h, ": b (");
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{}"), 409);
+	/* Both are the site's drain. */
+	assert_int_equal(post(h, "/v1/sites/akl/restore", ""), 200);
+	assert_int_equal(get(h, "/v1/sites/akl/orders?after=0"), 200);
+	assert_answer_has(h, "\"intents\":[]");
+}
+
 static void
 test_drains_that_are_refused(void **state)
 {
@@ -331,6 +357,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_drain_and_restore),
+		WITH_HOUSE(test_a_drain_is_hastened),
 		WITH_HOUSE(test_drains_that_are_refused),
 		WITH_HOUSE(test_drain_for_a_time_ends_by_itself),
 		WITH_HOUSE(test_intents_of_a_console_are_merged),

@@ -253,6 +253,12 @@ test_scopes(void **state)
 	assert_string_equal(over(&set, "", "198.51.100.0/24"), "none");
 	assert_string_equal(over(&set, "mail", "2001:db8::/32"), "now");
 	assert_null(intent_set_drain(&set, "chc"));
+	assert_string_equal(intent_set_drain_as_quick(&set, "chc",
+				"service/mail", true)
+				->id,
+	    "now");
+	assert_null(intent_set_drain_as_quick(&set, "chc", "service/web",
+	    true));
 	assert_string_equal(intent_set_drain_of(&set, "chc", "service/mail")
 				->id,
 	    "soft");
