@@ -31,6 +31,9 @@ void intent_book_fini(struct intent_book *book);
  */
 void intent_book_take(struct intent_book *book, const struct intent *row,
     store_done_cb *on_durable, void *arg);
+/* Ends all whose time is over.  A turn of the loop does so, too: this is for
+ * those who decide before the first one. */
+void intent_book_end_due(struct intent_book *book);
 /* Ends the row with this id, if it is active. */
 void intent_book_end(struct intent_book *book, const char *id, const char *by);
 

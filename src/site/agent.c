@@ -662,8 +662,6 @@ agent_new(const struct agent_env *env, struct err *err)
 		free(a);
 		return NULL;
 	}
-	a->intents.on_change = on_intent;
-	a->intents.arg = a;
 	a->test_confirm = loop_timer_new(env->lp, on_unconfirmed, a);
 	a->note_timer = loop_timer_new(env->lp, on_note_timer, a);
 	will_seat_init(&a->seat, env->conf, a->boot);
@@ -672,6 +670,11 @@ agent_new(const struct agent_env *env, struct err *err)
 	agent_tell_acts(a);
 	collect_prefixes(a);
 	start_reconcile(a);
+	/* Routes were found as drains had left them: what ended while nobody
+	 * was there goes its way back, and does nothing before that. */
+	intent_book_end_due(&a->intents);
+	a->intents.on_change = on_intent;
+	a->intents.arg = a;
 	a->guards = agent_guards_new(a);
 	a->said = agent_prefixes_new(a->n_prefixes);
 	start_probes(a);

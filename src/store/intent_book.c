@@ -115,20 +115,27 @@ intent_book_end(struct intent_book *book, const char *id, const char *by)
 		intent_book_take(book, &row, NULL, NULL);
 }
 
-static void
-on_due(struct loop *lp, void *arg)
+void
+intent_book_end_due(struct intent_book *book)
 {
-	struct intent_book *book = arg;
 	int64_t now_ms = wall_now_ms();
 
-	(void)lp;
 	for (size_t i = 0; i < book->set.n; i++) {
 		struct intent row = book->set.rows[i];
 
 		if (intent_is_due(&row, now_ms))
 			intent_book_end(book, row.id, "its time is over");
 	}
-	intent_set_forget(&book->set, now_ms - MEMORY_MS);
+}
+
+static void
+on_due(struct loop *lp, void *arg)
+{
+	struct intent_book *book = arg;
+
+	(void)lp;
+	intent_book_end_due(book);
+	intent_set_forget(&book->set, wall_now_ms() - MEMORY_MS);
 	arm_due(book);
 }
 

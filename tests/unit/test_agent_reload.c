@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Drains that are hastened, and what becomes of one by a reload. */
+/* Drains that are hastened, and what becomes of one by a reload, or by a
+ * restart after its time. */
 #include "site/agent_drain.h"
 
 #include "agent_house.h"
@@ -191,6 +192,51 @@ test_no_reload_renames_a_drained_service(void **state)
 	assert_int_equal(check_reload(h, &err), 0);
 }
 
+/* ---- what was due while nobody was there ---- */
+
+/* The end of what is in the store, if it had not been written. */
+static void
+make_due(const struct house *h)
+{
+	file_exec(&h->f, "UPDATE intent SET until_ms = 1, at_once = 1");
+}
+
+static void
+test_a_drain_past_its_time_withdraws_nothing(void **state)
+{
+	struct house *h = *state;
+
+	start_with_steps(h,
+	    "  - {step: graceful_shutdown, hold: 1h, back: 50ms}\n"
+	    "  - {step: withdraw}\n");
+	announce(h, true);
+	(void)begin(h, "drain", "");
+	WAIT_FOR(h->p.lp, is_real(h, true, gshut));
+	make_due(h);
+	restart_agent(h);
+	assert_true(web(h)->decision.announce);
+	assert_false(agent_is_drained(h->agent));
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
+	/* Announced, and its two attributes. */
+	assert_int_equal(view(h).updates, 3);
+}
+
+/* The way back is as gentle as if somebody had been there. */
+static void
+test_a_drain_past_its_time_goes_back_in_steps(void **state)
+{
+	struct house *h = *state;
+
+	announce(h, true);
+	(void)begin(h, "drain", "");
+	wait_drained(h);
+	make_due(h);
+	restart_agent(h);
+	assert_string_equal(step(h), "prepend");
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
+	assert_string_equal(step(h), "normal");
+}
+
 int
 main(void)
 {
@@ -202,6 +248,8 @@ main(void)
 		WITH_HOUSE(
 		    test_a_reload_withdraws_nothing_while_a_gentle_step_is_left),
 		WITH_HOUSE(test_no_reload_renames_a_drained_service),
+		WITH_HOUSE(test_a_drain_past_its_time_withdraws_nothing),
+		WITH_HOUSE(test_a_drain_past_its_time_goes_back_in_steps),
 	};
 
 	if (sodium_init() == -1)
