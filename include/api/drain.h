@@ -43,9 +43,10 @@ int drain_scope_check(const json_t *site, const char *scope, struct err *err);
  * or the set is full. */
 int drain_is_new(const struct intent_set *set, const char *site,
     const struct drain_request *want, struct err *err);
-/* Records which guards the request overrides, for as long as it lasts. */
-void drain_record_force(struct intent_book *book, const char *site,
-    const struct drain_request *want, const char *actor);
+/* Takes the drain in, the intent of the request, and the overrides of the
+ * guards that it forces, which end with it.  As intent_book_take. */
+void drain_take(struct intent_book *book, const struct drain_request *want,
+    const struct intent *drain, store_done_cb *on_durable, void *arg);
 /* The set as it will be with row, the intent of the request, and with the
  * guards that it overrides; the caller frees it. */
 struct intent_set drain_wished(const struct intent_set *set,
@@ -70,6 +71,9 @@ int drain_ending_make(const struct intent_set *set, const char *site,
     struct err *err);
 void drain_ending_fini(struct drain_ending *e);
 json_t *drain_ending_json(const struct drain_ending *e);
+/* What keeps it from happening at once, or NULL. */
+const char *drain_ending_hindrance(const struct drain_ending *e,
+    const json_t *site);
 /* on_durable comes when all of them are on disk. */
 void drain_ending_take(const struct drain_ending *e, struct intent_book *book,
     store_done_cb *on_durable, void *arg);

@@ -106,6 +106,9 @@ const struct intent *intent_set_freeze(const struct intent_set *set,
     const char *site);
 const struct intent *intent_set_override(const struct intent_set *set,
     const char *site, enum guard g);
+/* When the last of its active freezes began; 0: there is none. */
+int64_t intent_set_newest_freeze(const struct intent_set *set,
+    const char *site);
 /*
  * Is the target to be given back although it is frozen?  A freeze keeps what
  * there was when it began.  A drain that began later was let through by force,
@@ -114,6 +117,16 @@ const struct intent *intent_set_override(const struct intent_set *set,
  */
 bool intent_set_gives_back(const struct intent_set *set,
     const struct intent_target *t);
+/*
+ * An override that the force of a drain made is told by its id, which older
+ * daemons keep and hand on as it is: it ends with the drain (intent_book).
+ */
+void intent_forced_id(const struct intent *drain, enum guard g,
+    char id[INTENT_ID_BYTES]);
+bool intent_is_forced_for(const struct intent *row, const struct intent *drain);
+/* An active one of those, or NULL. */
+const struct intent *intent_set_forced_for(const struct intent_set *set,
+    const struct intent *drain);
 /* Kind, site and scope fit together. */
 bool intent_is_valid(const struct intent *row);
 

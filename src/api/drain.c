@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/explain.h"
 #include "api/guard_acts.h"
 #include "base/json_text.h"
 #include "base/mono.h"
@@ -214,30 +215,36 @@ drain_is_new(const struct intent_set *set, const char *site,
 	return 0;
 }
 
+/* The override that lasts as long as the drain. */
 static struct intent
-override_of(enum guard g, const char *site, const struct drain_request *want,
-    const char *actor)
+override_of(enum guard g, const struct intent *drain)
 {
-	struct intent row = intent_new("override", site, want->reason, actor);
+	struct intent row =
+	    intent_new("override", drain->site, drain->reason, drain->actor);
 
-	row.until_ms = want->until_ms;
-	(void)text_copy(row.owner, sizeof(row.owner), want->owner);
+	intent_forced_id(drain, g, row.id);
+	row.until_ms = drain->until_ms;
+	(void)text_copy(row.owner, sizeof(row.owner), drain->owner);
 	intent_scope_of_guard(g, row.scope);
 	return row;
 }
 
 void
-drain_record_force(struct intent_book *book, const char *site,
-    const struct drain_request *want, const char *actor)
+drain_take(struct intent_book *book, const struct drain_request *want,
+    const struct intent *drain, store_done_cb *on_durable, void *arg)
 {
+	/* All or none of it outlives a crash. */
+	store_hold(book->store);
 	for (enum guard g = 0; g < GUARD_COUNT; g++) {
 		struct intent row;
 
 		if (!want->force[g])
 			continue;
-		row = override_of(g, site, want, actor);
+		row = override_of(g, drain);
 		intent_book_take(book, &row, NULL, NULL);
 	}
+	intent_book_take(book, drain, on_durable, arg);
+	store_release(book->store);
 }
 
 struct intent_set
@@ -251,7 +258,7 @@ drain_wished(const struct intent_set *set, const struct drain_request *want,
 
 		if (!want->force[g])
 			continue;
-		override = override_of(g, row->site, want, row->actor);
+		override = override_of(g, row);
 		(void)intent_set_merge(&wished, &override);
 	}
 	return wished;
@@ -305,6 +312,17 @@ refuse_restore(const struct intent_set *set, const char *site,
 	    site, intent_scope_name(scope), intent_scope_name(other->scope));
 }
 
+static void
+add_ending(struct drain_ending *out, const struct intent *active,
+    const char *actor)
+{
+	struct intent *row = &out->rows[out->n++];
+
+	*row = *active;
+	(void)intent_end(row, wall_now_ms(), actor);
+	(void)intent_set_merge(&out->after, row);
+}
+
 int
 drain_ending_make(const struct intent_set *set, const char *site,
     const struct restore_request *want, struct drain_ending *out,
@@ -318,11 +336,13 @@ drain_ending_make(const struct intent_set *set, const char *site,
 	out->rows = xcalloc(set->n, sizeof(*out->rows));
 	out->after = intent_set_with(set, drain);
 	while ((drain = next_of(&out->after, site, want)) != NULL) {
-		struct intent *row = &out->rows[out->n++];
+		const struct intent ended = *drain;
 
-		*row = *drain;
-		(void)intent_end(row, wall_now_ms(), want->actor);
-		(void)intent_set_merge(&out->after, row);
+		add_ending(out, drain, want->actor);
+		/* The book does the same; here it is told beforehand. */
+		while ((drain = intent_set_forced_for(&out->after, &ended)) !=
+		    NULL)
+			add_ending(out, drain, want->actor);
 	}
 	return 0;
 }
@@ -342,6 +362,26 @@ drain_ending_json(const struct drain_ending *e)
 	for (size_t i = 0; i < e->n; i++)
 		json_array_append_new(list, intent_to_json(&e->rows[i]));
 	return list;
+}
+
+/* What a freeze found withdrawn it keeps so, see intent_set_gives_back.  A
+ * restore gets here only if the drain's own force held that freeze off. */
+static bool
+is_kept(const struct intent_set *after, const struct intent *row)
+{
+	return strcmp(row->kind, "drain") == 0 &&
+	    guard_check_frozen(after, row->site, NULL) == -1 &&
+	    intent_set_newest_freeze(after, row->site) > row->created_ms;
+}
+
+const char *
+drain_ending_hindrance(const struct drain_ending *e, const json_t *site)
+{
+	for (size_t i = 0; i < e->n; i++) {
+		if (is_kept(&e->after, &e->rows[i]))
+			return "a freeze began after the drain: restored when that ends, or guard freeze is overridden";
+	}
+	return explain_hindrance(site, &e->after);
 }
 
 /* The store writes in order: the last on disk is all on disk. */

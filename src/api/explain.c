@@ -138,18 +138,33 @@ drain_attrs_of(const json_t *prefix)
 	};
 }
 
+/* As the agent says, or as it will be with intents that are yet to come. */
+static bool
+is_given_back(const json_t *site, const json_t *prefix,
+    const struct intent_set *intents)
+{
+	const json_t *said =
+	    json_object_get(json_object_get(prefix, "drain"), "given_back");
+	struct prefix p;
+	const struct intent_target target = { .site =
+						  explain_text(site, "site"),
+		.service = explain_text(prefix, "service"),
+		.prefix = &p };
+
+	if (json_is_true(said))
+		return true;
+	return prefix_parse(explain_text(prefix, "prefix"), &p, NULL) == 0 &&
+	    intent_set_gives_back(intents, &target);
+}
+
 /* But for what comes back from a drain that is over: core/intent.h. */
 static bool
 is_frozen(const json_t *site, const json_t *prefix,
     const struct intent_set *intents)
 {
-	bool is_given_back =
-	    json_is_true(json_object_get(json_object_get(prefix, "drain"),
-		"given_back"));
-
 	return guard_check_frozen(intents, explain_text(site, "site"), NULL) ==
 	    -1 &&
-	    (!is_given_back ||
+	    (!is_given_back(site, prefix, intents) ||
 		strcmp(explain_text(prefix, "desired"), "announced") == 0);
 }
 

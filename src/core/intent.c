@@ -292,9 +292,8 @@ intent_set_override(const struct intent_set *set, const char *site,
 	return find_about(set, "override", site, scope);
 }
 
-/* When the last of those began that are active; 0: none is. */
-static int64_t
-newest_freeze(const struct intent_set *set, const char *site)
+int64_t
+intent_set_newest_freeze(const struct intent_set *set, const char *site)
 {
 	int64_t newest = 0;
 
@@ -312,7 +311,7 @@ bool
 intent_set_gives_back(const struct intent_set *set,
     const struct intent_target *t)
 {
-	int64_t frozen_ms = newest_freeze(set, t->site);
+	int64_t frozen_ms = intent_set_newest_freeze(set, t->site);
 	bool is_over = false;
 
 	for (size_t i = 0; i < set->n && frozen_ms != 0; i++) {
@@ -328,6 +327,45 @@ intent_set_gives_back(const struct intent_set *set,
 		is_over = true;
 	}
 	return is_over;
+}
+
+void
+intent_forced_id(const struct intent *drain, enum guard g,
+    char id[INTENT_ID_BYTES])
+{
+	const char *unique = strrchr(drain->id, '-');
+
+	/* Without the site's name, or the longest ones would not fit. */
+	(void)snprintf(id, INTENT_ID_BYTES, "override-%.32s-%.20s",
+	    unique != NULL ? unique + 1 : drain->id, guard_name(g));
+}
+
+bool
+intent_is_forced_for(const struct intent *row, const struct intent *drain)
+{
+	const char *name = behind(row->scope, GUARD_SCOPE);
+	char id[INTENT_ID_BYTES];
+	enum guard g;
+
+	if (strcmp(row->kind, "override") != 0 ||
+	    strcmp(drain->kind, "drain") != 0 ||
+	    strcmp(row->site, drain->site) != 0 || name == NULL ||
+	    !guard_find(name, &g))
+		return false;
+	intent_forced_id(drain, g, id);
+	return strcmp(row->id, id) == 0;
+}
+
+const struct intent *
+intent_set_forced_for(const struct intent_set *set, const struct intent *drain)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		const struct intent *row = &set->rows[i];
+
+		if (intent_is_active(row) && intent_is_forced_for(row, drain))
+			return row;
+	}
+	return NULL;
 }
 
 bool

@@ -135,6 +135,17 @@ hindrance(const struct controller *c, const struct fleet_site *s,
 	return why;
 }
 
+static const char *
+hindrance_of_ending(const struct controller *c, const struct fleet_site *s,
+    const struct drain_ending *ending)
+{
+	json_t *site = site_json(c, s);
+	const char *why = drain_ending_hindrance(ending, site);
+
+	json_decref(site);
+	return why;
+}
+
 /* -1 with err when the site should not be drained so. */
 static int
 check_drain(struct controller *c, const struct fleet_site *s,
@@ -186,8 +197,7 @@ handle_drain(struct api_request *req, void *arg)
 	if (want.dry_run) {
 		api_reply_json(req, 200, answer);
 	} else {
-		drain_record_force(&c->intents, s->name, &want, api_actor(req));
-		intent_book_take(&c->intents, &row, api_later_send,
+		drain_take(&c->intents, &want, &row, api_later_send,
 		    api_later_new(req, answer));
 	}
 }
@@ -213,7 +223,7 @@ handle_restore(struct api_request *req, void *arg)
 	}
 	answer = json_pack("{s:s, s:o, s:s*}", "site", s->name, "ended",
 	    drain_ending_json(&ending), "warning",
-	    hindrance(c, s, &ending.after));
+	    hindrance_of_ending(c, s, &ending));
 	add_changes(c, s, &ending.after, answer);
 	drain_ending_take(&ending, &c->intents, api_later_send,
 	    api_later_new(req, answer));

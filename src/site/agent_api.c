@@ -84,8 +84,7 @@ handle_drain(struct api_request *req, void *arg)
 		api_reply_json(req, 200, answer);
 		return;
 	}
-	drain_record_force(&a->intents, a->conf->site, &want, api_actor(req));
-	intent_book_take(&a->intents, &row, api_later_send,
+	drain_take(&a->intents, &want, &row, api_later_send,
 	    api_later_new(req, answer));
 }
 
@@ -159,7 +158,7 @@ handle_restore(struct api_request *req, void *arg)
 	before = agent_status(a);
 	answer = json_pack("{s:s, s:o, s:s*}", "site", a->conf->site, "ended",
 	    drain_ending_json(&ending), "warning",
-	    explain_hindrance(before, &ending.after));
+	    drain_ending_hindrance(&ending, before));
 	explain_add_changes(before, &ending.after, answer);
 	json_decref(before);
 	drain_ending_take(&ending, &a->intents, api_later_send,

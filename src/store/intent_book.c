@@ -78,6 +78,22 @@ is_forgotten(const struct intent *row)
 	return row->ended_ms < wall_now_ms() - MEMORY_MS;
 }
 
+/* What was let through for a drain ends with it, wherever that ended. */
+static void
+end_forced(struct intent_book *book, const struct intent *drain)
+{
+	const struct intent *found;
+
+	while ((found = intent_set_forced_for(&book->set, drain)) != NULL) {
+		struct intent row = *found;
+
+		(void)intent_end(&row, drain->ended_ms, drain->ended_by);
+		found = intent_set_merge(&book->set, &row);
+		put(book, found, NULL, NULL);
+		note(book, found);
+	}
+}
+
 void
 intent_book_take(struct intent_book *book, const struct intent *row,
     store_done_cb *on_durable, void *arg)
@@ -91,6 +107,8 @@ intent_book_take(struct intent_book *book, const struct intent *row,
 	if (kept != NULL) {
 		/* Both before anything is done about it. */
 		store_hold(book->store);
+		if (!intent_is_active(kept))
+			end_forced(book, kept);
 		put(book, kept, on_durable, arg);
 		note(book, kept);
 		store_release(book->store);

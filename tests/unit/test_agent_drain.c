@@ -134,14 +134,28 @@ drain_by_force(struct house *h)
 	end(h, &drain);
 }
 
+/* The same, until it is restored. */
 static void
-test_a_forced_drain_is_undone_within_the_freeze(void **state)
+restore_by_force(struct house *h)
 {
-	struct house *h = *state;
+	struct intent drain = intent_new("drain", "akl", "a test", "jo");
+	struct intent guard = intent_new("override", "akl", "a test", "jo");
 
+	intent_forced_id(&drain, GUARD_FREEZE, guard.id);
+	intent_scope_of_guard(GUARD_FREEZE, guard.scope);
+	take(h, &guard);
+	take(h, &drain);
+	WAIT_FOR(h->p.lp, strcmp(step(h), "drained") == 0);
+	WAIT_FOR(h->p.lp, is_real(h, false, none));
+	end(h, &drain);
+}
+
+static void
+check_undone_within_the_freeze(struct house *h, void (*drain)(struct house *h))
+{
 	announce(h, true);
 	(void)begin(h, "freeze", "");
-	drain_by_force(h);
+	drain(h);
 	WAIT_FOR(h->p.lp, is_real(h, true, none));
 	assert_string_equal(step(h), "normal");
 	assert_int_equal(web(h)->decision.rule, ROUTE_RULE_FREEZE);
@@ -151,6 +165,19 @@ test_a_forced_drain_is_undone_within_the_freeze(void **state)
 	assert_true(web(h)->decision.announce);
 	WAIT_FOR(h->p.lp, is_real(h, true, none));
 	assert_int_equal(web(h)->decision.rule, ROUTE_RULE_FREEZE);
+}
+
+static void
+test_a_forced_drain_is_undone_within_the_freeze(void **state)
+{
+	check_undone_within_the_freeze(*state, drain_by_force);
+}
+
+/* What let it through is over with it: the site is frozen again. */
+static void
+test_a_forced_drain_is_restored_within_the_freeze(void **state)
+{
+	check_undone_within_the_freeze(*state, restore_by_force);
 }
 
 /* Nor does it by steps: the route goes back on its way, and is never withdrawn
@@ -232,6 +259,7 @@ main(void)
 		WITH_HOUSE(test_without_export_conf_steps_are_no_updates),
 		WITH_HOUSE(test_a_smaller_budget_is_one_at_once),
 		WITH_HOUSE(test_a_forced_drain_is_undone_within_the_freeze),
+		WITH_HOUSE(test_a_forced_drain_is_restored_within_the_freeze),
 		WITH_HOUSE(test_sick_on_the_way_back_within_a_freeze),
 		WITH_HOUSE(test_a_forced_drain_of_what_is_sick_meanwhile),
 		WITH_HOUSE(test_what_was_drained_before_a_freeze_stays),

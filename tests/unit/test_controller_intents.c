@@ -352,6 +352,67 @@ test_frozen_nothing_is_drained_or_restored(void **state)
 	assert_answer_has(h, "\"ended\":[\"");
 }
 
+/* What was forced for a drain is over with it, and the restore says so. */
+static void
+test_force_ends_with_the_drain(void **state)
+{
+	static const char forced[] =
+	    "{\"force\":\"freeze,min_sites\",\"reason\":\"fire\","
+	    "\"for_ms\":60000}";
+	struct house *h = *state;
+
+	h->fleet.guards = (struct conf_guards){ .min_sites = 2 };
+	house_restart_controller(h);
+	fakes_turn(h);
+	assert_int_equal(post(h, "/v1/freeze",
+			     "{\"site\":\"*\",\"reason\":\"storm\"}"),
+	    200);
+	assert_int_equal(post(h, "/v1/sites/akl/drain", forced), 200);
+	h->agents[0].is_gone = true;
+	assert_int_equal(fake_post_status(&h->agents[0]), 200);
+	assert_int_equal(post(h, "/v1/sites/akl/restore", "{}"), 200);
+	assert_answer_has(h, "\"scope\":\"guard/freeze\"");
+	assert_answer_has(h, "\"scope\":\"guard/min_sites\"");
+	/* It comes back although the freeze holds, but nothing else goes. */
+	assert_answer_has(h, "\"to\":\"announced\"");
+	assert_null(strstr(h->body, "a freeze began after"));
+	assert_int_equal(get(h, "/v1/sites/akl/orders?after=0"), 200);
+	assert_null(strstr(h->body, "\"kind\":\"override\""));
+	assert_answer_has(h, "-min_sites\"");
+	h->agents[0].is_gone = false;
+	fakes_turn(h);
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{}"), 409);
+	assert_answer_has(h, "guard freeze");
+	assert_int_equal(post(h, "/v1/thaw", "{\"site\":\"*\"}"), 200);
+	/* Three well sites announce it: one of them can go. */
+	assert_int_equal(post(h, "/v1/sites/chc/drain", "{\"dry_run\":true}"),
+	    200);
+}
+
+/* A freeze that found it withdrawn keeps it so: that is not left unsaid. */
+static void
+test_a_restore_that_a_later_freeze_keeps(void **state)
+{
+	struct house *h = *state;
+	int64_t drained_ms;
+
+	fakes_turn(h);
+	assert_int_equal(post(h, "/v1/sites/akl/drain",
+			     "{\"force\":\"freeze\",\"reason\":\"fire\","
+			     "\"for_ms\":60000}"),
+	    200);
+	drained_ms = wall_now_ms();
+	h->agents[0].is_gone = true;
+	assert_int_equal(fake_post_status(&h->agents[0]), 200);
+	WAIT_FOR(h->p.lp, wall_now_ms() > drained_ms);
+	assert_int_equal(post(h, "/v1/freeze",
+			     "{\"site\":\"akl\",\"reason\":\"storm\"}"),
+	    200);
+	assert_int_equal(post(h, "/v1/sites/akl/restore", "{}"), 200);
+	assert_answer_has(h, "a freeze began after the drain");
+	assert_answer_has(h, "\"changes\":[]");
+}
+
 int
 main(void)
 {
@@ -367,6 +428,8 @@ main(void)
 		WITH_HOUSE(test_empty_selectors_select_nothing),
 		WITH_HOUSE(test_override_is_recorded_and_limited),
 		WITH_HOUSE(test_frozen_nothing_is_drained_or_restored),
+		WITH_HOUSE(test_force_ends_with_the_drain),
+		WITH_HOUSE(test_a_restore_that_a_later_freeze_keeps),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));

@@ -436,6 +436,46 @@ test_freezes_and_overrides(void **state)
 	intent_set_fini(&set);
 }
 
+static void
+test_what_the_force_of_a_drain_made(void **state)
+{
+	struct intent drain = { .id = "drain-chc-0123456789abcdef",
+		.kind = "drain",
+		.site = "chc" };
+	struct intent row = { .kind = "override", .site = "chc" };
+	struct intent_set set = { 0 };
+
+	(void)state;
+	/* Ids are different, and none is too long for what they are kept in. */
+	memset(drain.id + 6, 'x', CONF_NAME_MAX);
+	strcpy(drain.id + 6 + CONF_NAME_MAX, "-0123456789abcdef");
+	for (enum guard g = 0; g < GUARD_COUNT; g++) {
+		intent_forced_id(&drain, g, row.id);
+		intent_scope_of_guard(g, row.scope);
+		assert_non_null(strstr(row.id, "0123456789abcdef-"));
+		assert_non_null(strstr(row.id, guard_name(g)));
+		assert_true(intent_is_valid(&row));
+		assert_true(intent_is_forced_for(&row, &drain));
+		assert_non_null(intent_set_merge(&set, &row));
+	}
+	for (enum guard g = 0; g < GUARD_COUNT; g++)
+		assert_true(intent_end(&set.rows[g], 9, "jo"));
+	assert_null(intent_set_forced_for(&set, &drain));
+	/* None of these: of another site, guard, drain; made by hand. */
+	strcpy(row.site, "akl");
+	assert_false(intent_is_forced_for(&row, &drain));
+	strcpy(row.site, "chc");
+	intent_scope_of_guard(0, row.scope);
+	assert_false(intent_is_forced_for(&row, &drain));
+	intent_forced_id(&drain, 0, row.id);
+	assert_true(intent_is_forced_for(&row, &drain));
+	strcpy(drain.id, "drain-chc-0123456789abcdee");
+	assert_false(intent_is_forced_for(&row, &drain));
+	strcpy(row.id, "override-chc-0123456789abcdee");
+	assert_false(intent_is_forced_for(&row, &drain));
+	intent_set_fini(&set);
+}
+
 /* A freeze at 100, and drains from and until; 0: active. */
 struct kept {
 	const char *scope;
@@ -569,6 +609,7 @@ main(void)
 		cmocka_unit_test(test_next_due_is_the_first_of_the_active),
 		cmocka_unit_test(test_only_what_ended_is_forgotten),
 		cmocka_unit_test(test_freezes_and_overrides),
+		cmocka_unit_test(test_what_the_force_of_a_drain_made),
 		cmocka_unit_test(
 		    test_what_a_drain_in_a_freeze_took_is_given_back),
 		cmocka_unit_test(test_only_what_fits_together_is_an_intent),

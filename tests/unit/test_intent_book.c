@@ -162,6 +162,41 @@ test_due_rows_end_in_time(void **state)
 	assert_string_equal(h->last.ended_by, "its time is over");
 }
 
+/* What was let through for a drain is over with it, whoever ended it. */
+static void
+test_an_override_of_force_ends_with_its_drain(void **state)
+{
+	struct house *h = *state;
+	struct intent drain = intent_new_drain("chc", "", "", 1, 0);
+	struct intent forced = intent_new("override", "chc", "", "");
+	struct intent by_hand = forced;
+
+	intent_scope_of_guard(GUARD_FREEZE, forced.scope);
+	intent_scope_of_guard(GUARD_FREEZE, by_hand.scope);
+	intent_forced_id(&drain, GUARD_FREEZE, forced.id);
+	intent_book_take(&h->book, &forced, NULL, NULL);
+	intent_book_take(&h->book, &by_hand, NULL, NULL);
+	intent_book_take(&h->book, &drain, NULL, NULL);
+	assert_int_equal(h->changes, 3);
+	/* One change, and only then is anything done about it. */
+	(void)intent_end(&drain, 77, "uid 7");
+	intent_book_take(&h->book, &drain, on_durable, h);
+	assert_int_equal(h->changes, 4);
+	assert_string_equal(h->last.id, drain.id);
+	WAIT_FOR(h->p.lp, h->durable == 1);
+	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM event"), 5);
+	book_reopen(h);
+	/* Both in the store, and the one made by hand stays. */
+	assert_int_equal(file_number(&h->f,
+			     "SELECT count(*) FROM intent WHERE ended_ms = 77"
+			     " AND ended_by = 'uid 7'"),
+	    2);
+	assert_string_equal(intent_set_override(&h->book.set, "chc",
+				GUARD_FREEZE)
+				->id,
+	    by_hand.id);
+}
+
 /* It fell due while no process was there. */
 static void
 test_due_rows_end_after_a_restart(void **state)
@@ -298,6 +333,7 @@ main(void)
 		WITH(test_known_rows_change_nothing),
 		WITH(test_ended_stays_ended),
 		WITH(test_due_rows_end_in_time),
+		WITH(test_an_override_of_force_ends_with_its_drain),
 		WITH(test_due_rows_end_after_a_restart),
 		WITH(test_old_rows_are_forgotten),
 		cmocka_unit_test(test_json_both_ways),

@@ -95,8 +95,9 @@ def run(lab: Lab) -> None:
         fleet.ctl(fleet.mgmt, "drain", site, "--force", "budget", "--reason", "fire", "--for", "1m")
         lab.wait(lambda: site not in holders(fleet), 10, "drained")
         assert "override: budget" in fleet.ctl(fleet.mgmt, "status").stdout
-        fleet.ctl(fleet.mgmt, "restore", site)
-        fleet.ctl(fleet.mgmt, "override", "end", "budget", "--site", site)
+        ended = fleet.ctl(fleet.mgmt, "restore", site)
+        assert "override" in ended.stdout + ended.stderr, ended  # it was for as long as the drain
+        assert "override: budget" not in fleet.ctl(fleet.mgmt, "status").stdout
 
     with lab.check("the brake: all fall sick at once, one may go, then nobody, with an alarm"):
         set_all(fleet, True)
