@@ -225,8 +225,14 @@ handle_restore(struct api_request *req, void *arg)
 	    drain_ending_json(&ending), "warning",
 	    hindrance_of_ending(c, s, &ending));
 	add_changes(c, s, &ending.after, answer);
+	/* There may be thousands: one document tells of all of them. */
+	c->holds_publish = true;
 	drain_ending_take(&ending, &c->intents, api_later_send,
 	    api_later_new(req, answer));
+	c->holds_publish = false;
+	if (c->wants_publish)
+		controller_publish(c, (size_t)(s - c->sites));
+	c->wants_publish = false;
 	drain_ending_fini(&ending);
 }
 
