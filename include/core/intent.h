@@ -25,6 +25,10 @@
  * "guard/NAME" */
 #define INTENT_SCOPE_BYTES 64
 #define INTENTS_MAX 4096
+/* Beyond so many the rows that ended first are forgotten.  So many may be
+ * active, too: what is left is for overrides, and by those for freezes. */
+#define INTENTS_KEPT_MAX 3584
+#define INTENTS_OVERRIDES_MAX 3840
 /* No name of a site, so that no slip can mean it. */
 #define INTENT_FLEET "*"
 
@@ -53,13 +57,19 @@ void intent_set_fini(struct intent_set *set);
 /* A copy with one row more or replaced, to see what it would change. */
 struct intent_set intent_set_with(const struct intent_set *set,
     const struct intent *row);
-/* No row with a new id can be taken in. */
-bool intent_set_is_full(const struct intent_set *set);
+/* So many are active that another one of this kind is too many. */
+bool intent_set_is_full(const struct intent_set *set, const char *kind);
+/* The row that ended first, or NULL. */
+const struct intent *intent_set_first_ended(const struct intent_set *set);
+/* Does an active freeze go by this ended row, see intent_set_gives_back? */
+bool intent_set_needs(const struct intent_set *set, const struct intent *row);
+/* Forgets a row of the set. */
+void intent_set_drop(struct intent_set *set, const struct intent *row);
 /* NULL if there is none. Borrowed until the next change. */
 struct intent *intent_set_find(const struct intent_set *set, const char *id);
 /*
  * Takes a row in by the two rules.  Returns the stored row if anything
- * changed, else NULL (also when the set is full).
+ * changed, else NULL (also when there are INTENTS_MAX).
  */
 const struct intent *intent_set_merge(struct intent_set *set,
     const struct intent *row);

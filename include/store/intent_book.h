@@ -6,6 +6,7 @@
  * store and into the event log, and what falls due is ended in time.  Agent
  * and controller each have one.
  */
+#include "base/log.h"
 #include "base/loop.h"
 #include "core/intent.h"
 #include "store/query.h"
@@ -14,7 +15,12 @@
 struct intent_book {
 	struct intent_set set; /* read freely, change by the functions below */
 	struct store *store;
+	struct query *query;
 	struct loop_timer *due;
+	/* Wall: what ended until then is no news, some of it was forgotten for
+	 * there were too many. */
+	int64_t forgotten_ms;
+	struct log_limit limit;
 	/* After any change, with the row as it is now. */
 	void (*on_change)(const struct intent *row, void *arg);
 	void *arg;
@@ -26,7 +32,8 @@ int intent_book_init(struct intent_book *book, struct loop *lp,
 void intent_book_fini(struct intent_book *book);
 
 /*
- * Takes a row in by the rules of core/intent.h; on_durable (may be NULL) comes
+ * Takes a row in by the rules of core/intent.h and those of what is kept in
+ * memory (docs/design.md, section 5); on_durable (may be NULL) comes
  * when the row as it is now is on disk, changed or not.
  */
 void intent_book_take(struct intent_book *book, const struct intent *row,

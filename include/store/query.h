@@ -30,10 +30,14 @@ void query_close(struct query *q);
  */
 json_t *query_events(struct query *q, int64_t after, unsigned limit,
     const char *subject, struct err *err);
-/* All intents that are active or ended later than ended_after_ms.
+/* At most limit intents: those that are active, then those that ended last, but
+ * later than ended_after_ms; the first made first.
  * {"id","kind","site","reason","actor","created_ms","until_ms","ended_ms",
- * "ended_by"} */
-json_t *query_intents(struct query *q, int64_t ended_after_ms, struct err *err);
+ * "ended_by","scope","owner","at_once"} */
+json_t *query_intents(struct query *q, int64_t ended_after_ms, unsigned limit,
+    struct err *err);
+/* The one with this id, in an array; which is empty when there is none. */
+json_t *query_intent(struct query *q, const char *id, struct err *err);
 /* The newest experiments first, at most limit; site NULL: of all.
  * {"id","site","state","reason","created_ms","ended_ms","clients","list",
  * "answered","bystanders","sites","asked","others","null_both","null_moved",

@@ -208,9 +208,10 @@ drain_is_new(const struct intent_set *set, const char *site,
 					      : "no reason given",
 		    before->id);
 	}
-	if (intent_set_is_full(set)) {
+	if (intent_set_is_full(set, "drain")) {
 		return err_set(err, ERR_REFUSED,
-		    "site %s: too many intents of the last days", site);
+		    "site %s: %d drains, overrides and freezes are active, which is the most",
+		    site, INTENTS_KEPT_MAX);
 	}
 	return 0;
 }

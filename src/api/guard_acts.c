@@ -135,11 +135,12 @@ begin(struct api_request *req, const struct guard_acts *ga,
 	struct intent row;
 	struct err err;
 
-	if (before != NULL || intent_set_is_full(&ga->book->set)) {
+	if (before != NULL || intent_set_is_full(&ga->book->set, kind)) {
 		err_set(&err, ERR_REFUSED, "%s of %s: %s%s%s", kind,
 		    shown_site(act->site),
-		    before != NULL ? "there is one already, by "
-				   : "too many intents of the last days",
+		    before != NULL
+			? "there is one already, by "
+			: "too many drains, overrides and freezes are active",
 		    before != NULL ? before->actor : "",
 		    before != NULL && before->until_ms == 0
 			? ", until it is ended"

@@ -38,15 +38,48 @@ intent_set_find(const struct intent_set *set, const char *id)
 }
 
 bool
-intent_set_is_full(const struct intent_set *set)
+intent_set_is_full(const struct intent_set *set, const char *kind)
 {
-	return set->n == INTENTS_MAX;
+	size_t max = INTENTS_KEPT_MAX, n = 0;
+
+	if (strcmp(kind, "override") == 0)
+		max = INTENTS_OVERRIDES_MAX;
+	if (strcmp(kind, "freeze") == 0)
+		max = INTENTS_MAX;
+	for (size_t i = 0; i < set->n; i++)
+		n += intent_is_active(&set->rows[i]);
+	return n >= max;
+}
+
+const struct intent *
+intent_set_first_ended(const struct intent_set *set)
+{
+	const struct intent *first = NULL;
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct intent *row = &set->rows[i];
+
+		if (!intent_is_active(row) &&
+		    (first == NULL || row->ended_ms < first->ended_ms))
+			first = row;
+	}
+	return first;
+}
+
+void
+intent_set_drop(struct intent_set *set, const struct intent *row)
+{
+	size_t at = (size_t)(row - set->rows);
+
+	set->n--;
+	memmove(&set->rows[at], &set->rows[at + 1],
+	    (set->n - at) * sizeof(*set->rows));
 }
 
 static const struct intent *
 intent_set_add(struct intent_set *set, const struct intent *row)
 {
-	if (intent_set_is_full(set))
+	if (set->n == INTENTS_MAX)
 		return NULL;
 	if (set->n == set->room) {
 		set->room = set->room > 0 ? set->room * 2 : 8;
@@ -305,6 +338,15 @@ intent_set_newest_freeze(const struct intent_set *set, const char *site)
 			newest = row->created_ms;
 	}
 	return newest;
+}
+
+bool
+intent_set_needs(const struct intent_set *set, const struct intent *row)
+{
+	int64_t frozen_ms = intent_set_newest_freeze(set, row->site);
+
+	return frozen_ms != 0 && strcmp(row->kind, "drain") == 0 &&
+	    row->ended_ms > frozen_ms;
 }
 
 bool

@@ -72,11 +72,91 @@ put(struct intent_book *book, const struct intent *row,
 	store_put_intent(book->store, &out, on_durable, arg);
 }
 
+/* ---- memory ---- */
+
 static bool
-is_forgotten(const struct intent *row)
+is_forgotten(const struct intent_book *book, const struct intent *row)
 {
-	return row->ended_ms < wall_now_ms() - MEMORY_MS;
+	return row->ended_ms < wall_now_ms() - MEMORY_MS ||
+	    row->ended_ms <= book->forgotten_ms;
 }
+
+/* The store keeps all of them.  What was put lately may not be there yet. */
+static bool
+find_stored(struct intent_book *book, const char *id, struct intent *out)
+{
+	struct err err = { 0 };
+	json_t *rows = query_intent(book->query, id, &err);
+	bool is_there = false;
+
+	if (rows != NULL && json_array_size(rows) > 0) {
+		is_there =
+		    intent_from_json(json_array_get(rows, 0), out, &err) == 0;
+	}
+	if (err.msg[0] != '\0')
+		log_limited(&book->limit, "intent %s: %s", id, err.msg);
+	json_decref(rows);
+	return is_there;
+}
+
+/* Of an ended row: would anybody who still has it active hear from the store
+ * that it is not? */
+static bool
+may_go(struct intent_book *book, const struct intent *row)
+{
+	struct intent stored;
+
+	return !intent_set_needs(&book->set, row) &&
+	    find_stored(book, row->id, &stored) && !intent_is_active(&stored);
+}
+
+/* For one row more: those that ended first are forgotten. */
+static void
+make_room(struct intent_book *book)
+{
+	while (book->set.n >= INTENTS_KEPT_MAX) {
+		const struct intent *first = intent_set_first_ended(&book->set);
+
+		/* What must not wait for a full disk is in what is left. */
+		if (first == NULL ||
+		    (book->set.n < INTENTS_MAX && !may_go(book, first)))
+			return;
+		if (book->forgotten_ms < first->ended_ms)
+			book->forgotten_ms = first->ended_ms;
+		intent_set_drop(&book->set, first);
+	}
+}
+
+/*
+ * What is to be taken in for a row that is not in the set, or NULL.  The other
+ * side may have forgotten less than we did, and may not have heard of an end:
+ * such a row comes back as it ended, for it to hear of that now.
+ */
+static const struct intent *
+admit(struct intent_book *book, const struct intent *row, struct intent *stored)
+{
+	bool is_active = intent_is_active(row);
+
+	if (!is_active && is_forgotten(book, row))
+		return NULL;
+	if (is_active && find_stored(book, row->id, stored) &&
+	    !intent_is_active(stored)) {
+		/* Not in place of another that came back with it. */
+		if (book->set.n == INTENTS_MAX)
+			make_room(book);
+		return stored;
+	}
+	if (is_active && intent_set_is_full(&book->set, row->kind)) {
+		log_limited(&book->limit,
+		    "intent %s of %s is left out: too many are active", row->id,
+		    row->site);
+		return NULL;
+	}
+	make_room(book);
+	return row;
+}
+
+/* ---- changes ---- */
 
 /* What was let through for a drain ends with it, wherever that ended. */
 static void
@@ -98,19 +178,22 @@ void
 intent_book_take(struct intent_book *book, const struct intent *row,
     store_done_cb *on_durable, void *arg)
 {
-	const struct intent *kept = NULL;
+	const struct intent *kept = NULL, *taken = row;
+	struct intent stored;
 
-	/* The other side forgets later than we do: not known is not new. */
-	if (intent_is_active(row) || !is_forgotten(row) ||
-	    intent_set_find(&book->set, row->id) != NULL)
-		kept = intent_set_merge(&book->set, row);
+	if (intent_set_find(&book->set, row->id) == NULL)
+		taken = admit(book, row, &stored);
+	if (taken != NULL)
+		kept = intent_set_merge(&book->set, taken);
 	if (kept != NULL) {
 		/* Both before anything is done about it. */
 		store_hold(book->store);
 		if (!intent_is_active(kept))
 			end_forced(book, kept);
 		put(book, kept, on_durable, arg);
-		note(book, kept);
+		/* What comes back was told when it ended. */
+		if (taken == row)
+			note(book, kept);
 		store_release(book->store);
 		arm_due(book);
 		if (book->on_change != NULL)
@@ -161,10 +244,11 @@ int
 intent_book_init(struct intent_book *book, struct loop *lp, struct store *store,
     struct query *query, struct err *err)
 {
-	json_t *rows = query_intents(query, wall_now_ms() - MEMORY_MS, err);
+	json_t *rows =
+	    query_intents(query, wall_now_ms() - MEMORY_MS, INTENTS_MAX, err);
 	int rc;
 
-	*book = (struct intent_book){ .store = store };
+	*book = (struct intent_book){ .store = store, .query = query };
 	if (rows == NULL)
 		return -1;
 	rc = intents_load(rows, &book->set, err);
@@ -173,6 +257,7 @@ intent_book_init(struct intent_book *book, struct loop *lp, struct store *store,
 		intent_set_fini(&book->set);
 		return -1;
 	}
+	make_room(book);
 	book->due = loop_timer_new(lp, on_due, book);
 	arm_due(book);
 	return 0;

@@ -27,6 +27,7 @@ enum stmt {
 	STMT_EVENTS_NEWEST,
 	STMT_EVENTS_NEWEST_OF,
 	STMT_INTENTS,
+	STMT_INTENT,
 	STMT_EXPERIMENTS,
 	STMT_EXPERIMENTS_OF,
 	STMT_EXPERIMENT,
@@ -54,6 +55,9 @@ enum stmt {
 };
 
 #define EVENT_COLS "id, at_ms, kind, subject, what, reason, actor"
+#define INTENT_COLS                                                            \
+	"id, kind, site, reason, actor, created_ms, until_ms, ended_ms,"       \
+	" ended_by, scope, owner, at_once"
 #define EXPERIMENT_COLS                                                        \
 	"id, site, state, reason, created_ms, ended_ms, clients, list,"        \
 	" answered, bystanders, sites, asked, others, null_both, null_moved,"  \
@@ -81,11 +85,11 @@ static const char *const sql[] = {
 	    "SELECT * FROM (SELECT " EVENT_COLS " FROM event"
 	    " WHERE " SUBJECT_IS " ORDER BY id DESC LIMIT ?2)"
 	    " ORDER BY id",
-	[STMT_INTENTS] = "SELECT id, kind, site, reason, actor, created_ms,"
-			 " until_ms, ended_ms, ended_by, scope, owner,"
-			 " at_once FROM intent"
+	[STMT_INTENTS] = "SELECT * FROM (SELECT " INTENT_COLS " FROM intent"
 			 " WHERE ended_ms = 0 OR ended_ms > ?1"
+			 " ORDER BY ended_ms <> 0, ended_ms DESC LIMIT ?2)"
 			 " ORDER BY created_ms, id",
+	[STMT_INTENT] = "SELECT " INTENT_COLS " FROM intent WHERE id = ?1",
 	[STMT_EXPERIMENTS] = "SELECT " EXPERIMENT_COLS " FROM experiment"
 			     " ORDER BY id DESC LIMIT ?1",
 	[STMT_EXPERIMENTS_OF] = "SELECT " EXPERIMENT_COLS " FROM experiment"
@@ -360,10 +364,18 @@ bind_text(sqlite3_stmt *st, int at, const char *text)
 	(void)sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
 }
 
-static void
-bind_limit(sqlite3_stmt *st, int at, unsigned limit)
+static int64_t
+limit_of(unsigned limit)
 {
-	(void)sqlite3_bind_int64(st, at, limit < LIMIT_MAX ? limit : LIMIT_MAX);
+	return limit < LIMIT_MAX ? limit : LIMIT_MAX;
+}
+
+static json_t *
+rows_of(sqlite3_stmt *st, int64_t first, const struct rows_col *cols,
+    struct err *err)
+{
+	(void)sqlite3_bind_int64(st, 1, first);
+	return rows_json(st, cols, err);
 }
 
 json_t *
@@ -377,19 +389,27 @@ query_events(struct query *q, int64_t after, unsigned limit,
 	sqlite3_stmt *st = q->stmts[which[after < 0][subject != NULL]];
 
 	(void)sqlite3_bind_int64(st, 1, after);
-	bind_limit(st, 2, limit);
+	(void)sqlite3_bind_int64(st, 2, limit_of(limit));
 	if (subject != NULL)
 		bind_text(st, 3, subject);
 	return rows_json(st, event_cols, err);
 }
 
 json_t *
-query_intents(struct query *q, int64_t ended_after_ms, struct err *err)
+query_intents(struct query *q, int64_t ended_after_ms, unsigned limit,
+    struct err *err)
 {
 	sqlite3_stmt *st = q->stmts[STMT_INTENTS];
 
-	(void)sqlite3_bind_int64(st, 1, ended_after_ms);
-	return rows_json(st, intent_cols, err);
+	(void)sqlite3_bind_int64(st, 2, limit);
+	return rows_of(st, ended_after_ms, intent_cols, err);
+}
+
+json_t *
+query_intent(struct query *q, const char *id, struct err *err)
+{
+	bind_text(q->stmts[STMT_INTENT], 1, id);
+	return rows_json(q->stmts[STMT_INTENT], intent_cols, err);
 }
 
 json_t *
@@ -399,10 +419,9 @@ query_experiments(struct query *q, const char *site, unsigned limit,
 	sqlite3_stmt *st =
 	    q->stmts[site != NULL ? STMT_EXPERIMENTS_OF : STMT_EXPERIMENTS];
 
-	bind_limit(st, 1, limit);
 	if (site != NULL)
 		bind_text(st, 2, site);
-	return rows_json(st, experiment_cols, err);
+	return rows_of(st, limit_of(limit), experiment_cols, err);
 }
 
 json_t *
@@ -431,19 +450,15 @@ query_newest_maps(struct query *q, struct err *err)
 json_t *
 query_campaign_experiments(struct query *q, uint32_t campaign, struct err *err)
 {
-	sqlite3_stmt *st = q->stmts[STMT_CAMPAIGN_EXPERIMENTS];
-
-	(void)sqlite3_bind_int64(st, 1, campaign);
-	return rows_json(st, experiment_cols, err);
+	return rows_of(q->stmts[STMT_CAMPAIGN_EXPERIMENTS], campaign,
+	    experiment_cols, err);
 }
 
 json_t *
 query_campaigns(struct query *q, unsigned limit, struct err *err)
 {
-	sqlite3_stmt *st = q->stmts[STMT_CAMPAIGNS];
-
-	bind_limit(st, 1, limit);
-	return rows_json(st, campaign_cols, err);
+	return rows_of(q->stmts[STMT_CAMPAIGNS], limit_of(limit), campaign_cols,
+	    err);
 }
 
 /* The one number that st gives, from 0 to max; -1 with err. */
@@ -465,10 +480,8 @@ number(sqlite3_stmt *st, int64_t max, struct err *err)
 json_t *
 query_landings(struct query *q, unsigned limit, struct err *err)
 {
-	sqlite3_stmt *st = q->stmts[STMT_LANDINGS];
-
-	bind_limit(st, 1, limit);
-	return rows_json(st, landing_cols, err);
+	return rows_of(q->stmts[STMT_LANDINGS], limit_of(limit), landing_cols,
+	    err);
 }
 
 json_t *
@@ -486,10 +499,7 @@ query_max_landing(struct query *q, struct err *err)
 json_t *
 query_heirs(struct query *q, uint32_t experiment, struct err *err)
 {
-	sqlite3_stmt *st = q->stmts[STMT_HEIRS];
-
-	(void)sqlite3_bind_int64(st, 1, experiment);
-	return rows_json(st, heir_cols, err);
+	return rows_of(q->stmts[STMT_HEIRS], experiment, heir_cols, err);
 }
 
 int64_t
@@ -667,10 +677,7 @@ query_optouts(struct query *q, struct err *err)
 json_t *
 query_replies(struct query *q, uint32_t experiment, struct err *err)
 {
-	sqlite3_stmt *st = q->stmts[STMT_REPLIES];
-
-	(void)sqlite3_bind_int64(st, 1, experiment);
-	return rows_json(st, reply_cols, err);
+	return rows_of(q->stmts[STMT_REPLIES], experiment, reply_cols, err);
 }
 
 int

@@ -385,17 +385,34 @@ test_full_set_takes_no_new_row(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < INTENTS_MAX; i++) {
-		assert_false(intent_set_is_full(&set));
+		assert_int_equal(intent_set_is_full(&set, "drain"),
+		    i >= INTENTS_KEPT_MAX);
+		assert_int_equal(intent_set_is_full(&set, "override"),
+		    i >= INTENTS_OVERRIDES_MAX);
+		assert_false(intent_set_is_full(&set, "freeze"));
 		(void)snprintf(row.id, sizeof(row.id), "drain-%u", i);
 		assert_non_null(intent_set_merge(&set, &row));
 	}
-	assert_true(intent_set_is_full(&set));
+	assert_true(intent_set_is_full(&set, "freeze"));
+	assert_null(intent_set_first_ended(&set));
 	(void)snprintf(row.id, sizeof(row.id), "one-more");
 	assert_null(intent_set_merge(&set, &row));
 	assert_int_equal(set.n, INTENTS_MAX);
 	row = *intent_set_find(&set, "drain-7");
 	(void)intent_end(&row, 5, "ruth");
 	assert_non_null(intent_set_merge(&set, &row));
+	assert_false(intent_set_is_full(&set, "freeze"));
+	row = *intent_set_find(&set, "drain-6");
+	(void)intent_end(&row, 6, "ruth");
+	assert_non_null(intent_set_merge(&set, &row));
+	/* The one that ended first gives way, and nothing else. */
+	assert_string_equal(intent_set_first_ended(&set)->id, "drain-7");
+	intent_set_drop(&set, intent_set_first_ended(&set));
+	assert_int_equal(set.n, INTENTS_MAX - 1);
+	assert_null(intent_set_find(&set, "drain-7"));
+	assert_string_equal(intent_set_first_ended(&set)->id, "drain-6");
+	assert_string_equal(set.rows[7].id, "drain-8");
+	assert_string_equal(set.rows[set.n - 1].id, "drain-4095");
 	intent_set_fini(&set);
 }
 

@@ -236,6 +236,129 @@ test_old_rows_are_forgotten(void **state)
 	assert_int_equal(h->changes, 2);
 }
 
+/* As many as are kept, ended one after the other; all are on disk then. */
+static void
+fill(struct house *h, struct intent rows[INTENTS_KEPT_MAX])
+{
+	int64_t now_ms = wall_now_ms();
+
+	for (size_t i = 0; i < INTENTS_KEPT_MAX; i++) {
+		rows[i] = intent_new_drain("chc", "", "", 1, 0);
+		(void)intent_end(&rows[i],
+		    now_ms - INTENTS_KEPT_MAX + (int64_t)i, "uid 7");
+		intent_book_take(&h->book, &rows[i], NULL, NULL);
+	}
+	assert_int_equal(h->book.set.n, INTENTS_KEPT_MAX);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
+}
+
+static struct intent
+as_before_its_end(const struct intent *row)
+{
+	struct intent active = *row;
+
+	active.ended_ms = 0;
+	active.ended_by[0] = '\0';
+	return active;
+}
+
+static bool
+is_there(const struct house *h, const struct intent *row)
+{
+	return intent_set_find(&h->book.set, row->id) != NULL;
+}
+
+/* Whatever a loop of somebody's script did: the kill switch works. */
+static void
+test_a_full_book_forgets_what_ended_first(void **state)
+{
+	static struct intent rows[INTENTS_KEPT_MAX];
+	struct house *h = *state;
+	struct intent freeze = intent_new("freeze", "*", "the loop", "jo");
+
+	fill(h, rows);
+	intent_book_take(&h->book, &freeze, on_durable, h);
+	assert_int_equal(h->book.set.n, INTENTS_KEPT_MAX);
+	assert_false(is_there(h, &rows[0]));
+	assert_true(is_there(h, &rows[1]));
+	WAIT_FOR(h->p.lp, h->durable == 1);
+	/* What the other side still tells of is no news, nor after a restart,
+	 * and whatever is active is kept. */
+	for (int i = 0; i < 2; i++) {
+		h->changes = 0;
+		intent_book_take(&h->book, &rows[0], NULL, NULL);
+		assert_int_equal(h->changes, 0);
+		assert_false(is_there(h, &rows[0]));
+		assert_true(is_there(h, &rows[INTENTS_KEPT_MAX - 1]));
+		assert_true(is_there(h, &freeze));
+		book_reopen(h);
+	}
+	assert_non_null(intent_set_freeze(&h->book.set, "chc"));
+}
+
+/* The other side was away when it ended: it does not come back to life, and is
+ * there for the other side to hear of it. */
+static void
+test_what_was_forgotten_stays_ended(void **state)
+{
+	static struct intent rows[INTENTS_KEPT_MAX];
+	struct house *h = *state;
+	struct intent late[2], old, unknown;
+	int64_t events;
+
+	fill(h, rows);
+	/* By age, too. */
+	old = intent_new_drain("akl", "", "", 1, 0);
+	intent_book_take(&h->book, &old, NULL, NULL);
+	(void)intent_end(&old, 5, "uid 7");
+	intent_book_take(&h->book, &old, NULL, NULL);
+	unknown = intent_new_drain("wlg", "", "", 1, 0);
+	intent_book_take(&h->book, &unknown, NULL, NULL);
+	book_reopen(h);
+	assert_false(is_there(h, &old));
+	assert_false(is_there(h, &rows[0]));
+	events = file_number(&h->f, "SELECT count(*) FROM event");
+	h->changes = 0;
+	late[0] = as_before_its_end(&rows[0]);
+	late[1] = as_before_its_end(&old);
+	for (size_t i = 0; i < TEST_COUNT(late); i++) {
+		for (int times = 0; times < 3; times++)
+			intent_book_take(&h->book, &late[i], NULL, NULL);
+		assert_int_equal(h->changes, i + 1);
+		assert_string_equal(h->last.id, late[i].id);
+		assert_string_equal(h->last.ended_by, "uid 7");
+	}
+	/* Both at once, in one document. */
+	assert_true(is_there(h, &rows[0]));
+	assert_true(is_there(h, &old));
+	assert_null(intent_set_drain(&h->book.set, "chc"));
+	assert_null(intent_set_drain(&h->book.set, "akl"));
+	assert_non_null(intent_set_drain(&h->book.set, "wlg"));
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
+	assert_int_equal(file_number(&h->f, "SELECT count(*) FROM event"),
+	    events);
+}
+
+/* A freeze gives back what a drain took that was forced against it. */
+static void
+test_what_a_freeze_goes_by_is_not_forgotten(void **state)
+{
+	static struct intent rows[INTENTS_KEPT_MAX];
+	struct house *h = *state;
+	struct intent freeze = intent_new("freeze", "chc", "", "");
+	struct intent more = intent_new_drain("akl", "", "", 1, 0);
+
+	fill(h, rows);
+	/* Room for it is made before it is there. */
+	freeze.created_ms = rows[0].ended_ms;
+	intent_book_take(&h->book, &freeze, NULL, NULL);
+	assert_false(is_there(h, &rows[0]));
+	intent_book_take(&h->book, &more, NULL, NULL);
+	assert_true(is_there(h, &more));
+	assert_true(is_there(h, &rows[1]));
+	assert_int_equal(h->book.set.n, INTENTS_KEPT_MAX + 1);
+}
+
 /* ---- rows as JSON ---- */
 
 static void
@@ -336,6 +459,9 @@ main(void)
 		WITH(test_an_override_of_force_ends_with_its_drain),
 		WITH(test_due_rows_end_after_a_restart),
 		WITH(test_old_rows_are_forgotten),
+		WITH(test_a_full_book_forgets_what_ended_first),
+		WITH(test_what_was_forgotten_stays_ended),
+		WITH(test_what_a_freeze_goes_by_is_not_forgotten),
 		cmocka_unit_test(test_json_both_ways),
 		cmocka_unit_test(test_texts_of_most_bytes_and_one_more),
 		cmocka_unit_test(test_rows_that_are_refused),

@@ -144,14 +144,18 @@ test_intents(void **state)
 	struct golden *g = *state;
 	struct err err;
 
-	assert_json(query_intents(g->q, 1772283600000, &err),
+	assert_json(query_intents(g->q, 1772283600000, 9, &err),
 	    "[{\"id\":\"i-2\",\"kind\":\"drain\",\"site\":\"chc\","
 	    "\"reason\":\"new line card\",\"actor\":\"uid 1000 (jo)\","
 	    "\"created_ms\":1772366401000,\"until_ms\":1772370001000,"
 	    "\"ended_ms\":0,\"ended_by\":null,\"scope\":\"\","
 	    "\"owner\":\"\",\"at_once\":0}]");
-	assert_ids(query_intents(g->q, 1772283599999, &err),
+	assert_ids(query_intents(g->q, 1772283599999, 9, &err),
 	    "[\"i-1\",\"i-2\"]");
+	/* The active one is never left out. */
+	assert_ids(query_intents(g->q, 0, 1, &err), "[\"i-2\"]");
+	assert_ids(query_intent(g->q, "i-1", &err), "[\"i-1\"]");
+	assert_ids(query_intent(g->q, "i-3", &err), "[]");
 }
 
 static void
@@ -335,7 +339,7 @@ test_absurd_rows_are_refused(void **state)
 	char *json;
 
 	file_exec(&g->f, "UPDATE intent SET until_ms = -1");
-	assert_absurd(query_intents(g->q, 0, &err), &err);
+	assert_absurd(query_intents(g->q, 0, 9, &err), &err);
 	file_exec(&g->f, "UPDATE experiment SET clients = 4294967296");
 	assert_absurd(query_experiments(g->q, NULL, 9, &err), &err);
 	file_exec(&g->f, "UPDATE heir SET weight = 9e999");
