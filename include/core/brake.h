@@ -8,6 +8,11 @@
  * withdraws further, and people are called.
  *
  * One rule for both: the controller counts sick sites, an agent its services.
+ *
+ * It lets go when enough are known to be well.  Who cannot be seen any more (a
+ * site out of reach, a probe without results, another one in its place) is
+ * what it was when it was last seen: else the observer's going blind would let
+ * go of all that is held.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +31,9 @@ struct brake_conf {
 	    release_ms; /* lets go after so long; 0: only when they recover */
 };
 
+enum brake_sight { BRAKE_UNSEEN, BRAKE_WELL, BRAKE_FAILING };
+
+/* All zero: never seen failing. */
 struct brake_item {
 	bool is_failing;
 	struct mono since; /* failing */
@@ -35,7 +43,8 @@ struct brake_item {
 struct brake {
 	bool is_engaged;
 	struct mono since;
-	unsigned failed; /* when it engaged: so many of so many */
+	int64_t window_ms; /* it counts those that began so long before it */
+	unsigned failed;   /* when it engaged: so many of so many */
 	unsigned of;
 	unsigned at_least; /* it lets go when fewer than that are failing */
 };
@@ -47,7 +56,20 @@ enum brake_change {
 	BRAKE_TIMED_OUT, /* let go: it was held for release_ms */
 };
 
+/* What is seen of it now; since: of BRAKE_FAILING. */
+void brake_see(struct brake_item *item, enum brake_sight sight,
+    struct mono since);
+
 enum brake_change brake_step(struct brake *b, const struct brake_conf *conf,
     const struct brake_item *items, size_t n, struct mono now);
+
+/*
+ * After a change of what is counted or how: an engaged one stays so until
+ * someone recovers.  Items that came with the change count as failing until
+ * they are seen well: brake_item_new.
+ */
+struct brake_item brake_item_new(const struct brake *b);
+void brake_reckon(struct brake *b, const struct brake_conf *conf,
+    const struct brake_item *items, size_t n);
 
 #endif /* CORE_BRAKE_H */

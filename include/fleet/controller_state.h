@@ -58,8 +58,10 @@ struct fleet_site {
 	struct mono withdrew;
 	char counted_boot[40];
 	json_int_t counted;
-	/* Brake: since when a service of it is sick; .us 0: none is. */
+	/* Brake: since when a service of it is sick, and has not been well
+	 * since; .us 0: none is. */
 	struct mono sick_since;
+	json_t *was_sick;       /* {service: bool}: it, for each */
 	struct mono lost_since; /* .us 0: in contact */
 	LIST_HEAD(, order_waiter) waiters;
 	/* Replies: the last batch taken of this boot. */

@@ -23,20 +23,58 @@ threshold(const struct brake_conf *conf, unsigned n)
 	return least < AT_LEAST ? AT_LEAST : least;
 }
 
+/* Those that fail since at most window_ms; *standing: those that do not. */
+static unsigned
+count_recent(const struct brake_item *items, size_t n, int64_t window_ms,
+    struct mono now, unsigned *standing)
+{
+	unsigned recent = 0;
+
+	*standing = 0;
+	for (size_t i = 0; i < n; i++) {
+		recent += is_recent(&items[i], window_ms, now);
+		*standing += !items[i].is_failing;
+	}
+	return recent;
+}
+
+void
+brake_see(struct brake_item *item, enum brake_sight sight, struct mono since)
+{
+	switch (sight) {
+	case BRAKE_UNSEEN:
+		break;
+	case BRAKE_WELL:
+		*item = (struct brake_item){ 0 };
+		break;
+	case BRAKE_FAILING:
+		*item = (struct brake_item){ true, since };
+		break;
+	}
+}
+
+/* Those that failed within its window or later; who failed long before it does
+ * not keep it engaged. */
+static unsigned
+count_holding(const struct brake *b, const struct brake_item *items, size_t n,
+    unsigned *standing)
+{
+	return count_recent(items, n, b->window_ms, b->since, standing);
+}
+
 static enum brake_change
 watch(struct brake *b, const struct brake_conf *conf,
     const struct brake_item *items, size_t n, struct mono now)
 {
-	unsigned recent = 0, standing = 0;
+	unsigned standing;
+	unsigned recent =
+	    count_recent(items, n, conf->window_ms, now, &standing);
 
-	for (size_t i = 0; i < n; i++) {
-		recent += is_recent(&items[i], conf->window_ms, now);
-		standing += !items[i].is_failing;
-	}
 	if (recent < threshold(conf, recent + standing))
 		return BRAKE_SAME;
 	*b = (struct brake){ .is_engaged = true,
 		.since = now,
+		.window_ms = conf->window_ms,
 		.failed = recent,
 		.of = recent + standing,
 		.at_least = threshold(conf, recent + standing) };
@@ -48,13 +86,11 @@ brake_step(struct brake *b, const struct brake_conf *conf,
     const struct brake_item *items, size_t n, struct mono now)
 {
 	int64_t held_ms = mono_diff_ms(now, b->since);
-	unsigned failing = 0;
+	unsigned failing, standing;
 
 	if (!b->is_engaged)
 		return watch(b, conf, items, n, now);
-	/* Those that failed long before it do not keep it engaged. */
-	for (size_t i = 0; i < n; i++)
-		failing += is_recent(&items[i], conf->window_ms + held_ms, now);
+	failing = count_holding(b, items, n, &standing);
 	if (failing < b->at_least) {
 		*b = (struct brake){ 0 };
 		return BRAKE_RECOVERED;
@@ -65,4 +101,26 @@ brake_step(struct brake *b, const struct brake_conf *conf,
 		return BRAKE_TIMED_OUT;
 	}
 	return BRAKE_SAME;
+}
+
+struct brake_item
+brake_item_new(const struct brake *b)
+{
+	return (struct brake_item){ b->is_engaged, b->since };
+}
+
+void
+brake_reckon(struct brake *b, const struct brake_conf *conf,
+    const struct brake_item *items, size_t n)
+{
+	unsigned failing, standing, least;
+
+	if (!b->is_engaged)
+		return;
+	failing = count_holding(b, items, n, &standing);
+	least = threshold(conf, failing + standing);
+	if (least > failing)
+		least = failing > 0 ? failing : 1;
+	if (least < b->at_least)
+		b->at_least = least;
 }

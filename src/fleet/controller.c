@@ -387,6 +387,7 @@ controller_free(struct controller *c)
 		json_decref(s->tests);
 		json_decref(s->orders);
 		json_decref(s->permits);
+		json_decref(s->was_sick);
 	}
 	free(c->sites);
 	free(c->site_names);

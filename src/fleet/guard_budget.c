@@ -24,6 +24,7 @@
 #include "store/age.h"
 
 #define STATE_NAME "budget"
+#define BRAKE_TEXT_BYTES 256
 /* No window is longer. */
 #define AGE_MAX_MS INT64_C(86400000)
 
@@ -41,19 +42,35 @@ struct fleet_guards {
 	char why[256];     /* of the budget's holding, as it was told */
 };
 
-/* Alone it is not worth saying: a site may be sick in many services. */
+/*
+ * Alone it is not worth saying: a site may be sick in many services.  A service
+ * that was sick is so until it is seen well, or gone: what is not known of it,
+ * or of another one that came meanwhile, is no recovery.
+ */
 static bool
-is_sick(const struct fleet_site *s)
+is_sick(struct fleet_site *s)
 {
+	json_t *now = json_object();
 	const json_t *service;
+	bool is = false;
 	size_t i;
 
 	json_array_foreach (json_object_get(s->status, "services"), i,
 	    service) {
-		if (strcmp(json_text(service, "health"), "sick") == 0)
-			return true;
+		const char *name = json_text(service, "service");
+		const char *health = json_text(service, "health");
+		const json_t *before = json_object_get(s->was_sick, name);
+		bool was = before != NULL ? json_is_true(before)
+					  : s->sick_since.us != 0;
+		bool is_this = strcmp(health, "sick") == 0 ||
+		    (was && strcmp(health, "healthy") != 0);
+
+		json_object_set_new(now, name, json_boolean(is_this));
+		is |= is_this;
 	}
-	return false;
+	json_decref(s->was_sick);
+	s->was_sick = now;
+	return is;
 }
 
 /* Sick, and yet it announces what is sick. */
@@ -132,6 +149,23 @@ budget_site_of(const struct controller *c, const struct fleet_site *s,
 		.capacity = s->capacity };
 }
 
+/* One that is out of reach stays what it was. */
+static void
+look_at_health(struct fleet_site *s, struct mono now)
+{
+	if (!fleet_site_is_live(s)) {
+		if (s->lost_since.us == 0)
+			s->lost_since = now;
+		return;
+	}
+	s->lost_since = (struct mono){ 0 };
+	if (!is_sick(s)) {
+		s->sick_since = (struct mono){ 0 };
+	} else if (s->sick_since.us == 0) {
+		s->sick_since = now;
+	}
+}
+
 static void
 look(struct controller *c)
 {
@@ -140,19 +174,10 @@ look(struct controller *c)
 
 	for (size_t i = 0; i < c->n_sites; i++) {
 		struct fleet_site *s = &c->sites[i];
-		bool sick = fleet_site_is_live(s) && is_sick(s);
 
-		if (fleet_site_is_live(s)) {
-			s->lost_since = (struct mono){ 0 };
-		} else if (s->lost_since.us == 0) {
-			s->lost_since = now;
-		}
-		if (!sick) {
-			s->sick_since = (struct mono){ 0 };
-		} else if (s->sick_since.us == 0) {
-			s->sick_since = now;
-		}
-		g->items[i] = (struct brake_item){ sick, s->sick_since };
+		look_at_health(s, now);
+		g->items[i] =
+		    (struct brake_item){ s->sick_since.us != 0, s->sick_since };
 		g->view[i] = budget_site_of(c, s, now);
 	}
 }
@@ -177,23 +202,42 @@ brake_holds(const struct controller *c)
 	    !guards_is_overridden(c, INTENT_FLEET, GUARD_BRAKE);
 }
 
-static void
-explain_brake(const struct fleet_guards *g, char *text, size_t size)
+/* Who keep it engaged without being heard. */
+static unsigned
+count_lost_sick(const struct controller *c)
 {
-	char window[DURATION_TEXT_BYTES];
+	unsigned n = 0;
 
-	(void)snprintf(text, size,
-	    "%u of %u sites fell sick within %s, more than %u: nobody withdraws any further",
+	for (size_t i = 0; i < c->n_sites; i++) {
+		n += c->guards->items[i].is_failing &&
+		    !fleet_site_is_live(&c->sites[i]);
+	}
+	return n;
+}
+
+static void
+explain_brake(const struct controller *c, char text[BRAKE_TEXT_BYTES])
+{
+	const struct fleet_guards *g = c->guards;
+	char window[DURATION_TEXT_BYTES], lost[80] = "";
+	unsigned n_lost = count_lost_sick(c);
+
+	if (n_lost > 0) {
+		(void)snprintf(lost, sizeof(lost),
+		    "; %u that cannot be heard now count as sick", n_lost);
+	}
+	(void)snprintf(text, BRAKE_TEXT_BYTES,
+	    "%u of %u sites fell sick within %s, more than %u: nobody withdraws any further%s",
 	    g->brake.failed, g->brake.of,
 	    num_format_duration_ms(g->brake_conf.window_ms, window),
-	    g->brake_conf.more_than);
+	    g->brake_conf.more_than, lost);
 }
 
 static void
 step_brake(struct controller *c)
 {
 	struct fleet_guards *g = c->guards;
-	char why[160];
+	char why[BRAKE_TEXT_BYTES];
 
 	if (g->brake_conf.more_than == 0)
 		return;
@@ -202,7 +246,7 @@ step_brake(struct controller *c)
 	case BRAKE_SAME:
 		break;
 	case BRAKE_ENGAGED:
-		explain_brake(g, why, sizeof(why));
+		explain_brake(c, why);
 		note(c, "brake: many sites are sick at once", why);
 		break;
 	case BRAKE_RECOVERED:
@@ -378,11 +422,11 @@ fleet_guards_take_status(struct controller *c, struct fleet_site *s)
 int
 fleet_guards_check_brake(const struct controller *c, struct err *err)
 {
-	char why[160];
+	char why[BRAKE_TEXT_BYTES];
 
 	if (!brake_holds(c))
 		return 0;
-	explain_brake(c->guards, why, sizeof(why));
+	explain_brake(c, why);
 	return err_set(err, ERR_REFUSED, "guard brake: %s", why);
 }
 
@@ -413,12 +457,12 @@ fleet_guards_json(const struct controller *c)
 {
 	const struct fleet_guards *g = c->guards;
 	json_t *list = json_array(), *why;
-	char text[PREFIX_TEXT_BYTES + 160];
+	char text[BRAKE_TEXT_BYTES];
 	const char *name;
 
 	guard_add_freeze(list, &c->intents.set, INTENT_FLEET);
 	if (g->brake.is_engaged) {
-		explain_brake(g, text, sizeof(text));
+		explain_brake(c, text);
 		guard_add_json(list, GUARD_BRAKE,
 		    brake_holds(c) ? "holds" : "overridden", text);
 	}

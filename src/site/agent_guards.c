@@ -124,16 +124,33 @@ explain_brake(const struct agent_guards *g, char *text, size_t size)
 			   : "told only, they are withdrawn");
 }
 
+/* Failing from its first failed check, but well only when the verdict says so:
+ * until then it would be withdrawn if the brake let go. */
+static void
+see_services(struct agent_guards *g)
+{
+	const struct checker *ck = g->a->checker;
+
+	for (size_t s = 0; s < g->a->conf->n_services; s++) {
+		struct mono since = { 0 };
+		enum brake_sight sight = BRAKE_UNSEEN;
+
+		if (checker_is_failing(ck, s, &since)) {
+			sight = BRAKE_FAILING;
+		} else if (checker_service(ck, s) == HEALTH_HEALTHY) {
+			sight = BRAKE_WELL;
+		}
+		brake_see(&g->items[s], sight, since);
+	}
+}
+
 static void
 step_brake(struct agent_guards *g)
 {
 	size_t n = g->a->conf->n_services;
 	char why[160];
 
-	for (size_t s = 0; s < n; s++) {
-		g->items[s].is_failing =
-		    checker_is_failing(g->a->checker, s, &g->items[s].since);
-	}
+	see_services(g);
 	switch (brake_step(&g->brake, &g->brake_conf, g->items, n,
 	    mono_now())) {
 	case BRAKE_SAME:
@@ -636,12 +653,14 @@ inherit_services(struct agent_guards *g, const struct agent_guards *from)
 	const struct conf_agent *conf = g->a->conf, *old = from->a->conf;
 
 	for (size_t s = 0; s < conf->n_services; s++) {
+		g->items[s] = brake_item_new(&g->brake);
 		for (size_t k = 0; k < old->n_services; k++) {
 			if (strcmp(conf->services[s].name,
 				old->services[k].name) == 0)
 				g->items[s] = from->items[k];
 		}
 	}
+	brake_reckon(&g->brake, &g->brake_conf, g->items, conf->n_services);
 }
 
 /* What is more than the new configuration's bounds goes, as over a restart. */

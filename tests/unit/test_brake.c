@@ -142,6 +142,78 @@ test_old_failures_do_not_hold_it(void **state)
 	assert_int_equal(brake_step(&b, &conf, items, N, t0), BRAKE_RECOVERED);
 }
 
+/* Who cannot be seen is what it was: only who is well has recovered. */
+static void
+test_the_unseen_do_not_release_it(void **state)
+{
+	static const struct brake_conf conf = { .more_than = 1,
+		.window_ms = WINDOW_MS };
+	struct brake_item items[3] = { 0 };
+	struct brake b = { 0 };
+
+	(void)state;
+	brake_see(&items[0], BRAKE_FAILING, t0);
+	brake_see(&items[1], BRAKE_FAILING, t0);
+	brake_see(&items[2], BRAKE_UNSEEN, t0);
+	assert_int_equal(brake_step(&b, &conf, items, 3, t0), BRAKE_ENGAGED);
+	assert_int_equal(b.failed, 2);
+	for (size_t i = 0; i < 3; i++)
+		brake_see(&items[i], BRAKE_UNSEEN, t0);
+	assert_int_equal(brake_step(&b, &conf, items, 3, t0), BRAKE_SAME);
+	brake_see(&items[0], BRAKE_WELL, t0);
+	assert_int_equal(brake_step(&b, &conf, items, 3, t0), BRAKE_RECOVERED);
+}
+
+/* One of those that held it is gone, one is new, the window is shorter. */
+static void
+test_a_change_of_what_is_counted_does_not_release_it(void **state)
+{
+	static const struct brake_conf before = { .share_percent = 100,
+		.window_ms = WINDOW_MS };
+	static const struct brake_conf after = { .share_percent = 100,
+		.window_ms = 1 };
+	struct brake_item items[4] = { 0 };
+	struct brake b = { 0 };
+
+	(void)state;
+	assert_false(brake_item_new(&b).is_failing);
+	break_all(items, 4, -1000);
+	assert_int_equal(brake_step(&b, &before, items, 4, t0), BRAKE_ENGAGED);
+	assert_int_equal(b.at_least, 4);
+	/* Of four, two remain. */
+	brake_reckon(&b, &after, items, 2);
+	assert_int_equal(brake_step(&b, &after, items, 2, t0), BRAKE_SAME);
+	assert_int_equal(b.at_least, 2);
+	/* New ones must not let it go by being well, nor hold it for ever. */
+	items[2] = brake_item_new(&b);
+	brake_reckon(&b, &after, items, 3);
+	assert_int_equal(brake_step(&b, &after, items, 3, t0), BRAKE_SAME);
+	brake_see(&items[2], BRAKE_WELL, t0);
+	assert_int_equal(brake_step(&b, &after, items, 3, t0), BRAKE_SAME);
+	/* One alone is never correlated, but it was with others. */
+	brake_reckon(&b, &after, items, 1);
+	assert_int_equal(brake_step(&b, &after, items, 1, t0), BRAKE_SAME);
+	brake_see(&items[0], BRAKE_WELL, t0);
+	assert_int_equal(brake_step(&b, &after, items, 1, t0), BRAKE_RECOVERED);
+}
+
+/* All that failed are gone: it holds nobody. */
+static void
+test_it_does_not_outlive_all_that_failed(void **state)
+{
+	static const struct brake_conf conf = { .share_percent = 50,
+		.window_ms = WINDOW_MS };
+	struct brake_item items[4] = { 0 };
+	struct brake b = { 0 };
+
+	(void)state;
+	break_all(items, 2, 0);
+	assert_int_equal(brake_step(&b, &conf, items, 4, t0), BRAKE_ENGAGED);
+	brake_reckon(&b, &conf, items + 2, 2);
+	assert_int_equal(brake_step(&b, &conf, items + 2, 2, t0),
+	    BRAKE_RECOVERED);
+}
+
 int
 main(void)
 {
@@ -152,6 +224,10 @@ main(void)
 		cmocka_unit_test(test_one_alone_is_never_correlated),
 		cmocka_unit_test(test_released_by_time_it_stays_open),
 		cmocka_unit_test(test_old_failures_do_not_hold_it),
+		cmocka_unit_test(test_the_unseen_do_not_release_it),
+		cmocka_unit_test(
+		    test_a_change_of_what_is_counted_does_not_release_it),
+		cmocka_unit_test(test_it_does_not_outlive_all_that_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The guards that count sites, brake and budget, when sites go out of sight. */
+#include "fleet/controller_state.h"
+
+#include "fleet_house.h"
+
+#define TURNS 12
+#define LONG_MS 60000
+
+/* Until nobody has anything new to say or to hear. */
+static void
+turn(struct house *h)
+{
+	for (int i = 0; i < TURNS; i++) {
+		fakes_turn(h);
+		/* The guards see at once what somebody asks about. */
+		assert_int_equal(get(h, "/v1/status"), 200);
+	}
+}
+
+static void
+use(struct house *h, const struct conf_guards *guards)
+{
+	h->fleet.guards = *guards;
+	house_restart_controller(h);
+	turn(h);
+}
+
+/* It says nothing any more, and has not for long. */
+static void
+lose(struct house *h, size_t site)
+{
+	h->agents[site].is_silent = true;
+	h->c->sites[site].contact_awake_ms -= LONG_MS;
+	controller_touch_guards(h->c);
+}
+
+static bool
+is_braked(struct house *h)
+{
+	assert_int_equal(get(h, "/v1/status"), 200);
+	return strstr(h->body, "\"guard\":\"brake\"") != NULL;
+}
+
+static void
+engage(struct house *h)
+{
+	use(h,
+	    &(struct conf_guards){
+		.brake = { .window_ms = 60000, .sites = 1 } });
+	for (size_t i = 0; i < SITES; i++) {
+		h->agents[i].is_sick = true;
+		fake_serve(&h->agents[i]);
+	}
+	turn(h);
+	assert_true(is_braked(h));
+}
+
+/* What it says of its services instead. */
+static void
+say_services(struct fake *a, const char *service, const char *health)
+{
+	json_decref(a->more);
+	a->more = json_pack("{s:[{s:s, s:s}]}", "services", "service", service,
+	    "health", health);
+}
+
+static void
+test_lost_sites_do_not_release_the_brake(void **state)
+{
+	struct house *h = *state;
+
+	engage(h);
+	lose(h, 0);
+	lose(h, 1);
+	turn(h);
+	assert_true(is_braked(h));
+	assert_answer_has(h, "; 2 that cannot be heard now count as sick");
+	/* Nor as long as only one is known to be well. */
+	h->agents[2].is_sick = false;
+	turn(h);
+	assert_true(is_braked(h));
+	h->agents[0].is_silent = h->agents[0].is_sick = false;
+	turn(h);
+	assert_false(is_braked(h));
+}
+
+/* Sites that were lost while they were well keep nobody. */
+static void
+test_sites_lost_while_well_do_not_hold_it(void **state)
+{
+	struct house *h = *state;
+
+	use(h,
+	    &(struct conf_guards){
+		.brake = { .window_ms = 60000, .sites = 1 } });
+	lose(h, 0);
+	h->agents[1].is_sick = h->agents[2].is_sick = true;
+	turn(h);
+	assert_true(is_braked(h));
+	h->agents[1].is_sick = false;
+	turn(h);
+	assert_false(is_braked(h));
+}
+
+/* An agent that was started anew knows nothing yet, perhaps of a service that
+ * has another name now. */
+static void
+test_what_is_not_known_does_not_release_it(void **state)
+{
+	struct house *h = *state;
+
+	engage(h);
+	for (size_t i = 0; i < SITES; i++)
+		say_services(&h->agents[i], "web", "unknown");
+	turn(h);
+	assert_true(is_braked(h));
+	for (size_t i = 0; i < SITES; i++)
+		say_services(&h->agents[i], "www", "unknown");
+	turn(h);
+	assert_true(is_braked(h));
+	for (size_t i = 0; i < SITES; i++)
+		say_services(&h->agents[i], "www", "healthy");
+	turn(h);
+	assert_false(is_braked(h));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_HOUSE(test_lost_sites_do_not_release_the_brake),
+		WITH_HOUSE(test_sites_lost_while_well_do_not_hold_it),
+		WITH_HOUSE(test_what_is_not_known_does_not_release_it),
+	};
+
+	return house_main(tests, TEST_COUNT(tests));
+}
