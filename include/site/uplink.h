@@ -17,6 +17,9 @@ struct uplink;
 
 struct uplink *uplink_new(struct agent *a);
 void uplink_free(struct uplink *up);
+/* From the agent before, in the same process: how long the controller has been
+ * silent, and why.  What is known from it is no newer by a reload. */
+void uplink_inherit(struct uplink *up, const struct uplink *from);
 
 /* Something changed: the status is posted soon. */
 void uplink_touch(struct uplink *up);

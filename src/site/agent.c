@@ -691,6 +691,8 @@ agent_new(const struct agent_env *env, struct err *err)
 		sweep_link_inherit(a->sweep, env->from->sweep);
 	if (a->conf->controller != NULL)
 		a->uplink = uplink_new(a);
+	if (a->uplink != NULL && env->from != NULL && env->from->uplink != NULL)
+		uplink_inherit(a->uplink, env->from->uplink);
 	a->clients = clients_link_new(a);
 	agent_drain_note_idle(a);
 	agent_decide(a);

@@ -682,7 +682,7 @@ agent_guards_inherit(struct agent_guards *g, const struct agent_guards *from)
 	g->brake = from->brake;
 	g->is_changed = from->is_changed;
 	memcpy(g->held, from->held, sizeof(g->held));
-	g->is_last_known = from->is_last_known;
+	g->is_last_known = from->is_last_known && old->uplink != NULL;
 	inherit_services(g, from);
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		const struct agent_prefix *same =

@@ -486,6 +486,17 @@ uplink_new(struct agent *a)
 }
 
 void
+uplink_inherit(struct uplink *up, const struct uplink *from)
+{
+	up->contact = from->contact;
+	if (strcmp(up->agent->conf->controller,
+		from->agent->conf->controller) == 0) {
+		memcpy(up->last_error, from->last_error,
+		    sizeof(up->last_error));
+	}
+}
+
+void
 uplink_free(struct uplink *up)
 {
 	if (up == NULL)

@@ -23,6 +23,9 @@
 
 #define NEVER_MS 3600000
 
+/* Nobody listens there. */
+#define NO_CONTROLLER "controller: http://127.0.0.1:9\n"
+
 static const struct worker_kind kinds[] = {
 	{ "test-store", store_main, 0, WALL_NONE },
 };
@@ -333,6 +336,26 @@ test_brake_lets_go_when_one_is_well(void **state)
 	assert_true(count_health(h, HEALTH_HEALTHY) > 0);
 }
 
+/* ---- the controller ---- */
+
+/* What it said before is no newer by a reload. */
+static void
+test_a_silent_controller_stays_silent(void **state)
+{
+	static const struct wish alone = { .n = 1, .more = NO_CONTROLLER };
+	struct house *h = *state;
+	int64_t silent_ms;
+
+	start_agent(h, &alone, NULL);
+	WAIT_FOR(h->p.lp,
+	    says(h, "\"state\":\"silent\"") &&
+		uplink_silent_ms(h->agent->uplink) > 100);
+	silent_ms = uplink_silent_ms(h->agent->uplink);
+	reload(h, &alone);
+	assert_true(uplink_silent_ms(h->agent->uplink) >= silent_ms);
+	assert_true(says(h, "\"state\":\"silent\""));
+}
+
 #define WITH_HOUSE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -344,6 +367,7 @@ main(void)
 		WITH_HOUSE(test_brake_outlives_a_removed_service),
 		WITH_HOUSE(test_brake_outlives_a_renamed_service),
 		WITH_HOUSE(test_brake_lets_go_when_one_is_well),
+		WITH_HOUSE(test_a_silent_controller_stays_silent),
 	};
 
 	if (sodium_init() == -1 ||
