@@ -68,6 +68,8 @@ json_t *agent_guards_json(const struct agent_guards *g);
 json_t *agent_guards_counts_json(const struct agent_guards *g);
 /* Of service prefixes since the start: the fleet's budget counts them. */
 uint64_t agent_guards_withdrawals(const struct agent_guards *g);
+/* Since the last one, also of a start before; -1: none is known. */
+int64_t agent_guards_withdrew_ago_ms(const struct agent_guards *g);
 
 /* What the guards hold against changes of a service prefix now. */
 struct agent_guards_view {

@@ -378,10 +378,14 @@ load_ledger(struct controller *c, struct fleet_guards *g)
 }
 
 static void
-charge(struct controller *c, struct fleet_site *s)
+charge(struct controller *c, struct fleet_site *s, int64_t ago_ms)
 {
+	struct mono when = mono_add_ms(mono_now(), -ago_ms);
+
+	if (s->has_withdrawn && !mono_before(s->withdrew, when))
+		return;
 	s->has_withdrawn = true;
-	s->withdrew = mono_now();
+	s->withdrew = when;
 	keep_ledger(c);
 }
 
@@ -404,6 +408,24 @@ has_just_withdrawn(const struct controller *c, const struct fleet_site *s)
 	return false;
 }
 
+/* How long ago it last withdrew something, whenever it was started; BUDGET_NEVER:
+ * too long ago to count.  false: its build does not tell, or it knows of none. */
+static bool
+tells_age(const struct controller *c, const struct fleet_site *s,
+    int64_t *ago_ms)
+{
+	const json_t *ago = json_object_get(s->status, "withdrew_ago_ms");
+
+	if (!json_is_integer(ago) || json_integer_value(ago) < 0)
+		return false;
+	*ago_ms = json_integer_value(ago);
+	if (*ago_ms >= longest_window(c->guards))
+		*ago_ms = BUDGET_NEVER;
+	return true;
+}
+
+/* The count is of one boot: what was withdrawn before the agent was started
+ * anew, out of contact, is known by its age only. */
 void
 fleet_guards_take_status(struct controller *c, struct fleet_site *s)
 {
@@ -411,10 +433,16 @@ fleet_guards_take_status(struct controller *c, struct fleet_site *s)
 	    json_integer_value(json_object_get(s->status, "withdrawals"));
 	bool is_first = s->counted_boot[0] == '\0';
 	bool is_same = strcmp(s->counted_boot, s->boot) == 0;
+	int64_t ago_ms = BUDGET_NEVER;
 
-	if (is_first ? has_just_withdrawn(c, s)
-		     : count != (is_same ? s->counted : 0))
-		charge(c, s);
+	if (is_same) {
+		ago_ms = count != s->counted ? 0 : BUDGET_NEVER;
+	} else if (!tells_age(c, s, &ago_ms) &&
+	    (is_first ? has_just_withdrawn(c, s) : count != 0)) {
+		ago_ms = 0;
+	}
+	if (ago_ms != BUDGET_NEVER)
+		charge(c, s, ago_ms);
 	s->counted = count;
 	(void)text_copy(s->counted_boot, sizeof(s->counted_boot), s->boot);
 }

@@ -18,6 +18,8 @@
 /* What a controller said longer ago is no knowledge any more. */
 #define CONTACT_MS 30000
 #define STATE_NAME "damping"
+/* No window of the fleet's budget is longer. */
+#define AGE_MAX_MS INT64_C(86400000)
 
 /* What is the same for all prefixes of one decision. */
 struct facts {
@@ -48,10 +50,15 @@ struct agent_guards {
 	bool *is_last; /* one per prefix */
 	size_t stale;  /* probes without a result that counts */
 	uint64_t held[GUARD_COUNT];
-	/* In the store: the damping, and whether it is old. */
+	/* In the store: the damping and the last withdrawal, and whether it is
+	 * old. */
 	uint64_t revision;
 	bool is_changed;
-	uint64_t withdrawals; /* of service prefixes, whatever the reason */
+	/* Of service prefixes, whatever the reason: since the start, and when
+	 * the last one was, also before it. */
+	uint64_t withdrawals;
+	bool has_withdrawn;
+	struct mono withdrew;
 };
 
 static bool
@@ -292,6 +299,10 @@ damping_json(const struct agent_guards *g)
 			d.penalty, d.updates, d.is_suppressed, d.moves));
 	}
 	doc = json_pack("{s:o}", "prefixes", list);
+	if (g->has_withdrawn) {
+		json_object_set_new(doc, "withdrew_ms",
+		    json_integer((json_int_t)agent_guards_withdrew_ago_ms(g)));
+	}
 	age_stamp(doc);
 	return doc;
 }
@@ -339,6 +350,19 @@ take_damping(struct agent_guards *g, json_t *row, int64_t age_ms)
 		g->damping[index_of(g, p)] = d;
 }
 
+static void
+take_withdrew(struct agent_guards *g, const json_t *doc)
+{
+	const json_t *value = json_object_get(doc, "withdrew_ms");
+	int64_t ms = json_integer_value(value);
+
+	if (!json_is_integer(value) || ms < 0)
+		return;
+	ms = ms < AGE_MAX_MS ? ms : AGE_MAX_MS;
+	g->has_withdrawn = true;
+	g->withdrew = mono_add_ms(mono_now(), -ms - age_of(doc));
+}
+
 /* Prefixes that are no longer ours are forgotten. */
 static void
 load_damping(struct agent_guards *g)
@@ -356,6 +380,7 @@ load_damping(struct agent_guards *g)
 	}
 	json_array_foreach (json_object_get(doc, "prefixes"), i, row)
 		take_damping(g, row, age_of(doc));
+	take_withdrew(g, doc);
 	json_decref(doc);
 	free(text);
 }
@@ -428,7 +453,11 @@ agent_guards_on_decision(struct agent_guards *g, const struct agent_prefix *p,
 
 	if (is_update(g, before, &p->decision, &u.update))
 		g->updates[g->n_updates++] = u;
-	g->withdrawals += before->announce && !p->decision.announce;
+	if (before->announce && !p->decision.announce) {
+		g->withdrawals++;
+		g->has_withdrawn = true;
+		g->withdrew = g->facts.now;
+	}
 	if (p->decision.rule != before->rule &&
 	    route_rule_is_guard(p->decision.rule))
 		g->held[guard_of(p->decision.rule)]++;
@@ -581,6 +610,12 @@ agent_guards_withdrawals(const struct agent_guards *g)
 	return g->withdrawals;
 }
 
+int64_t
+agent_guards_withdrew_ago_ms(const struct agent_guards *g)
+{
+	return g->has_withdrawn ? mono_diff_ms(mono_now(), g->withdrew) : -1;
+}
+
 void
 agent_guards_see(const struct agent_guards *g, const struct agent_prefix *p,
     struct agent_guards_view *out)
@@ -681,6 +716,8 @@ agent_guards_inherit(struct agent_guards *g, const struct agent_guards *from)
 
 	g->brake = from->brake;
 	g->is_changed = from->is_changed;
+	g->has_withdrawn = from->has_withdrawn;
+	g->withdrew = from->withdrew;
 	memcpy(g->held, from->held, sizeof(g->held));
 	g->is_last_known = from->is_last_known && old->uplink != NULL;
 	inherit_services(g, from);

@@ -176,6 +176,7 @@ json_t *
 agent_status(const struct agent *a)
 {
 	uint64_t version;
+	int64_t withdrew_ago_ms = agent_guards_withdrew_ago_ms(a->guards);
 	json_t *prefixes = agent_prefixes_json(a, &version);
 	json_t *site = json_pack(
 	    "{s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o?, "
@@ -193,6 +194,10 @@ agent_status(const struct agent *a)
 	json_object_set_new(site, "guards", agent_guards_json(a->guards));
 	json_object_set_new(site, "withdrawals",
 	    json_integer((json_int_t)agent_guards_withdrawals(a->guards)));
+	if (withdrew_ago_ms >= 0) {
+		json_object_set_new(site, "withdrew_ago_ms",
+		    json_integer((json_int_t)withdrew_ago_ms));
+	}
 	json_object_set_new(site, "guard_holds",
 	    agent_guards_counts_json(a->guards));
 	if (a->env.feeds != NULL && feeds_stats(a->env.feeds) != NULL) {

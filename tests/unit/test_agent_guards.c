@@ -22,6 +22,8 @@
 #include "test.h"
 
 #define NEVER_MS 3600000
+/* What is kept is in whole milliseconds: its age then, and since then. */
+#define ROUNDED_MS 2
 
 /* Nobody listens there. */
 #define NO_CONTROLLER "controller: http://127.0.0.1:9\n"
@@ -186,6 +188,16 @@ reload(struct house *h, const struct wish *w)
 	agent_free(old);
 }
 
+/* Another process, as far as the agent can tell. */
+static void
+restart(struct house *h, const struct wish *w)
+{
+	WAIT_FOR(h->p.lp, agent_is_idle(h->agent));
+	agent_free(h->agent);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
+	start_agent(h, w, NULL);
+}
+
 /* ---- what is ---- */
 
 static size_t
@@ -336,6 +348,34 @@ test_brake_lets_go_when_one_is_well(void **state)
 	assert_true(count_health(h, HEALTH_HEALTHY) > 0);
 }
 
+/* ---- the budget ---- */
+
+/* The fleet's is charged by it, whenever the controller hears of it. */
+static void
+test_the_last_withdrawal_is_remembered(void **state)
+{
+	static const struct wish alone = { .n = 1 };
+	struct house *h = *state;
+	int64_t ago_ms;
+
+	announce(h, &alone);
+	assert_false(says(h, "\"withdrew_ago_ms\""));
+	remove_flag(h);
+	WAIT_FOR(h->p.lp, announced(h) == 0);
+	WAIT_FOR(h->p.lp, agent_guards_withdrew_ago_ms(h->agent->guards) > 100);
+	for (int i = 0; i < 4; i++) {
+		ago_ms = agent_guards_withdrew_ago_ms(h->agent->guards);
+		if (i % 2 == 0) {
+			reload(h, &alone);
+		} else {
+			restart(h, &alone);
+		}
+		assert_true(agent_guards_withdrew_ago_ms(h->agent->guards) >=
+		    ago_ms - ROUNDED_MS);
+		assert_true(says(h, "\"withdrew_ago_ms\""));
+	}
+}
+
 /* ---- the controller ---- */
 
 /* What it said before is no newer by a reload. */
@@ -367,6 +407,7 @@ main(void)
 		WITH_HOUSE(test_brake_outlives_a_removed_service),
 		WITH_HOUSE(test_brake_outlives_a_renamed_service),
 		WITH_HOUSE(test_brake_lets_go_when_one_is_well),
+		WITH_HOUSE(test_the_last_withdrawal_is_remembered),
 		WITH_HOUSE(test_a_silent_controller_stays_silent),
 	};
 

@@ -125,6 +125,61 @@ test_what_is_not_known_does_not_release_it(void **state)
 	assert_false(is_braked(h));
 }
 
+/* ---- the budget ---- */
+
+/* Out of contact, the one with the permit withdraws, and its agent is started
+ * anew, which tells of it so; then all are sick.  Returns who announce. */
+static size_t
+withdraw_unheard(struct house *h, json_int_t ago_ms, bool with_controller)
+{
+	struct fake *a = &h->agents[0];
+	size_t announcing = 0;
+
+	use(h,
+	    &(struct conf_guards){
+		.budget = { .window_ms = 600000, .sites = 1 } });
+	while (!a->has_permit)
+		a++;
+	a->is_silent = true;
+	turn(h);
+	a->is_sick = true;
+	fake_serve(a);
+	assert_true(a->is_gone);
+	(void)snprintf(a->boot, sizeof(a->boot), "another");
+	a->withdrawals = 0;
+	a->wanted = a->applied = 0;
+	a->more = json_pack("{s:I}", "withdrew_ago_ms", ago_ms);
+	a->is_silent = false;
+	if (with_controller)
+		house_restart_controller(h);
+	turn(h);
+	for (size_t i = 0; i < SITES; i++)
+		h->agents[i].is_sick = true;
+	turn(h);
+	for (size_t i = 0; i < SITES; i++)
+		announcing += !h->agents[i].is_gone;
+	return announcing;
+}
+
+static void
+test_budget_counts_what_was_withdrawn_unheard(void **state)
+{
+	assert_int_equal(withdraw_unheard(*state, 1000, false), SITES - 1);
+}
+
+static void
+test_budget_counts_it_after_its_own_restart(void **state)
+{
+	assert_int_equal(withdraw_unheard(*state, 1000, true), SITES - 1);
+}
+
+/* Nobody is held for what is over. */
+static void
+test_budget_forgets_what_is_older_than_its_window(void **state)
+{
+	assert_int_equal(withdraw_unheard(*state, 600000, false), SITES - 2);
+}
+
 int
 main(void)
 {
@@ -132,6 +187,9 @@ main(void)
 		WITH_HOUSE(test_lost_sites_do_not_release_the_brake),
 		WITH_HOUSE(test_sites_lost_while_well_do_not_hold_it),
 		WITH_HOUSE(test_what_is_not_known_does_not_release_it),
+		WITH_HOUSE(test_budget_counts_what_was_withdrawn_unheard),
+		WITH_HOUSE(test_budget_counts_it_after_its_own_restart),
+		WITH_HOUSE(test_budget_forgets_what_is_older_than_its_window),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));
