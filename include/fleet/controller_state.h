@@ -141,6 +141,8 @@ struct controller {
 /* controller.c */
 size_t controller_find_site(const struct controller *c, const char *name);
 bool fleet_site_is_live(const struct fleet_site *s);
+/* The controller has just begun, and the site not reported yet. */
+bool fleet_site_is_awaited(const struct fleet_site *s);
 /* Before a decision that somebody waits for: the tick may not have come yet
  * since the loop stood still. */
 void controller_count_awake(struct controller *c);
@@ -189,7 +191,8 @@ void guards_update(struct controller *c);
 bool guards_service_is_sick(const json_t *status, const char *name);
 /* The "permits" of a site's order document. */
 json_t *guards_permits_json(const struct controller *c, size_t site);
-/* And its "last": prefixes that no other live site announces. */
+/* And its "last": prefixes that no other live site announces; JSON null as long
+ * as that is not known, after the controller's start. */
 json_t *guards_last_json(const struct controller *c, size_t site);
 /* Does it hold a permit, as far as is known; do its newest orders give one? */
 bool guards_site_holds(const struct fleet_site *s);

@@ -57,6 +57,9 @@ void agent_guards_keep(struct agent_guards *g);
  * it does not say. */
 void agent_guards_take_last(struct agent_guards *g, bool is_known,
     const struct prefix *last, size_t n);
+/* It has just begun and does not know yet: what was said before holds, unless
+ * nobody was heard for long since. */
+void agent_guards_keep_last(struct agent_guards *g);
 
 /* -1 with err when a drain at this console is refused. */
 int agent_guards_check_drain(const struct agent_guards *g,

@@ -28,8 +28,9 @@ struct orders {
 	bool has_permits;
 	struct prefix *permits;
 	size_t n_permits;
-	/* Prefixes that no other site announces; has_last false: not told. */
-	bool has_last;
+	/* Prefixes that no other site announces; has_last false: not told.
+	 * awaits_last: the controller has just begun and will tell. */
+	bool has_last, awaits_last;
 	struct prefix *last;
 	size_t n_last;
 	/* The experiments under way, one on each test prefix at most. */

@@ -46,6 +46,12 @@ fleet_site_is_live(const struct fleet_site *s)
 	    *s->awake_ms - s->contact_awake_ms < LIVE_MS;
 }
 
+bool
+fleet_site_is_awaited(const struct fleet_site *s)
+{
+	return s->status == NULL && *s->awake_ms < LIVE_MS;
+}
+
 void
 controller_note(struct controller *c, const struct store_event *ev)
 {

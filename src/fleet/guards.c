@@ -329,12 +329,27 @@ is_announced_elsewhere(const struct controller *c, size_t site,
 	return false;
 }
 
+/* After a start: who was not heard yet may be about to say what he announces. */
+static bool
+is_anybody_awaited(const struct controller *c)
+{
+	for (size_t i = 0; i < c->n_sites; i++) {
+		if (fleet_site_is_awaited(&c->sites[i]))
+			return true;
+	}
+	return false;
+}
+
 json_t *
 guards_last_json(const struct controller *c, size_t site)
 {
-	json_t *list = json_array(), *unused;
+	json_t *list, *unused;
 	const char *name;
 
+	/* An empty list would say that it is the last of nothing. */
+	if (c->sites[site].service_prefixes == NULL || is_anybody_awaited(c))
+		return json_null();
+	list = json_array();
 	json_object_foreach (c->sites[site].service_prefixes, name, unused) {
 		if (!is_announced_elsewhere(c, site, name))
 			json_array_append_new(list, json_string(name));

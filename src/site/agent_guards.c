@@ -47,8 +47,9 @@ struct agent_guards {
 	struct update *updates;  /* room for one per prefix */
 	size_t n_updates;
 	bool is_last_known;
-	bool *is_last; /* one per prefix */
-	size_t stale;  /* probes without a result that counts */
+	bool is_last_old; /* the controller was silent for long since */
+	bool *is_last;    /* one per prefix */
+	size_t stale;     /* probes without a result that counts */
 	uint64_t held[GUARD_COUNT];
 	/* In the store: the damping and the last withdrawal, and whether it is
 	 * old. */
@@ -393,6 +394,7 @@ agent_guards_step(struct agent_guards *g)
 	if (g->a->checker != NULL)
 		step_brake(g);
 	g->facts = facts_of(g);
+	g->is_last_old |= !g->facts.is_in_contact;
 }
 
 void
@@ -474,6 +476,7 @@ agent_guards_take_last(struct agent_guards *g, bool is_known,
     const struct prefix *last, size_t n)
 {
 	g->is_last_known = is_known;
+	g->is_last_old = false;
 	for (size_t i = 0; i < g->a->n_prefixes; i++)
 		g->is_last[i] = false;
 	for (size_t k = 0; k < n; k++) {
@@ -483,6 +486,13 @@ agent_guards_take_last(struct agent_guards *g, bool is_known,
 		if (p != NULL)
 			g->is_last[index_of(g, p)] = true;
 	}
+}
+
+void
+agent_guards_keep_last(struct agent_guards *g)
+{
+	if (g->is_last_old)
+		g->is_last_known = false;
 }
 
 int
@@ -720,6 +730,7 @@ agent_guards_inherit(struct agent_guards *g, const struct agent_guards *from)
 	g->withdrew = from->withdrew;
 	memcpy(g->held, from->held, sizeof(g->held));
 	g->is_last_known = from->is_last_known && old->uplink != NULL;
+	g->is_last_old = from->is_last_old;
 	inherit_services(g, from);
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		const struct agent_prefix *same =

@@ -119,6 +119,7 @@ parse_permits(const json_t *doc, struct orders *out, struct err *err)
 	if (parse_prefixes(doc, "last", &last, err) == -1)
 		return -1;
 	out->has_last = last.is_there;
+	out->awaits_last = json_is_null(json_object_get(doc, "last"));
 	out->last = last.prefixes;
 	out->n_last = last.n;
 	return 0;

@@ -160,7 +160,12 @@ apply(struct uplink *up, const struct orders *o)
 	}
 	up->wanted_revision = o->revision;
 	apply_intents(a, o);
-	agent_guards_take_last(a->guards, o->has_last, o->last, o->n_last);
+	if (o->awaits_last) {
+		agent_guards_keep_last(a->guards);
+	} else {
+		agent_guards_take_last(a->guards, o->has_last, o->last,
+		    o->n_last);
+	}
 	agent_take_permits(a, o->has_permits, o->permits, o->n_permits);
 	agent_hold_tests(a, o->tests, o->n_tests);
 	if (a->sweep == NULL) {

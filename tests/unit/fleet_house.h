@@ -452,7 +452,8 @@ fake_poll(struct fake *a)
 	fake_take_tests(a, &o);
 	a->has_permit = !o.has_permits ||
 	    has_prefix(o.permits, o.n_permits, "192.0.2.0/24");
-	a->is_last = has_prefix(o.last, o.n_last, "192.0.2.0/24");
+	if (!o.awaits_last)
+		a->is_last = has_prefix(o.last, o.n_last, "192.0.2.0/24");
 	fake_serve(a);
 	if (o.job.job == 0) {
 		a->job = 0;

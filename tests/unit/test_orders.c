@@ -104,6 +104,36 @@ test_document_without_an_experiment(void **state)
 	}
 }
 
+/* Nothing is not the same as null, nor as an empty list. */
+static void
+test_who_announces_last(void **state)
+{
+	static const struct {
+		const char *last;
+		bool has_last, awaits_last;
+	} rows[] = { { "", false, false }, { ",\"last\":null", false, true },
+		{ ",\"last\":[]", true, false },
+		{ ",\"last\":[\"192.0.2.0/24\"]", true, false } };
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+		char text[128];
+		struct orders o;
+		json_t *doc;
+
+		(void)snprintf(text, sizeof(text),
+		    "{\"revision\":1,\"intents\":[],\"ended\":[]%s}",
+		    rows[i].last);
+		doc = load(text);
+		assert_int_equal(orders_parse(doc, &o, NULL), 0);
+		assert_int_equal(o.has_last, rows[i].has_last);
+		assert_int_equal(o.awaits_last, rows[i].awaits_last);
+		assert_int_equal(o.n_last, i == 3);
+		orders_fini(&o);
+		json_decref(doc);
+	}
+}
+
 /* A path of keys into the document, and what is no good there. */
 static const struct {
 	const char *outer, *inner; /* inner NULL: outer itself */
@@ -277,6 +307,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole_document),
 		cmocka_unit_test(test_document_without_an_experiment),
+		cmocka_unit_test(test_who_announces_last),
 		cmocka_unit_test(test_each_field_in_every_wrong_way),
 		cmocka_unit_test(test_each_field_missing),
 		cmocka_unit_test(test_document_of_another_type),

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What must go on announcing, when not everything is known: the controller has
+ * just begun, a site is out of reach, its BIRD silent, a floor overridden. */
+#include "fleet_house.h"
+
+#define TURNS 12
+
+static struct conf_capacity capacity[SITES] = {
+	{ .site = 0, .capacity = 100 },
+	{ .site = 1, .capacity = 100 },
+	{ .site = 2, .capacity = 300 },
+};
+
+/* Until nobody has anything new to say or to hear. */
+static void
+turn(struct house *h)
+{
+	for (int i = 0; i < TURNS; i++) {
+		fakes_turn(h);
+		/* The guards see at once what somebody asks about. */
+		assert_int_equal(get(h, "/v1/status"), 200);
+	}
+}
+
+static void
+use(struct house *h, const struct conf_guards *guards)
+{
+	h->fleet.guards = *guards;
+	h->fleet.capacity = capacity;
+	h->fleet.n_capacity = SITES;
+	house_restart_controller(h);
+	turn(h);
+}
+
+/* akl and chc fall sick and withdraw: wlg is the only one left. */
+static void
+leave_wlg_alone(struct house *h)
+{
+	h->agents[0].is_sick = h->agents[1].is_sick = true;
+	turn(h);
+	assert_true(h->agents[0].is_gone && h->agents[1].is_gone);
+	assert_false(h->agents[2].is_gone);
+}
+
+/* ---- the last announcer ---- */
+
+/* The "last" of wlg's orders; new reference. */
+static json_t *
+last_of_wlg(struct house *h)
+{
+	json_t *doc, *last;
+
+	assert_int_equal(get(h, "/v1/sites/wlg/orders?after=0"), 200);
+	doc = answer_json(h);
+	last = json_incref(json_object_get(doc, "last"));
+	json_decref(doc);
+	return last;
+}
+
+static void
+check_last_of_wlg(struct house *h, const char *text)
+{
+	json_t *last = last_of_wlg(h);
+	char *is = json_dumps(last, JSON_ENCODE_ANY);
+
+	assert_string_equal(is, text);
+	free(is);
+	json_decref(last);
+}
+
+/* A controller that has just begun does not say of what it knows nothing: who
+ * believed that he is the last of nothing could withdraw as the last one. */
+static void
+test_a_new_controller_does_not_guess_the_last(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ 0 });
+	leave_wlg_alone(h);
+	check_last_of_wlg(h, "[\"192.0.2.0/24\"]");
+	house_restart_controller(h);
+	check_last_of_wlg(h, "null");
+	/* Nor is it the last one while others may be about to report. */
+	assert_int_equal(fake_post_status(&h->agents[2]), 200);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	check_last_of_wlg(h, "null");
+	turn(h);
+	check_last_of_wlg(h, "[\"192.0.2.0/24\"]");
+}
+
+/* One that is gone is not waited for without end. */
+static void
+test_the_last_is_told_without_a_site_that_is_gone(void **state)
+{
+	struct house *h = *state;
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
+	bool is_told = false;
+
+	h->agents[0].is_silent = true;
+	use(h, &(struct conf_guards){ 0 });
+	while (!is_told && mono_before(mono_now(), end)) {
+		json_t *last;
+
+		fakes_turn(h);
+		loop_idle(h->p.lp, 20);
+		last = last_of_wlg(h);
+		is_told = json_is_array(last);
+		json_decref(last);
+	}
+	check_last_of_wlg(h, "[]"); /* chc announces it */
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_HOUSE(test_a_new_controller_does_not_guess_the_last),
+		WITH_HOUSE(test_the_last_is_told_without_a_site_that_is_gone),
+	};
+
+	return house_main(tests, TEST_COUNT(tests));
+}
