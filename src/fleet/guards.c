@@ -88,12 +88,19 @@ guards_is_overridden(const struct controller *c, const char *site, enum guard g)
 	return intent_set_override(&c->intents.set, site, g) != NULL;
 }
 
-/* Nothing needs to be left for this site's sake. */
+/*
+ * The site is held by no floor: each that there is was overridden for it.  One
+ * that was overridden for all sites is none, see floor_of.
+ */
 static bool
-is_released(const struct controller *c, const struct fleet_site *s)
+is_released(const struct controller *c, const struct fleet_site *s,
+    const struct guard_floor *floor)
 {
-	return guards_is_overridden(c, s->name, GUARD_MIN_SITES) ||
-	    guards_is_overridden(c, s->name, GUARD_MIN_CAPACITY);
+	bool sites = guards_is_overridden(c, s->name, GUARD_MIN_SITES);
+	bool capacity = guards_is_overridden(c, s->name, GUARD_MIN_CAPACITY);
+
+	return (sites || capacity) && (sites || floor->sites == 0) &&
+	    (capacity || floor->capacity <= 0);
 }
 
 /* Announced, and to somebody. */
@@ -108,7 +115,8 @@ is_heard(const json_t *prefix)
 
 /* What is known of every site, for one prefix. barred NULL: nobody is. */
 static struct guard_site *
-view_of(const struct controller *c, const char *name, const bool *barred)
+view_of(const struct controller *c, const char *name,
+    const struct guard_floor *floor, const bool *barred)
 {
 	struct guard_site *view = xcalloc(c->n_sites, sizeof(*view));
 	struct prefix prefix;
@@ -124,7 +132,7 @@ view_of(const struct controller *c, const char *name, const bool *barred)
 		    intent_set_drain_over(&c->intents.set, &target) != NULL;
 
 		view[i].is_live = fleet_site_is_live(s);
-		view[i].announces = is_heard(p) && !is_released(c, s);
+		view[i].announces = is_heard(p) && !is_released(c, s, floor);
 		view[i].is_well = !guards_service_is_sick(s->status,
 				      json_text(p, "service")) &&
 		    !is_drained;
@@ -242,15 +250,15 @@ static void
 update_prefix(struct controller *c, const char *name, const bool *barred,
     bool *changed)
 {
-	struct guard_site *view = view_of(c, name, barred);
 	struct guard_floor floor = floor_of(c, name);
+	struct guard_site *view = view_of(c, name, &floor, barred);
 	bool *permit = xcalloc(c->n_sites, sizeof(*permit));
 
 	note_alarm(c, name, &floor,
 	    guard_permits(view, c->n_sites, &floor, permit));
 	for (size_t i = 0; i < c->n_sites; i++) {
 		if (view[i].is_live && !view[i].is_barred &&
-		    is_released(c, &c->sites[i]))
+		    is_released(c, &c->sites[i], &floor))
 			permit[i] = true;
 		changed[i] |= set_permit(c, i, name, permit[i]);
 	}
@@ -392,7 +400,7 @@ check_floor(const struct controller *c, size_t site,
     const struct drain_request *want, const char *name, struct err *err)
 {
 	struct guard_floor floor = floor_of(c, name), left;
-	struct guard_site *view = view_of(c, name, NULL);
+	struct guard_site *view = view_of(c, name, &floor, NULL);
 	bool announces = view[site].announces;
 
 	left = guard_left(view, c->n_sites, site);

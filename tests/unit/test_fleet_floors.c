@@ -110,12 +110,104 @@ test_the_last_is_told_without_a_site_that_is_gone(void **state)
 	check_last_of_wlg(h, "[]"); /* chc announces it */
 }
 
+/* ---- overrides ---- */
+
+static unsigned
+announcing(const struct house *h)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < SITES; i++)
+		n += !h->agents[i].is_gone;
+	return n;
+}
+
+static void
+set_sick(struct house *h, bool sick)
+{
+	for (size_t i = 0; i < SITES; i++) {
+		h->agents[i].is_sick = sick;
+		fake_serve(&h->agents[i]); /* all at once, nobody asks */
+	}
+	turn(h);
+}
+
+static void
+override(struct house *h, const char *guard, const char *site)
+{
+	char *body = xasprintf("{\"guard\":\"%s\",\"site\":\"%s\","
+			       "\"reason\":\"r\",\"for_ms\":600000}",
+	    guard, site);
+
+	assert_int_equal(post(h, "/v1/override", body), 200);
+	free(body);
+	turn(h);
+}
+
+/* Who holds off one floor has not held off the other. */
+static void
+test_an_override_is_of_one_floor(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ .min_sites = 1 });
+	override(h, "min_capacity", "*");
+	set_sick(h, true);
+	assert_int_equal(announcing(h), 1);
+	set_sick(h, false);
+	override(h, "min_sites", "*");
+	set_sick(h, true);
+	assert_int_equal(announcing(h), 0);
+}
+
+static void
+test_an_override_is_of_one_floor_the_other_way(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ .min_capacity = 300 });
+	override(h, "min_sites", "*");
+	set_sick(h, true);
+	assert_int_equal(announcing(h), 1);
+	assert_false(h->agents[2].is_gone);
+	set_sick(h, false);
+	override(h, "min_capacity", "wlg");
+	set_sick(h, true);
+	assert_true(h->agents[2].is_gone);
+}
+
+/* With both, a site is let go when both are overridden for it; and then the
+ * others stand in for it. */
+static void
+test_a_site_is_let_go_by_both_floors(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ .min_sites = 1, .min_capacity = 200 });
+	override(h, "min_capacity", "wlg");
+	h->agents[0].is_sick = h->agents[1].is_sick = true;
+	turn(h);
+	h->agents[2].is_sick = true;
+	turn(h);
+	assert_false(h->agents[2].is_gone);
+	set_sick(h, false);
+	override(h, "min_sites", "wlg");
+	h->agents[2].is_sick = true;
+	turn(h);
+	assert_true(h->agents[2].is_gone);
+	set_sick(h, true);
+	assert_int_equal(announcing(h), 2);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_a_new_controller_does_not_guess_the_last),
 		WITH_HOUSE(test_the_last_is_told_without_a_site_that_is_gone),
+		WITH_HOUSE(test_an_override_is_of_one_floor),
+		WITH_HOUSE(test_an_override_is_of_one_floor_the_other_way),
+		WITH_HOUSE(test_a_site_is_let_go_by_both_floors),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));
