@@ -395,29 +395,65 @@ is_covered(const struct controller *c, size_t site,
 	return intent_covers(&wish, &target);
 }
 
+/* Out of reach, or its BIRD silent, it may. */
+static bool
+may_announce(const struct fleet_site *s, const json_t *prefix)
+{
+	const char *real = json_text(prefix, "real");
+	bool is_known = fleet_site_is_live(s) &&
+	    (strcmp(real, "announced") == 0 || strcmp(real, "withdrawn") == 0);
+
+	return !is_known || is_heard(prefix);
+}
+
+/* Nobody can say what a drain would take from a site that never reported: what
+ * is to be left may be just what it has. */
+static int
+check_unheard(const struct controller *c, size_t site,
+    const struct drain_request *want, struct err *err)
+{
+	const struct conf_guards *conf = &c->conf->guards;
+	bool has_capacity =
+	    conf->min_capacity > 0 || conf->min_capacity_percent != 0;
+	enum guard g = GUARD_COUNT;
+
+	if (c->sites[site].service_prefixes != NULL)
+		return 0;
+	if (conf->min_sites != 0 && stands(c, site, want, GUARD_MIN_SITES)) {
+		g = GUARD_MIN_SITES;
+	} else if (has_capacity && stands(c, site, want, GUARD_MIN_CAPACITY)) {
+		g = GUARD_MIN_CAPACITY;
+	}
+	if (g == GUARD_COUNT)
+		return 0;
+	return err_set(err, ERR_REFUSED,
+	    "guard %s: what would be left without %s is not known: it has not reported since the controller began",
+	    guard_name(g), c->sites[site].name);
+}
+
 static int
 check_floor(const struct controller *c, size_t site,
     const struct drain_request *want, const char *name, struct err *err)
 {
 	struct guard_floor floor = floor_of(c, name), left;
 	struct guard_site *view = view_of(c, name, &floor, NULL);
-	bool announces = view[site].announces;
+	const struct fleet_site *s = &c->sites[site];
 
 	left = guard_left(view, c->n_sites, site);
 	free(view);
-	if (!announces)
+	if (!may_announce(s, json_object_get(s->service_prefixes, name)))
 		return 0;
 	if (left.sites < floor.sites &&
 	    stands(c, site, want, GUARD_MIN_SITES)) {
 		return err_set(err, ERR_REFUSED,
 		    "guard min_sites: draining %s would leave %s announced by %u well sites, needs %u",
-		    c->sites[site].name, name, left.sites, floor.sites);
+		    s->name, name, left.sites, floor.sites);
 	}
 	if (left.capacity < floor.capacity &&
 	    stands(c, site, want, GUARD_MIN_CAPACITY)) {
 		return err_set(err, ERR_REFUSED,
 		    "guard min_capacity: draining %s would leave %s with a capacity of %.0f, needs %.0f",
-		    c->sites[site].name, name, left.capacity, floor.capacity);
+		    s->name, name, left.capacity, floor.capacity);
 	}
 	return 0;
 }
@@ -432,6 +468,8 @@ guards_check_drain(struct controller *c, size_t site,
 	controller_count_awake(c);
 	if (stands(c, site, want, GUARD_FREEZE) &&
 	    guard_check_frozen(&c->intents.set, c->sites[site].name, err) == -1)
+		return -1;
+	if (check_unheard(c, site, want, err) == -1)
 		return -1;
 	json_object_foreach (c->sites[site].service_prefixes, name, unused) {
 		if (is_covered(c, site, want, name) &&

@@ -199,6 +199,100 @@ test_a_site_is_let_go_by_both_floors(void **state)
 	assert_int_equal(announcing(h), 2);
 }
 
+/* ---- drains of what is not known ---- */
+
+#define FORCED(guard)                                                          \
+	"{\"dry_run\":true,\"force\":\"" guard                                 \
+	"\",\"reason\":\"r\",\"for_ms\":60000}"
+
+static void
+check_drain_refused(struct house *h, const char *why)
+{
+	assert_int_equal(post(h, "/v1/sites/wlg/drain", "{}"), 409);
+	assert_answer_has(h, why);
+}
+
+/* The last one that is well, and a controller that does not know it yet. */
+static void
+test_a_drain_of_a_site_not_heard_yet(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ .min_sites = 1 });
+	leave_wlg_alone(h);
+	house_restart_controller(h);
+	check_drain_refused(h,
+	    "guard min_sites: what would be left without wlg is not known");
+	assert_int_equal(post(h, "/v1/sites/wlg/drain", FORCED("min_sites")),
+	    200);
+	turn(h);
+	check_drain_refused(h, "announced by 0 well sites, needs 1");
+	h->agents[0].is_sick = h->agents[1].is_sick = false;
+	turn(h);
+	assert_int_equal(post(h, "/v1/sites/wlg/drain", "{}"), 200);
+}
+
+static void
+test_a_drain_of_capacity_not_heard_yet(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ .min_capacity_percent = 60 });
+	house_restart_controller(h);
+	check_drain_refused(h,
+	    "guard min_capacity: what would be left without wlg is not known");
+	override(h, "min_capacity", "*");
+	house_restart_controller(h);
+	assert_int_equal(post(h, "/v1/sites/wlg/drain", "{}"), 200);
+}
+
+/* Without a floor nothing needs to be known. */
+static void
+test_a_drain_of_a_site_not_heard_yet_without_a_floor(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ 0 });
+	house_restart_controller(h);
+	assert_int_equal(post(h, "/v1/sites/wlg/drain", "{}"), 200);
+}
+
+/* Its BIRD does not answer: it goes on announcing what it has. */
+static void
+test_a_drain_of_a_site_whose_bird_is_silent(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ .min_sites = 1 });
+	leave_wlg_alone(h);
+	h->agents[2].is_unsure = true;
+	turn(h);
+	check_drain_refused(h, "announced by 0 well sites, needs 1");
+	/* What surely announces nothing takes nothing away. */
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{}"), 200);
+}
+
+/* It had nothing when it was last heard; it may have been well again since. */
+static void
+test_a_drain_of_a_site_out_of_reach(void **state)
+{
+	struct house *h = *state;
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
+
+	use(h, &(struct conf_guards){ .min_sites = 1 });
+	leave_wlg_alone(h);
+	h->agents[0].is_silent = true;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	h->agents[2].is_sick = true; /* kept, but not well */
+	while (post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}") == 200 &&
+	    mono_before(mono_now(), end)) {
+		fakes_turn(h);
+		loop_idle(h->p.lp, 20);
+	}
+	assert_answer_has(h, "guard min_sites: draining akl would leave");
+}
+
 int
 main(void)
 {
@@ -208,6 +302,12 @@ main(void)
 		WITH_HOUSE(test_an_override_is_of_one_floor),
 		WITH_HOUSE(test_an_override_is_of_one_floor_the_other_way),
 		WITH_HOUSE(test_a_site_is_let_go_by_both_floors),
+		WITH_HOUSE(test_a_drain_of_a_site_not_heard_yet),
+		WITH_HOUSE(test_a_drain_of_capacity_not_heard_yet),
+		WITH_HOUSE(
+		    test_a_drain_of_a_site_not_heard_yet_without_a_floor),
+		WITH_HOUSE(test_a_drain_of_a_site_whose_bird_is_silent),
+		WITH_HOUSE(test_a_drain_of_a_site_out_of_reach),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));
