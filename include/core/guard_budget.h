@@ -77,6 +77,10 @@ struct budget_use budget_members(const struct budget_site *sites, size_t n,
  */
 size_t budget_admit(const struct budget_view *view, bool *may);
 
+/* The first limit that the site would exceed as a member; NULL: none. */
+const struct budget_limit *budget_exceeded(const struct budget_view *view,
+    size_t site);
+
 /*
  * May an operator take this site out?  NULL if so, else the limit that it
  * would exceed; *use is what the members would then cost.  Permits of sites

@@ -191,6 +191,26 @@ budget_admit(const struct budget_view *view, bool *may)
 	return waiting;
 }
 
+const struct budget_limit *
+budget_exceeded(const struct budget_view *view, size_t site)
+{
+	const struct budget_site *s = &view->sites[site];
+
+	for (size_t k = 0; k < view->n_limits; k++) {
+		const struct budget_limit *limit = &view->limits[k];
+		struct budget_use use =
+		    budget_members(view->sites, view->n, limit);
+
+		if (s->is_exempt || is_spent(s, limit))
+			continue;
+		if (!is_member(s, limit))
+			add(&use, s);
+		if (is_over(&use, limit))
+			return limit;
+	}
+	return NULL;
+}
+
 /* What the site's drain adds up to, permits of the well apart. */
 static struct budget_use
 use_of_drain(const struct budget_view *view, size_t site,

@@ -30,6 +30,16 @@
 
 enum { LIMIT_BUDGET, LIMIT_BRAKE, LIMIT_COUNT };
 
+static const struct {
+	enum guard guard;
+	const char *used_up, *has_room;
+} limit_words[LIMIT_COUNT] = {
+	[LIMIT_BUDGET] = { GUARD_BUDGET, "budget: used up",
+	    "budget: has room again" },
+	[LIMIT_BRAKE] = { GUARD_BRAKE, "brake: its limit is used up",
+	    "brake: its limit has room again" },
+};
+
 struct fleet_guards {
 	struct brake_conf brake_conf;
 	struct brake brake;
@@ -38,8 +48,9 @@ struct fleet_guards {
 	struct budget_limit limits[LIMIT_COUNT];
 	bool *may;
 	uint64_t revision; /* of what the store has */
-	size_t waiting;    /* sick sites that the budget keeps */
-	char why[256];     /* of the budget's holding, as it was told */
+	size_t waiting;    /* sick sites that a limit keeps */
+	int held_by;       /* that limit */
+	char why[256];     /* of its holding, as it was told */
 };
 
 /*
@@ -258,11 +269,40 @@ step_brake(struct controller *c)
 	}
 }
 
+/* The limit that keeps a permit from the site. */
+static int
+limit_against(const struct controller *c, size_t site)
+{
+	const struct fleet_guards *g = c->guards;
+	const struct budget_view view = { g->view, c->n_sites, g->limits,
+		LIMIT_COUNT };
+	const struct budget_limit *limit = budget_exceeded(&view, site);
+
+	if (limit != NULL)
+		return (int)(limit - g->limits);
+	/* It is as full as may be, or its room is for others. */
+	return budget_is_set(&g->limits[LIMIT_BUDGET]) ? LIMIT_BUDGET
+						       : LIMIT_BRAKE;
+}
+
+/* What keeps the first of the sick that wait. */
+static int
+limit_against_sick(const struct controller *c)
+{
+	const struct fleet_guards *g = c->guards;
+
+	for (size_t i = 0; i < c->n_sites; i++) {
+		if (g->view[i].is_live && g->view[i].is_sick && !g->may[i])
+			return limit_against(c, i);
+	}
+	return LIMIT_BUDGET;
+}
+
 static void
 explain_budget(const struct controller *c, char *text, size_t size)
 {
 	const struct fleet_guards *g = c->guards;
-	const struct budget_limit *limit = &g->limits[LIMIT_BUDGET];
+	const struct budget_limit *limit = &g->limits[g->held_by];
 	struct budget_use use = budget_members(g->view, c->n_sites, limit);
 	char window[DURATION_TEXT_BYTES];
 
@@ -278,12 +318,16 @@ note_budget(struct controller *c, size_t before)
 {
 	struct fleet_guards *g = c->guards;
 
-	if (g->waiting > 0)
+	if (g->waiting > 0) {
+		g->held_by = limit_against_sick(c);
 		explain_budget(c, g->why, sizeof(g->why));
+	}
 	if (g->waiting > 0 && before == 0)
-		note(c, "budget: used up", g->why);
-	if (g->waiting == 0 && before > 0)
-		note(c, "budget: has room again", "nobody waits for it");
+		note(c, limit_words[g->held_by].used_up, g->why);
+	if (g->waiting == 0 && before > 0) {
+		note(c, limit_words[g->held_by].has_room,
+		    "nobody waits for it");
+	}
 }
 
 /* ---- the door ---- */
@@ -494,8 +538,12 @@ fleet_guards_json(const struct controller *c)
 		guard_add_json(list, GUARD_BRAKE,
 		    brake_holds(c) ? "holds" : "overridden", text);
 	}
-	if (g->waiting > 0)
-		guard_add_json(list, GUARD_BUDGET, "holds", g->why);
+	/* The brake itself, engaged, says more than its limit. */
+	if (g->waiting > 0 &&
+	    !(g->held_by == LIMIT_BRAKE && g->brake.is_engaged)) {
+		guard_add_json(list, limit_words[g->held_by].guard, "holds",
+		    g->why);
+	}
 	json_object_foreach (c->guard_alarms, name, why) {
 		(void)snprintf(text, sizeof(text), "%s: %s", name,
 		    json_string_value(why));

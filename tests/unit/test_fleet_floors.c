@@ -293,6 +293,56 @@ test_a_drain_of_a_site_out_of_reach(void **state)
 	assert_answer_has(h, "guard min_sites: draining akl would leave");
 }
 
+/* ---- by which guard ---- */
+
+static size_t
+find_permit(const struct house *h, bool has)
+{
+	size_t i = 0;
+
+	while (i < SITES && h->agents[i].has_permit != has)
+		i++;
+	assert_in_range(i, 0, SITES - 1);
+	return i;
+}
+
+/* The brake limits permits beforehand: that is no budget, which has none. */
+static void
+test_the_brakes_limit_is_no_budget(void **state)
+{
+	struct house *h = *state;
+	struct fake *first;
+
+	use(h,
+	    &(struct conf_guards){
+		.brake = { .window_ms = 60000, .sites = 1 } });
+	first = &h->agents[find_permit(h, true)];
+	first->is_sick = true;
+	turn(h);
+	assert_true(first->is_gone);
+	first->is_sick = false;
+	turn(h);
+	/* One at a time: it is not engaged, but its limit is reached. */
+	h->agents[(first->site + 1) % SITES].is_sick = true;
+	turn(h);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h,
+	    "{\"guard\":\"brake\",\"state\":\"holds\",\"why\":\"1 sick sites are kept announcing: 1 sites ");
+	assert_answer_has(h, "count within 1m; at most 1, 0 and 0 (0: any)");
+	assert_null(strstr(h->body, "\"guard\":\"budget\""));
+	/* Engaged, it is told once. */
+	first->is_sick = true;
+	turn(h);
+	assert_int_equal(get(h, "/v1/status"), 200);
+	assert_answer_has(h, "nobody withdraws any further");
+	assert_null(strstr(h->body, "are kept announcing"));
+	assert_null(strstr(h->body, "\"guard\":\"budget\""));
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
+	assert_int_equal(get(h, "/v1/events?limit=50"), 200);
+	assert_answer_has(h, "brake: its limit is used up");
+	assert_null(strstr(h->body, "budget: used up"));
+}
+
 int
 main(void)
 {
@@ -308,6 +358,7 @@ main(void)
 		    test_a_drain_of_a_site_not_heard_yet_without_a_floor),
 		WITH_HOUSE(test_a_drain_of_a_site_whose_bird_is_silent),
 		WITH_HOUSE(test_a_drain_of_a_site_out_of_reach),
+		WITH_HOUSE(test_the_brakes_limit_is_no_budget),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));

@@ -391,10 +391,35 @@ test_no_window_sees_more_than_the_limit(void **state)
 	}
 }
 
+/* The limit in the way is named: the first one, of what is no member yet. */
+static void
+test_the_limit_in_the_way(void **state)
+{
+	const struct budget_limit limits[] = { { .window_ms = WINDOW_MS,
+						   .sites = 3 },
+		{ .window_ms = WINDOW_MS / 2, .sites = 1 } };
+	struct budget_site s[SITES];
+	const struct budget_view view = { s, SITES, limits, 2 };
+
+	(void)state;
+	fill(s);
+	assert_null(budget_exceeded(&view, 0));
+	hold(&s[0]);
+	assert_null(budget_exceeded(&view, 0));
+	assert_ptr_equal(budget_exceeded(&view, 1), &limits[1]);
+	s[1].withdrew_ago_ms = WINDOW_MS / 4; /* spent already */
+	assert_null(budget_exceeded(&view, 1));
+	hold(&s[2]);
+	assert_ptr_equal(budget_exceeded(&view, 3), &limits[0]);
+	s[3].is_exempt = true;
+	assert_null(budget_exceeded(&view, 3));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_limit_in_the_way),
 		cmocka_unit_test(test_no_more_may_than_the_limit),
 		cmocka_unit_test(test_withdrawn_sites_spend_for_the_window),
 		cmocka_unit_test(test_the_sick_are_served_first),
