@@ -39,7 +39,7 @@ struct route_inputs {
 	struct route_attrs attrs; /* what its gentle steps ask for */
 	bool test_withdrawn;      /* an experiment holds it withdrawn */
 	bool frozen;              /* an operator's freeze: nothing changes */
-	bool withdraw_forbidden;  /* no permit: too few would be left */
+	bool withdraw_forbidden;  /* no permit of the controller's */
 	bool braked;              /* too many fail at once: core/brake.h */
 	bool damped_down;         /* core/damping.h: a withdrawal must wait */
 	bool damped_up;           /* an announcement must wait */

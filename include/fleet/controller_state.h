@@ -48,6 +48,7 @@ struct fleet_site {
 	json_t *permits;
 	json_t *service_prefixes; /* of the status, by name */
 	json_t *last;             /* of the orders: see guards_last_json */
+	const char *withheld_by;  /* the same: see guards_withheld_by */
 	json_t *tests;            /* of the status; NULL: none came yet */
 	uint64_t sends;           /* the newest turn that it had, of c->turn */
 	double capacity;          /* 0: not known */
@@ -191,6 +192,9 @@ void guards_update(struct controller *c);
 bool guards_service_is_sick(const json_t *status, const char *name);
 /* The "permits" of a site's order document. */
 json_t *guards_permits_json(const struct controller *c, size_t site);
+/* And its "withheld_by": the name of the guard for which permits are missing
+ * there; NULL: none is. */
+const char *guards_withheld_by(const struct controller *c, size_t site);
 /* And its "last": prefixes that no other live site announces; JSON null as long
  * as that is not known, after the controller's start. */
 json_t *guards_last_json(const struct controller *c, size_t site);
@@ -215,6 +219,8 @@ void fleet_guards_free(struct fleet_guards *g);
 void fleet_guards_take_status(struct controller *c, struct fleet_site *s);
 /* Decides anew; barred[n_sites] is written. */
 void fleet_guards_step(struct controller *c, bool *barred);
+/* Which of the two barred the site; GUARD_COUNT: neither. */
+enum guard fleet_guards_barred_by(const struct controller *c, size_t site);
 /* Does any guard need permits? */
 bool fleet_guards_use_permits(const struct controller *c);
 /* Both: -1 with err when a drain is refused. */

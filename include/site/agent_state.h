@@ -71,6 +71,7 @@ struct agent {
 	struct will_seat seat;
 	bool is_replaced;             /* by one with a newer configuration */
 	bool has_permits;             /* the controller has given out some */
+	enum guard withheld_by;       /* for which it gave no others */
 	bool will_is_old;             /* to be deposited anew */
 	bool will_is_frozen;          /* it was made during a freeze */
 	bool will_has_attrs;          /* it was made with routes' attributes */

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "core/guard.h"
 #include "core/intent.h"
 #include "probes/sweep.h"
 
@@ -28,6 +29,8 @@ struct orders {
 	bool has_permits;
 	struct prefix *permits;
 	size_t n_permits;
+	/* For which guard others are missing; GUARD_MIN_SITES: not told. */
+	enum guard withheld_by;
 	/* Prefixes that no other site announces; has_last false: not told.
 	 * awaits_last: the controller has just begun and will tell. */
 	bool has_last, awaits_last;

@@ -300,18 +300,33 @@ add_when_lost_input(json_t *list, const json_t *service, const json_t *prefix)
 		return;
 	add_input(list, "when lost", what, 0,
 	    is_last && strcmp(what, "hold") != 0
-		? "but not while too few other sites announce"
+		? "but not without a permit of the controller"
 		: "if anycastd dies or hangs and does not come back");
 }
 
-/* Only where there is a guard. */
-static void
-add_permit_input(json_t *list, const json_t *prefix)
+/* What is to be known of the guard for which there is no permit. */
+static const char *
+why_withheld(const char *by)
 {
-	if (json_is_false(json_object_get(prefix, "permit"))) {
-		add_input(list, "permit", "none", 0,
-		    "the controller needs this site to go on announcing");
-	}
+	if (strcmp(by, guard_name(GUARD_BUDGET)) == 0 ||
+	    strcmp(by, guard_name(GUARD_BRAKE)) == 0)
+		return "as many sites as it lets may withdraw already";
+	return "the controller needs this site to go on announcing";
+}
+
+/* Only where there is a guard.  Older agents do not tell which. */
+static void
+add_permit_input(json_t *list, const json_t *site, const json_t *prefix)
+{
+	const char *by = explain_text(site, "withheld_by");
+	char detail[128];
+
+	if (!json_is_false(json_object_get(prefix, "permit")))
+		return;
+	(void)snprintf(detail, sizeof(detail), "%s%.20s%s%s",
+	    by[0] != '\0' ? "guard " : "", by, by[0] != '\0' ? ": " : "",
+	    why_withheld(by));
+	add_input(list, "permit", "none", 0, detail);
 }
 
 /* Each guard that acts at the site, with its numbers. */
@@ -411,7 +426,7 @@ inputs_json(const json_t *site, const json_t *prefix,
 		add_service_inputs(list, find_service(site, service));
 		add_drain_input(list, prefix,
 		    explain_drain_over(site, prefix, intents));
-		add_permit_input(list, prefix);
+		add_permit_input(list, site, prefix);
 		add_damping_input(list, prefix);
 		add_guard_inputs(list, site);
 		add_override_inputs(list, intents);

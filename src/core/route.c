@@ -94,7 +94,7 @@ static const struct rule {
 	[ROUTE_RULE_DRAIN] = { ROUTE_SERVICE, WITHDRAW, is_drained, "drain",
 	    "an operator drained it: withdraw", "no drain withdraws it" },
 	[ROUTE_RULE_GUARD] = { ROUTE_SERVICE, KEEP, is_kept_by_guard, "guard",
-	    "the service is sick, but too few other sites announce: keep what is there",
+	    "the service is sick, but the controller gave no permit to withdraw it: keep what is there",
 	    "no guard stands in the way" },
 	[ROUTE_RULE_BRAKE] = { ROUTE_SERVICE, KEEP, is_braked, "brake",
 	    "the service is sick, but too many fail at once: keep what is there",

@@ -95,10 +95,13 @@ controller_publish(struct controller *c, size_t site)
 	json_t *doc = json_pack("{s:i, s:i, s:o, s:o}", "revision", 0, "term",
 	    1, "intents", intents_to_json(&c->intents.set, s->name, true),
 	    "ended", ended_ids(c, s->name));
+	const char *by = guards_withheld_by(c, site);
 	char *text;
 
 	json_object_set_new(doc, "permits", guards_permits_json(c, site));
 	json_object_set_new(doc, "last", guards_last_json(c, site));
+	if (by != NULL)
+		json_object_set_new(doc, "withheld_by", json_string(by));
 	experiments_add_orders(c, site, doc);
 	if (!is_news(s->orders, doc)) {
 		json_decref(doc);

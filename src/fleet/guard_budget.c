@@ -47,10 +47,11 @@ struct fleet_guards {
 	struct budget_site *view; /* the same */
 	struct budget_limit limits[LIMIT_COUNT];
 	bool *may;
-	uint64_t revision; /* of what the store has */
-	size_t waiting;    /* sick sites that a limit keeps */
-	int held_by;       /* that limit */
-	char why[256];     /* of its holding, as it was told */
+	enum guard *barred_by; /* one per site */
+	uint64_t revision;     /* of what the store has */
+	size_t waiting;        /* sick sites that a limit keeps */
+	int held_by;           /* that limit */
+	char why[256];         /* of its holding, as it was told */
 };
 
 /*
@@ -360,7 +361,16 @@ fleet_guards_step(struct controller *c, bool *barred)
 		    !guards_is_overridden(c, c->sites[i].name, GUARD_BRAKE);
 
 		barred[i] = is_braked || !g->may[i];
+		g->barred_by[i] = is_braked ? GUARD_BRAKE
+		    : barred[i] ? limit_words[limit_against(c, i)].guard
+				: GUARD_COUNT;
 	}
+}
+
+enum guard
+fleet_guards_barred_by(const struct controller *c, size_t site)
+{
+	return c->guards->barred_by[site];
 }
 
 /* The members of the window by their withdrawals, each with its age. */
@@ -570,6 +580,9 @@ fleet_guards_new(struct controller *c)
 	g->items = xcalloc(c->n_sites, sizeof(*g->items));
 	g->view = xcalloc(c->n_sites, sizeof(*g->view));
 	g->may = xcalloc(c->n_sites, sizeof(*g->may));
+	g->barred_by = xcalloc(c->n_sites, sizeof(*g->barred_by));
+	for (size_t i = 0; i < c->n_sites; i++)
+		g->barred_by[i] = GUARD_COUNT;
 	g->brake_conf = (struct brake_conf){ .more_than = conf->brake.sites,
 		.window_ms = conf->brake.window_ms,
 		.release_ms = conf->brake.release_ms };
@@ -593,5 +606,6 @@ fleet_guards_free(struct fleet_guards *g)
 	free(g->items);
 	free(g->view);
 	free(g->may);
+	free(g->barred_by);
 	free(g);
 }

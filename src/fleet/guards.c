@@ -280,6 +280,17 @@ update_last(struct controller *c, bool *changed)
 	}
 }
 
+static void
+update_withheld(struct controller *c, bool *changed)
+{
+	for (size_t i = 0; i < c->n_sites; i++) {
+		const char *by = guards_withheld_by(c, i);
+
+		changed[i] |= by != c->sites[i].withheld_by;
+		c->sites[i].withheld_by = by;
+	}
+}
+
 void
 guards_update(struct controller *c)
 {
@@ -295,6 +306,7 @@ guards_update(struct controller *c)
 		json_object_foreach (names, name, unused)
 			update_prefix(c, name, barred, changed);
 		json_decref(names);
+		update_withheld(c, changed);
 	}
 	/* A revision given to one site is higher than what the others were
 	 * promised above, and what they get is higher still: never lower. */
@@ -320,6 +332,38 @@ guards_permits_json(const struct controller *c, size_t site)
 			json_array_append_new(list, json_string(name));
 	}
 	return list;
+}
+
+/* Does it hold a permit for each prefix that it is known to have? */
+static bool
+has_all_permits(const struct fleet_site *s)
+{
+	const char *name;
+	json_t *unused;
+
+	json_object_foreach (s->service_prefixes, name, unused) {
+		if (!is_granted(s, name))
+			return false;
+	}
+	return s->service_prefixes != NULL;
+}
+
+const char *
+guards_withheld_by(const struct controller *c, size_t site)
+{
+	const struct conf_guards *conf = &c->conf->guards;
+	enum guard g = fleet_guards_barred_by(c, site);
+
+	if (!fleet_guards_use_permits(c) || has_all_permits(&c->sites[site]))
+		return NULL;
+	if (g != GUARD_COUNT)
+		return guard_name(g);
+	if (conf->min_sites != 0)
+		return guard_name(GUARD_MIN_SITES);
+	if (conf->min_capacity > 0 || conf->min_capacity_percent != 0)
+		return guard_name(GUARD_MIN_CAPACITY);
+	/* Before anybody was heard. */
+	return guard_name(conf->brake.sites != 0 ? GUARD_BRAKE : GUARD_BUDGET);
 }
 
 /* Does another site than this one announce it, as far as is known? */

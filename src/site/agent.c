@@ -653,6 +653,7 @@ agent_new(const struct agent_env *env, struct err *err)
 	a->tls = conf_tls_files(&env->conf->tls);
 	a->started_ms = wall_now_ms();
 	a->started = mono_now();
+	a->withheld_by = GUARD_MIN_SITES;
 	a->overdue = xcalloc(a->conf->n_services + 1, sizeof(*a->overdue));
 	(void)!getrandom(&boot, sizeof(boot), 0);
 	(void)snprintf(a->boot, sizeof(a->boot), "%016" PRIx64, boot);

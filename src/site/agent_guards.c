@@ -209,7 +209,9 @@ facts_of(const struct agent_guards *g)
 		.is_braked = brake_holds(g),
 		.is_damping_off = is_overridden(g, GUARD_DAMPING),
 		.is_in_contact = is_heard,
-		.may_be_last = !is_heard && is_overridden(g, GUARD_MIN_SITES) };
+		.may_be_last = !is_heard &&
+		    (is_overridden(g, GUARD_MIN_SITES) ||
+			is_overridden(g, g->a->withheld_by)) };
 }
 
 /* ---- damping ---- */
@@ -506,7 +508,7 @@ agent_guards_check_drain(const struct agent_guards *g,
 	if (!want->force[GUARD_FREEZE] &&
 	    guard_check_frozen(&a->intents.set, a->conf->site, err) == -1)
 		return -1;
-	if (want->force[GUARD_MIN_SITES] || is_overridden(g, GUARD_MIN_SITES))
+	if (want->force[a->withheld_by] || is_overridden(g, a->withheld_by))
 		return 0;
 	memcpy(wish.scope, want->scope, sizeof(wish.scope));
 	memcpy(wish.site, a->conf->site, strlen(a->conf->site) + 1);
@@ -522,7 +524,8 @@ agent_guards_check_drain(const struct agent_guards *g,
 		    !p->decision.announce || !intent_covers(&wish, &target))
 			continue;
 		return err_set(err, ERR_REFUSED,
-		    "guard min_sites: the controller needs this site to go on announcing %s; drain it there, or force it",
+		    "guard %s: the controller gave this site no permit to withdraw %s; drain it there, or force it",
+		    guard_name(a->withheld_by),
 		    prefix_format(&p->prefix, text));
 	}
 	return 0;

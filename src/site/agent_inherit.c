@@ -122,6 +122,7 @@ agent_inherit(struct agent *a, const struct agent *from)
 	inherit_tests(a, from);
 	agent_renew_tests(a);
 	a->has_permits = a->conf->controller != NULL && from->has_permits;
+	a->withheld_by = from->withheld_by;
 	for (size_t i = 0; i < a->n_prefixes; i++) {
 		struct agent_prefix *p = &a->prefixes[i];
 		const struct agent_prefix *old =

@@ -93,6 +93,18 @@ is_unheard(const struct agent *a, size_t i)
 	    reconcile_exported_to(a->reconcile, i) == 0;
 }
 
+/* The controller gave no permit for some. */
+static bool
+is_withheld(const struct agent *a)
+{
+	for (size_t i = 0; i < a->n_prefixes; i++) {
+		if (a->prefixes[i].service != NO_SERVICE &&
+		    a->prefixes[i].withdraw_forbidden)
+			return true;
+	}
+	return false;
+}
+
 /* Healthy, and yet nothing is announced: held by a guard, or drained piece by
  * piece. */
 static bool
@@ -192,6 +204,10 @@ agent_status(const struct agent *a)
 
 	agent_load_add(a->counters, site);
 	json_object_set_new(site, "guards", agent_guards_json(a->guards));
+	if (is_withheld(a)) {
+		json_object_set_new(site, "withheld_by",
+		    json_string(guard_name(a->withheld_by)));
+	}
 	json_object_set_new(site, "withdrawals",
 	    json_integer((json_int_t)agent_guards_withdrawals(a->guards)));
 	if (withdrew_ago_ms >= 0) {

@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 #include "store/intent_row.h"
+#include "base/json_text.h"
 #include "base/xalloc.h"
 
 static int
@@ -116,6 +117,10 @@ parse_permits(const json_t *doc, struct orders *out, struct err *err)
 	out->has_permits = permits.is_there;
 	out->permits = permits.prefixes;
 	out->n_permits = permits.n;
+	/* Of an older controller, or one that has guards that are not known
+	 * here: they are missing all the same. */
+	if (!guard_find(json_text(doc, "withheld_by"), &out->withheld_by))
+		out->withheld_by = GUARD_MIN_SITES;
 	if (parse_prefixes(doc, "last", &last, err) == -1)
 		return -1;
 	out->has_last = last.is_there;

@@ -166,6 +166,7 @@ apply(struct uplink *up, const struct orders *o)
 		agent_guards_take_last(a->guards, o->has_last, o->last,
 		    o->n_last);
 	}
+	a->withheld_by = o->withheld_by;
 	agent_take_permits(a, o->has_permits, o->permits, o->n_permits);
 	agent_hold_tests(a, o->tests, o->n_tests);
 	if (a->sweep == NULL) {
@@ -208,6 +209,7 @@ load_permits(struct agent *a)
 
 	free(text);
 	if (doc != NULL && orders_parse(doc, &o, &err) == 0) {
+		a->withheld_by = o.withheld_by;
 		agent_take_permits(a, o.has_permits, o.permits, o.n_permits);
 		orders_fini(&o);
 	} else if (rc != 0) {

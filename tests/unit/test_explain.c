@@ -306,6 +306,48 @@ test_hindrance_is_told(void **state)
 }
 
 /* A status comes from the network: any JSON is survived. */
+/* Why the prefix has no permit. */
+static void
+expect_permit(const char *by, const char *want)
+{
+	json_t *site = make_site("0", "sick", ""), *list, *in;
+	const char *is = NULL;
+	size_t i;
+
+	json_object_set_new(json_array_get(json_object_get(site, "prefixes"),
+				0),
+	    "permit", json_false());
+	if (by != NULL)
+		json_object_set_new(site, "withheld_by", json_string(by));
+	list = explain_prefixes(site, NULL);
+	json_array_foreach (json_object_get(json_array_get(list, 0), "inputs"),
+	    i, in) {
+		if (strcmp(json_string_value(json_object_get(in, "input")),
+			"permit") == 0)
+			is = json_string_value(json_object_get(in, "detail"));
+	}
+	assert_non_null(is);
+	assert_string_equal(is, want);
+	assert_string_equal(deciding_rule(json_array_get(list, 0)), "guard");
+	json_decref(list);
+	json_decref(site);
+}
+
+static void
+test_what_withholds_a_permit_is_told(void **state)
+{
+	(void)state;
+	expect_permit("min_sites",
+	    "guard min_sites: the controller needs this site to go on announcing");
+	expect_permit("budget",
+	    "guard budget: as many sites as it lets may withdraw already");
+	expect_permit("brake",
+	    "guard brake: as many sites as it lets may withdraw already");
+	/* Of an older agent. */
+	expect_permit(NULL,
+	    "the controller needs this site to go on announcing");
+}
+
 static void
 test_nonsense_is_survived(void **state)
 {
@@ -346,6 +388,7 @@ main(void)
 		cmocka_unit_test(test_steps_are_exact),
 		cmocka_unit_test(test_steps_without_effect_are_told),
 		cmocka_unit_test(test_hindrance_is_told),
+		cmocka_unit_test(test_what_withholds_a_permit_is_told),
 		cmocka_unit_test(test_nonsense_is_survived),
 	};
 

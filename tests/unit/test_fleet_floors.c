@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What must go on announcing, when not everything is known: the controller has
  * just begun, a site is out of reach, its BIRD silent, a floor overridden. */
+#include "base/json_text.h"
 #include "fleet_house.h"
 
 #define TURNS 12
@@ -343,6 +344,72 @@ test_the_brakes_limit_is_no_budget(void **state)
 	assert_null(strstr(h->body, "budget: used up"));
 }
 
+/* The "withheld_by" of a site's orders, "": none; until the next call. */
+static const char *
+withheld_by(struct house *h, size_t site)
+{
+	static char text[32];
+	char *path = xasprintf("/v1/sites/%s/orders?after=0",
+	    fake_name(&h->agents[site]));
+	json_t *doc;
+
+	assert_int_equal(get(h, path), 200);
+	free(path);
+	doc = answer_json(h);
+	(void)snprintf(text, sizeof(text), "%s", json_text(doc, "withheld_by"));
+	json_decref(doc);
+	return text;
+}
+
+/* Orders say for which guard permits are missing; where none is, nothing. */
+static void
+test_orders_name_the_guard(void **state)
+{
+	static const struct {
+		struct conf_guards guards;
+		const char *by;
+	} rows[] = {
+		{ { .min_sites = 1 }, "min_sites" },
+		{ { .min_capacity_percent = 60 }, "min_capacity" },
+		{ { .budget = { .window_ms = 600000, .sites = 1 } }, "budget" },
+		{ { .brake = { .window_ms = 60000, .sites = 1 } }, "brake" },
+		{ { .min_sites = 1,
+		      .budget = { .window_ms = 600000, .sites = 3 } },
+		    "min_sites" },
+		{ { .budget = { .window_ms = 600000, .sites = 2 },
+		      .brake = { .window_ms = 60000, .sites = 1 } },
+		    "brake" },
+	};
+	struct house *h = *state;
+
+	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+		use(h, &rows[i].guards);
+		assert_string_equal(withheld_by(h, find_permit(h, false)),
+		    rows[i].by);
+		assert_string_equal(withheld_by(h, find_permit(h, true)), "");
+	}
+	use(h, &(struct conf_guards){ 0 });
+	assert_string_equal(withheld_by(h, 0), "");
+}
+
+/* What withholds them changes with what is: the newest is told. */
+static void
+test_orders_name_the_guard_of_now(void **state)
+{
+	struct house *h = *state;
+
+	use(h,
+	    &(struct conf_guards){
+		.budget = { .window_ms = 600000, .sites = 1 },
+		.brake = { .window_ms = 60000, .sites = 2 } });
+	assert_string_equal(withheld_by(h, find_permit(h, false)), "budget");
+	h->agents[0].is_sick = h->agents[1].is_sick = true;
+	h->agents[2].is_sick = true;
+	turn(h);
+	for (size_t i = 0; i < SITES; i++)
+		assert_string_equal(withheld_by(h, i), "brake");
+}
+
 int
 main(void)
 {
@@ -359,6 +426,8 @@ main(void)
 		WITH_HOUSE(test_a_drain_of_a_site_whose_bird_is_silent),
 		WITH_HOUSE(test_a_drain_of_a_site_out_of_reach),
 		WITH_HOUSE(test_the_brakes_limit_is_no_budget),
+		WITH_HOUSE(test_orders_name_the_guard),
+		WITH_HOUSE(test_orders_name_the_guard_of_now),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));

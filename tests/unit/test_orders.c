@@ -134,6 +134,37 @@ test_who_announces_last(void **state)
 	}
 }
 
+/* Of a guard that is not known here, or none: permits are missing all the same. */
+static void
+test_which_guard_withholds(void **state)
+{
+	static const struct {
+		const char *by;
+		enum guard want;
+	} rows[] = { { "", GUARD_MIN_SITES },
+		{ ",\"withheld_by\":\"budget\"", GUARD_BUDGET },
+		{ ",\"withheld_by\":\"min_capacity\"", GUARD_MIN_CAPACITY },
+		{ ",\"withheld_by\":\"a new one\"", GUARD_MIN_SITES },
+		{ ",\"withheld_by\":7", GUARD_MIN_SITES },
+		{ ",\"withheld_by\":null", GUARD_MIN_SITES } };
+
+	(void)state;
+	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+		char text[128];
+		struct orders o;
+		json_t *doc;
+
+		(void)snprintf(text, sizeof(text),
+		    "{\"revision\":1,\"intents\":[],\"ended\":[]%s}",
+		    rows[i].by);
+		doc = load(text);
+		assert_int_equal(orders_parse(doc, &o, NULL), 0);
+		assert_int_equal(o.withheld_by, rows[i].want);
+		orders_fini(&o);
+		json_decref(doc);
+	}
+}
+
 /* A path of keys into the document, and what is no good there. */
 static const struct {
 	const char *outer, *inner; /* inner NULL: outer itself */
@@ -308,6 +339,7 @@ main(void)
 		cmocka_unit_test(test_whole_document),
 		cmocka_unit_test(test_document_without_an_experiment),
 		cmocka_unit_test(test_who_announces_last),
+		cmocka_unit_test(test_which_guard_withholds),
 		cmocka_unit_test(test_each_field_in_every_wrong_way),
 		cmocka_unit_test(test_each_field_missing),
 		cmocka_unit_test(test_document_of_another_type),

@@ -71,7 +71,7 @@ def run(lab: Lab) -> None:
         assert set(lab.truth(WEB6).values()) == holders(fleet, WEB6)
         alarms = [e for e in fleet.events(fleet.mgmt) if e["kind"] == "guard" and e["subject"] == f"prefix/{WEB4}"]
         assert alarms and "min_sites" in alarms[-1]["reason"], alarms
-        assert "too few other sites" in fleet.ctl(fleet.mgmt, "explain", WEB4).stdout
+        assert "guard min_sites: the controller needs this site" in fleet.ctl(fleet.mgmt, "explain", WEB4).stdout
         for node in lab.nodes_with(role="client"):
             assert not watch.received(node, DNS4), node.name
     with lab.check("it stays so when controller and agent are restarted"):

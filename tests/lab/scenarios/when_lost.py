@@ -78,7 +78,7 @@ def run(lab: Lab) -> None:
         service = fleet.site_status(hung)["services"][0]
         assert service["when_lost"] == f"withdraw after {T_S}s", service
         assert f"withdraw after {T_S}s" in fleet.ctl(hung, "explain", WEB[0]).stdout
-        assert "not while too few" in fleet.ctl(last, "explain", WEB[0]).stdout
+        assert "not without a permit" in fleet.ctl(last, "explain", WEB[0]).stdout
     lab.wait_converged()
     clients = lab.nodes_with(role="client")
     watch = lab.watch_updates(clients)

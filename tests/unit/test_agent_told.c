@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A whole agent without BIRD: what it takes itself for, by what its controller
- * said, of who announces last.
+ * A whole agent without BIRD: what it makes of what its controller said, of who
+ * announces last and for which guard a permit is missing.
  */
 #include "site/agent_guards.h"
 
@@ -10,11 +10,13 @@
 #include <string.h>
 
 #include "base/fetch.h"
+#include "base/json_text.h"
 #include "base/xalloc.h"
 #include "daemon_parts.h"
 #include "http_wire.h"
 #include "site/agent.h"
 #include "site/agent_state.h"
+#include "store/intent_row.h"
 #include "test.h"
 
 static const struct worker_kind kinds[] = {
@@ -168,6 +170,80 @@ test_what_was_told_long_ago_does_not_hold(void **state)
 	assert_false(is_last(h));
 }
 
+static int
+drain(const struct house *h, const struct drain_request *want, struct err *err)
+{
+	return agent_guards_check_drain(h->agent->guards, want, err);
+}
+
+/* Its console refuses by the guard that the controller named, and that one is
+ * to be forced. */
+static void
+test_a_console_names_the_guard(void **state)
+{
+	struct drain_request want = { 0 };
+	struct house *h = *state;
+	struct err err = { 0 };
+
+	agent_take_permits(h->agent, true, NULL, 0);
+	h->agent->prefixes[0].decision.announce = true;
+	assert_int_equal(drain(h, &want, &err), -1);
+	assert_non_null(strstr(err.msg, "guard min_sites: "));
+	h->agent->withheld_by = GUARD_BUDGET;
+	assert_int_equal(drain(h, &want, &err), -1);
+	assert_non_null(strstr(err.msg, "guard budget: "));
+	want.force[GUARD_MIN_SITES] = true;
+	assert_int_equal(drain(h, &want, &err), -1);
+	want.force[GUARD_BUDGET] = true;
+	assert_int_equal(drain(h, &want, &err), 0);
+}
+
+static bool
+is_held(struct house *h)
+{
+	struct route_inputs in = { .withdraw_forbidden = true };
+
+	agent_guards_step(h->agent->guards);
+	agent_guards_fill(h->agent->guards, &h->agent->prefixes[0], &in);
+	return in.withdraw_forbidden;
+}
+
+/* Nobody else can be asked: who overrides the guard that was named is heard. */
+static void
+test_an_override_out_of_contact(void **state)
+{
+	struct house *h = *state;
+	struct intent row = intent_new("override", "akl", "a test", "jo");
+	struct uplink *up = h->agent->uplink;
+
+	h->agent->withheld_by = GUARD_BUDGET;
+	intent_scope_of_guard(GUARD_BUDGET, row.scope);
+	h->agent->uplink = NULL;
+	assert_true(is_held(h));
+	intent_book_take(&h->agent->intents, &row, NULL, NULL);
+	assert_false(is_held(h));
+	h->agent->uplink = up;
+	assert_true(is_held(h)); /* the controller can be */
+}
+
+/* And its status does, as long as one is missing. */
+static void
+test_the_status_names_the_guard(void **state)
+{
+	struct house *h = *state;
+	json_t *site;
+
+	h->agent->withheld_by = GUARD_BUDGET;
+	agent_take_permits(h->agent, true, NULL, 0);
+	site = agent_status(h->agent);
+	assert_string_equal(json_text(site, "withheld_by"), "budget");
+	json_decref(site);
+	agent_take_permits(h->agent, true, &h->agent->prefixes[0].prefix, 1);
+	site = agent_status(h->agent);
+	assert_null(json_object_get(site, "withheld_by"));
+	json_decref(site);
+}
+
 #define WITH_HOUSE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -176,6 +252,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_a_new_controller_takes_nothing_back),
 		WITH_HOUSE(test_what_was_told_long_ago_does_not_hold),
+		WITH_HOUSE(test_a_console_names_the_guard),
+		WITH_HOUSE(test_the_status_names_the_guard),
+		WITH_HOUSE(test_an_override_out_of_contact),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
