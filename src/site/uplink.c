@@ -22,6 +22,8 @@
 #define STATUS_EVERY_MS 1000
 /* Changes within so long go out together. */
 #define STATUS_SOON_MS 20
+/* Orders wait for the disk. */
+#define STATUS_KEPT_MS 100
 #define RETRY_MS 200
 #define ORDERS_MAX_BYTES (4u << 20)
 #define ANSWER_MAX_BYTES 65536
@@ -46,6 +48,12 @@ struct uplink {
 	bool touched;             /* again, while a status is on its way */
 	uint64_t wanted_revision; /* of the newest document seen */
 	uint64_t applied_revision;
+	/* The newest one on disk: a permit that was given back must not be here
+	 * again after a restart.  Of the newest seen: is it kept, in which row? */
+	uint64_t kept_revision;
+	bool is_kept;
+	uint64_t kept_row;
+	bool was_kept; /* when the status was made */
 	/* FLUSHED came for the document: applied once `barrier` is in.  The
 	 * oldest that waits for it, and the newest; revision 0: none. */
 	struct flushed {
@@ -157,6 +165,7 @@ apply(struct uplink *up, const struct orders *o)
 	if (o->revision < up->wanted_revision) {
 		up->flushed = up->next_flushed = (struct flushed){ 0 };
 		up->applied_revision = 0;
+		up->kept_revision = 0;
 	}
 	up->wanted_revision = o->revision;
 	apply_intents(a, o);
@@ -190,12 +199,24 @@ keep_orders(struct uplink *up, const struct orders *o,
 {
 	const struct agent *a = up->agent;
 
-	if (store_put_order(a->env.store, a->conf->site, o->revision,
-		(const char *)answer->body, NULL, NULL) == -1)
+	up->is_kept = store_put_order(a->env.store, a->conf->site, o->revision,
+			  (const char *)answer->body, NULL, NULL) == 0;
+	up->kept_row = store_newest(a->env.store);
+	if (!up->is_kept)
 		log_limited(&up->limit, "orders: too long to be kept");
 }
 
-/* What the last orders permitted; all if there never were any. */
+/* False while the newest orders are on their way to the disk. */
+static bool
+note_kept(struct uplink *up)
+{
+	if (up->is_kept && store_is_durable(up->agent->env.store, up->kept_row))
+		up->kept_revision = up->wanted_revision;
+	return up->kept_revision == up->wanted_revision;
+}
+
+/* What the last orders permitted; all if there never were any, and nothing if
+ * they cannot be read: until the controller is heard, all is kept. */
 static void
 load_permits(struct agent *a)
 {
@@ -214,6 +235,8 @@ load_permits(struct agent *a)
 		orders_fini(&o);
 	} else if (rc != 0) {
 		log_warnx("orders: the last ones cannot be read: %s", err.msg);
+		/* They may have taken a permit away. */
+		agent_take_permits(a, true, NULL, 0);
 	}
 	json_decref(doc);
 }
@@ -289,6 +312,14 @@ on_poll_timer(struct loop *lp, void *arg)
 
 /* ---- status ---- */
 
+static int64_t
+next_status_ms(const struct uplink *up)
+{
+	if (up->touched)
+		return STATUS_SOON_MS;
+	return up->was_kept ? STATUS_EVERY_MS : STATUS_KEPT_MS;
+}
+
 static void
 on_posted(const struct fetch_answer *answer, void *arg)
 {
@@ -297,8 +328,7 @@ on_posted(const struct fetch_answer *answer, void *arg)
 	json_int_t revision = 0, held = 0;
 
 	up->post = NULL;
-	loop_timer_set(up->post_timer,
-	    up->touched ? STATUS_SOON_MS : STATUS_EVERY_MS);
+	loop_timer_set(up->post_timer, next_status_ms(up));
 	if (!check_answer(up, answer, "status"))
 		return;
 	body =
@@ -327,6 +357,10 @@ status_body(struct uplink *up)
 	up->left_out = up->held_version == (uint64_t)version;
 	if (up->left_out)
 		json_object_del(body, "prefixes");
+	/* Of a permit that it took away it makes something else then. */
+	up->was_kept = note_kept(up);
+	json_object_set_new(body, "wanted_revision",
+	    json_integer((json_int_t)up->kept_revision));
 	/* Ended ones too: the controller must hear of a restore here. */
 	json_object_set_new(body, "intents",
 	    intents_to_json(&up->agent->intents.set, up->agent->conf->site,

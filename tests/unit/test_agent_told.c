@@ -14,6 +14,7 @@
 #include "base/xalloc.h"
 #include "daemon_parts.h"
 #include "http_wire.h"
+#include "loop_wait.h"
 #include "site/agent.h"
 #include "site/agent_state.h"
 #include "store/intent_row.h"
@@ -58,27 +59,33 @@ make_conf(const struct house *h)
 	return c;
 }
 
+static void
+begin(struct house *h)
+{
+	const struct agent_env env = { .lp = h->p.lp,
+		.keeper = h->p.k,
+		.store = h->p.store,
+		.query = h->p.query,
+		.fetch = h->fetch,
+		.conf = h->conf };
+	struct err err = { 0 };
+
+	h->agent = agent_new(&env, &err);
+	if (h->agent == NULL)
+		fail_msg("%s", err.msg);
+}
+
 static int
 setup(void **state)
 {
 	struct house *h = calloc(1, sizeof(*h));
-	struct agent_env env;
-	struct err err = { 0 };
 
 	assert_non_null(h);
 	file_make(&h->f);
 	h->conf = make_conf(h);
 	parts_start(&h->p, &h->f, kinds, TEST_COUNT(kinds));
 	h->fetch = fetch_engine_new(h->p.lp);
-	env = (struct agent_env){ .lp = h->p.lp,
-		.keeper = h->p.k,
-		.store = h->p.store,
-		.query = h->p.query,
-		.fetch = h->fetch,
-		.conf = h->conf };
-	h->agent = agent_new(&env, &err);
-	if (h->agent == NULL)
-		fail_msg("%s", err.msg);
+	begin(h);
 	*state = h;
 	return 0;
 }
@@ -244,6 +251,25 @@ test_the_status_names_the_guard(void **state)
 	json_decref(site);
 }
 
+/* What they said of permits is not known. */
+static void
+test_orders_that_cannot_be_read_permit_nothing(void **state)
+{
+	static const char *const orders[] = { "rubbish", "{\"revision\":2}" };
+	struct house *h = *state;
+
+	assert_false(h->agent->prefixes[0].withdraw_forbidden);
+	for (size_t i = 0; i < TEST_COUNT(orders); i++) {
+		agent_free(h->agent);
+		assert_int_equal(store_put_order(h->p.store, "akl", i + 1,
+				     orders[i], NULL, NULL),
+		    0);
+		WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
+		begin(h);
+		assert_true(h->agent->prefixes[0].withdraw_forbidden);
+	}
+}
+
 #define WITH_HOUSE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -255,6 +281,7 @@ main(void)
 		WITH_HOUSE(test_a_console_names_the_guard),
 		WITH_HOUSE(test_the_status_names_the_guard),
 		WITH_HOUSE(test_an_override_out_of_contact),
+		WITH_HOUSE(test_orders_that_cannot_be_read_permit_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,9 @@
 #include "tls_made.h"
 #include "uplink_house.h"
 
+#define ORDERS(n)                                                              \
+	"{\"revision\":" #n ",\"intents\":[],\"ended\":[],\"tests\":[]}"
+
 static bool
 is_withdrawn(const struct house *h)
 {
@@ -84,6 +87,39 @@ test_silent_controller_confirms_nothing(void **state)
 	h->orders = NULL;
 	h->posts_answer = "{\"revision\":99}";
 	WAIT_FOR(h->p.lp, !is_withdrawn(h));
+}
+
+static bool
+has_told(const struct house *h, const char *key, json_int_t revision)
+{
+	json_t *status =
+	    json_loads(h->status != NULL ? h->status : "", 0, NULL);
+	bool is_told =
+	    json_integer_value(json_object_get(status, key)) == revision;
+
+	json_decref(status);
+	return is_told;
+}
+
+/* A permit that it took away is another site's as soon as we say that we have
+ * read so: a restart must not bring it back. */
+static void
+test_orders_are_taken_when_they_are_on_disk(void **state)
+{
+	struct house *h = *state;
+	unsigned posts;
+
+	h->orders = ORDERS(5);
+	begin(h);
+	WAIT_FOR(h->p.lp, has_told(h, "wanted_revision", 5));
+	assert_int_equal(kill(*store_pid, SIGSTOP), 0);
+	h->orders = ORDERS(6);
+	WAIT_FOR(h->p.lp, has_told(h, "applied_revision", 6));
+	posts = h->posts;
+	WAIT_FOR(h->p.lp, h->posts >= posts + 3);
+	assert_true(has_told(h, "wanted_revision", 5));
+	assert_int_equal(kill(*store_pid, SIGCONT), 0);
+	WAIT_FOR(h->p.lp, has_told(h, "wanted_revision", 6));
 }
 
 /* As long as it says the same, the withdrawal is held. */
@@ -528,6 +564,7 @@ main(void)
 		WITH(test_orders_that_cannot_be_read_are_no_storm),
 		WITH(test_orders_that_cannot_be_read_confirm_nothing),
 		WITH(test_silent_controller_confirms_nothing),
+		WITH(test_orders_are_taken_when_they_are_on_disk),
 		WITH(test_living_controller_holds_the_test_prefix),
 		WITH(test_a_stream_of_orders_is_applied_meanwhile),
 		WITH(test_errors_of_any_bytes_are_reported),
