@@ -104,6 +104,9 @@ bool agent_holds_test(const struct agent *a);
 /* Which prefixes may be withdrawn when sick; has_permits false: all. */
 void agent_take_permits(struct agent *a, bool has_permits,
     const struct prefix *permits, size_t n);
+/* While the agent is made: nothing is decided by it yet. */
+void agent_set_permits(struct agent *a, bool has_permits,
+    const struct prefix *permits, size_t n);
 
 /* agent_inherit.c: NULL: another one is needed. */
 struct reconcile *agent_inherit_reconcile(struct agent *a, struct agent *from);

@@ -343,7 +343,7 @@ on_intent(const struct intent *row, void *arg)
 /* ---- permits ---- */
 
 void
-agent_take_permits(struct agent *a, bool has_permits,
+agent_set_permits(struct agent *a, bool has_permits,
     const struct prefix *permits, size_t n)
 {
 	struct prefix *sorted = xcalloc(n, sizeof(*sorted));
@@ -363,6 +363,13 @@ agent_take_permits(struct agent *a, bool has_permits,
 		a->will_is_old |= p->withdraw_forbidden != was_forbidden;
 	}
 	free(sorted);
+}
+
+void
+agent_take_permits(struct agent *a, bool has_permits,
+    const struct prefix *permits, size_t n)
+{
+	agent_set_permits(a, has_permits, permits, n);
 	agent_decide(a);
 }
 

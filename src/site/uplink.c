@@ -192,20 +192,6 @@ apply(struct uplink *up, const struct orders *o)
 	}
 }
 
-/* For the next start: permits hold until the controller says otherwise. */
-static void
-keep_orders(struct uplink *up, const struct orders *o,
-    const struct fetch_answer *answer)
-{
-	const struct agent *a = up->agent;
-
-	up->is_kept = store_put_order(a->env.store, a->conf->site, o->revision,
-			  (const char *)answer->body, NULL, NULL) == 0;
-	up->kept_row = store_newest(a->env.store);
-	if (!up->is_kept)
-		log_limited(&up->limit, "orders: too long to be kept");
-}
-
 /* False while the newest orders are on their way to the disk. */
 static bool
 note_kept(struct uplink *up)
@@ -213,6 +199,44 @@ note_kept(struct uplink *up)
 	if (up->is_kept && store_is_durable(up->agent->env.store, up->kept_row))
 		up->kept_revision = up->wanted_revision;
 	return up->kept_revision == up->wanted_revision;
+}
+
+/* Thousands of drains are more than an order's row takes.  They are rows of
+ * their own, and of the last orders only the permits are read.  The caller frees
+ * it; NULL: no memory. */
+static char *
+orders_without_intents(const struct fetch_answer *answer)
+{
+	json_t *doc =
+	    json_loadb((const char *)answer->body, answer->body_len, 0, NULL);
+	char *text;
+
+	json_object_set_new(doc, "intents", json_array());
+	json_object_set_new(doc, "ended", json_array());
+	text = json_dumps(doc, JSON_COMPACT);
+	json_decref(doc);
+	return text;
+}
+
+/* For the next start: permits hold until the controller says otherwise. */
+static void
+keep_orders(struct uplink *up, const struct orders *o,
+    const struct fetch_answer *answer)
+{
+	const struct agent *a = up->agent;
+	const char *text = (const char *)answer->body;
+	char *shorter = NULL;
+
+	(void)note_kept(up); /* of those before it */
+	if (answer->body_len > STORE_ORDER_MAX)
+		text = shorter = orders_without_intents(answer);
+	up->is_kept = text != NULL &&
+	    store_put_order(a->env.store, a->conf->site, o->revision, text,
+		NULL, NULL) == 0;
+	up->kept_row = store_newest(a->env.store);
+	if (!up->is_kept)
+		log_limited(&up->limit, "orders: too long to be kept");
+	free(shorter);
 }
 
 /* What the last orders permitted; all if there never were any, and nothing if
@@ -231,12 +255,12 @@ load_permits(struct agent *a)
 	free(text);
 	if (doc != NULL && orders_parse(doc, &o, &err) == 0) {
 		a->withheld_by = o.withheld_by;
-		agent_take_permits(a, o.has_permits, o.permits, o.n_permits);
+		agent_set_permits(a, o.has_permits, o.permits, o.n_permits);
 		orders_fini(&o);
 	} else if (rc != 0) {
 		log_warnx("orders: the last ones cannot be read: %s", err.msg);
 		/* They may have taken a permit away. */
-		agent_take_permits(a, true, NULL, 0);
+		agent_set_permits(a, true, NULL, 0);
 	}
 	json_decref(doc);
 }
@@ -317,7 +341,7 @@ next_status_ms(const struct uplink *up)
 {
 	if (up->touched)
 		return STATUS_SOON_MS;
-	return up->was_kept ? STATUS_EVERY_MS : STATUS_KEPT_MS;
+	return up->is_kept && !up->was_kept ? STATUS_KEPT_MS : STATUS_EVERY_MS;
 }
 
 static void

@@ -60,14 +60,15 @@ make_conf(const struct house *h)
 }
 
 static void
-begin(struct house *h)
+begin(struct house *h, struct agent *from)
 {
 	const struct agent_env env = { .lp = h->p.lp,
 		.keeper = h->p.k,
 		.store = h->p.store,
 		.query = h->p.query,
 		.fetch = h->fetch,
-		.conf = h->conf };
+		.conf = h->conf,
+		.from = from };
 	struct err err = { 0 };
 
 	h->agent = agent_new(&env, &err);
@@ -85,7 +86,7 @@ setup(void **state)
 	h->conf = make_conf(h);
 	parts_start(&h->p, &h->f, kinds, TEST_COUNT(kinds));
 	h->fetch = fetch_engine_new(h->p.lp);
-	begin(h);
+	begin(h, NULL);
 	*state = h;
 	return 0;
 }
@@ -177,6 +178,34 @@ test_what_was_told_long_ago_does_not_hold(void **state)
 	assert_false(is_last(h));
 }
 
+static void
+keep_orders(struct house *h, uint64_t revision, const char *text)
+{
+	assert_int_equal(store_put_order(h->p.store, "akl", revision, text,
+			     NULL, NULL),
+	    0);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
+}
+
+/* It reads the last orders while it knows no controller yet: nothing may be
+ * decided by that. */
+static void
+test_a_reload_is_not_out_of_contact(void **state)
+{
+	struct house *h = *state;
+	struct agent *old = h->agent;
+
+	keep_orders(h, 1,
+	    "{\"revision\":1,\"intents\":[],\"ended\":[],\"tests\":[]}");
+	flap(h);
+	agent_guards_take_last(old->guards, true, NULL, 0);
+	assert_false(is_last(h));
+	begin(h, old);
+	agent_free(old);
+	agent_guards_keep_last(h->agent->guards);
+	assert_false(is_last(h));
+}
+
 static int
 drain(const struct house *h, const struct drain_request *want, struct err *err)
 {
@@ -261,11 +290,8 @@ test_orders_that_cannot_be_read_permit_nothing(void **state)
 	assert_false(h->agent->prefixes[0].withdraw_forbidden);
 	for (size_t i = 0; i < TEST_COUNT(orders); i++) {
 		agent_free(h->agent);
-		assert_int_equal(store_put_order(h->p.store, "akl", i + 1,
-				     orders[i], NULL, NULL),
-		    0);
-		WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
-		begin(h);
+		keep_orders(h, i + 1, orders[i]);
+		begin(h, NULL);
 		assert_true(h->agent->prefixes[0].withdraw_forbidden);
 	}
 }
@@ -278,6 +304,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_a_new_controller_takes_nothing_back),
 		WITH_HOUSE(test_what_was_told_long_ago_does_not_hold),
+		WITH_HOUSE(test_a_reload_is_not_out_of_contact),
 		WITH_HOUSE(test_a_console_names_the_guard),
 		WITH_HOUSE(test_the_status_names_the_guard),
 		WITH_HOUSE(test_an_override_out_of_contact),

@@ -9,11 +9,13 @@
 #include <sodium.h>
 
 #include "base/json_text.h"
+#include "base/text.h"
 #include "bird/include.h"
 #include "loop_wait.h"
 #include "probes/sweep_packet.h"
 #include "site/agent_state.h"
 #include "site/sweep_link.h"
+#include "store/intent_row.h"
 #include "tls_made.h"
 #include "uplink_house.h"
 
@@ -120,6 +122,45 @@ test_orders_are_taken_when_they_are_on_disk(void **state)
 	assert_true(has_told(h, "wanted_revision", 5));
 	assert_int_equal(kill(*store_pid, SIGCONT), 0);
 	WAIT_FOR(h->p.lp, has_told(h, "wanted_revision", 6));
+}
+
+/* Of thousands of drains; the permit, too, is missing then. */
+static char *
+long_orders(void)
+{
+	struct intent row = intent_new("drain", "akl", "a test", "jo");
+	json_t *rows = json_array(), *doc;
+	char *text;
+
+	(void)text_copy(row.scope, sizeof(row.scope), "prefix/203.0.113.0/24");
+	memset(row.reason, 'x', sizeof(row.reason) - 1);
+	for (size_t i = 0; i < 3000; i++)
+		json_array_append_new(rows, intent_to_json(&row));
+	doc = json_pack("{s:i, s:o, s:[], s:[], s:[]}", "revision", 7,
+	    "intents", rows, "ended", "tests", "permits");
+	text = json_dumps(doc, JSON_COMPACT);
+	json_decref(doc);
+	return text;
+}
+
+static void
+test_long_orders_are_kept_too(void **state)
+{
+	struct house *h = *state;
+	char *text = long_orders(), *kept = NULL;
+	uint64_t revision;
+	struct err err;
+
+	assert_true(strlen(text) > STORE_ORDER_MAX);
+	h->orders = text;
+	begin(h);
+	WAIT_FOR(h->p.lp, has_told(h, "wanted_revision", 7));
+	assert_int_equal(query_order(h->p.query, "akl", &revision, &kept, &err),
+	    1);
+	assert_int_equal(revision, 7);
+	assert_non_null(strstr(kept, "\"permits\":[]"));
+	free(kept);
+	free(text);
 }
 
 /* As long as it says the same, the withdrawal is held. */
@@ -565,6 +606,7 @@ main(void)
 		WITH(test_orders_that_cannot_be_read_confirm_nothing),
 		WITH(test_silent_controller_confirms_nothing),
 		WITH(test_orders_are_taken_when_they_are_on_disk),
+		WITH(test_long_orders_are_kept_too),
 		WITH(test_living_controller_holds_the_test_prefix),
 		WITH(test_a_stream_of_orders_is_applied_meanwhile),
 		WITH(test_errors_of_any_bytes_are_reported),
