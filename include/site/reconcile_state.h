@@ -75,7 +75,7 @@ struct reconcile {
 	bool said_differs;
 	bool file_failed;   /* and it was said */
 	bool file_is_empty; /* as before the first start */
-	bool file_is_fresh; /* written in this cycle, or the last one */
+	bool file_is_fresh; /* written since the last look */
 	struct stat file;   /* as it was when it said what is wanted */
 	int64_t pause_ms;   /* before the next try */
 	int64_t gap_ms;     /* between two changes, see batch_wait_ms */
@@ -89,6 +89,7 @@ struct reconcile {
 	/* The change under way. */
 	enum change_step step;
 	bool pending;             /* BIRD will undo it unless we confirm */
+	bool was_reconfigured;    /* at this look, and not by us */
 	bool own_reconfiguration; /* the next new time is our doing */
 	bool old_is_staged;       /* it is written, and not in place yet */
 	bool check_is_out;        /* asked with the look */

@@ -271,11 +271,13 @@ forget_old_text(struct reconcile *r)
 	r->old_text = NULL;
 }
 
-/* Somebody else's, or a new BIRD. */
-static void
+/* True: somebody else's, or a new BIRD. */
+static bool
 note_foreign(struct reconcile *r)
 {
-	if (!r->own_reconfiguration && r->has_looked) {
+	bool is_foreign = !r->own_reconfiguration && r->has_looked;
+
+	if (is_foreign) {
 		r->bird.foreign++;
 		if (r->foreign_told.us == 0 ||
 		    mono_diff_ms(mono_now(), r->foreign_told) >=
@@ -293,6 +295,7 @@ note_foreign(struct reconcile *r)
 			forget_old_text(r);
 	}
 	r->own_reconfiguration = false;
+	return is_foreign;
 }
 
 static void
@@ -317,8 +320,9 @@ reconcile_take_state(struct reconcile *r, const struct bird_survey *s)
 {
 	r->bird.sessions_all = s->sessions_all;
 	r->bird.sessions_up = s->sessions_up;
-	if (bird_byhand_take(r->byhand, s))
-		note_foreign(r);
+	r->was_reconfigured = bird_byhand_take(r->byhand, s) && note_foreign(r);
+	if (!s->is_reconfiguring)
+		r->file_is_fresh = false;
 	r->has_looked = true;
 	note_hands(r, s);
 }
@@ -409,7 +413,7 @@ cycle_start(struct reconcile *r)
 		r->ops.on_notice("bird: include file put right",
 		    "somebody else changed it", r->ops.arg);
 	}
-	r->file_is_fresh = written == 1;
+	r->file_is_fresh |= written == 1;
 	if (written == 0 && all_equal(r)) {
 		look(r);
 		return;

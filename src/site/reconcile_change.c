@@ -657,6 +657,7 @@ void
 reconcile_change_cut(struct reconcile *r)
 {
 	r->step = CHANGE_NONE;
+	r->has_vanished = false; /* it may be another BIRD */
 	reconcile_old_unstage(r);
 	reconcile_change_close(r);
 	/* BIRD's time runs from when it took it: not before now. */
@@ -688,7 +689,8 @@ has_vanished_session(struct reconcile *r, const struct bird_survey *s)
 	return false;
 }
 
-/* What had vanished is there again: BIRD has undone it. */
+/* What had vanished is there again by another reconfiguration: BIRD's own undo,
+ * as far as we can tell. */
 static void
 resume_undone(struct reconcile *r)
 {
@@ -709,8 +711,13 @@ reconcile_change_resume(struct reconcile *r, const struct bird_survey *s)
 	bool had_vanished = r->has_vanished;
 
 	reconcile_change_close(r);
+	/* Which sessions there are shows when it is through. */
+	if (s->is_reconfiguring) {
+		reconcile_cycle_end(r, POLL_MS);
+		return;
+	}
 	r->has_vanished = has_vanished_session(r, s);
-	if (had_vanished && !r->has_vanished) {
+	if (had_vanished && !r->has_vanished && r->was_reconfigured) {
 		resume_undone(r);
 	} else if (!r->has_vanished) {
 		confirm(r);

@@ -99,8 +99,10 @@ reconcile_old_note_sessions(struct reconcile *r)
 		*end++ = '\n';
 	}
 	*end = '\0';
-	if (bird_include_put(path, text, &err) == -1)
+	if (bird_include_put(path, text, &err) == -1) {
 		log_warnx("bird: list of sessions: %s", err.msg);
+		(void)unlink(path); /* an older one would mislead */
+	}
 	free(text);
 	free(path);
 }
