@@ -193,7 +193,8 @@ bool guards_service_is_sick(const json_t *status, const char *name);
 /* The "permits" of a site's order document. */
 json_t *guards_permits_json(const struct controller *c, size_t site);
 /* And its "withheld_by": the name of the guard for which permits are missing
- * there; NULL: none is. */
+ * there, a floor that is not overridden before budget and brake; NULL: none
+ * is. */
 const char *guards_withheld_by(const struct controller *c, size_t site);
 /* And its "last": prefixes that no other live site announces; JSON null as long
  * as that is not known, after the controller's start. */
@@ -219,7 +220,7 @@ void fleet_guards_free(struct fleet_guards *g);
 void fleet_guards_take_status(struct controller *c, struct fleet_site *s);
 /* Decides anew; barred[n_sites] is written. */
 void fleet_guards_step(struct controller *c, bool *barred);
-/* Which of the two barred the site; GUARD_COUNT: neither. */
+/* Which of the two keeps permits from the site; GUARD_COUNT: neither. */
 enum guard fleet_guards_barred_by(const struct controller *c, size_t site);
 /* Does any guard need permits? */
 bool fleet_guards_use_permits(const struct controller *c);

@@ -286,6 +286,16 @@ limit_against(const struct controller *c, size_t site)
 						       : LIMIT_BRAKE;
 }
 
+/* One that is out of reach is made no member where there is no limit either. */
+static enum guard
+guard_against(const struct controller *c, size_t site)
+{
+	int k = limit_against(c, site);
+
+	return budget_is_set(&c->guards->limits[k]) ? limit_words[k].guard
+						    : GUARD_COUNT;
+}
+
 /* What keeps the first of the sick that wait. */
 static int
 limit_against_sick(const struct controller *c)
@@ -362,8 +372,8 @@ fleet_guards_step(struct controller *c, bool *barred)
 
 		barred[i] = is_braked || !g->may[i];
 		g->barred_by[i] = is_braked ? GUARD_BRAKE
-		    : barred[i] ? limit_words[limit_against(c, i)].guard
-				: GUARD_COUNT;
+		    : barred[i]             ? guard_against(c, i)
+					    : GUARD_COUNT;
 	}
 }
 

@@ -348,22 +348,63 @@ has_all_permits(const struct fleet_site *s)
 	return s->service_prefixes != NULL;
 }
 
+/* A guard that neither the request nor an operator before it holds off. */
+static bool
+stands(const struct controller *c, size_t site,
+    const struct drain_request *want, enum guard g)
+{
+	return !want->force[g] &&
+	    !guards_is_overridden(c, c->sites[site].name, g);
+}
+
+/* The first floor of the configuration that stands at the site; GUARD_COUNT:
+ * none does. */
+static enum guard
+standing_floor(const struct controller *c, size_t site,
+    const struct drain_request *want)
+{
+	const struct conf_guards *conf = &c->conf->guards;
+	bool has_capacity =
+	    conf->min_capacity > 0 || conf->min_capacity_percent != 0;
+
+	if (conf->min_sites != 0 && stands(c, site, want, GUARD_MIN_SITES))
+		return GUARD_MIN_SITES;
+	if (has_capacity && stands(c, site, want, GUARD_MIN_CAPACITY))
+		return GUARD_MIN_CAPACITY;
+	return GUARD_COUNT;
+}
+
+/* Where nothing is known to stand in the way: it was not heard yet, or its
+ * permits are on their way. */
+static enum guard
+any_guard(const struct conf_guards *conf)
+{
+	bool has_budget = conf->budget.sites != 0 ||
+	    conf->budget.prefixes != 0 || conf->budget.capacity_percent != 0;
+
+	if (conf->brake.sites != 0)
+		return GUARD_BRAKE;
+	if (has_budget)
+		return GUARD_BUDGET;
+	return conf->min_sites != 0 ? GUARD_MIN_SITES : GUARD_MIN_CAPACITY;
+}
+
+/*
+ * A console lets all go that is withheld when the guard named here is forced.
+ * So a floor that stands comes first, also where a limit withholds as well: who
+ * goes over a budget has not agreed to take down the last announcer.
+ */
 const char *
 guards_withheld_by(const struct controller *c, size_t site)
 {
-	const struct conf_guards *conf = &c->conf->guards;
-	enum guard g = fleet_guards_barred_by(c, site);
+	const struct drain_request nothing_forced = { 0 };
+	enum guard g = standing_floor(c, site, &nothing_forced);
 
 	if (!fleet_guards_use_permits(c) || has_all_permits(&c->sites[site]))
 		return NULL;
-	if (g != GUARD_COUNT)
-		return guard_name(g);
-	if (conf->min_sites != 0)
-		return guard_name(GUARD_MIN_SITES);
-	if (conf->min_capacity > 0 || conf->min_capacity_percent != 0)
-		return guard_name(GUARD_MIN_CAPACITY);
-	/* Before anybody was heard. */
-	return guard_name(conf->brake.sites != 0 ? GUARD_BRAKE : GUARD_BUDGET);
+	if (g == GUARD_COUNT)
+		g = fleet_guards_barred_by(c, site);
+	return guard_name(g != GUARD_COUNT ? g : any_guard(&c->conf->guards));
 }
 
 /* Does another site than this one announce it, as far as is known? */
@@ -411,15 +452,6 @@ guards_last_json(const struct controller *c, size_t site)
 
 /* ---- drains ---- */
 
-/* A guard that neither the request nor an operator before it holds off. */
-static bool
-stands(const struct controller *c, size_t site,
-    const struct drain_request *want, enum guard g)
-{
-	return !want->force[g] &&
-	    !guards_is_overridden(c, c->sites[site].name, g);
-}
-
 static bool
 is_covered(const struct controller *c, size_t site,
     const struct drain_request *want, const char *name)
@@ -456,19 +488,9 @@ static int
 check_unheard(const struct controller *c, size_t site,
     const struct drain_request *want, struct err *err)
 {
-	const struct conf_guards *conf = &c->conf->guards;
-	bool has_capacity =
-	    conf->min_capacity > 0 || conf->min_capacity_percent != 0;
-	enum guard g = GUARD_COUNT;
+	enum guard g = standing_floor(c, site, want);
 
-	if (c->sites[site].service_prefixes != NULL)
-		return 0;
-	if (conf->min_sites != 0 && stands(c, site, want, GUARD_MIN_SITES)) {
-		g = GUARD_MIN_SITES;
-	} else if (has_capacity && stands(c, site, want, GUARD_MIN_CAPACITY)) {
-		g = GUARD_MIN_CAPACITY;
-	}
-	if (g == GUARD_COUNT)
+	if (c->sites[site].service_prefixes != NULL || g == GUARD_COUNT)
 		return 0;
 	return err_set(err, ERR_REFUSED,
 	    "guard %s: what would be left without %s is not known: it has not reported since the controller began",

@@ -410,6 +410,75 @@ test_orders_name_the_guard_of_now(void **state)
 		assert_string_equal(withheld_by(h, i), "brake");
 }
 
+/* Who forces the guard that was named is let go by the others, too: a floor
+ * comes first, also where a limit withholds as well. */
+static void
+test_a_floor_is_named_before_a_limit(void **state)
+{
+	static const struct {
+		struct conf_guards guards;
+		const char *by;
+	} rows[] = {
+		{ { .min_sites = 1,
+		      .budget = { .window_ms = 600000, .sites = 2 } },
+		    "min_sites" },
+		{ { .min_sites = 1,
+		      .brake = { .window_ms = 600000, .sites = 1 } },
+		    "min_sites" },
+		{ { .min_capacity = 300,
+		      .budget = { .window_ms = 600000, .sites = 2 } },
+		    "min_capacity" },
+		{ { .min_capacity_percent = 60,
+		      .brake = { .window_ms = 600000, .sites = 1 } },
+		    "min_capacity" },
+	};
+	struct house *h = *state;
+
+	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+		set_sick(h, false);
+		use(h, &rows[i].guards);
+		h->agents[0].is_sick = h->agents[1].is_sick = true;
+		turn(h);
+		assert_false(h->agents[2].has_permit);
+		assert_string_equal(withheld_by(h, 2), rows[i].by);
+		house_restart_controller(h); /* and nobody was heard yet */
+		assert_string_equal(withheld_by(h, 2), rows[i].by);
+	}
+}
+
+/* One that an operator holds off is no reason, but the other one may be. */
+static void
+test_a_floor_that_is_overridden_is_not_named(void **state)
+{
+	struct house *h = *state;
+
+	use(h,
+	    &(struct conf_guards){ .min_sites = 1,
+		.min_capacity = 300,
+		.budget = { .window_ms = 600000, .sites = 2 } });
+	leave_wlg_alone(h);
+	assert_string_equal(withheld_by(h, 2), "min_sites");
+	override(h, "min_sites", "*");
+	assert_string_equal(withheld_by(h, 2), "min_capacity");
+	override(h, "min_capacity", "wlg");
+	assert_string_equal(withheld_by(h, 2), "budget");
+	override(h, "budget", "wlg");
+	assert_string_equal(withheld_by(h, 2), "");
+}
+
+/* Nor is one named that the configuration has not. */
+static void
+test_no_guard_is_named_that_is_not_there(void **state)
+{
+	struct house *h = *state;
+
+	use(h, &(struct conf_guards){ .min_sites = 1 });
+	override(h, "min_sites", "wlg");
+	assert_string_equal(withheld_by(h, 2), "");
+	house_restart_controller(h);
+	assert_string_equal(withheld_by(h, 2), "min_sites");
+}
+
 int
 main(void)
 {
@@ -428,6 +497,9 @@ main(void)
 		WITH_HOUSE(test_the_brakes_limit_is_no_budget),
 		WITH_HOUSE(test_orders_name_the_guard),
 		WITH_HOUSE(test_orders_name_the_guard_of_now),
+		WITH_HOUSE(test_a_floor_is_named_before_a_limit),
+		WITH_HOUSE(test_a_floor_that_is_overridden_is_not_named),
+		WITH_HOUSE(test_no_guard_is_named_that_is_not_there),
 	};
 
 	return house_main(tests, TEST_COUNT(tests));
