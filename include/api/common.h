@@ -23,6 +23,8 @@ void api_events_serve(struct api_events *ev, struct api_server *server);
 struct api_later;
 struct api_later *api_later_new(struct api_request *req, json_t *answer);
 void api_later_send(void *arg);
+/* Instead: the row was not taken in. */
+void api_later_refuse(struct api_later *later, const struct err *err);
 
 /* The newest events about a subject, for explain; never NULL. */
 json_t *api_recent_events(struct query *query, const char *subject);

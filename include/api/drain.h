@@ -40,13 +40,16 @@ int restore_request_parse(const struct api_request *req,
  * service prefix: a drain of nothing is a slip. */
 int drain_scope_check(const json_t *site, const char *scope, struct err *err);
 /* -1 with err when the scope is drained already, and as quickly as is asked for,
- * or the set is full. */
+ * or there is no room for it and for the overrides of the guards that it
+ * forces. */
 int drain_is_new(const struct intent_set *set, const char *site,
     const struct drain_request *want, struct err *err);
 /* Takes the drain in, the intent of the request, and the overrides of the
- * guards that it forces, which end with it.  As intent_book_take. */
-void drain_take(struct intent_book *book, const struct drain_request *want,
-    const struct intent *drain, store_done_cb *on_durable, void *arg);
+ * guards that it forces, which end with it.  As intent_book_take, but -1 with
+ * err where that is false. */
+int drain_take(struct intent_book *book, const struct drain_request *want,
+    const struct intent *drain, store_done_cb *on_durable, void *arg,
+    struct err *err);
 /* The set as it will be with row, the intent of the request, and with the
  * guards that it overrides; the caller frees it. */
 struct intent_set drain_wished(const struct intent_set *set,

@@ -57,8 +57,11 @@ void intent_set_fini(struct intent_set *set);
 /* A copy with one row more or replaced, to see what it would change. */
 struct intent_set intent_set_with(const struct intent_set *set,
     const struct intent *row);
-/* So many are active that another one of this kind is too many. */
+/* So many are active that another one of this kind is too many; the same after
+ * `others` that are active. */
 bool intent_set_is_full(const struct intent_set *set, const char *kind);
+bool intent_set_is_full_after(const struct intent_set *set, const char *kind,
+    size_t others);
 /* The row that ended first, or NULL. */
 const struct intent *intent_set_first_ended(const struct intent_set *set);
 /* Does an active freeze go by this ended row, see intent_set_gives_back? */

@@ -241,6 +241,15 @@ api_later_send(void *arg)
 	free(later);
 }
 
+void
+api_later_refuse(struct api_later *later, const struct err *err)
+{
+	if (later->req != NULL)
+		api_reply_err(later->req, err);
+	free(later->text);
+	free(later);
+}
+
 /* ---- status ---- */
 
 json_t *

@@ -191,6 +191,16 @@ drain_scope_check(const json_t *site, const char *scope, struct err *err)
 	    json_text(site, "site"), intent_scope_name(scope));
 }
 
+static size_t
+count_forced(const struct drain_request *want)
+{
+	size_t n = 0;
+
+	for (enum guard g = 0; g < GUARD_COUNT; g++)
+		n += want->force[g];
+	return n;
+}
+
 int
 drain_is_new(const struct intent_set *set, const char *site,
     const struct drain_request *want, struct err *err)
@@ -213,6 +223,12 @@ drain_is_new(const struct intent_set *set, const char *site,
 		    "site %s: %d drains, overrides and freezes are active, which is the most",
 		    site, INTENTS_KEPT_MAX);
 	}
+	/* They come before it. */
+	if (intent_set_is_full_after(set, "drain", count_forced(want))) {
+		return err_set(err, ERR_REFUSED,
+		    "site %s: with the overrides that it forces a drain is one too many: %d drains, overrides and freezes is the most",
+		    site, INTENTS_KEPT_MAX);
+	}
 	return 0;
 }
 
@@ -230,10 +246,27 @@ override_of(enum guard g, const struct intent *drain)
 	return row;
 }
 
-void
-drain_take(struct intent_book *book, const struct drain_request *want,
-    const struct intent *drain, store_done_cb *on_durable, void *arg)
+/* An override without its drain would let through what nobody asked for. */
+static void
+end_overrides(struct intent_book *book, const struct intent *drain)
 {
+	const struct intent *row;
+
+	while ((row = intent_set_forced_for(&book->set, drain)) != NULL) {
+		const struct intent left = *row;
+
+		intent_book_end(book, left.id, "its drain was refused");
+	}
+}
+
+int
+/* NOLINTNEXTLINE(readability-function-size): as the header has it */
+drain_take(struct intent_book *book, const struct drain_request *want,
+    const struct intent *drain, store_done_cb *on_durable, void *arg,
+    struct err *err)
+{
+	bool is_taken;
+
 	/* All or none of it outlives a crash. */
 	store_hold(book->store);
 	for (enum guard g = 0; g < GUARD_COUNT; g++) {
@@ -242,10 +275,17 @@ drain_take(struct intent_book *book, const struct drain_request *want,
 		if (!want->force[g])
 			continue;
 		row = override_of(g, drain);
-		intent_book_take(book, &row, NULL, NULL);
+		(void)intent_book_take(book, &row, NULL, NULL);
 	}
-	intent_book_take(book, drain, on_durable, arg);
+	is_taken = intent_book_take(book, drain, on_durable, arg);
+	if (!is_taken)
+		end_overrides(book, drain);
 	store_release(book->store);
+	if (is_taken)
+		return 0;
+	return err_set(err, ERR_REFUSED,
+	    "site %s: the drain was left out: too many drains, overrides and freezes are active",
+	    drain->site);
 }
 
 struct intent_set
@@ -391,6 +431,7 @@ drain_ending_take(const struct drain_ending *e, struct intent_book *book,
     store_done_cb *on_durable, void *arg)
 {
 	for (size_t i = 0; i + 1 < e->n; i++)
-		intent_book_take(book, &e->rows[i], NULL, NULL);
-	intent_book_take(book, &e->rows[e->n - 1], on_durable, arg);
+		(void)intent_book_take(book, &e->rows[i], NULL, NULL);
+	/* Known ones are not left out. */
+	(void)intent_book_take(book, &e->rows[e->n - 1], on_durable, arg);
 }

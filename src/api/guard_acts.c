@@ -132,6 +132,7 @@ begin(struct api_request *req, const struct guard_acts *ga,
 {
 	const struct intent *before =
 	    find_exact(&ga->book->set, kind, act->site, scope);
+	struct api_later *later;
 	struct intent row;
 	struct err err;
 
@@ -152,9 +153,14 @@ begin(struct api_request *req, const struct guard_acts *ga,
 	(void)text_copy(row.scope, sizeof(row.scope), scope);
 	if (act->for_ms != 0)
 		row.until_ms = row.created_ms + act->for_ms;
-	intent_book_take(ga->book, &row, api_later_send,
-	    api_later_new(req,
-		json_pack("{s:o}", "intent", intent_to_json(&row))));
+	later = api_later_new(req,
+	    json_pack("{s:o}", "intent", intent_to_json(&row)));
+	if (!intent_book_take(ga->book, &row, api_later_send, later)) {
+		err_set(&err, ERR_REFUSED,
+		    "%s of %s: too many drains, overrides and freezes are active",
+		    kind, shown_site(act->site));
+		api_later_refuse(later, &err);
+	}
 }
 
 static void
@@ -175,7 +181,8 @@ end(struct api_request *req, const struct guard_acts *ga, const struct act *act,
 	}
 	row = *found;
 	(void)intent_end(&row, wall_now_ms(), api_actor(req));
-	intent_book_take(ga->book, &row, api_later_send,
+	/* A known one is not left out. */
+	(void)intent_book_take(ga->book, &row, api_later_send,
 	    api_later_new(req,
 		json_pack("{s:[o]}", "ended", intent_to_json(&row))));
 }

@@ -38,9 +38,10 @@ intent_set_find(const struct intent_set *set, const char *id)
 }
 
 bool
-intent_set_is_full(const struct intent_set *set, const char *kind)
+intent_set_is_full_after(const struct intent_set *set, const char *kind,
+    size_t others)
 {
-	size_t max = INTENTS_KEPT_MAX, n = 0;
+	size_t max = INTENTS_KEPT_MAX, n = others;
 
 	if (strcmp(kind, "override") == 0)
 		max = INTENTS_OVERRIDES_MAX;
@@ -49,6 +50,12 @@ intent_set_is_full(const struct intent_set *set, const char *kind)
 	for (size_t i = 0; i < set->n; i++)
 		n += intent_is_active(&set->rows[i]);
 	return n >= max;
+}
+
+bool
+intent_set_is_full(const struct intent_set *set, const char *kind)
+{
+	return intent_set_is_full_after(set, kind, 0);
 }
 
 const struct intent *

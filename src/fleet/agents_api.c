@@ -172,7 +172,7 @@ take_intents(struct controller *c, struct fleet_site *s, const json_t *status)
 		}
 		/* A site speaks for itself only. */
 		if (strcmp(in.site, s->name) == 0)
-			intent_book_take(&c->intents, &in, NULL, NULL);
+			(void)intent_book_take(&c->intents, &in, NULL, NULL);
 	}
 	c->holds_publish = false;
 	if (c->wants_publish)

@@ -172,6 +172,7 @@ handle_drain(struct api_request *req, void *arg)
 	struct fleet_site *s = find_site(c, req, api_segment(req, 2));
 	struct drain_request want;
 	struct intent_set wished;
+	struct api_later *later;
 	struct intent row;
 	struct room_text room;
 	json_t *answer;
@@ -196,10 +197,12 @@ handle_drain(struct api_request *req, void *arg)
 	intent_set_fini(&wished);
 	if (want.dry_run) {
 		api_reply_json(req, 200, answer);
-	} else {
-		drain_take(&c->intents, &want, &row, api_later_send,
-		    api_later_new(req, answer));
+		return;
 	}
+	later = api_later_new(req, answer);
+	if (drain_take(&c->intents, &want, &row, api_later_send, later, &err) ==
+	    -1)
+		api_later_refuse(later, &err);
 }
 
 static void

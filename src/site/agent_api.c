@@ -60,6 +60,7 @@ handle_drain(struct api_request *req, void *arg)
 {
 	struct agent *a = arg;
 	struct drain_request want;
+	struct api_later *later;
 	struct intent row;
 	json_t *answer, *before;
 	struct err err;
@@ -84,8 +85,10 @@ handle_drain(struct api_request *req, void *arg)
 		api_reply_json(req, 200, answer);
 		return;
 	}
-	drain_take(&a->intents, &want, &row, api_later_send,
-	    api_later_new(req, answer));
+	later = api_later_new(req, answer);
+	if (drain_take(&a->intents, &want, &row, api_later_send, later, &err) ==
+	    -1)
+		api_later_refuse(later, &err);
 }
 
 int
@@ -106,8 +109,11 @@ agent_drain(struct agent *a, const struct drain_request *want,
 	} else {
 		row = drain_intent(a->conf->site, want, actor);
 	}
-	intent_book_take(&a->intents, &row, on_durable, arg);
-	return 0;
+	if (intent_book_take(&a->intents, &row, on_durable, arg))
+		return 0;
+	return err_set(err, ERR_REFUSED,
+	    "site %s: the drain was left out: too many drains, overrides and freezes are active",
+	    a->conf->site);
 }
 
 bool

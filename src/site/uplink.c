@@ -151,7 +151,7 @@ static void
 apply_intents(struct agent *a, const struct orders *o)
 {
 	for (size_t i = 0; i < o->n_intents; i++)
-		intent_book_take(&a->intents, &o->intents[i], NULL, NULL);
+		(void)intent_book_take(&a->intents, &o->intents[i], NULL, NULL);
 	for (size_t i = 0; i < o->n_ended; i++)
 		intent_book_end(&a->intents, o->ended[i], "controller");
 }

@@ -174,14 +174,15 @@ end_forced(struct intent_book *book, const struct intent *drain)
 	}
 }
 
-void
+bool
 intent_book_take(struct intent_book *book, const struct intent *row,
     store_done_cb *on_durable, void *arg)
 {
+	bool is_known = intent_set_find(&book->set, row->id) != NULL;
 	const struct intent *kept = NULL, *taken = row;
 	struct intent stored;
 
-	if (intent_set_find(&book->set, row->id) == NULL)
+	if (!is_known)
 		taken = admit(book, row, &stored);
 	if (taken != NULL)
 		kept = intent_set_merge(&book->set, taken);
@@ -198,9 +199,12 @@ intent_book_take(struct intent_book *book, const struct intent *row,
 		arm_due(book);
 		if (book->on_change != NULL)
 			book->on_change(kept, book->arg);
-	} else if (on_durable != NULL) {
+	} else if (is_known && on_durable != NULL) {
 		put(book, row, on_durable, arg);
 	}
+	/* What was left out must not be in the store either: it would come to
+	 * life at the next start. */
+	return kept != NULL || is_known;
 }
 
 void
@@ -213,7 +217,7 @@ intent_book_end(struct intent_book *book, const char *id, const char *by)
 		return;
 	row = *mine;
 	if (intent_end(&row, wall_now_ms(), by))
-		intent_book_take(book, &row, NULL, NULL);
+		(void)intent_book_take(book, &row, NULL, NULL);
 }
 
 void

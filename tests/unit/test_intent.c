@@ -390,6 +390,8 @@ test_full_set_takes_no_new_row(void **state)
 		assert_int_equal(intent_set_is_full(&set, "override"),
 		    i >= INTENTS_OVERRIDES_MAX);
 		assert_false(intent_set_is_full(&set, "freeze"));
+		assert_int_equal(intent_set_is_full_after(&set, "drain", 2),
+		    i + 2 >= INTENTS_KEPT_MAX);
 		(void)snprintf(row.id, sizeof(row.id), "drain-%u", i);
 		assert_non_null(intent_set_merge(&set, &row));
 	}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/drain.h"
 #include "daemon_parts.h"
 #include "loop_wait.h"
 #include "store/intent_row.h"
@@ -359,6 +360,72 @@ test_what_a_freeze_goes_by_is_not_forgotten(void **state)
 	assert_int_equal(h->book.set.n, INTENTS_KEPT_MAX + 1);
 }
 
+/* So many that are active. */
+static void
+fill_active(struct house *h, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct intent row = intent_new_drain("chc", "", "", 1, 0);
+
+		assert_true(intent_book_take(&h->book, &row, NULL, NULL));
+	}
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
+	h->changes = 0;
+}
+
+/* What is left out is not there after a restart either. */
+static void
+test_what_is_left_out_is_not_stored(void **state)
+{
+	struct house *h = *state;
+	struct intent more = intent_new_drain("akl", "", "", 1, 0);
+
+	fill_active(h, INTENTS_KEPT_MAX);
+	assert_false(intent_book_take(&h->book, &more, on_durable, h));
+	assert_int_equal(h->changes, 0);
+	book_reopen(h);
+	assert_int_equal(h->durable, 0);
+	assert_false(is_there(h, &more));
+}
+
+/* The overrides of a drain are not what leaves no room for it. */
+static void
+test_a_forced_drain_needs_room_for_its_overrides(void **state)
+{
+	struct drain_request plain = { .reason = "fire",
+		.until_ms = wall_now_ms() + 600000 };
+	struct drain_request forced = plain;
+	struct house *h = *state;
+	struct err err = { 0 };
+	struct intent drain;
+
+	forced.force[GUARD_FREEZE] = true;
+	fill_active(h, INTENTS_KEPT_MAX - 1);
+	assert_int_equal(drain_is_new(&h->book.set, "akl", &forced, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_int_equal(drain_is_new(&h->book.set, "akl", &plain, &err), 0);
+	/* Whoever does not ask before: all or nothing of it. */
+	drain = drain_intent("akl", &forced, "jo");
+	err = (struct err){ 0 };
+	assert_int_equal(drain_take(&h->book, &forced, &drain, on_durable, h,
+			     &err),
+	    -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	for (int i = 0; i < 2; i++) {
+		assert_null(intent_set_drain(&h->book.set, "akl"));
+		assert_null(intent_set_override(&h->book.set, "akl",
+		    GUARD_FREEZE));
+		book_reopen(h);
+	}
+	assert_int_equal(h->durable, 0);
+	drain = drain_intent("akl", &plain, "jo");
+	assert_int_equal(drain_take(&h->book, &plain, &drain, on_durable, h,
+			     &err),
+	    0);
+	WAIT_FOR(h->p.lp, h->durable == 1);
+	assert_non_null(intent_set_drain(&h->book.set, "akl"));
+}
+
 /* ---- rows as JSON ---- */
 
 static void
@@ -462,6 +529,8 @@ main(void)
 		WITH(test_a_full_book_forgets_what_ended_first),
 		WITH(test_what_was_forgotten_stays_ended),
 		WITH(test_what_a_freeze_goes_by_is_not_forgotten),
+		WITH(test_what_is_left_out_is_not_stored),
+		WITH(test_a_forced_drain_needs_room_for_its_overrides),
 		cmocka_unit_test(test_json_both_ways),
 		cmocka_unit_test(test_texts_of_most_bytes_and_one_more),
 		cmocka_unit_test(test_rows_that_are_refused),
