@@ -34,8 +34,9 @@ void intent_book_fini(struct intent_book *book);
 /*
  * Takes a row in by the rules of core/intent.h and those of what is kept in
  * memory (docs/design.md, section 5); on_durable (may be NULL) comes
- * when the row as it is now is on disk, changed or not.  False: it was left
- * out, nothing of it is kept, and on_durable does not come.
+ * when the row as it is now is on disk, changed or not.  One whose time is over
+ * is taken in as ended.  False: it was left out, nothing of it is kept, and
+ * on_durable does not come.
  */
 bool intent_book_take(struct intent_book *book, const struct intent *row,
     store_done_cb *on_durable, void *arg);

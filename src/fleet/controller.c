@@ -346,6 +346,8 @@ controller_new(const struct controller_env *env, struct err *err)
 		free(c);
 		return NULL;
 	}
+	/* What ended while nobody was there is not ordered, not for a moment. */
+	intent_book_end_due(&c->intents);
 	c->intents.on_change = on_intent;
 	c->intents.arg = c;
 	c->guard_acts = (struct guard_acts){

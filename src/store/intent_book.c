@@ -14,6 +14,8 @@
 /* Ended ones go at some time later than MEMORY_MS. */
 #define FORGET_EVERY_MS (3600LL * 1000)
 
+static const char by_time[] = "its time is over";
+
 static void
 arm_due(struct intent_book *book)
 {
@@ -136,6 +138,7 @@ static const struct intent *
 admit(struct intent_book *book, const struct intent *row, struct intent *stored)
 {
 	bool is_active = intent_is_active(row);
+	bool is_due = intent_is_due(row, wall_now_ms());
 
 	if (!is_active && is_forgotten(book, row))
 		return NULL;
@@ -146,7 +149,7 @@ admit(struct intent_book *book, const struct intent *row, struct intent *stored)
 			make_room(book);
 		return stored;
 	}
-	if (is_active && intent_set_is_full(&book->set, row->kind)) {
+	if (is_active && !is_due && intent_set_is_full(&book->set, row->kind)) {
 		log_limited(&book->limit,
 		    "intent %s of %s is left out: too many are active", row->id,
 		    row->site);
@@ -180,10 +183,16 @@ intent_book_take(struct intent_book *book, const struct intent *row,
 {
 	bool is_known = intent_set_find(&book->set, row->id) != NULL;
 	const struct intent *kept = NULL, *taken = row;
-	struct intent stored;
+	struct intent stored, ended;
 
 	if (!is_known)
 		taken = admit(book, row, &stored);
+	/* Nobody acts upon it, not for a moment. */
+	if (taken == row && intent_is_due(row, wall_now_ms())) {
+		ended = *row;
+		(void)intent_end(&ended, wall_now_ms(), by_time);
+		taken = row = &ended;
+	}
 	if (taken != NULL)
 		kept = intent_set_merge(&book->set, taken);
 	if (kept != NULL) {
@@ -229,7 +238,7 @@ intent_book_end_due(struct intent_book *book)
 		struct intent row = book->set.rows[i];
 
 		if (intent_is_due(&row, now_ms))
-			intent_book_end(book, row.id, "its time is over");
+			intent_book_end(book, row.id, by_time);
 	}
 }
 

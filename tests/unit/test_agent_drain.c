@@ -38,6 +38,22 @@ test_each_step_is_an_update(void **state)
 	assert_penalty(h, 3000);
 }
 
+/* It was long on its way: nothing is withdrawn, not for a moment. */
+static void
+test_a_drain_that_is_over_takes_nothing(void **state)
+{
+	struct house *h = *state;
+	struct intent over = intent_new_drain("akl", "", "", 1, 1);
+
+	announce(h, true);
+	over.at_once = true;
+	take(h, &over);
+	WAIT_FOR(h->p.lp, is_real(h, true, none));
+	assert_string_equal(step(h), "normal");
+	assert_int_equal(view(h).updates, 1);
+	assert_penalty(h, 0);
+}
+
 static void
 test_the_way_back_waits_for_the_budget(void **state)
 {
@@ -254,6 +270,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_each_step_is_an_update),
+		WITH_HOUSE(test_a_drain_that_is_over_takes_nothing),
 		WITH_HOUSE(test_the_way_back_waits_for_the_budget),
 		WITH_HOUSE(test_an_override_lets_the_way_back_go_on),
 		WITH_HOUSE(test_without_export_conf_steps_are_no_updates),

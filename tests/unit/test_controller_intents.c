@@ -6,6 +6,8 @@
 #include "fleet/controller.h"
 
 #include "controller_rig.h"
+#include "fleet/controller_state.h"
+#include "store/intent_row.h"
 #include "test.h"
 
 #define ALPHA                                                                  \
@@ -110,6 +112,27 @@ test_drain_for_a_time_ends_by_itself(void **state)
 	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
 	assert_int_equal(get(h, "/v1/events?subject=site/akl"), 200);
 	assert_answer_has(h, "its time is over");
+}
+
+/* It fell due while no controller was there: the first orders know. */
+static void
+test_a_drain_that_is_over_is_not_ordered(void **state)
+{
+	struct house *h = *state;
+	struct intent over = intent_new_drain("akl", "", "", 1, 1);
+	struct store_intent row = intent_to_row(&over);
+	const json_t *orders;
+
+	house_stop_controller(h);
+	store_put_intent(h->p.store, &row, NULL, NULL);
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
+	house_start_controller(h);
+	orders = h->c->sites[0].orders;
+	assert_int_equal(json_array_size(json_object_get(orders, "intents")),
+	    0);
+	assert_string_equal(json_string_value(json_array_get(
+				json_object_get(orders, "ended"), 0)),
+	    over.id);
 }
 
 static void
@@ -473,6 +496,7 @@ main(void)
 		WITH_HOUSE(test_a_drain_is_hastened),
 		WITH_HOUSE(test_drains_that_are_refused),
 		WITH_HOUSE(test_drain_for_a_time_ends_by_itself),
+		WITH_HOUSE(test_a_drain_that_is_over_is_not_ordered),
 		WITH_HOUSE(test_intents_of_a_console_are_merged),
 		WITH_HOUSE(test_site_speaks_for_itself_only),
 		WITH_HOUSE(test_intent_ended_long_ago_is_not_new),

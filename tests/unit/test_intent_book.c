@@ -379,6 +379,7 @@ test_what_is_left_out_is_not_stored(void **state)
 {
 	struct house *h = *state;
 	struct intent more = intent_new_drain("akl", "", "", 1, 0);
+	struct intent over = more;
 
 	fill_active(h, INTENTS_KEPT_MAX);
 	assert_false(intent_book_take(&h->book, &more, on_durable, h));
@@ -386,6 +387,11 @@ test_what_is_left_out_is_not_stored(void **state)
 	book_reopen(h);
 	assert_int_equal(h->durable, 0);
 	assert_false(is_there(h, &more));
+	/* There is room to hear of an end. */
+	over.until_ms = 2;
+	assert_true(intent_book_take(&h->book, &over, on_durable, h));
+	assert_int_equal(h->last.ended_ms != 0, 1);
+	WAIT_FOR(h->p.lp, h->durable == 1);
 }
 
 /* The overrides of a drain are not what leaves no room for it. */
@@ -424,6 +430,26 @@ test_a_forced_drain_needs_room_for_its_overrides(void **state)
 	    0);
 	WAIT_FOR(h->p.lp, h->durable == 1);
 	assert_non_null(intent_set_drain(&h->book.set, "akl"));
+}
+
+/* Nobody is told of it as an active one. */
+static void
+test_what_is_over_when_it_comes_is_taken_as_ended(void **state)
+{
+	struct house *h = *state;
+	struct intent in = intent_new_drain("chc", "", "", 1, 1);
+
+	assert_true(intent_book_take(&h->book, &in, on_durable, h));
+	assert_int_equal(h->changes, 1);
+	assert_false(intent_is_active(&h->last));
+	assert_string_equal(h->last.ended_by, "its time is over");
+	WAIT_FOR(h->p.lp, h->durable == 1);
+	assert_true(intent_book_take(&h->book, &in, on_durable, h));
+	assert_int_equal(h->changes, 1);
+	WAIT_FOR(h->p.lp, h->durable == 2);
+	book_reopen(h);
+	assert_int_equal(h->book.set.n, 1);
+	assert_false(intent_is_active(&h->book.set.rows[0]));
 }
 
 /* ---- rows as JSON ---- */
@@ -531,6 +557,7 @@ main(void)
 		WITH(test_what_a_freeze_goes_by_is_not_forgotten),
 		WITH(test_what_is_left_out_is_not_stored),
 		WITH(test_a_forced_drain_needs_room_for_its_overrides),
+		WITH(test_what_is_over_when_it_comes_is_taken_as_ended),
 		cmocka_unit_test(test_json_both_ways),
 		cmocka_unit_test(test_texts_of_most_bytes_and_one_more),
 		cmocka_unit_test(test_rows_that_are_refused),
