@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "test.h"
 
 #define ROWS 40u
@@ -467,7 +468,8 @@ test_what_the_force_of_a_drain_made(void **state)
 	(void)state;
 	/* Ids are different, and none is too long for what they are kept in. */
 	memset(drain.id + 6, 'x', CONF_NAME_MAX);
-	strcpy(drain.id + 6 + CONF_NAME_MAX, "-0123456789abcdef");
+	assert_true(text_copy(drain.id + 6 + CONF_NAME_MAX,
+	    sizeof(drain.id) - 6 - CONF_NAME_MAX, "-0123456789abcdef"));
 	for (enum guard g = 0; g < GUARD_COUNT; g++) {
 		intent_forced_id(&drain, g, row.id);
 		intent_scope_of_guard(g, row.scope);
