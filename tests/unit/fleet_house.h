@@ -119,7 +119,8 @@ ask_bytes(struct house *h, const char *path, const void *body, size_t len)
 		.unix_socket = h->path,
 		.body = body,
 		.body_len = len,
-		.timeout_ms = 8000,
+		/* Thousands of rows, with sanitizers, on a busy machine. */
+		.timeout_ms = WAIT_MAX_MS,
 		.max_body_bytes = 8u << 20 };
 
 	h->is_done = false;
