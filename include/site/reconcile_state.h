@@ -143,6 +143,8 @@ void reconcile_old_keep(struct reconcile *r);
 bool reconcile_old_find(struct reconcile *r);
 /* Keeps up_before for the next daemon. */
 void reconcile_old_note_sessions(struct reconcile *r);
+/* What stands in the file now is what BIRD has, or begins with. */
+void reconcile_old_forget_text(struct reconcile *r);
 /* Nothing is pending any more. */
 void reconcile_old_forget(struct reconcile *r);
 /* What BIRD went back to is what the next start of it must read. */

@@ -263,14 +263,6 @@ reconcile_settle(struct reconcile *r)
 
 /* ---- looks ---- */
 
-/* What stands in the file now is what BIRD has, or begins with. */
-static void
-forget_old_text(struct reconcile *r)
-{
-	free(r->old_text);
-	r->old_text = NULL;
-}
-
 /* True: somebody else's, or a new BIRD. */
 static bool
 note_foreign(struct reconcile *r)
@@ -292,7 +284,7 @@ note_foreign(struct reconcile *r)
 			r->ahead_next = (struct mono){ 0 };
 		/* Then it read our file, as that is now. */
 		if (!r->pending && !r->file_is_fresh)
-			forget_old_text(r);
+			reconcile_old_forget_text(r);
 	}
 	r->own_reconfiguration = false;
 	return is_foreign;
@@ -464,7 +456,7 @@ keep_file(struct reconcile *r)
 	struct err err;
 	bool failed = reconcile_file_write(r, true, &err) == -1;
 
-	forget_old_text(r);
+	reconcile_old_forget_text(r);
 	if (failed && !r->file_failed) {
 		r->ops.on_notice("bird: change not carried out", err.msg,
 		    r->ops.arg);

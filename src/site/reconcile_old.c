@@ -152,6 +152,13 @@ reconcile_old_find(struct reconcile *r)
 }
 
 void
+reconcile_old_forget_text(struct reconcile *r)
+{
+	free(r->old_text);
+	r->old_text = NULL;
+}
+
+void
 reconcile_old_forget(struct reconcile *r)
 {
 	char *path = reconcile_old_path(r);
@@ -160,8 +167,7 @@ reconcile_old_forget(struct reconcile *r)
 	(void)unlink(path);
 	free(path);
 	forget_sessions(r);
-	free(r->old_text);
-	r->old_text = NULL;
+	reconcile_old_forget_text(r);
 	r->pending = false;
 }
 

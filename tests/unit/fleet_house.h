@@ -639,6 +639,25 @@ house_load_clients(struct house *h)
 }
 
 /* All agents in contact, the list loaded. */
+/* Until nobody has anything new to say or to hear. */
+static inline void
+house_turn(struct house *h)
+{
+	for (int i = 0; i < 12; i++) {
+		fakes_turn(h);
+		/* The guards see at once what somebody asks about. */
+		assert_int_equal(get(h, "/v1/status"), 200);
+	}
+}
+
+static inline void
+house_use_guards(struct house *h, const struct conf_guards *guards)
+{
+	h->fleet.guards = *guards;
+	house_restart_controller(h);
+	house_turn(h);
+}
+
 static inline void
 house_get_ready(struct house *h)
 {

@@ -4,33 +4,18 @@
 #include "base/json_text.h"
 #include "fleet_house.h"
 
-#define TURNS 12
-
 static struct conf_capacity capacity[SITES] = {
 	{ .site = 0, .capacity = 100 },
 	{ .site = 1, .capacity = 100 },
 	{ .site = 2, .capacity = 300 },
 };
 
-/* Until nobody has anything new to say or to hear. */
-static void
-turn(struct house *h)
-{
-	for (int i = 0; i < TURNS; i++) {
-		fakes_turn(h);
-		/* The guards see at once what somebody asks about. */
-		assert_int_equal(get(h, "/v1/status"), 200);
-	}
-}
-
 static void
 use(struct house *h, const struct conf_guards *guards)
 {
-	h->fleet.guards = *guards;
 	h->fleet.capacity = capacity;
 	h->fleet.n_capacity = SITES;
-	house_restart_controller(h);
-	turn(h);
+	house_use_guards(h, guards);
 }
 
 /* akl and chc fall sick and withdraw: wlg is the only one left. */
@@ -38,7 +23,7 @@ static void
 leave_wlg_alone(struct house *h)
 {
 	h->agents[0].is_sick = h->agents[1].is_sick = true;
-	turn(h);
+	house_turn(h);
 	assert_true(h->agents[0].is_gone && h->agents[1].is_gone);
 	assert_false(h->agents[2].is_gone);
 }
@@ -85,7 +70,7 @@ test_a_new_controller_does_not_guess_the_last(void **state)
 	assert_int_equal(fake_post_status(&h->agents[2]), 200);
 	assert_int_equal(get(h, "/v1/status"), 200);
 	check_last_of_wlg(h, "null");
-	turn(h);
+	house_turn(h);
 	check_last_of_wlg(h, "[\"192.0.2.0/24\"]");
 }
 
@@ -130,7 +115,7 @@ set_sick(struct house *h, bool sick)
 		h->agents[i].is_sick = sick;
 		fake_serve(&h->agents[i]); /* all at once, nobody asks */
 	}
-	turn(h);
+	house_turn(h);
 }
 
 static void
@@ -142,7 +127,7 @@ override(struct house *h, const char *guard, const char *site)
 
 	assert_int_equal(post(h, "/v1/override", body), 200);
 	free(body);
-	turn(h);
+	house_turn(h);
 }
 
 /* Who holds off one floor has not held off the other. */
@@ -187,14 +172,14 @@ test_a_site_is_let_go_by_both_floors(void **state)
 	use(h, &(struct conf_guards){ .min_sites = 1, .min_capacity = 200 });
 	override(h, "min_capacity", "wlg");
 	h->agents[0].is_sick = h->agents[1].is_sick = true;
-	turn(h);
+	house_turn(h);
 	h->agents[2].is_sick = true;
-	turn(h);
+	house_turn(h);
 	assert_false(h->agents[2].is_gone);
 	set_sick(h, false);
 	override(h, "min_sites", "wlg");
 	h->agents[2].is_sick = true;
-	turn(h);
+	house_turn(h);
 	assert_true(h->agents[2].is_gone);
 	set_sick(h, true);
 	assert_int_equal(announcing(h), 2);
@@ -226,10 +211,10 @@ test_a_drain_of_a_site_not_heard_yet(void **state)
 	    "guard min_sites: what would be left without wlg is not known");
 	assert_int_equal(post(h, "/v1/sites/wlg/drain", FORCED("min_sites")),
 	    200);
-	turn(h);
+	house_turn(h);
 	check_drain_refused(h, "announced by 0 well sites, needs 1");
 	h->agents[0].is_sick = h->agents[1].is_sick = false;
-	turn(h);
+	house_turn(h);
 	assert_int_equal(post(h, "/v1/sites/wlg/drain", "{}"), 200);
 }
 
@@ -267,7 +252,7 @@ test_a_drain_of_a_site_whose_bird_is_silent(void **state)
 	use(h, &(struct conf_guards){ .min_sites = 1 });
 	leave_wlg_alone(h);
 	h->agents[2].is_unsure = true;
-	turn(h);
+	house_turn(h);
 	check_drain_refused(h, "announced by 0 well sites, needs 1");
 	/* What surely announces nothing takes nothing away. */
 	assert_int_equal(post(h, "/v1/sites/akl/drain", "{}"), 200);
@@ -319,13 +304,13 @@ test_the_brakes_limit_is_no_budget(void **state)
 		.brake = { .window_ms = 60000, .sites = 1 } });
 	first = &h->agents[find_permit(h, true)];
 	first->is_sick = true;
-	turn(h);
+	house_turn(h);
 	assert_true(first->is_gone);
 	first->is_sick = false;
-	turn(h);
+	house_turn(h);
 	/* One at a time: it is not engaged, but its limit is reached. */
 	h->agents[(first->site + 1) % SITES].is_sick = true;
-	turn(h);
+	house_turn(h);
 	assert_int_equal(get(h, "/v1/status"), 200);
 	assert_answer_has(h,
 	    "{\"guard\":\"brake\",\"state\":\"holds\",\"why\":\"1 sick sites are kept announcing: 1 sites ");
@@ -333,7 +318,7 @@ test_the_brakes_limit_is_no_budget(void **state)
 	assert_null(strstr(h->body, "\"guard\":\"budget\""));
 	/* Engaged, it is told once. */
 	first->is_sick = true;
-	turn(h);
+	house_turn(h);
 	assert_int_equal(get(h, "/v1/status"), 200);
 	assert_answer_has(h, "nobody withdraws any further");
 	assert_null(strstr(h->body, "are kept announcing"));
@@ -405,7 +390,7 @@ test_orders_name_the_guard_of_now(void **state)
 	assert_string_equal(withheld_by(h, find_permit(h, false)), "budget");
 	h->agents[0].is_sick = h->agents[1].is_sick = true;
 	h->agents[2].is_sick = true;
-	turn(h);
+	house_turn(h);
 	for (size_t i = 0; i < SITES; i++)
 		assert_string_equal(withheld_by(h, i), "brake");
 }
@@ -438,7 +423,7 @@ test_a_floor_is_named_before_a_limit(void **state)
 		set_sick(h, false);
 		use(h, &rows[i].guards);
 		h->agents[0].is_sick = h->agents[1].is_sick = true;
-		turn(h);
+		house_turn(h);
 		assert_false(h->agents[2].has_permit);
 		assert_string_equal(withheld_by(h, 2), rows[i].by);
 		house_restart_controller(h); /* and nobody was heard yet */

@@ -4,33 +4,18 @@
 
 #include <math.h>
 
-#define TURNS 12
-
 static struct conf_capacity capacity[SITES] = {
 	{ .site = 0, .capacity = 100, .has_load = true, .load = 60 },
 	{ .site = 1, .capacity = 100, .has_load = true, .load = 50 },
 	{ .site = 2, .capacity = 300, .has_load = true, .load = 100 },
 };
 
-/* Until nobody has anything new to say or to hear. */
-static void
-turn(struct house *h)
-{
-	for (int i = 0; i < TURNS; i++) {
-		fakes_turn(h);
-		/* The guards see at once what somebody asks about. */
-		assert_int_equal(get(h, "/v1/status"), 200);
-	}
-}
-
 static void
 use(struct house *h, const struct conf_guards *guards)
 {
-	h->fleet.guards = *guards;
 	h->fleet.capacity = capacity;
 	h->fleet.n_capacity = SITES;
-	house_restart_controller(h);
-	turn(h);
+	house_use_guards(h, guards);
 }
 
 static unsigned
@@ -72,7 +57,7 @@ test_without_guards_nothing_is_held(void **state)
 	assert_int_equal(permits(h), SITES);
 	set_sick(h, true);
 	assert_int_equal(announcing(h), 0);
-	turn(h);
+	house_turn(h);
 	assert_int_equal(get(h, "/v1/status"), 200);
 	assert_answer_has(h, "\"guards\":[]");
 }
@@ -88,7 +73,7 @@ test_budget_holds_without_asking(void **state)
 	assert_int_equal(permits(h), 1);
 	set_sick(h, true);
 	assert_int_equal(announcing(h), SITES - 1);
-	turn(h);
+	house_turn(h);
 	assert_int_equal(announcing(h), SITES - 1);
 	assert_int_equal(get(h, "/v1/status"), 200);
 	assert_answer_has(h, "\"guard\":\"budget\",\"state\":\"holds\"");
@@ -98,7 +83,7 @@ test_budget_holds_without_asking(void **state)
 	assert_answer_has(h, "guard budget: with chc, 2 sites");
 	/* It is spent for the window, also when all are well again. */
 	set_sick(h, false);
-	turn(h);
+	house_turn(h);
 	assert_int_equal(announcing(h), SITES);
 	assert_int_equal(permits(h), 1);
 	/* An override of one site lets that one go. */
@@ -106,10 +91,10 @@ test_budget_holds_without_asking(void **state)
 			     "{\"guard\":\"budget\",\"site\":\"wlg\","
 			     "\"reason\":\"r\",\"for_ms\":60000}"),
 	    200);
-	turn(h);
+	house_turn(h);
 	assert_true(h->agents[2].has_permit);
 	set_sick(h, true);
-	turn(h);
+	house_turn(h);
 	assert_int_equal(announcing(h), 1);
 }
 
@@ -125,7 +110,7 @@ test_budget_goes_to_who_needs_it(void **state)
 		.budget = { .window_ms = 600000, .sites = 1 } });
 	sick = h->agents[0].has_permit ? 1 : 0;
 	h->agents[sick].is_sick = true;
-	turn(h);
+	house_turn(h);
 	assert_true(h->agents[sick].is_gone);
 	assert_int_equal(announcing(h), SITES - 1);
 }
@@ -141,10 +126,10 @@ test_budget_outlives_the_controller(void **state)
 	    &(struct conf_guards){
 		.budget = { .window_ms = 600000, .sites = 1 } });
 	set_sick(h, true);
-	turn(h);
+	house_turn(h);
 	assert_int_equal(announcing(h), SITES - 1);
 	house_restart_controller(h);
-	turn(h);
+	house_turn(h);
 	assert_int_equal(announcing(h), SITES - 1);
 }
 
@@ -158,7 +143,7 @@ test_brake_stops_further_withdrawals(void **state)
 		.brake = { .window_ms = 60000, .sites = 1 } });
 	assert_int_equal(permits(h), 1);
 	set_sick(h, true);
-	turn(h);
+	house_turn(h);
 	assert_int_equal(announcing(h), SITES - 1);
 	assert_int_equal(permits(h), 0);
 	assert_int_equal(get(h, "/v1/status"), 200);
@@ -171,7 +156,7 @@ test_brake_stops_further_withdrawals(void **state)
 	assert_answer_has(h, "guard brake");
 	/* Let go when enough are well. */
 	h->agents[0].is_sick = h->agents[1].is_sick = false;
-	turn(h);
+	house_turn(h);
 	assert_int_equal(get(h, "/v1/status"), 200);
 	assert_null(strstr(h->body, "\"guard\":\"brake\""));
 }
@@ -190,7 +175,7 @@ test_capacity_that_must_stay(void **state)
 	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
 	    200);
 	set_sick(h, true);
-	turn(h);
+	house_turn(h);
 	assert_int_equal(announcing(h), 1);
 	assert_false(h->agents[2].is_gone);
 	assert_int_equal(get(h, "/v1/status"), 200);
@@ -207,14 +192,14 @@ test_the_last_announcer_is_told(void **state)
 	for (size_t i = 0; i < SITES; i++)
 		assert_false(h->agents[i].is_last);
 	h->agents[0].is_sick = h->agents[1].is_sick = true;
-	turn(h);
+	house_turn(h);
 	assert_false(h->agents[0].is_last); /* wlg announces it */
 	assert_true(h->agents[2].is_last);
 	h->agents[2].is_sick = true;
-	turn(h);
+	house_turn(h);
 	assert_true(h->agents[0].is_last && h->agents[1].is_last);
 	set_sick(h, false);
-	turn(h);
+	house_turn(h);
 	assert_false(h->agents[2].is_last);
 }
 
@@ -606,7 +591,7 @@ test_a_measured_load_is_of_before(void **state)
 	/* Its clients leave while the drain goes on, and land at wlg. */
 	measure_load(h, 1, 0, 1);
 	measure_load(h, 2, 220, 60000);
-	turn(h);
+	house_turn(h);
 	h->agents[1].is_drained = true;
 	wait_said(h,
 	    "guard room: draining akl would bring 66 to wlg, which has 242 of 300 in use, with what withdrawn sites brought");
@@ -679,7 +664,7 @@ test_a_measured_load_counts(void **state)
 	use(h, &guards);
 	measure_akl(h);
 	h->agents[1].load = json_real(95.5);
-	turn(h);
+	house_turn(h);
 	assert_int_equal(get(h, "/v1/status"), 200);
 	assert_answer_has(h, "\"load\":95.5,\"load_by\":\"agent\"");
 	assert_answer_has(h, "\"load\":60.0,\"load_by\":\"configuration\"");
@@ -691,7 +676,7 @@ test_a_measured_load_counts(void **state)
 	/* Gone: the newest report counts. */
 	json_decref(h->agents[1].load);
 	h->agents[1].load = json_integer(1);
-	turn(h);
+	house_turn(h);
 	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
 	    200);
 	assert_answer_has(h, "\"room\":\"all heirs have room\"");
@@ -699,7 +684,7 @@ test_a_measured_load_counts(void **state)
 	json_decref(h->agents[1].load);
 	h->agents[1].load = json_real(99);
 	h->agents[0].load = json_real(0);
-	turn(h);
+	house_turn(h);
 	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
 	    200);
 }
@@ -719,7 +704,7 @@ test_an_absurd_load_is_none(void **state)
 	for (size_t i = 0; i < TEST_COUNT(absurd); i++) {
 		json_decref(h->agents[1].load);
 		h->agents[1].load = absurd[i];
-		turn(h);
+		house_turn(h);
 		assert_int_equal(get(h, "/v1/status"), 200);
 		assert_answer_has(h,
 		    "\"load\":50.0,\"load_by\":\"configuration\"");
@@ -737,7 +722,7 @@ test_an_agent_has_no_capacity_of_its_own(void **state)
 	h->agents[1].more =
 	    json_pack("{s:i, s:s}", "capacity", 9, "load_by", "agent");
 	house_restart_controller(h);
-	turn(h);
+	house_turn(h);
 	assert_int_equal(get(h, "/v1/status"), 200);
 	assert_null(strstr(h->body, "\"capacity\":9"));
 	assert_null(strstr(h->body, "\"load_by\""));

@@ -4,27 +4,7 @@
 
 #include "fleet_house.h"
 
-#define TURNS 12
 #define LONG_MS 60000
-
-/* Until nobody has anything new to say or to hear. */
-static void
-turn(struct house *h)
-{
-	for (int i = 0; i < TURNS; i++) {
-		fakes_turn(h);
-		/* The guards see at once what somebody asks about. */
-		assert_int_equal(get(h, "/v1/status"), 200);
-	}
-}
-
-static void
-use(struct house *h, const struct conf_guards *guards)
-{
-	h->fleet.guards = *guards;
-	house_restart_controller(h);
-	turn(h);
-}
 
 /* It says nothing any more, and has not for long. */
 static void
@@ -45,14 +25,14 @@ is_braked(struct house *h)
 static void
 engage(struct house *h)
 {
-	use(h,
+	house_use_guards(h,
 	    &(struct conf_guards){
 		.brake = { .window_ms = 60000, .sites = 1 } });
 	for (size_t i = 0; i < SITES; i++) {
 		h->agents[i].is_sick = true;
 		fake_serve(&h->agents[i]);
 	}
-	turn(h);
+	house_turn(h);
 	assert_true(is_braked(h));
 }
 
@@ -73,15 +53,15 @@ test_lost_sites_do_not_release_the_brake(void **state)
 	engage(h);
 	lose(h, 0);
 	lose(h, 1);
-	turn(h);
+	house_turn(h);
 	assert_true(is_braked(h));
 	assert_answer_has(h, "; 2 that cannot be heard now count as sick");
 	/* Nor as long as only one is known to be well. */
 	h->agents[2].is_sick = false;
-	turn(h);
+	house_turn(h);
 	assert_true(is_braked(h));
 	h->agents[0].is_silent = h->agents[0].is_sick = false;
-	turn(h);
+	house_turn(h);
 	assert_false(is_braked(h));
 }
 
@@ -91,15 +71,15 @@ test_sites_lost_while_well_do_not_hold_it(void **state)
 {
 	struct house *h = *state;
 
-	use(h,
+	house_use_guards(h,
 	    &(struct conf_guards){
 		.brake = { .window_ms = 60000, .sites = 1 } });
 	lose(h, 0);
 	h->agents[1].is_sick = h->agents[2].is_sick = true;
-	turn(h);
+	house_turn(h);
 	assert_true(is_braked(h));
 	h->agents[1].is_sick = false;
-	turn(h);
+	house_turn(h);
 	assert_false(is_braked(h));
 }
 
@@ -113,15 +93,15 @@ test_what_is_not_known_does_not_release_it(void **state)
 	engage(h);
 	for (size_t i = 0; i < SITES; i++)
 		say_services(&h->agents[i], "web", "unknown");
-	turn(h);
+	house_turn(h);
 	assert_true(is_braked(h));
 	for (size_t i = 0; i < SITES; i++)
 		say_services(&h->agents[i], "www", "unknown");
-	turn(h);
+	house_turn(h);
 	assert_true(is_braked(h));
 	for (size_t i = 0; i < SITES; i++)
 		say_services(&h->agents[i], "www", "healthy");
-	turn(h);
+	house_turn(h);
 	assert_false(is_braked(h));
 }
 
@@ -135,13 +115,13 @@ withdraw_unheard(struct house *h, json_int_t ago_ms, bool with_controller)
 	struct fake *a = &h->agents[0];
 	size_t announcing = 0;
 
-	use(h,
+	house_use_guards(h,
 	    &(struct conf_guards){
 		.budget = { .window_ms = 600000, .sites = 1 } });
 	while (!a->has_permit)
 		a++;
 	a->is_silent = true;
-	turn(h);
+	house_turn(h);
 	a->is_sick = true;
 	fake_serve(a);
 	assert_true(a->is_gone);
@@ -152,10 +132,10 @@ withdraw_unheard(struct house *h, json_int_t ago_ms, bool with_controller)
 	a->is_silent = false;
 	if (with_controller)
 		house_restart_controller(h);
-	turn(h);
+	house_turn(h);
 	for (size_t i = 0; i < SITES; i++)
 		h->agents[i].is_sick = true;
-	turn(h);
+	house_turn(h);
 	for (size_t i = 0; i < SITES; i++)
 		announcing += !h->agents[i].is_gone;
 	return announcing;

@@ -104,6 +104,22 @@ test_document_without_an_experiment(void **state)
 	}
 }
 
+/* The least of a document, and more keys of it: ",..." or "". */
+static struct orders
+parse_with(const char *more)
+{
+	char text[128];
+	struct orders o;
+	json_t *doc;
+
+	(void)snprintf(text, sizeof(text),
+	    "{\"revision\":1,\"intents\":[],\"ended\":[]%s}", more);
+	doc = load(text);
+	assert_int_equal(orders_parse(doc, &o, NULL), 0);
+	json_decref(doc);
+	return o;
+}
+
 /* Nothing is not the same as null, nor as an empty list. */
 static void
 test_who_announces_last(void **state)
@@ -117,20 +133,12 @@ test_who_announces_last(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
-		char text[128];
-		struct orders o;
-		json_t *doc;
+		struct orders o = parse_with(rows[i].last);
 
-		(void)snprintf(text, sizeof(text),
-		    "{\"revision\":1,\"intents\":[],\"ended\":[]%s}",
-		    rows[i].last);
-		doc = load(text);
-		assert_int_equal(orders_parse(doc, &o, NULL), 0);
 		assert_int_equal(o.has_last, rows[i].has_last);
 		assert_int_equal(o.awaits_last, rows[i].awaits_last);
 		assert_int_equal(o.n_last, i == 3);
 		orders_fini(&o);
-		json_decref(doc);
 	}
 }
 
@@ -150,18 +158,10 @@ test_which_guard_withholds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < TEST_COUNT(rows); i++) {
-		char text[128];
-		struct orders o;
-		json_t *doc;
+		struct orders o = parse_with(rows[i].by);
 
-		(void)snprintf(text, sizeof(text),
-		    "{\"revision\":1,\"intents\":[],\"ended\":[]%s}",
-		    rows[i].by);
-		doc = load(text);
-		assert_int_equal(orders_parse(doc, &o, NULL), 0);
 		assert_int_equal(o.withheld_by, rows[i].want);
 		orders_fini(&o);
-		json_decref(doc);
 	}
 }
 
