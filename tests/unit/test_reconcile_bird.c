@@ -134,7 +134,7 @@ rig_make(void **state)
 	rig->rec.conf = (struct conf_bird){ .socket = rig->socket,
 		.include = rig->ours,
 		.poll_ms = 100,
-		.timeout_ms = 1000 };
+		.timeout_ms = WAIT_MAX_MS };
 	put(rig, "site.conf", site_conf);
 	put(rig, "peer.conf", peer_conf);
 	put(rig, "theirs.conf", "");
@@ -408,7 +408,10 @@ test_first_start_beside_a_running_bird(void **state)
 		skip();
 	put(rig, "ours.conf", "");
 	rig->site = bird_spawn(rig->dir, "site");
-	WAIT_UNTIL(rig->rec.lp, access(rig->socket, F_OK) == 0);
+	/* Its socket is there before it listens: the first to find it deaf
+	 * would write the file for it to start with. */
+	WAIT_UNTIL(rig->rec.lp,
+	    bird_ask_check(rig->socket, CONFIGURE_MS, NULL) == 0);
 	recon_start(&rig->rec);
 	WAIT_UNTIL(rig->rec.lp,
 	    recon_bird(&rig->rec).confirmed == 1 && recon_is_equal(&rig->rec));
@@ -457,8 +460,10 @@ test_bird_killed_and_restarted(void **state)
 static void
 test_bird_stopped_during_a_change(void **state)
 {
-	struct rig *rig = rig_with(state, 3);
+	struct rig *rig = *state;
 
+	rig->rec.conf.timeout_ms = 1000;
+	(void)rig_with(state, 3);
 	assert_int_equal(kill(rig->site, SIGSTOP), 0);
 	recon_want(&rig->rec, 12);
 	WAIT_UNTIL(rig->rec.lp, recon_bird(&rig->rec).state == BIRD_SILENT);
