@@ -9,6 +9,10 @@
 
 #include <cmocka.h>
 
+/* The longest wait for any condition. It is long since it decides nothing: a
+ * machine may be busy with much else. */
+#define WAIT_MAX_MS 120000
+
 #define TEST_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif /* TEST_H */

@@ -8,8 +8,6 @@
 #include "fleet_house.h"
 #include "test.h"
 
-#define RUN_MAX_MS 30000
-
 static inline void
 ring(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
 {
@@ -35,7 +33,7 @@ back(struct house *h, size_t at, const struct sweep_job *job, uint32_t client)
 static inline void
 run_until(struct house *h, const char *path, const char *text)
 {
-	struct mono end = mono_add_ms(mono_now(), RUN_MAX_MS);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	while (mono_before(mono_now(), end)) {
 		assert_int_equal(get(h, path), 200);

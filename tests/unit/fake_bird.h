@@ -20,12 +20,12 @@
 
 #define FAKE_GREETING "0001 BIRD 2.0.12 ready.\n"
 #define FAKE_LINE_BYTES 1100u
-#define WAIT_MS 30000
 
 /* Steps the loop until cond holds; fails the test if it does not in time. */
 #define WAIT_UNTIL(lp, cond)                                                   \
 	do {                                                                   \
-		const struct mono wait_end = mono_add_ms(mono_now(), WAIT_MS); \
+		const struct mono wait_end =                                   \
+		    mono_add_ms(mono_now(), WAIT_MAX_MS);                      \
 		while (!(cond) && mono_before(mono_now(), wait_end))           \
 			loop_step((lp), 5);                                    \
 		assert_true(cond);                                             \

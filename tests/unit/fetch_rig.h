@@ -76,7 +76,7 @@ fetch_on_done(const struct fetch_answer *answer, void *arg)
 static inline void
 wait_calls(struct fixture *fx, const struct got *got, unsigned calls)
 {
-	struct mono end = mono_add_ms(mono_now(), 10000);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	while (got->calls < calls && mono_before(mono_now(), end))
 		loop_step(fx->lp, 100);

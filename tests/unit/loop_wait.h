@@ -9,7 +9,6 @@
 #include "base/mono.h"
 #include "test.h"
 
-#define WAIT_MAX_MS 30000
 #define WAIT_STEP_MS 5
 
 /* One step of waiting for what the text says; fails after the deadline. */

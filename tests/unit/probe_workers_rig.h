@@ -84,7 +84,7 @@ static const struct worker_ops ops = { .on_msg = on_worker_msg,
 static inline void
 wait_up(struct fixture *fx, const struct worker *w)
 {
-	struct mono end = mono_add_ms(mono_now(), 10000);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	while ((!worker_is_up(w) || worker_pid(w) == 0) &&
 	    mono_before(mono_now(), end))
@@ -148,7 +148,7 @@ on_done(const struct probe_result *result, void *arg)
 static inline void
 wait_calls(struct fixture *fx, const struct got *got, unsigned calls)
 {
-	struct mono end = mono_add_ms(mono_now(), 10000);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	while (got->calls < calls && mono_before(mono_now(), end))
 		loop_step(fx->lp, 100);

@@ -243,7 +243,7 @@ begin(struct house *h, const char *method, const char *path, bool is_local,
 		.unix_socket = is_local ? h->path : NULL,
 		.body = body,
 		.body_len = body != NULL ? strlen(body) : 0,
-		.timeout_ms = 5000,
+		.timeout_ms = WAIT_MAX_MS,
 		.max_body_bytes = sizeof(h->body) - 1 };
 
 	h->is_done = false;

@@ -18,7 +18,6 @@
 #include "store_file.h"
 #include "test.h"
 
-#define WAIT_MS 30000
 #define LIMIT_BYTES (300u << 10)
 
 /* What the store processes tell the test, and the test them. */
@@ -134,7 +133,7 @@ is_idle(const struct rig *r)
 static inline void
 wait_for(struct rig *r, cond_fn *cond, const char *what)
 {
-	struct mono end = mono_add_ms(mono_now(), WAIT_MS);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	while (!cond(r)) {
 		if (!mono_before(mono_now(), end))

@@ -403,7 +403,7 @@ static void
 test_campaign_pauses_when_nothing_works(void **state)
 {
 	struct house *h = *state;
-	struct mono end = mono_add_ms(mono_now(), RUN_MAX_MS);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	h->twist = ring;
 	house_get_ready(h);
@@ -490,7 +490,7 @@ static void
 test_a_campaign_tells_what_would_mend_it(void **state)
 {
 	struct house *h = *state;
-	struct mono end = mono_add_ms(mono_now(), RUN_MAX_MS);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	h->twist = ring;
 	house_get_ready(h);

@@ -56,7 +56,7 @@ look(struct fixture *fx, const struct counter_env *env,
 {
 	static const struct counter_ops counter_ops = { .on_count = on_count,
 		.on_trouble = on_trouble };
-	struct mono end = mono_add_ms(mono_now(), 10000);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 	struct seen s = { 0 };
 	struct counter *c =
 	    counter_new(env, conf, INTERVAL_MS, &counter_ops, &s);

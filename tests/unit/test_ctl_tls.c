@@ -19,7 +19,6 @@
 #include "tls_made.h"
 
 #define GOLDEN_DIR "tests/golden/report/"
-#define SEEN_MAX_MS 30000
 
 enum port {
 	PORT_FLEET,
@@ -208,7 +207,7 @@ test_follow(void **state)
 static void
 see(int tty, const char *text, unsigned times, char *seen, size_t size)
 {
-	struct mono end = mono_add_ms(mono_now(), SEEN_MAX_MS);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 	struct pollfd fd = { .fd = tty, .events = POLLIN };
 	unsigned n = 0;
 
@@ -441,7 +440,7 @@ static void
 test_files_are_replaced(void **state)
 {
 	struct ctl_request req = {
-		.method = "GET", .path = "/v1/status", .timeout_ms = 5000
+		.method = "GET", .path = "/v1/status", .timeout_ms = WAIT_MAX_MS
 	};
 	char *key = xasprintf("%s/own.key", made.dir);
 	struct ctl_target target = { .url = env.url[PORT_FLEET] };

@@ -397,7 +397,7 @@ comes_by_map(struct house *h, const char *down, const char *heir)
 static void
 run_campaign(struct house *h, const char *body, const char *until)
 {
-	struct mono end = mono_add_ms(mono_now(), 30000);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	house_get_ready(h);
 	assert_int_equal(post(h, "/v1/campaign", body), 200);
@@ -413,7 +413,7 @@ run_campaign(struct house *h, const char *body, const char *until)
 static void
 wait_said(struct house *h, const char *text)
 {
-	struct mono end = mono_add_ms(mono_now(), 10000);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	do {
 		fakes_turn(h);
@@ -460,7 +460,7 @@ test_a_map_of_no_clients_tells_nothing(void **state)
 	assert_int_equal(post(h, "/v1/campaign/abort", "{}"), 200);
 	h->twist = ring_without_akl;
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 200);
-	end = mono_add_ms(mono_now(), 10000);
+	end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 	do {
 		fakes_turn(h);
 		loop_idle(h->p.lp, 20);

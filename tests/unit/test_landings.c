@@ -164,7 +164,7 @@ turn_often(struct house *h)
 static void
 read_back(struct house *h)
 {
-	struct mono end = mono_add_ms(mono_now(), RUN_MAX_MS);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	while (get(h, "/v1/failover?down=akl,chc") != 200) {
 		assert_true(mono_before(mono_now(), end));

@@ -127,7 +127,7 @@ ask(struct house *h, const char *method, const char *path, uint16_t port)
 	struct fetch_request req = { .method = method,
 		.url = url,
 		.unix_socket = port == 0 ? h->path : NULL,
-		.timeout_ms = 5000,
+		.timeout_ms = WAIT_MAX_MS,
 		.max_body_bytes = sizeof(h->body) - 1 };
 
 	h->is_done = false;

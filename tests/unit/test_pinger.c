@@ -141,7 +141,7 @@ send_ping(struct fixture *fx, uint64_t id, uint32_t timeout_ms,
 static void
 wait_results(struct fixture *fx, size_t n)
 {
-	struct mono end = mono_add_ms(mono_now(), 20000);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	while (fx->n_results < n && !fx->closed && mono_before(mono_now(), end))
 		loop_step(fx->lp, 100);

@@ -333,7 +333,7 @@ test_exec_cancel_frees_the_slot(void **state)
 	for (size_t i = 0; i < TEST_COUNT(running); i++)
 		probe_cancel(running[i]);
 	cp.argv = argv_true;
-	end = mono_add_ms(mono_now(), 10000);
+	end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 	/* Until the killed ones are reaped. */
 	do {
 		got.calls = 0;

@@ -136,7 +136,7 @@ send_shell(struct fixture *fx, uint64_t id, uint32_t timeout_ms,
 static void
 wait_results(struct fixture *fx, size_t n)
 {
-	struct mono end = mono_add_ms(mono_now(), 20000);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	while (fx->n_results < n && !fx->closed && mono_before(mono_now(), end))
 		loop_step(fx->lp, 100);
@@ -365,7 +365,7 @@ test_huge_output_is_discarded(void **state)
 {
 	struct fixture *fx = *state;
 	const char *detail = fx->results[0].result.detail;
-	struct mono end = mono_add_ms(mono_now(), 20000);
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
 
 	send_shell(fx, 1, 20000, "head -c 50000000 /dev/zero | tr '\\0' x");
 	while (fx->n_results == 0 && mono_before(mono_now(), end))

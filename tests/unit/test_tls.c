@@ -71,7 +71,7 @@ ask_as(struct house *h, const struct tls_files *files, const char *path,
 	struct fetch_request req = { .method = is_post ? "POST" : "GET",
 		.url = url,
 		.tls = files,
-		.timeout_ms = 5000,
+		.timeout_ms = WAIT_MAX_MS,
 		.max_body_bytes = 511 };
 
 	memset(a, 0, sizeof(*a));
@@ -204,7 +204,7 @@ test_answers_that_wait(void **state)
 	char *url = xasprintf("https://127.0.0.1:%u/v1/later", h->port);
 	struct fetch_request req = { .method = "GET",
 		.url = url,
-		.timeout_ms = 5000,
+		.timeout_ms = WAIT_MAX_MS,
 		.max_body_bytes = 511 };
 	struct fetch *f;
 
