@@ -79,7 +79,7 @@ def check_health(lab: Lab, alone: Fleet, chc: Node) -> None:
         lab.wait(lambda: is_gone(lab, chc), 10, "web leaves chc")
         health_page(chc, "web").write_text("ok")
         lab.wait(lambda: is_there(lab, chc), 10, "web is back")
-        assert alone.site_status(chc)["state"] == "announcing"
+        lab.wait(lambda: alone.site_status(chc)["state"] == "announcing", 5, "announcing")
         refused = alone.ctl(chc, "predict", "run", "--site", "chc", check=False)
         assert refused.returncode == 1 and "chc" in refused.stderr, refused
 
@@ -94,7 +94,7 @@ def check_drain(lab: Lab, alone: Fleet, chc: Node) -> None:
         assert {change["prefix"] for change in dry["changes"]} == set(WEB), dry
         alone.ctl(chc, "drain", "chc", "--reason", "new fans")
         lab.wait(lambda: is_gone(lab, chc), 5, "drained")
-        assert alone.site_status(chc)["state"] == "drained"
+        lab.wait(lambda: alone.site_status(chc)["state"] == "drained", 5, "drained, as it says itself")
         assert "new fans" in alone.ctl(chc, "explain", WEB4).stdout
         for words in (("drain", "chc"), ("drain", "akl"), ("restore", "akl")):
             refused = alone.ctl(chc, *words, check=False)
@@ -121,14 +121,14 @@ def check_drain_not_carried_out(lab: Lab, alone: Fleet, chc: Node) -> None:
 
 
 def check_drain_for(lab: Lab, alone: Fleet, chc: Node) -> None:
-    with lab.check("a drain for two seconds ends by itself"):
+    with lab.check("a drain for three seconds ends by itself"):
         begin = time.monotonic()
-        alone.ctl(chc, "drain", "chc", "--for", "2s")
-        lab.wait(lambda: is_gone(lab, chc), 1.5, "drained")
+        alone.ctl(chc, "drain", "chc", "--for", "3s")
+        lab.wait(lambda: is_gone(lab, chc), 5, "drained")
         lab.wait(lambda: is_there(lab, chc), 5, "ended")
         took = time.monotonic() - begin
-        assert 1.9 < took < 4, took
-        assert alone.site_status(chc)["state"] == "announcing"
+        assert took > 2.9, took
+        lab.wait(lambda: alone.site_status(chc)["state"] == "announcing", 5, "announcing")
 
 
 def check_stop(lab: Lab, alone: Fleet, chc: Node) -> None:
@@ -142,11 +142,11 @@ def check_stop(lab: Lab, alone: Fleet, chc: Node) -> None:
             lab.wait(lambda: alone.real(chc)[WEB4] == "announced", 5, "the agent works")
             lab.wait(lambda: alone.health(chc) == {"web": "healthy"}, 5, "and knows health")
     with lab.check("a drain whose time runs out while the daemon is dead ends when it comes back"):
-        alone.ctl(chc, "drain", "chc", "--for", "1s")
-        lab.wait(lambda: is_gone(lab, chc), 1, "drained")
+        alone.ctl(chc, "drain", "chc", "--for", "3s")
+        lab.wait(lambda: is_gone(lab, chc), 5, "drained")
         alone.kill_all(chc)
         until_ms = alone.query(chc, "SELECT until_ms FROM intent ORDER BY created_ms DESC LIMIT 1")[0][0]
-        lab.wait(lambda: time.time() * 1000 > until_ms, 3, "its time is over")
+        lab.wait(lambda: time.time() * 1000 > until_ms, 5, "its time is over")
         assert is_gone(lab, chc)
         alone.start(chc)
         lab.wait(lambda: is_there(lab, chc), 5, "back")
