@@ -334,6 +334,25 @@ sweep_encode_replies(const struct sweep_reply *in, size_t n, uint8_t *buf,
 	return wire_length(&w, size);
 }
 
+size_t
+sweep_join_replies(uint8_t *to, size_t to_len, size_t size, const uint8_t *body,
+    size_t len)
+{
+	struct cursor have = { .p = to, .left = to_len };
+	struct cursor more = { .p = body, .left = len };
+	unsigned n = cursor_be16(&have) + (unsigned)cursor_be16(&more);
+	struct wcursor head = wire_start(to, to_len), tail;
+
+	assert(to != NULL);
+	if (have.bad || more.bad || n > SWEEP_REPLY_BATCH_MAX ||
+	    more.left > size - to_len)
+		return 0;
+	tail = wire_start(to + to_len, size - to_len);
+	wcursor_bytes(&tail, more.p, more.left);
+	wcursor_be16(&head, (uint16_t)n);
+	return to_len + more.left;
+}
+
 int
 sweep_decode_replies(const uint8_t *body, size_t len, struct sweep_reply *out,
     size_t max)

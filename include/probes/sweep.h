@@ -203,6 +203,11 @@ size_t sweep_encode_replies(const struct sweep_reply *in, size_t n,
  * HTTP bodies from agent to controller. */
 int sweep_decode_replies(const uint8_t *body, size_t len,
     struct sweep_reply *out, size_t max);
+/* Puts the replies of body behind those of to: both encoded.  Returns the length
+ * then; 0, and to is as it was, if they do not fit or would be more than
+ * SWEEP_REPLY_BATCH_MAX. */
+size_t sweep_join_replies(uint8_t *to, size_t to_len, size_t size,
+    const uint8_t *body, size_t len);
 int sweep_decode_capturing(const uint8_t *body, size_t len,
     enum sweep_capture_mode *out);
 /* Returns how many, or -1. */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/xalloc.h"
+#include "probes/sweep.h"
 #include "site/agent_guards.h"
 #include "site/agent_state.h"
 #include "site/orders.h"
@@ -32,6 +33,7 @@
 struct batch {
 	STAILQ_ENTRY(batch) entry;
 	uint64_t seq;
+	bool is_sent; /* once at least: the controller may have taken it */
 	size_t len;
 	uint8_t *bytes;
 };
@@ -60,6 +62,7 @@ struct uplink {
 		uint64_t revision, barrier;
 	} flushed, next_flushed;
 	struct batch_queue batches;
+	struct batch *newest; /* of them; NULL: none */
 	size_t batches_bytes;
 	uint64_t last_seq, delivered_seq, lost_batches;
 	struct mono contact; /* last answer of the controller */
@@ -444,6 +447,8 @@ batch_drop_first(struct uplink *up)
 	struct batch *b = STAILQ_FIRST(&up->batches);
 
 	STAILQ_REMOVE_HEAD(&up->batches, entry);
+	if (b == up->newest)
+		up->newest = NULL;
 	up->batches_bytes -= b->len;
 	up->delivered_seq = b->seq;
 	free(b->bytes);
@@ -479,6 +484,7 @@ deliver(struct uplink *up)
 
 	if (b == NULL || up->delivery != NULL)
 		return;
+	b->is_sent = true;
 	rest =
 	    xasprintf("replies?boot=%s&seq=%" PRIu64, up->agent->boot, b->seq);
 	url = site_url(up, rest);
@@ -503,6 +509,28 @@ on_delivery_timer(struct loop *lp, void *arg)
 	deliver(arg);
 }
 
+/*
+ * One batch at a time is on its way, for as long as the way there and back
+ * takes, while the sweeper makes up to 20 in a second: what waits goes together,
+ * or a controller far away would hear of it minutes later.
+ */
+static bool
+join_waiting(struct uplink *up, const uint8_t *body, size_t len)
+{
+	struct batch *b = up->newest;
+	size_t joined;
+
+	if (b == NULL || b->is_sent)
+		return false;
+	b->bytes = xreallocarray(b->bytes, b->len + len, 1);
+	joined = sweep_join_replies(b->bytes, b->len, b->len + len, body, len);
+	if (joined == 0)
+		return false;
+	up->batches_bytes += joined - b->len;
+	b->len = joined;
+	return true;
+}
+
 void
 uplink_queue_replies(struct uplink *up, const uint8_t *body, size_t len)
 {
@@ -513,12 +541,15 @@ uplink_queue_replies(struct uplink *up, const uint8_t *body, size_t len)
 		up->lost_batches++;
 		return;
 	}
+	if (join_waiting(up, body, len))
+		return;
 	b = xcalloc(1, sizeof(*b));
 	b->bytes = xcalloc(len, 1);
 	memcpy(b->bytes, body, len);
 	b->len = len;
 	b->seq = ++up->last_seq;
 	STAILQ_INSERT_TAIL(&up->batches, b, entry);
+	up->newest = b;
 	up->batches_bytes += len;
 	deliver(up);
 }

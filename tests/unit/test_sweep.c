@@ -359,6 +359,37 @@ test_replies_round_trip(void **state)
 }
 
 static void
+test_replies_are_joined(void **state)
+{
+	static struct sweep_reply in[SWEEP_REPLY_BATCH_MAX];
+	static uint8_t to[2 + sizeof(in)], body[sizeof(to)], before[sizeof(to)];
+	size_t len, more, first = SWEEP_REPLY_BATCH_MAX - 2;
+
+	(void)state;
+	for (uint32_t i = 0; i < SWEEP_REPLY_BATCH_MAX; i++) {
+		in[i].index = i;
+		in[i].flags = i % 2 == 0 ? SWEEP_REPLY_OTHER_SOURCE : 0;
+	}
+	len = sweep_encode_replies(in, first, to, sizeof(to));
+	memcpy(before, to, len);
+	more = sweep_encode_replies(in, 3, body, sizeof(body));
+	assert_int_equal(sweep_join_replies(to, len, sizeof(to), body, more),
+	    0); /* too many */
+	more = sweep_encode_replies(in + first, 2, body, sizeof(body));
+	assert_int_equal(sweep_join_replies(to, len, len + more - 3, body,
+			     more),
+	    0); /* no room */
+	assert_int_equal(sweep_join_replies(to, len, sizeof(to), body, 1), 0);
+	assert_memory_equal(to, before, len);
+	len = sweep_join_replies(to, len, len + more - 2, body, more);
+	assert_int_equal(sweep_decode_replies(to, len, got_replies,
+			     SWEEP_REPLY_BATCH_MAX),
+	    SWEEP_REPLY_BATCH_MAX);
+	for (uint32_t i = 0; i < SWEEP_REPLY_BATCH_MAX; i++)
+		assert_int_equal(got_replies[i].index, i);
+}
+
+static void
 test_progress_round_trip(void **state)
 {
 	struct sweep_progress in = { .job = 1,
@@ -463,6 +494,7 @@ main(void)
 		cmocka_unit_test(test_job_of_unknown_engine_is_malformed),
 		cmocka_unit_test(test_capturing_round_trip),
 		cmocka_unit_test(test_replies_round_trip),
+		cmocka_unit_test(test_replies_are_joined),
 		cmocka_unit_test(test_progress_round_trip),
 		cmocka_unit_test(test_hearing_round_trip),
 		cmocka_unit_test(test_flush_round_trip),
