@@ -15,6 +15,7 @@
  */
 struct experiment_clients {
 	uint32_t list;   /* what the agents fetch */
+	uint64_t digest; /* of that (probes/sweep_list.h); 0: no agent asked */
 	uint32_t base;   /* the list that it is taken from */
 	uint32_t n_base; /* clients of that */
 	uint32_t n;

@@ -113,8 +113,11 @@ struct sweep_targets {
 };
 
 struct sweep_job {
-	uint32_t job;        /* unique, echoed in the progress */
-	uint32_t list;       /* must have been completed by TARGETS */
+	uint32_t job;  /* unique, echoed in the progress */
+	uint32_t list; /* must have been completed by TARGETS */
+	/* sweep_list_digest of it, for main alone: it does not travel.  0: an
+	 * older controller, which does not tell. */
+	uint64_t list_digest;
 	uint32_t experiment; /* one of the capture's: its key makes the MAC */
 	uint8_t phase;       /* opaque here: travels in the payload */
 	uint8_t round;       /* opaque here: travels in the payload */

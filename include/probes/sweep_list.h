@@ -42,6 +42,10 @@ struct sweep_list *sweep_lists_use(struct sweep_lists *ls, uint32_t list,
     struct err *err);
 void sweep_lists_fini(struct sweep_lists *ls);
 
+/* Of the addresses in their order, to tell lists of the same number apart; never
+ * 0, and no more than 63 bits.  libsodium must be ready. */
+uint64_t sweep_list_digest(const struct addr *addrs, uint32_t n);
+
 struct sweep_list *sweep_list_hold(struct sweep_list *l);
 void sweep_list_release(struct sweep_list *l); /* NULL is fine */
 

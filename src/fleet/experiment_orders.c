@@ -34,15 +34,16 @@ sweep_json(const struct experiment *ex)
 {
 	const struct conf_predict *conf = &ex->c->conf->predict;
 
-	return json_pack("{s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:b, "
-			 "s:o, s:o}",
+	return json_pack(
+	    "{s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:b, "
+	    "s:o, s:o}",
 	    "job", (json_int_t)ex->job, "experiment", (json_int_t)ex->id,
-	    "list", (json_int_t)ex->clients.list, "phase", (int)ex->state,
-	    "round", (int)ex->round, "rate_pps", (json_int_t)conf->rate_pps,
-	    "seed", (json_int_t)ex->id, "gap_ms",
-	    (json_int_t)conf->block_gap_ms, "text", conf->text, "allow_special",
-	    conf->allow_special, "optouts", optouts_prefixes(&ex->c->optouts),
-	    "subset", subset_json(ex));
+	    "list", (json_int_t)ex->clients.list, "list_digest",
+	    (json_int_t)ex->clients.digest, "phase", (int)ex->state, "round",
+	    (int)ex->round, "rate_pps", (json_int_t)conf->rate_pps, "seed",
+	    (json_int_t)ex->id, "gap_ms", (json_int_t)conf->block_gap_ms,
+	    "text", conf->text, "allow_special", conf->allow_special, "optouts",
+	    optouts_prefixes(&ex->c->optouts), "subset", subset_json(ex));
 }
 
 /*

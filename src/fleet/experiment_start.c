@@ -13,6 +13,7 @@
 #include "fleet/site_set.h"
 #include "fleet/test_hearing.h"
 #include "fleet/test_prefix.h"
+#include "probes/sweep_list.h"
 
 /* The site is not in W and its test prefix is heard: it can be an heir. */
 static bool
@@ -176,6 +177,7 @@ init_clients(struct experiment *ex, const struct experiment_plan *plan)
 	if (plan->subset != NULL)
 		ex->clients.list = EXPERIMENT_OWN_LIST | ex->id;
 	n = ex->clients.n;
+	ex->clients.digest = sweep_list_digest(ex->clients.addr, n);
 	if (plan->class != NULL) {
 		ex->class = xcalloc(n, sizeof(*ex->class));
 		ex->n_classes = plan->n_classes;

@@ -364,6 +364,10 @@ parse_sweep(const json_t *doc, struct orders *out, struct err *err)
 	    get_u64(sweep, "round", UINT8_MAX, &round, err) == -1 ||
 	    get_u64(sweep, "seed", INT64_MAX, &job->order_seed, err) == -1)
 		return -1;
+	if (json_object_get(sweep, "list_digest") != NULL &&
+	    get_u64(sweep, "list_digest", INT64_MAX, &job->list_digest, err) ==
+		-1)
+		return -1;
 	job->phase = (uint8_t)phase;
 	job->round = (uint8_t)round;
 	if (job->job == 0 || job->list == 0 || job->rate_pps == 0 ||

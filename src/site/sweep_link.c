@@ -28,6 +28,7 @@ static_assert((int)CONF_ENGINE_RAW == SWEEP_ENGINE_RAW &&
 /* A target list at hand. */
 struct target_list {
 	uint32_t list; /* 0: none */
+	uint64_t digest;
 	struct addr *targets;
 	uint32_t n;
 	bool is_sent; /* the sweeper has it */
@@ -69,7 +70,7 @@ send_capture(struct sweep_link *sl)
 
 /* ---- the target lists ---- */
 
-/* NULL: not at hand. */
+/* NULL: none has the number. */
 static struct target_list *
 find_list(struct sweep_link *sl, uint32_t list)
 {
@@ -78,6 +79,14 @@ find_list(struct sweep_link *sl, uint32_t list)
 			return &sl->lists[i];
 	}
 	return NULL;
+}
+
+/* A controller whose store was replaced counts from 1 again: the number alone
+ * may be another list's. */
+static bool
+is_ordered(const struct sweep_link *sl, const struct target_list *l)
+{
+	return sl->job.list_digest == 0 || sl->job.list_digest == l->digest;
 }
 
 /* l, one of the lists, becomes the one used last. */
@@ -151,8 +160,10 @@ static void
 on_list(const struct fetch_answer *answer, void *arg)
 {
 	struct sweep_link *sl = arg;
-	struct target_list *l = &sl->lists[SWEEP_LISTS_KEPT - 1];
+	struct target_list *l = find_list(sl, sl->fetched);
 
+	if (l == NULL)
+		l = &sl->lists[SWEEP_LISTS_KEPT - 1];
 	sl->fetch = NULL;
 	/* The controller took other certificates over; those of ours may be
 	 * several that were made before. */
@@ -170,9 +181,13 @@ on_list(const struct fetch_answer *answer, void *arg)
 		.n = (uint32_t)(answer->body_len / ADDR_BYTES) };
 	l->targets = xcalloc(l->n, sizeof(*l->targets));
 	memcpy(l->targets, answer->body, answer->body_len);
+	l->digest = sweep_list_digest(l->targets, l->n);
 	l = touch_list(sl, l);
-	if (sl->job_waits)
+	if (sl->job_waits && !is_ordered(sl, l)) {
+		job_failed(sl, "the client list is not the one ordered");
+	} else if (sl->job_waits) {
 		send_job(sl, l);
+	}
 }
 
 static void
@@ -524,6 +539,8 @@ set_sources(struct sweep_link *sl, struct sweep_job *job)
 void
 sweep_link_run(struct sweep_link *sl, const struct sweep_job *job)
 {
+	struct target_list *l = find_list(sl, job->list);
+
 	if (job->job == sl->job.job)
 		return;
 	sl->job_waits = false;
@@ -552,8 +569,8 @@ sweep_link_run(struct sweep_link *sl, const struct sweep_job *job)
 		job_failed(sl, "the sweeper is down");
 	} else if (sweep_capture_run(&sl->capture, job->experiment) == NULL) {
 		job_failed(sl, "no test prefix of the experiment is here");
-	} else if (find_list(sl, job->list) != NULL) {
-		send_job(sl, find_list(sl, job->list));
+	} else if (l != NULL && is_ordered(sl, l)) {
+		send_job(sl, l);
 	} else {
 		sl->job_waits = true;
 		fetch_list(sl, false);

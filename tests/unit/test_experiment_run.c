@@ -4,6 +4,7 @@
 
 #include "core/experiment.h"
 #include "experiment_rig.h"
+#include "probes/sweep_list.h"
 
 /* Failed for that reason, and the test prefix is ordered back. */
 static void
@@ -87,6 +88,40 @@ test_silent_clients_are_asked_again(void **state)
 	struct house *h = *state;
 
 	h->twist = silent_at_first;
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "done");
+	check_known_map(h, 1);
+}
+
+/* Else an agent would sweep a list of that number that it has from before the
+ * store was replaced. */
+static void
+list_told(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	struct addr list[CLIENTS];
+
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		char text[ADDR_TEXT_BYTES];
+
+		(void)snprintf(text, sizeof(text),
+		    i < CLIENTS / 2 ? "203.0.113.%u" : "2001:db8:1::%x", i + 1);
+		assert_int_equal(addr_parse(text, &list[i], NULL), 0);
+	}
+	assert_true(job->list_digest == sweep_list_digest(list, CLIENTS));
+	list[0].b[15] ^= 1;
+	assert_true(job->list_digest != sweep_list_digest(list, CLIENTS));
+	if (at != NOWHERE)
+		fake_reply(h, at, job, client, 0);
+}
+
+static void
+test_orders_tell_which_list_is_meant(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = list_told;
 	house_get_ready(h);
 	start(h);
 	run_until(h, 1, "done");
@@ -642,6 +677,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_whole_run_gives_the_known_map),
 		WITH_HOUSE(test_silent_clients_are_asked_again),
+		WITH_HOUSE(test_orders_tell_which_list_is_meant),
 		WITH_HOUSE(test_noise_changes_nothing_but_counters),
 		WITH_HOUSE(test_replaced_experiment_is_told),
 		WITH_HOUSE(test_flipping_client_is_unknown),

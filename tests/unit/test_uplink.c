@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "bird/include.h"
 #include "loop_wait.h"
+#include "probes/sweep_list.h"
 #include "probes/sweep_packet.h"
 #include "site/agent_state.h"
 #include "site/sweep_link.h"
@@ -411,6 +412,17 @@ sweep_failed(const struct house *h, const char *why)
 	return has;
 }
 
+static bool
+sweep_is_done(const struct house *h, json_int_t job)
+{
+	json_t *doc = sweep_link_status(h->agent->sweep);
+	bool is = json_integer_value(json_object_get(doc, "job")) == job &&
+	    json_is_true(json_object_get(doc, "done"));
+
+	json_decref(doc);
+	return is;
+}
+
 /* Orders can be given now, and a sweep would run. */
 static void
 begin_with_sweeper(struct house *h)
@@ -512,6 +524,59 @@ test_list_that_is_always_misdirected(void **state)
 	WAIT_FOR(h->p.lp, sweep_failed(h, "the client list cannot be had"));
 	loop_idle(h->p.lp, 300);
 	assert_int_equal(h->lists, 2);
+}
+
+/* As a controller does whose list 3 has so many clients. */
+static void
+order_job(struct house *h, unsigned job, uint32_t clients)
+{
+	char *text =
+	    xasprintf("{\"revision\":%u,\"intents\":[],\"ended\":[],"
+		      "\"tests\":[" TEST_7
+		      "],\"sweep\":{\"job\":%u,\"experiment\":7,"
+		      "\"list\":3,\"list_digest\":%llu,\"phase\":1,\"round\":0,"
+		      "\"rate_pps\":100,\"seed\":77}}",
+		job, job,
+		(unsigned long long)sweep_list_digest(house_list, clients));
+
+	WAIT_FOR(h->p.lp, h->waiting != NULL);
+	api_reply_bytes(h->waiting, 200, NULL, text, strlen(text));
+	h->waiting = NULL;
+	free(text);
+	WAIT_FOR(h->p.lp, sweep_is_done(h, job));
+}
+
+/* A controller whose store was replaced counts its lists from 1 again: the one
+ * at hand has that number, and other clients. */
+static void
+test_a_list_is_known_by_its_clients(void **state)
+{
+	struct house *h = *state;
+
+	begin_with_sweeper(h);
+	order_job(h, 9, 2);
+	assert_int_equal(sweep_number(h, "skipped_special"), 2);
+	order_job(h, 10, 2);
+	assert_int_equal(h->lists, 1);
+	h->is_replaced = true;
+	order_job(h, 11, 3);
+	assert_int_equal(sweep_number(h, "skipped_special"), 3);
+	assert_int_equal(h->lists, 2);
+	order_job(h, 12, 3);
+	assert_int_equal(h->lists, 2);
+	assert_true(sweep_failed(h, ""));
+}
+
+/* It was replaced after the order was given. */
+static void
+test_another_list_is_not_swept(void **state)
+{
+	struct house *h = *state;
+
+	h->is_replaced = true;
+	begin_with_sweeper(h);
+	order_job(h, 9, 2);
+	assert_true(sweep_failed(h, "the client list is not the one ordered"));
 }
 
 /* The "unheard" of the status, as text; until the next call. */
@@ -617,6 +682,8 @@ main(void)
 		WITH(test_no_controller_there),
 		WITH(test_list_is_fetched_after_a_renewal),
 		WITH(test_list_that_is_always_misdirected),
+		WITH(test_a_list_is_known_by_its_clients),
+		WITH(test_another_list_is_not_swept),
 		WITH(test_a_prefix_that_is_not_heard_is_told),
 		WITH(test_a_reload_does_not_tell_again),
 	};

@@ -90,6 +90,7 @@ struct house {
 	unsigned lists;      /* asked for */
 	unsigned fetched;    /* by the test itself */
 	bool is_misdirected; /* all of them get 421 */
+	bool is_replaced;    /* its store: the list is another one */
 	char *status;        /* the last one posted */
 	char answer[64];
 	pid_t bird_pid; /* 0: none */
@@ -142,20 +143,26 @@ handle_status(struct api_request *req, void *arg)
 	    strlen(h->posts_answer));
 }
 
-/* 192.0.2.1 and .2: documentation, which nobody sends anything to. */
+/* 192.0.2.1 and .2, then .1 to .3: documentation, which nobody sends anything
+ * to. */
+static const struct addr house_list[3] = {
+	{ { [10] = 0xff, 0xff, 192, 0, 2, 1 } },
+	{ { [10] = 0xff, 0xff, 192, 0, 2, 2 } },
+	{ { [10] = 0xff, 0xff, 192, 0, 2, 3 } },
+};
+
 static inline void
 handle_list(struct api_request *req, void *arg)
 {
-	static const uint8_t list[32] = {
-		[10] = 0xff, 0xff, 192, 0, 2, 1, [26] = 0xff, 0xff, 192, 0, 2, 2
-	};
 	struct house *h = arg;
+	size_t n = h->is_replaced ? 3 : 2;
 
 	h->lists++;
 	if (h->is_misdirected) {
 		api_reply_empty(req, 421);
 	} else {
-		api_reply_bytes(req, 200, NULL, list, sizeof(list));
+		api_reply_bytes(req, 200, NULL, house_list,
+		    n * sizeof(house_list[0]));
 	}
 }
 
