@@ -18,7 +18,7 @@
  *	          not 0: addr source)
  *	progress  u32 job, u32 sent, u32 total, u32 send_errors,
  *	          u32 skipped_optout, u32 skipped_special, u32 sent_packet,
- *	          u8 done
+ *	          u8 done, u8 is_refused
  *	capturing u8 mode
  *	hearing   u8 n, n * u8 hearing
  *	flushed   u64 cookie, 6 * u64 in the order of struct sweep_counters
@@ -392,6 +392,7 @@ sweep_encode_progress(const struct sweep_progress *in, uint8_t *buf,
 	wcursor_be32(&w, in->skipped_special);
 	wcursor_be32(&w, in->sent_packet);
 	wcursor_u8(&w, in->done);
+	wcursor_u8(&w, in->is_refused);
 	return wire_length(&w, size);
 }
 
@@ -409,6 +410,7 @@ sweep_decode_progress(const uint8_t *body, size_t len,
 	got.skipped_special = cursor_be32(&c);
 	got.sent_packet = cursor_be32(&c);
 	got.done = bool_decode(&c);
+	got.is_refused = bool_decode(&c);
 	if (!is_read_exactly(&c))
 		return -1;
 	*out = got;

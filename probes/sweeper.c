@@ -370,7 +370,9 @@ handle_job(struct sweeper *sw, const struct chan_msg *msg)
 	}
 	sweep_send_stop(sw->send);
 	if (job_start(sw, &job, &err) == -1) {
-		struct sweep_progress none = { .job = job.job, .done = true };
+		struct sweep_progress none = {
+			.job = job.job, .done = true, .is_refused = true
+		};
 
 		trouble(sw, "job %u: %s", job.job, err.msg);
 		on_progress(&none, sw);

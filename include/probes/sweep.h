@@ -174,6 +174,7 @@ struct sweep_progress {
 	uint32_t skipped_special; /* not pinged: no public address */
 	uint32_t sent_packet;     /* those of sent that AF_PACKET sent */
 	bool done;                /* last message about this job */
+	bool is_refused; /* it could not begin; a TROUBLE before it said why */
 };
 
 /* Everything captured and not accepted is counted here, by reason; since the

@@ -219,6 +219,11 @@ on_progress(struct sweep_link *sl, const struct chan_msg *msg)
 	    p.job != sl->job.job)
 		return;
 	sl->progress = p;
+	/* Nobody was asked: that is no sweep which nobody answered. */
+	if (p.is_refused) {
+		job_failed(sl, sl->trouble);
+		return;
+	}
 	if (sl->agent->uplink != NULL)
 		uplink_touch(sl->agent->uplink);
 }

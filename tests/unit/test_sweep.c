@@ -399,12 +399,13 @@ test_progress_round_trip(void **state)
 		.skipped_optout = 5,
 		.skipped_special = 6,
 		.sent_packet = 7,
-		.done = true };
+		.done = true,
+		.is_refused = true };
 	uint8_t body[32];
 	size_t len = sweep_encode_progress(&in, body, sizeof(body));
 
 	(void)state;
-	assert_int_equal(len, 29);
+	assert_int_equal(len, 30);
 	assert_int_equal(decode_progress(body, len), 0);
 	assert_int_equal(got_progress.job, 1);
 	assert_int_equal(got_progress.sent, 2);
@@ -414,7 +415,11 @@ test_progress_round_trip(void **state)
 	assert_int_equal(got_progress.skipped_special, 6);
 	assert_int_equal(got_progress.sent_packet, 7);
 	assert_true(got_progress.done);
+	assert_true(got_progress.is_refused);
 	assert_only_whole(decode_progress, body, len);
+	body[29] = 2;
+	assert_int_equal(decode_progress(body, len), -1);
+	body[29] = 1;
 	body[28] = 2;
 	assert_int_equal(decode_progress(body, len), -1);
 }

@@ -526,6 +526,25 @@ test_list_that_is_always_misdirected(void **state)
 	assert_int_equal(h->lists, 2);
 }
 
+/* What the sweeper cannot do is no sweep that nobody answered. */
+static void
+test_a_refused_job_is_told(void **state)
+{
+	struct house *h = *state;
+	static const char text[] =
+	    "{\"revision\":5,\"intents\":[],\"ended\":[],"
+	    "\"tests\":[" TEST_7 "],\"sweep\":{\"job\":9,"
+	    "\"experiment\":7,\"list\":3,\"phase\":1,"
+	    "\"round\":0,\"rate_pps\":100,\"seed\":77,"
+	    "\"subset\":[5]}}";
+
+	begin_with_sweeper(h);
+	api_reply_bytes(h->waiting, 200, NULL, text, strlen(text));
+	h->waiting = NULL;
+	WAIT_FOR(h->p.lp, sweep_is_done(h, 9));
+	assert_true(sweep_failed(h, "job 9: target 5 of list 3, which has 2"));
+}
+
 /* As a controller does whose list 3 has so many clients. */
 static void
 order_job(struct house *h, unsigned job, uint32_t clients)
@@ -682,6 +701,7 @@ main(void)
 		WITH(test_no_controller_there),
 		WITH(test_list_is_fetched_after_a_renewal),
 		WITH(test_list_that_is_always_misdirected),
+		WITH(test_a_refused_job_is_told),
 		WITH(test_a_list_is_known_by_its_clients),
 		WITH(test_another_list_is_not_swept),
 		WITH(test_a_prefix_that_is_not_heard_is_told),
