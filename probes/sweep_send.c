@@ -237,7 +237,9 @@ on_tick(struct loop *lp, void *arg)
 	(void)lp;
 	credit_time(s);
 	s->gap_wait_us = 0;
-	for (int i = 0; i < BATCHES_PER_WAKEUP && s->gap_wait_us == 0; i++) {
+	/* What is taken is sent before anything is waited for: its block's gap
+	 * has begun. */
+	for (int i = 0;; i++) {
 		if (flush_lanes(s) == SWEEP_LANE_FULL) {
 			loop_timer_set_us(s->tick, KERNEL_FULL_RETRY_US);
 			return;
@@ -246,7 +248,8 @@ on_tick(struct loop *lp, void *arg)
 			sweep_send_stop(s);
 			return;
 		}
-		if (next_batch_us(s) > 0)
+		if (i == BATCHES_PER_WAKEUP || s->gap_wait_us > 0 ||
+		    next_batch_us(s) > 0)
 			break;
 		fill_lanes(s, batch_size(s));
 	}

@@ -62,6 +62,31 @@ test_gap_between_probes_to_a_block_is_kept(void **state)
 	assert_int_equal(rig->n_replies, TEST_COUNT(subset));
 }
 
+/* Who is in a batch that the gap cuts short goes at once: its block's time has
+ * begun, and its next one would come right behind it. */
+static void
+test_a_short_batch_does_not_wait(void **state)
+{
+	static const uint32_t subset[] = { 0, 2 };
+	struct rig *rig = *state;
+	struct sweep_job job = full_job();
+	struct mono end = mono_add_ms(mono_now(), INT64_C(1000) * WAIT_S);
+
+	skip_if_impossible();
+	prepare(rig);
+	job.rate_pps = 100000;
+	job.gap_ms = 3600000;
+	job.subset = subset;
+	job.n_subset = TEST_COUNT(subset);
+	send_job(rig, &job);
+	while (rig->progress.sent == 0) {
+		assert_true(mono_before(mono_now(), end));
+		wait_for(rig, SWEEP_MSG_PROGRESS);
+	}
+	assert_int_equal(rig->progress.sent, 1);
+	assert_false(rig->progress.done);
+}
+
 static void
 skip_without_peer(void)
 {
@@ -390,6 +415,7 @@ main(void)
 #define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_start, rig_stop)
 		RIG_TEST(test_opted_out_and_special_targets_are_skipped),
 		RIG_TEST(test_gap_between_probes_to_a_block_is_kept),
+		RIG_TEST(test_a_short_batch_does_not_wait),
 		RIG_TEST(test_packet_engine_sends_to_the_next_hop),
 		RIG_TEST(test_interface_that_takes_nothing_is_left),
 		RIG_TEST(test_subset_of_one_family),
