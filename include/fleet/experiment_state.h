@@ -105,6 +105,11 @@ void experiment_say_late(const struct experiment *ex, char *why, size_t size);
  * sentinels, or by the full sweep behind the first, that is collected.
  */
 bool experiment_is_silent(const struct experiment *ex, char *why, size_t size);
+/* Has the site applied what the present step told it?  Other experiments change
+ * the document, too: a later one is as good. */
+bool experiment_has_applied(const struct experiment *ex, size_t site);
+/* That the present step takes too long, and whom it waits for. */
+void experiment_say_slow(const struct experiment *ex, char *why, size_t size);
 /* How the silence of the displaced was judged, by the last round; JSON null
  * before there was one, and where nobody is displaced. */
 json_t *experiment_settle_json(const struct experiment *ex);

@@ -23,6 +23,7 @@
 #include "fleet/site_set.h"
 #include "fleet/test_hearing.h"
 #include "fleet/test_prefix.h"
+#include "store/utf8.h"
 
 /*
  * Silent clients are asked once more: the first packets over a cold link are
@@ -234,9 +235,8 @@ collect(struct experiment *ex)
 	publish(ex);
 }
 
-/* Other experiments change the document, too: a later one is as good. */
-static bool
-has_applied(const struct experiment *ex, size_t site)
+bool
+experiment_has_applied(const struct experiment *ex, size_t site)
 {
 	return ex->c->sites[site].applied_revision >= ex->barrier[site];
 }
@@ -245,7 +245,7 @@ static bool
 all_collected(const struct experiment *ex)
 {
 	for (size_t i = 0; i < ex->c->n_sites; i++) {
-		if (!has_applied(ex, i))
+		if (!experiment_has_applied(ex, i))
 			return false;
 	}
 	return true;
@@ -355,6 +355,18 @@ job_progress(const struct experiment *ex, const char **why)
 	return (*why)[0] != '\0' ? -1 : 1;
 }
 
+/* why is the agent's word. */
+static void
+fail_job(struct experiment *ex, const char *why)
+{
+	char text[sizeof(ex->reason)];
+
+	(void)snprintf(text, sizeof(text), "the sweep by %s: %s",
+	    ex->c->sites[ex->sender].name, why);
+	utf8_clean(text);
+	fail(ex, text);
+}
+
 static void
 step_round(struct experiment *ex)
 {
@@ -370,7 +382,7 @@ step_round(struct experiment *ex)
 	case ROUND_SENDING:
 		rc = job_progress(ex, &why);
 		if (rc == -1) {
-			fail(ex, why);
+			fail_job(ex, why);
 		} else if (rc == 1) {
 			set_step(ex, ROUND_LINGERING);
 			ex->wait_until = mono_add_ms(now, conf->linger_ms);
@@ -522,7 +534,7 @@ test_prefixes_are(const struct experiment *ex, const char *real)
 {
 	for (size_t i = 0; i < ex->c->n_sites; i++) {
 		if (ex->withdrawn[i] &&
-		    (!has_applied(ex, i) ||
+		    (!experiment_has_applied(ex, i) ||
 			!experiment_test_is(ex->test, &ex->c->sites[i], real)))
 			return false;
 	}
@@ -641,6 +653,7 @@ experiment_on_tick(struct experiment *ex)
 {
 	const struct conf_predict *conf = &ex->c->conf->predict;
 	int64_t limit_ms = STEP_MAX_MS;
+	char why[sizeof(ex->reason)];
 
 	advance(ex);
 	if (!experiment_is_running(ex) || ex->step == ROUND_QUEUED)
@@ -651,8 +664,10 @@ experiment_on_tick(struct experiment *ex)
 		limit_ms += conf->linger_ms + conf->sentinel_interval_ms;
 	if (mono_diff_ms(mono_now(),
 		experiment_has_rounds(ex) ? ex->step_since : ex->state_since) >
-	    limit_ms)
-		fail(ex, "a step took too long");
+	    limit_ms) {
+		experiment_say_slow(ex, why, sizeof(why));
+		fail(ex, why);
+	}
 }
 
 void

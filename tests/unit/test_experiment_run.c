@@ -4,6 +4,8 @@
 
 #include "core/experiment.h"
 #include "experiment_rig.h"
+#include "fleet/experiment_state.h"
+#include "fleet/test_prefix.h"
 #include "probes/sweep_list.h"
 
 /* Failed for that reason, and the test prefix is ordered back. */
@@ -543,7 +545,47 @@ test_job_failed_at_the_sender(void **state)
 	sender->is_done = true;
 	memcpy(sender->failed, "the list cannot be had", 23);
 	assert_int_equal(fake_post_status(sender), 200);
-	check_failed(h, 1, "the list cannot be had");
+	check_failed(h, 1, "the sweep by chc: the list cannot be had");
+}
+
+/* Waits until it waits for that, and makes as if it had for ten minutes. */
+static void
+wait_too_long(struct house *h, enum experiment_state state,
+    enum round_step step)
+{
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
+	struct experiment *ex = h->c->tests[0]->experiment;
+
+	while (ex->state != state || ex->step != step) {
+		assert_true(mono_before(mono_now(), end));
+		fakes_turn(h);
+	}
+	ex->step_since = mono_add_ms(ex->step_since, -600000);
+	ex->state_since = mono_add_ms(ex->state_since, -600000);
+}
+
+/* Who is woken by it must know where to look. */
+static void
+test_who_is_slow_is_told(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	h->is_slow = true;
+	start(h);
+	wait_too_long(h, EXPERIMENT_BASELINE, ROUND_SENDING);
+	check_failed(h, 1, "a step took too long: chc has sent 12 of 12");
+	h->is_slow = false;
+	h->agents[2].is_deaf = true;
+	start(h);
+	wait_too_long(h, EXPERIMENT_BASELINE, ROUND_COLLECTING);
+	check_failed(h, 2, "too long: wlg has not delivered all that it");
+	h->agents[2].is_deaf = false;
+	start(h);
+	run_until(h, 3, "withdraw");
+	h->agents[0].is_deaf = true;
+	wait_too_long(h, EXPERIMENT_WITHDRAW, ROUND_NONE);
+	check_failed(h, 3, "too long: akl has not applied its orders");
 }
 
 /* A word of the agent's is cut where it must be, and stays JSON. */
@@ -696,6 +738,7 @@ main(void)
 		WITH_HOUSE(test_agent_silent),
 		WITH_HOUSE(test_a_controller_that_stood_still_misses_nobody),
 		WITH_HOUSE(test_job_failed_at_the_sender),
+		WITH_HOUSE(test_who_is_slow_is_told),
 		WITH_HOUSE(test_long_reason_of_an_agent),
 		WITH_HOUSE(test_aborted),
 		WITH_HOUSE(test_second_experiment_is_refused),
