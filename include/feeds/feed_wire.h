@@ -7,12 +7,14 @@
  * from an agent to its controller, into the store and back.
  *
  *	0       4        8       12      16            24
- *	| serial | total | first | zero  | age ms      | half-life ms | rows ...
+ *	| serial | total | first | clock | age ms      | half-life ms | rows ...
  *	row: address 16 | weight, IEEE 754 double 8 | last seen, epoch 4
  *
  * All big-endian.  serial: tells one list from the next; total: clients of the
  * whole list; first: index of this part's first; age: how old the list is when
- * the part is sent.  Rows are sorted by address.
+ * the part is sent; clock: of whoever sends it, epoch, by which "last seen" is; 0
+ * when that is the same machine's, or an older agent's.  Rows are sorted by
+ * address.
  */
 #include <stdint.h>
 
@@ -43,6 +45,10 @@ struct feed_part {
 	uint32_t n;
 	int64_t age_ms;
 	int64_t half_life_ms;
+	uint32_t clock_s;
+	/* Of a decoded part, 0 at first: what feed_part_next adds to "last
+	 * seen". */
+	int64_t shift_s;
 	struct cursor rows; /* feed_part_next, n times */
 };
 
@@ -53,6 +59,9 @@ size_t feed_part_encode(struct feed_part *part, const struct client *clients,
 /* Any bytes: 0, or -1 with err. *out borrows. */
 int feed_part_decode(const uint8_t *body, size_t len, struct feed_part *out,
     struct err *err);
+/* "Last seen" as of our own clock from here on, unless the other one is right to
+ * some seconds, as the way here takes. */
+void feed_part_set_clock(struct feed_part *part, int64_t now_s);
 /* 0, or -1: no weight or no address of a host. */
 int feed_part_next(struct feed_part *part, struct client *out);
 

@@ -11,6 +11,7 @@
 
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 #define AGE_MAX_MS (3650 * DAY_MS)
+#define CLOCK_RIGHT_S 2
 
 static_assert(sizeof(double) == sizeof(uint64_t), "weights travel as bits");
 
@@ -28,7 +29,7 @@ feed_part_encode(struct feed_part *part, const struct client *clients,
 	wcursor_be32(&w, part->serial);
 	wcursor_be32(&w, part->total);
 	wcursor_be32(&w, part->first);
-	wcursor_be32(&w, 0);
+	wcursor_be32(&w, part->clock_s);
 	wcursor_be64(&w, (uint64_t)part->age_ms);
 	wcursor_be64(&w, (uint64_t)part->half_life_ms);
 	for (uint32_t i = 0; i < part->n; i++) {
@@ -56,7 +57,7 @@ feed_part_decode(const uint8_t *body, size_t len, struct feed_part *out,
 	part.serial = cursor_be32(&c);
 	part.total = cursor_be32(&c);
 	part.first = cursor_be32(&c);
-	(void)cursor_be32(&c);
+	part.clock_s = cursor_be32(&c);
 	age = cursor_be64(&c);
 	half_life = cursor_be64(&c);
 	if (c.bad || c.left % FEED_PART_ROW_BYTES != 0 ||
@@ -76,16 +77,30 @@ feed_part_decode(const uint8_t *body, size_t len, struct feed_part *out,
 	return 0;
 }
 
+void
+feed_part_set_clock(struct feed_part *part, int64_t now_s)
+{
+	int64_t shift_s = now_s - part->clock_s;
+
+	if (part->clock_s != 0 && llabs(shift_s) > CLOCK_RIGHT_S)
+		part->shift_s = shift_s;
+}
+
 int
 feed_part_next(struct feed_part *part, struct client *out)
 {
 	struct client c;
+	int64_t seen_s;
 	uint64_t bits;
 
 	cursor_bytes(&part->rows, c.addr.b, sizeof(c.addr.b));
 	bits = cursor_be64(&part->rows);
 	memcpy(&c.weight, &bits, sizeof(bits));
-	c.last_seen = cursor_be32(&part->rows);
+	seen_s = cursor_be32(&part->rows);
+	seen_s += seen_s != 0 ? part->shift_s : 0; /* 0 is unknown */
+	c.last_seen = seen_s < 0  ? 0
+	    : seen_s > UINT32_MAX ? UINT32_MAX
+				  : seen_s;
 	if (part->rows.bad || !(c.weight >= 0) || !isfinite(c.weight) ||
 	    addr_is_never_host(&c.addr))
 		return -1;

@@ -242,6 +242,7 @@ handle_site_clients(struct api_request *req, void *arg)
 	struct feed_part part;
 	const uint8_t *body;
 	struct err err;
+	bool is_taken;
 	size_t len;
 
 	if (site == NO_SITE) {
@@ -250,9 +251,13 @@ handle_site_clients(struct api_request *req, void *arg)
 		return;
 	}
 	body = api_body(req, &len);
-	if (feed_part_decode(body, len, &part, &err) == -1 ||
-	    client_book_take(feeds_book(c->env.feeds), name, &part, &err) ==
-		-1) {
+	is_taken = feed_part_decode(body, len, &part, &err) == 0;
+	if (is_taken) {
+		feed_part_set_clock(&part, wall_now_ms() / 1000);
+		is_taken = client_book_take(feeds_book(c->env.feeds), name,
+			       &part, &err) != -1;
+	}
+	if (!is_taken) {
 		log_limited(&c->sites[site].limit, "site %s: %s", name,
 		    err.msg);
 		api_reply_err(req, &err);

@@ -121,6 +121,7 @@ send_part(struct clients_link *cl)
 	part.first = cl->first;
 	part.age_ms = cl->age_ms + mono_diff_ms(mono_now(), cl->copied);
 	part.half_life_ms = cl->half_life_ms;
+	part.clock_s = (uint32_t)(wall_now_ms() / 1000);
 	buf = xcalloc(1, FEED_PART_BYTES_MAX);
 	url = xasprintf("%s/v1/sites/%s/clients", a->conf->controller,
 	    a->conf->site);

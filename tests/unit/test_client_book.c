@@ -180,6 +180,41 @@ test_every_truncation_is_malformed(void **state)
 	free(c);
 }
 
+/* "Last seen" of the one client by our clock. */
+static int64_t
+seen_by(uint32_t clock_s, int64_t now_s, int64_t last_seen)
+{
+	struct client *c = clients(5, 1), got;
+	struct feed_part part = head(1, 1);
+	struct bytes b;
+
+	c->last_seen = last_seen;
+	part.clock_s = clock_s;
+	b = encode(&part, c);
+	assert_int_equal(feed_part_decode(b.p, b.len, &part, NULL), 0);
+	feed_part_set_clock(&part, now_s);
+	assert_int_equal(feed_part_next(&part, &got), 0);
+	free(b.p);
+	free(c);
+	return got.last_seen;
+}
+
+static void
+test_a_wrong_clock_is_set_right(void **state)
+{
+	(void)state;
+	assert_int_equal(seen_by(5000, 5000, 4000), 4000);
+	/* The way here takes its time. */
+	assert_int_equal(seen_by(5000, 5002, 4000), 4000);
+	assert_int_equal(seen_by(5000, 5003, 4000), 4003);
+	assert_int_equal(seen_by(8600, 5000, 7600), 4000);
+	assert_int_equal(seen_by(8600, 5000, 3000), 0);
+	assert_int_equal(seen_by(1, UINT32_MAX, 2), UINT32_MAX);
+	/* Not known; not told. */
+	assert_int_equal(seen_by(5000, 9000, 0), 0);
+	assert_int_equal(seen_by(0, 9000, 4000), 4000);
+}
+
 static void
 poke(const struct bytes *b, size_t at, uint8_t v)
 {
@@ -324,6 +359,7 @@ main(void)
 		cmocka_unit_test(test_list_counts_when_it_is_whole),
 		cmocka_unit_test(test_parts_out_of_order_begin_again),
 		cmocka_unit_test(test_every_truncation_is_malformed),
+		cmocka_unit_test(test_a_wrong_clock_is_set_right),
 		cmocka_unit_test(test_lies_are_refused),
 		cmocka_unit_test(test_sum_of_all_is_bounded),
 		cmocka_unit_test(test_merge_adds_up_and_picks_the_heaviest),

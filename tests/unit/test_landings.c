@@ -23,6 +23,9 @@ test_withdrawal_without_feeds(void **state)
 	run_until(h, "/v1/events?after=-1&limit=5", "no displaced client");
 }
 
+/* How much later it is by the sites' clocks. */
+static int64_t ahead_s;
+
 /* A feed's list of a site: these clients, sorted, seen just now. */
 static void
 report_seen(struct house *h, const char *site, const char *const addrs[],
@@ -30,16 +33,17 @@ report_seen(struct house *h, const char *site, const char *const addrs[],
 {
 	struct client c[4] = { 0 };
 	uint8_t *buf = xcalloc(1, FEED_PART_BYTES_MAX);
-	struct feed_part part = {
-		.serial = 1, .total = n, .half_life_ms = 86400000
-	};
+	struct feed_part part = { .serial = 1,
+		.total = n,
+		.half_life_ms = 86400000,
+		.clock_s = (uint32_t)(wall_now_ms() / 1000 + ahead_s) };
 	char *path = xasprintf("/v1/sites/%s/clients", site);
 	size_t len;
 
 	for (uint32_t i = 0; i < n; i++) {
 		assert_int_equal(addr_parse(addrs[i], &c[i].addr, NULL), 0);
 		c[i].weight = 1;
-		c[i].last_seen = last_seen;
+		c[i].last_seen = last_seen + ahead_s;
 	}
 	len = feed_part_encode(&part, c, buf);
 	assert_int_equal(ask_bytes(h, path, buf, len), 204);
@@ -50,13 +54,13 @@ report_seen(struct house *h, const char *site, const char *const addrs[],
 /* chc's four clients: two come to wlg, as predicted, one to akl, and one is seen
  * at both.  What was seen before the withdrawal says nothing. */
 static void
-test_withdrawal_with_feeds(void **state)
+check_withdrawal_with_feeds(struct house *h, int64_t wlg_ahead_s,
+    int64_t chc_ahead_s)
 {
 	static const char *const at_wlg[] = { "203.0.113.2", "2001:db8:1::8",
 		"2001:db8:1::b" };
 	static const char *const at_akl[] = { "203.0.113.5", "2001:db8:1::b" };
 	static const char *const before[] = { "203.0.113.2", "203.0.113.5" };
-	struct house *h = *state;
 	int64_t now = wall_now_ms() / 1000;
 
 	h->fleet.predict.landing_after_ms = 50;
@@ -64,9 +68,13 @@ test_withdrawal_with_feeds(void **state)
 	house_get_ready(h);
 	start_campaign(h, "{}");
 	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	ahead_s = wlg_ahead_s;
 	report_seen(h, "wlg", at_wlg, 3, now + 60);
+	ahead_s = 0;
 	report_seen(h, "akl", at_akl, 2, now + 60);
+	ahead_s = chc_ahead_s;
 	report_seen(h, "chc", before, 2, now - 60);
+	ahead_s = 0;
 	h->agents[1].is_drained = true;
 	run_until(h, "/v1/landings", "\"down\":\"chc\"");
 	assert_answer_has(h, "\"displaced\":4,\"seen\":3,\"agreed\":2");
@@ -81,6 +89,19 @@ test_withdrawal_with_feeds(void **state)
 		fakes_turn(h);
 	assert_int_equal(get(h, "/v1/landings?limit=1"), 200);
 	assert_answer_has(h, "\"id\":2,");
+}
+
+static void
+test_withdrawal_with_feeds(void **state)
+{
+	check_withdrawal_with_feeds(*state, 0, 0);
+}
+
+/* Nobody has landed or remained by a clock that is wrong. */
+static void
+test_withdrawal_beside_wrong_clocks(void **state)
+{
+	check_withdrawal_with_feeds(*state, -3600, 3600);
 }
 
 /* Without a campaign the map of the one experiment is the prediction. */
@@ -329,6 +350,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_withdrawal_without_feeds),
 		WITH_HOUSE(test_withdrawal_with_feeds),
+		WITH_HOUSE(test_withdrawal_beside_wrong_clocks),
 		WITH_HOUSE(test_withdrawal_beside_one_experiment),
 		WITH_HOUSE(test_withdrawal_beside_the_newer_map),
 		WITH_HOUSE(test_withdrawal_is_compared_once),
