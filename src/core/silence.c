@@ -15,6 +15,7 @@ struct ear {
 	/* Of had, SILENCE_PER_BLOCK of a block at most; the last block, and how
 	 * many of that. */
 	uint32_t witnesses, block, of_block;
+	uint32_t lost; /* of the witnesses, heard nowhere now */
 };
 
 static struct ear *
@@ -24,7 +25,7 @@ ear_of(struct ear *ears, uint16_t outcome, enum silence_family family)
 }
 
 static void
-take_witness(struct ear *e, uint32_t block)
+take_witness(struct ear *e, uint32_t block, bool is_lost)
 {
 	if (block == 0 || block != e->block)
 		e->of_block = 0;
@@ -33,6 +34,7 @@ take_witness(struct ear *e, uint32_t block)
 		return;
 	e->of_block++;
 	e->witnesses++;
+	e->lost += is_lost;
 }
 
 static void
@@ -47,7 +49,8 @@ take_client(const struct silence_input *in, size_t i, struct ear *ears,
 		return;
 	e = ear_of(ears, in->before[i], family);
 	e->had++;
-	take_witness(e, in->block != NULL ? in->block[i] : 0);
+	take_witness(e, in->block != NULL ? in->block[i] : 0,
+	    in->now[i] == OUTCOME_NONE);
 	e->kept += in->now[i] != OUTCOME_NONE;
 }
 
@@ -71,10 +74,17 @@ is_silent(const struct ear *e)
 	return e->had > 0 && e->kept == 0 && !e->hears;
 }
 
-/* Among the clients of who hears; a little more than was seen, since they may be
- * few. */
+static bool
+is_excused(const struct silence_input *in, size_t site)
+{
+	return in->excused != NULL && in->excused[site];
+}
+
+/* Among the clients of who hears, but for one site; a little more than was seen,
+ * since they may be few. */
 static double
-loss_of(const struct silence_input *in, const struct ear *ears)
+loss_beside(const struct silence_input *in, const struct ear *ears,
+    size_t but_for)
 {
 	uint64_t had = 0, kept = 0;
 
@@ -82,8 +92,8 @@ loss_of(const struct silence_input *in, const struct ear *ears)
 		size_t site = i / SILENCE_FAMILY_COUNT;
 
 		if (i % SILENCE_FAMILY_COUNT == SILENCE_BOTH ||
-		    is_silent(&ears[i]) ||
-		    (in->excused != NULL && in->excused[site]))
+		    is_silent(&ears[i]) || site == but_for ||
+		    is_excused(in, site))
 			continue;
 		had += ears[i].had;
 		kept += ears[i].kept;
@@ -92,26 +102,66 @@ loss_of(const struct silence_input *in, const struct ear *ears)
 	    SILENCE_LOSS_MIN);
 }
 
+static void
+take_found(const struct ear *ears, size_t i, bool is_part, struct silence *out)
+{
+	*out = (struct silence){ .site = i / SILENCE_FAMILY_COUNT,
+		.family = (enum silence_family)(i % SILENCE_FAMILY_COUNT),
+		.clients = ears[i].had,
+		.lost = ears[i].had - ears[i].kept,
+		.is_part = is_part };
+}
+
+static void
+find_silent(const struct silence_input *in, const struct ear *ears,
+    struct silence *out)
+{
+	size_t n = in->n_sites * SILENCE_FAMILY_COUNT;
+	double loss = loss_beside(in, ears, in->n_sites);
+
+	for (size_t i = 0; i < n; i++) {
+		if (is_silent(&ears[i]) && ears[i].had > out->clients &&
+		    !is_excused(in, i / SILENCE_FAMILY_COUNT) &&
+		    pow(loss, ears[i].witnesses) * (double)n <= SILENCE_CHANCE)
+			take_found(ears, i, false, out);
+	}
+}
+
+static bool
+is_part_lost(const struct silence_input *in, const struct ear *ears, size_t i)
+{
+	double n = ears[i].witnesses, lost = ears[i].lost, loss;
+
+	if (ears[i].witnesses < SILENCE_PART_WITNESSES ||
+	    lost <= SILENCE_PART * n)
+		return false;
+	loss = fmin(loss_beside(in, ears, i / SILENCE_FAMILY_COUNT),
+	    SILENCE_LOSS_MAX);
+	return lost >
+	    n * loss + SILENCE_PART_SIGMAS * sqrt(n * loss * (1 - loss));
+}
+
+static void
+find_part(const struct silence_input *in, const struct ear *ears,
+    struct silence *out)
+{
+	for (size_t i = 0; i < in->n_sites * SILENCE_FAMILY_COUNT; i++) {
+		if (ears[i].had - ears[i].kept > out->lost &&
+		    !is_excused(in, i / SILENCE_FAMILY_COUNT) &&
+		    is_part_lost(in, ears, i))
+			take_found(ears, i, true, out);
+	}
+}
+
 bool
 silence_find(const struct silence_input *in, struct silence *out)
 {
-	size_t n = in->n_sites * SILENCE_FAMILY_COUNT;
 	struct ear *ears = count_ears(in);
-	double loss = loss_of(in, ears);
 
-	out->clients = 0;
-	for (size_t i = 0; i < n; i++) {
-		size_t site = i / SILENCE_FAMILY_COUNT;
-
-		if (!is_silent(&ears[i]) || ears[i].had <= out->clients ||
-		    (in->excused != NULL && in->excused[site]) ||
-		    pow(loss, ears[i].witnesses) * (double)n > SILENCE_CHANCE)
-			continue;
-		*out = (struct silence){ .site = site,
-			.family =
-			    (enum silence_family)(i % SILENCE_FAMILY_COUNT),
-			.clients = ears[i].had };
-	}
+	*out = (struct silence){ .clients = 0 };
+	find_silent(in, ears, out);
+	if (out->clients == 0)
+		find_part(in, ears, out);
 	free(ears);
 	return out->clients > 0;
 }

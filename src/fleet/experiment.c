@@ -275,7 +275,7 @@ baseline_done(struct experiment *ex)
 static void
 sentinels_done(struct experiment *ex)
 {
-	char why[160];
+	char why[224];
 
 	switch (experiment_judge_round(ex)) {
 	case SENTINELS_CALM:
@@ -318,7 +318,7 @@ wants_retry(const struct experiment *ex)
 static void
 round_done(struct experiment *ex)
 {
-	char why[96];
+	char why[160];
 
 	set_step(ex, ROUND_NONE);
 	if (wants_retry(ex)) {

@@ -41,7 +41,7 @@ has_settled(struct experiment *ex)
 static bool
 are_back(const struct experiment *ex)
 {
-	char why[96];
+	char why[160];
 
 	return settle_moved_permille(ex->baseline, ex->current,
 		   ex->n_sentinels) <= SETTLE_MOVED_MAX_PERMILLE &&
@@ -74,7 +74,7 @@ experiment_judge_round(struct experiment *ex)
 void
 experiment_say_late(const struct experiment *ex, char *why, size_t size)
 {
-	char silent[96];
+	char silent[160];
 
 	if (ex->state == EXPERIMENT_SETTLE) {
 		(void)snprintf(why, size, "routing did not settle in time");

@@ -78,6 +78,14 @@ experiment_is_silent(const struct experiment *ex, char *why, size_t size)
 	if (experiment_is_full_sweep(ex) ? !find_in_sweep(ex, &s)
 					 : !find_in_round(ex, &s))
 		return false;
+	if (s.is_part) {
+		(void)snprintf(why, size,
+		    "%s: %" PRIu32 " of the %" PRIu32
+		    " %sclients that it heard before are not heard any more",
+		    ex->c->sites[s.site].name, s.lost, s.clients,
+		    families[s.family]);
+		return true;
+	}
 	(void)snprintf(why, size,
 	    "%s hears nobody any more, of %" PRIu32 " %sclients before",
 	    ex->c->sites[s.site].name, s.clients, families[s.family]);

@@ -177,6 +177,55 @@ test_an_heir_that_hears_nobody_in_the_sweep(void **state)
 	    "\"reason\":\"wlg hears nobody any more, of 4 clients before");
 }
 
+#define MANY 120u /* 40 at each site, each in a block of its own */
+
+/* Three of five are lost there, in the sweep and in its second attempt. */
+static void
+half_deaf(struct house *h, size_t at, const struct sweep_job *job,
+    uint32_t client)
+{
+	if (at != NOWHERE &&
+	    (at != deaf_site || job->phase != deaf_from ||
+		client / SITES % 5 < 2))
+		fake_reply(h, at, job, client, 0);
+}
+
+static void
+check_half_deaf(struct house *h, size_t site, uint8_t from, const char *why)
+{
+	char *text = xstrdup("");
+
+	for (unsigned i = 0; i < MANY; i++) {
+		char *more = xasprintf("%s10.0.%u.1\n", text, i);
+
+		free(text);
+		text = more;
+	}
+	deaf_from = from;
+	deaf_site = site;
+	h->twist = half_deaf;
+	fakes_turn(h);
+	assert_int_equal(post(h, "/v1/clients?upload=m&part=0&last=1", text),
+	    200);
+	free(text);
+	check_spoilt(h, why);
+}
+
+/* A map would say that fewer go there than do, and more nowhere. */
+static void
+test_an_heir_that_hears_a_part_in_the_sweep(void **state)
+{
+	check_half_deaf(*state, 2, EXPERIMENT_SWEEP,
+	    "\"reason\":\"wlg: 24 of the 40 clients that it heard before are not heard any more");
+}
+
+static void
+test_a_site_that_hears_a_part_of_the_second_baseline(void **state)
+{
+	check_half_deaf(*state, 0, EXPERIMENT_REBASELINE,
+	    "\"reason\":\"akl: 24 of the 40 clients that it heard before are not heard any more");
+}
+
 static void
 nobody_again(struct house *h, size_t at, const struct sweep_job *job,
     uint32_t client)
@@ -280,6 +329,9 @@ main(void)
 		WITH_HOUSE(
 		    test_a_site_that_hears_nobody_in_the_second_baseline),
 		WITH_HOUSE(test_an_heir_that_hears_nobody_in_the_sweep),
+		WITH_HOUSE(test_an_heir_that_hears_a_part_in_the_sweep),
+		WITH_HOUSE(
+		    test_a_site_that_hears_a_part_of_the_second_baseline),
 		WITH_HOUSE(test_nobody_answers_the_second_baseline),
 		WITH_HOUSE(test_a_site_that_is_slow_to_come_back_is_waited_for),
 		WITH_HOUSE(test_time_left_is_told),

@@ -123,7 +123,8 @@ test_loss_is_no_silence(void **state)
 	add(&w, true, 1, 1, OUTCOME_NONE);
 	assert_true(look(&w, &s));
 	/* A third of the others is lost, too. */
-	add(&w, true, 60, 2, OUTCOME_NONE);
+	for (uint16_t site = 2; site <= SITES; site++)
+		add(&w, true, 20, site, OUTCOME_NONE);
 	assert_false(look(&w, &s));
 	add(&w, true, 20, 1, OUTCOME_NONE);
 	assert_true(look(&w, &s));
@@ -153,6 +154,101 @@ test_an_outage_is_no_silence(void **state)
 	assert_true(look(&w, &s));
 	assert_int_equal(s.site, 0);
 	assert_int_equal(s.clients, 59);
+}
+
+/* Site 1 heard n clients, of which so many are lost; is it found?  The others are
+ * as `calm` says, or lose so many of 50 more each. */
+static bool
+finds_part(size_t n, size_t lost, size_t lost_beside)
+{
+	struct world w = calm();
+	struct silence s;
+
+	for (uint16_t site = 2; site <= SITES && lost_beside > 0; site++) {
+		add(&w, true, lost_beside, site, OUTCOME_NONE);
+		add(&w, true, 50 - lost_beside, site, site);
+	}
+	add(&w, true, lost, 1, OUTCOME_NONE);
+	add(&w, true, n - lost, 1, 1);
+	if (!look(&w, &s))
+		return false;
+	assert_true(s.is_part);
+	assert_int_equal(s.site, 0);
+	assert_int_equal(s.family, SILENCE_BOTH);
+	assert_int_equal(s.clients, n);
+	assert_int_equal(s.lost, lost);
+	w.excused[0] = true;
+	assert_false(look(&w, &s));
+	return true;
+}
+
+/* It was deaf for a while, or its ring was full. */
+static void
+test_a_site_that_hears_a_part_is_found(void **state)
+{
+	(void)state;
+	assert_true(finds_part(60, 30, 0));
+	assert_true(finds_part(30, 29, 0));
+	assert_true(finds_part(100, 30, 0));
+	/* Too few to say, or too little. */
+	assert_false(finds_part(29, 28, 0));
+	assert_false(finds_part(100, 25, 0));
+	assert_false(finds_part(30, 10, 0));
+	/* The others lose a fifth, too. */
+	assert_false(finds_part(60, 20, 19));
+	assert_true(finds_part(60, 40, 19));
+}
+
+/* Clients that moved are heard; those of one network go together. */
+static void
+test_movement_and_outage_lose_no_part(void **state)
+{
+	struct world w = calm();
+	struct silence s;
+	size_t first = w.n;
+
+	(void)state;
+	add(&w, true, 40, 1, 2);
+	add(&w, true, 40, 1, OUTCOME_FLIPPING);
+	add(&w, true, 60, 1, OUTCOME_NONE);
+	for (size_t i = first + 80; i < w.n; i++)
+		w.block[i] = (uint32_t)first + 81;
+	assert_false(look(&w, &s));
+}
+
+/* The sender's probes are lost: that is no loss of any network. */
+static void
+test_all_may_hear_a_part(void **state)
+{
+	struct world w = { .n = 0 };
+	struct silence s;
+
+	(void)state;
+	for (uint16_t site = 1; site <= SITES; site++) {
+		add(&w, true, 60, site, OUTCOME_NONE);
+		add(&w, true, 40, site, site);
+	}
+	assert_true(look(&w, &s));
+	assert_true(s.is_part);
+	assert_int_equal(s.clients, 100);
+	assert_int_equal(s.lost, 60);
+}
+
+static void
+test_one_family_may_hear_a_part_alone(void **state)
+{
+	struct world w = calm();
+	struct silence s;
+
+	(void)state;
+	add(&w, true, 150, 1, 1);
+	add(&w, false, 15, 1, 1);
+	add(&w, false, 30, 1, OUTCOME_NONE);
+	assert_true(look(&w, &s));
+	assert_true(s.is_part);
+	assert_int_equal(s.family, SILENCE_IPV6);
+	assert_int_equal(s.clients, 45);
+	assert_int_equal(s.lost, 30);
 }
 
 /* What is lost at a silent site says nothing of the loss at another one. */
@@ -196,6 +292,10 @@ main(void)
 		cmocka_unit_test(test_movement_is_no_silence),
 		cmocka_unit_test(test_loss_is_no_silence),
 		cmocka_unit_test(test_an_outage_is_no_silence),
+		cmocka_unit_test(test_a_site_that_hears_a_part_is_found),
+		cmocka_unit_test(test_movement_and_outage_lose_no_part),
+		cmocka_unit_test(test_all_may_hear_a_part),
+		cmocka_unit_test(test_one_family_may_hear_a_part_alone),
 		cmocka_unit_test(test_several_may_be_silent),
 		cmocka_unit_test(test_nobody_is_not_silent),
 	};
