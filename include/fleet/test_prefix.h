@@ -91,10 +91,11 @@ bool test_prefix_is_usable(const struct controller *c,
     const struct test_prefix *tp);
 /*
  * Does every site that has the first test prefix announce this one?  Else its
- * experiments would withdraw more sites than they say.
+ * experiments would withdraw more sites than they say.  -1 with err, which may
+ * be NULL: not so.
  */
-bool test_prefix_is_everywhere(const struct controller *c,
-    const struct test_prefix *tp, const struct fleet_site **missing);
+int test_prefix_check_everywhere(const struct controller *c,
+    const struct test_prefix *tp, struct err *err);
 size_t test_prefixes_usable(const struct controller *c);
 /* Those that may still turn out to be usable, and the usable ones. */
 size_t test_prefixes_hoped(const struct controller *c);

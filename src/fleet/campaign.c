@@ -236,7 +236,7 @@ static bool
 is_idle(const struct controller *c, const struct test_prefix *tp)
 {
 	return test_prefix_is_usable(c, tp) && !test_prefix_is_busy(tp) &&
-	    test_prefix_is_everywhere(c, tp, NULL) &&
+	    test_prefix_check_everywhere(c, tp, NULL) == 0 &&
 	    test_hearing_check(c, tp, NULL) == 0;
 }
 
@@ -269,17 +269,20 @@ least_rest_ms(const struct controller *c)
 	return least;
 }
 
-/* None is busy, and sites do not hear any of them: who the first is. */
+/* None is busy, and sites do not announce or not hear any of them: who the first
+ * is. */
 static void
-say_unheard(struct campaign *ca)
+say_missing(struct campaign *ca)
 {
 	const struct controller *c = ca->c;
 	struct err err;
 
 	for (size_t i = 0; i < c->n_tests; i++) {
-		if (test_prefix_is_usable(c, c->tests[i]) &&
-		    !test_prefix_is_busy(c->tests[i]) &&
-		    test_hearing_check(c, c->tests[i], &err) == -1) {
+		const struct test_prefix *tp = c->tests[i];
+
+		if (test_prefix_is_usable(c, tp) && !test_prefix_is_busy(tp) &&
+		    (test_prefix_check_everywhere(c, tp, &err) == -1 ||
+			test_hearing_check(c, tp, &err) == -1)) {
 			(void)text_copy(ca->waiting, sizeof(ca->waiting),
 			    err.msg);
 			return;
@@ -299,7 +302,7 @@ say_rest(struct campaign *ca)
 		    "no test prefix may be used: see \"anycastctl predict tests\"");
 	}
 	if (rest_ms < 0)
-		say_unheard(ca);
+		say_missing(ca);
 	if (n == 0 || rest_ms <= 0)
 		return;
 	if (n == 1) {

@@ -28,18 +28,12 @@ static int
 check_sites(const struct controller *c, const struct experiment_plan *plan,
     struct err *err)
 {
-	const struct fleet_site *missing;
 	size_t heirs = 0;
 
 	if (plan->test->is_ambiguous) {
 		return err_set(err, ERR_REFUSED,
 		    "test prefix %.120s: sites pair its prefixes differently",
 		    plan->test->name);
-	}
-	if (!test_prefix_is_everywhere(c, plan->test, &missing)) {
-		return err_set(err, ERR_REFUSED,
-		    "site %s: does not announce the test prefix %.120s, as the others do",
-		    missing->name, plan->test->name);
 	}
 	for (size_t i = 0; i < c->n_sites; i++) {
 		const struct fleet_site *s = &c->sites[i];
@@ -57,6 +51,8 @@ check_sites(const struct controller *c, const struct experiment_plan *plan,
 		return err_set(err, ERR_REFUSED,
 		    "no site would be left: an experiment needs heirs");
 	}
+	if (test_prefix_check_everywhere(c, plan->test, err) == -1)
+		return -1;
 	return test_hearing_check(c, plan->test, err);
 }
 
@@ -203,9 +199,17 @@ init_clients(struct experiment *ex, const struct experiment_plan *plan)
 	ex->current = xcalloc(room, sizeof(*ex->current));
 }
 
+static bool
+is_ready(const struct controller *c, const struct test_prefix *tp)
+{
+	return !test_prefix_is_busy(tp) &&
+	    test_prefix_check_everywhere(c, tp, NULL) == 0 &&
+	    test_hearing_check(c, tp, NULL) == 0;
+}
+
 /* The one that may be changed first, of those that are trusted. */
 static struct test_prefix *
-choose_of(const struct controller *c, bool must_be_heard)
+choose_of(const struct controller *c, bool must_be_ready)
 {
 	struct test_prefix *best = NULL;
 
@@ -213,7 +217,7 @@ choose_of(const struct controller *c, bool must_be_heard)
 		struct test_prefix *tp = c->tests[i];
 
 		if (!test_prefix_is_usable(c, tp) ||
-		    (must_be_heard && test_hearing_check(c, tp, NULL) == -1))
+		    (must_be_ready && !is_ready(c, tp)))
 			continue;
 		if (best == NULL ||
 		    (test_prefix_is_busy(best) && !test_prefix_is_busy(tp)) ||
@@ -225,7 +229,8 @@ choose_of(const struct controller *c, bool must_be_heard)
 	return best;
 }
 
-/* If none is heard everywhere, any: it will be said why not that one. */
+/* If none is idle, announced and heard everywhere, any: it will be said why not
+ * that one. */
 static struct test_prefix *
 choose_test(const struct controller *c, struct err *err)
 {

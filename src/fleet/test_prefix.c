@@ -657,26 +657,25 @@ test_prefix_is_usable(const struct controller *c, const struct test_prefix *tp)
 	return trust == TEST_FIRST || trust == TEST_ALIKE;
 }
 
-bool
-test_prefix_is_everywhere(const struct controller *c,
-    const struct test_prefix *tp, const struct fleet_site **missing)
+int
+test_prefix_check_everywhere(const struct controller *c,
+    const struct test_prefix *tp, struct err *err)
 {
 	const struct test_prefix *first = test_prefix_first(c);
 
-	for (size_t i = 0; i < c->n_sites && tp != first && first != NULL;
-	     i++) {
+	for (size_t i = 0; i < c->n_sites && first != NULL; i++) {
 		const struct fleet_site *s = &c->sites[i];
 
 		if (test_prefix_at(first, s) == NULL)
 			continue;
 		if (test_prefix_at(tp, s) == NULL ||
 		    !experiment_test_is(tp, s, "announced")) {
-			if (missing != NULL)
-				*missing = s;
-			return false;
+			return err_set(err, ERR_REFUSED,
+			    "site %s: does not announce the test prefix %.120s, as the others do",
+			    s->name, tp->name);
 		}
 	}
-	return true;
+	return 0;
 }
 
 size_t

@@ -464,6 +464,27 @@ test_a_campaign_waits_for_who_does_not_hear(void **state)
 	run_until(h, "/v1/campaign", "\"state\":\"done\"");
 }
 
+/* So it does for who lost its test prefix to somebody else. */
+static void
+test_a_campaign_waits_for_who_does_not_announce(void **state)
+{
+	struct house *h = *state;
+	struct fake *wlg = &h->agents[2];
+
+	h->twist = ring;
+	h->fleet.predict.pace_ms = 0;
+	house_get_ready(h);
+	start_campaign(h, "{\"depth\":1}");
+	run_until(h, "/v1/campaign", "\"made\":1");
+	wlg->more = json_pack("{s:[{s:s, s:n, s:s}]}", "prefixes", "prefix",
+	    house_tests[0], "service", "real", "withdrawn");
+	run_until(h, "/v1/campaign",
+	    "\"waiting\":\"site wlg: does not announce the test prefix");
+	json_decref(wlg->more);
+	wlg->more = NULL;
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+}
+
 /* Deaf with the longest words that are kept, whose last characters have two
  * bytes each. */
 #define LONG_REMEDY                                                            \
@@ -527,6 +548,7 @@ main(void)
 		WITH_HOUSE(test_campaign_pauses_when_nothing_works),
 		WITH_HOUSE(test_campaign_ends_when_the_fleet_changes),
 		WITH_HOUSE(test_a_campaign_waits_for_who_does_not_hear),
+		WITH_HOUSE(test_a_campaign_waits_for_who_does_not_announce),
 		WITH_HOUSE(test_a_campaign_tells_what_would_mend_it),
 	};
 

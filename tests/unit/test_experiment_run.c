@@ -685,6 +685,24 @@ test_what_an_experiment_needs(void **state)
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":1}"), 400);
 }
 
+/* What a map says of akl is said of the others as they are: one that does not
+ * announce would be nobody's heir, and its own clients would be the others'. */
+static void
+test_no_site_is_missing(void **state)
+{
+	struct house *h = *state;
+
+	house_get_ready(h);
+	h->agents[2].withdrawn[0] = true;
+	assert_int_equal(fake_post_status(&h->agents[2]), 200);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
+	assert_answer_has(h, "site wlg: does not announce the test prefix");
+	h->agents[2].withdrawn[0] = false;
+	assert_int_equal(fake_post_status(&h->agents[2]), 200);
+	start(h);
+	run_until(h, 1, "done");
+}
+
 /* The new controller knows nothing of where it was: over, and put back. */
 static void
 test_controller_restarted_in_an_experiment(void **state)
@@ -744,6 +762,7 @@ main(void)
 		WITH_HOUSE(test_second_experiment_is_refused),
 		WITH_HOUSE(test_another_list_does_not_disturb),
 		WITH_HOUSE(test_what_an_experiment_needs),
+		WITH_HOUSE(test_no_site_is_missing),
 		WITH_HOUSE(test_controller_restarted_in_an_experiment),
 	};
 

@@ -45,7 +45,7 @@ test_no_experiment_is_started_blind(void **state)
 	check_known_map(h, 1);
 }
 
-/* What is deaf to others' prefixes, or announces nothing, harms nobody. */
+/* What is deaf to others' prefixes, or has no test prefix, harms nobody. */
 static void
 test_only_who_takes_part_has_to_hear(void **state)
 {
@@ -53,7 +53,7 @@ test_only_who_takes_part_has_to_hear(void **state)
 
 	house_get_ready(h);
 	fake_become_deaf(&h->agents[2], "192.0.2.0/24");
-	h->agents[1].withdrawn[0] = true;
+	h->agents[1].more = json_pack("{s:[], s:[]}", "tests", "prefixes");
 	fake_become_deaf(&h->agents[1], house_tests[0]);
 	start(h);
 }
@@ -157,9 +157,9 @@ test_no_experiment_is_started_among_builds(void **state)
 	    "\"other_layout\":\"hears no replies: its packet layout is ACS1, "
 	    "the controller's is " SWEEP_LAYOUT ": all must run one build\"");
 	assert_answer_has(h, "\"layout\":\"" SWEEP_LAYOUT "\"");
-	/* Who announces nothing harms nobody. */
+	/* Who has no test prefix harms nobody. */
 	tell_layout(&h->agents[1], SWEEP_LAYOUT);
-	h->agents[2].withdrawn[0] = true;
+	h->agents[2].more = json_pack("{s:[], s:[]}", "tests", "prefixes");
 	assert_int_equal(fake_post_status(&h->agents[2]), 200);
 	assert_int_equal(post(h, "/v1/campaign",
 			     "{\"depth\":1,\"dry_run\":true}"),
