@@ -58,5 +58,7 @@ bool prefix_equal(const struct prefix *a, const struct prefix *b);
 /* Order for sorting: by address, then length; for qsort and bsearch. */
 int prefix_compare(const void *a, const void *b);
 bool prefix_contains(const struct prefix *p, const struct addr *a);
+/* Is one of them in the other? */
+bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 
 #endif /* BASE_ADDR_H */

@@ -322,6 +322,12 @@ prefix_contains(const struct prefix *p, const struct addr *a)
 	    ((a->b[whole] ^ p->addr.b[whole]) >> (8 - rest)) == 0;
 }
 
+bool
+prefix_overlaps(const struct prefix *a, const struct prefix *b)
+{
+	return prefix_contains(a, &b->addr) || prefix_contains(b, &a->addr);
+}
+
 int
 prefix_compare(const void *a, const void *b)
 {

@@ -94,12 +94,6 @@ check_bird(struct conf_ck *ck, const struct raw_bird *raw,
 	return 0;
 }
 
-static bool
-is_overlap(const struct prefix *a, const struct prefix *b)
-{
-	return prefix_contains(a, &b->addr) || prefix_contains(b, &a->addr);
-}
-
 /* Experiments withdraw the test prefix: users' traffic must not notice. */
 static int
 check_apart(struct conf_ck *ck, const struct conf_agent *a,
@@ -112,7 +106,7 @@ check_apart(struct conf_ck *ck, const struct conf_agent *a,
 		const struct conf_service *sv = &a->services[s];
 
 		for (size_t i = 0; i < sv->n_prefixes; i++) {
-			if (!is_overlap(&sv->prefixes[i], test))
+			if (!prefix_overlaps(&sv->prefixes[i], test))
 				continue;
 			return conf_ck_refuse(ck,
 			    "%s: overlaps %s of service %s, expected a prefix "
@@ -131,7 +125,7 @@ check_apart_from_others(struct conf_ck *ck, const struct conf_test *t, size_t i)
 	char text[PREFIX_TEXT_BYTES], other[PREFIX_TEXT_BYTES];
 
 	for (size_t k = 0; k < i; k++) {
-		if (!is_overlap(&t->prefixes[k], &t->prefixes[i]))
+		if (!prefix_overlaps(&t->prefixes[k], &t->prefixes[i]))
 			continue;
 		return conf_ck_refuse(ck,
 		    "%s: overlaps %s, expected test prefixes that are apart",

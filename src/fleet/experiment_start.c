@@ -24,6 +24,53 @@ is_heir(const struct controller *c, const struct experiment_plan *plan,
 	    experiment_test_is(plan->test, &c->sites[site], "announced");
 }
 
+/* Which of tp's prefixes the service prefix overlaps; NULL: none. */
+static const char *
+find_overlap(const struct test_prefix *tp, const char *service)
+{
+	struct prefix one, two;
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach (tp->prefixes, i, p) {
+		const char *test = json_string_value(p);
+
+		if (prefix_parse(service, &one, NULL) == 0 &&
+		    prefix_parse(test, &two, NULL) == 0 &&
+		    prefix_overlaps(&one, &two))
+			return test;
+	}
+	return NULL;
+}
+
+/* Users' traffic must not notice.  A site's own configuration is checked for
+ * that, but it knows the site's services only. */
+static int
+check_users(const struct controller *c, const struct test_prefix *tp,
+    struct err *err)
+{
+	for (size_t i = 0; i < c->n_sites; i++) {
+		const struct fleet_site *s = &c->sites[i];
+		const char *name, *test;
+		json_t *unused;
+
+		json_object_foreach (s->service_prefixes, name, unused) {
+			/* Most have the same, thousands perhaps. */
+			if (i > 0 &&
+			    json_object_get(s[-1].service_prefixes, name) !=
+				NULL)
+				continue;
+			test = find_overlap(tp, name);
+			if (test == NULL)
+				continue;
+			return err_set(err, ERR_REFUSED,
+			    "site %s: serves users with %.48s, which overlaps the test prefix %.48s: expected a prefix without users",
+			    s->name, name, test);
+		}
+	}
+	return 0;
+}
+
 static int
 check_sites(const struct controller *c, const struct experiment_plan *plan,
     struct err *err)
@@ -51,7 +98,8 @@ check_sites(const struct controller *c, const struct experiment_plan *plan,
 		return err_set(err, ERR_REFUSED,
 		    "no site would be left: an experiment needs heirs");
 	}
-	if (test_prefix_check_everywhere(c, plan->test, err) == -1)
+	if (test_prefix_check_everywhere(c, plan->test, err) == -1 ||
+	    check_users(c, plan->test, err) == -1)
 		return -1;
 	return test_hearing_check(c, plan->test, err);
 }

@@ -703,6 +703,36 @@ test_no_site_is_missing(void **state)
 	run_until(h, 1, "done");
 }
 
+/* One site's test prefix in another one's service: to withdraw it at akl would
+ * move users. */
+static void
+test_no_site_serves_users_with_it(void **state)
+{
+	static const char *const overlapping[] = { "198.51.100.0/24",
+		"198.51.100.128/25", "198.51.0.0/16" };
+	struct house *h = *state;
+	struct fake *wlg = &h->agents[2];
+
+	house_get_ready(h);
+	for (size_t i = 0; i < TEST_COUNT(overlapping); i++) {
+		wlg->more = json_pack("{s:[{s:s, s:n, s:s}, {s:s, s:s, s:s}]}",
+		    "prefixes", "prefix", house_tests[0], "service", "real",
+		    "announced", "prefix", overlapping[i], "service", "web",
+		    "real", "announced");
+		assert_int_equal(fake_post_status(wlg), 200);
+		json_decref(wlg->more);
+		wlg->more = NULL;
+		assert_int_equal(post(h, "/v1/experiments",
+				     "{\"site\":\"akl\"}"),
+		    409);
+		assert_answer_has(h, "site wlg");
+		assert_answer_has(h, overlapping[i]);
+	}
+	assert_int_equal(fake_post_status(wlg), 200);
+	start(h);
+	run_until(h, 1, "done");
+}
+
 /* The new controller knows nothing of where it was: over, and put back. */
 static void
 test_controller_restarted_in_an_experiment(void **state)
@@ -763,6 +793,7 @@ main(void)
 		WITH_HOUSE(test_another_list_does_not_disturb),
 		WITH_HOUSE(test_what_an_experiment_needs),
 		WITH_HOUSE(test_no_site_is_missing),
+		WITH_HOUSE(test_no_site_serves_users_with_it),
 		WITH_HOUSE(test_controller_restarted_in_an_experiment),
 	};
 
