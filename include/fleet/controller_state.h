@@ -49,6 +49,7 @@ struct fleet_site {
 	json_t *service_prefixes; /* of the status, by name */
 	json_t *last;             /* of the orders: see guards_last_json */
 	const char *withheld_by;  /* the same: see guards_withheld_by */
+	json_t *test_prefixes;    /* of the status: those of no service */
 	json_t *tests;            /* of the status; NULL: none came yet */
 	uint64_t sends;           /* the newest turn that it had, of c->turn */
 	double capacity;          /* 0: not known */

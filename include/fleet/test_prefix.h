@@ -67,8 +67,9 @@ void test_prefixes_free(struct controller *c);
 void test_prefixes_resume(struct controller *c, const char *name,
     int64_t changed_ms);
 
-/* s->status was replaced. */
-void test_prefixes_take(struct controller *c, struct fleet_site *s);
+/* s->status was replaced; is_same: but not its prefixes. */
+void test_prefixes_take(struct controller *c, struct fleet_site *s,
+    bool is_same);
 
 /* NULL: no site has any. */
 struct test_prefix *test_prefix_first(const struct controller *c);

@@ -235,7 +235,7 @@ take_status(struct controller *c, struct fleet_site *s, json_t *body,
 
 	json_decref(s->status);
 	s->status = body;
-	test_prefixes_take(c, s);
+	test_prefixes_take(c, s, is_same);
 	/* What is the same costs little: a fleet says it every second. */
 	if (!is_same)
 		guards_take_status(s);

@@ -394,6 +394,7 @@ controller_free(struct controller *c)
 			order_waiter_free(LIST_FIRST(&s->waiters));
 		json_decref(s->status);
 		json_decref(s->service_prefixes);
+		json_decref(s->test_prefixes);
 		json_decref(s->last);
 		json_decref(s->tests);
 		json_decref(s->orders);

@@ -187,13 +187,12 @@ experiment_test_is(const struct test_prefix *test, const struct fleet_site *s,
 	const json_t *p, *peers;
 	size_t i, n = 0;
 
-	json_array_foreach (json_object_get(s->status, "prefixes"), i, p) {
+	json_array_foreach (s->test_prefixes, i, p) {
 		const char *is = json_string_value(json_object_get(p, "real"));
 		const char *prefix =
 		    json_string_value(json_object_get(p, "prefix"));
 
-		if (!json_is_null(json_object_get(p, "service")) ||
-		    prefix == NULL || !test_prefix_has(test, prefix))
+		if (prefix == NULL || !test_prefix_has(test, prefix))
 			continue;
 		if (is == NULL || strcmp(is, real) != 0)
 			return false;

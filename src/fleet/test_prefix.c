@@ -503,15 +503,32 @@ is_same_pairs(const json_t *a, const json_t *b)
 	return true;
 }
 
+/* Of thousands they are few, and an experiment looks at them all the time. */
+static void
+pick_prefixes(struct fleet_site *s)
+{
+	json_t *p;
+	size_t i;
+
+	json_decref(s->test_prefixes);
+	s->test_prefixes = json_array();
+	json_array_foreach (json_object_get(s->status, "prefixes"), i, p) {
+		if (json_is_null(json_object_get(p, "service")))
+			json_array_append(s->test_prefixes, p);
+	}
+}
+
 void
-test_prefixes_take(struct controller *c, struct fleet_site *s)
+test_prefixes_take(struct controller *c, struct fleet_site *s, bool is_same)
 {
 	json_t *tests = json_object_get(s->status, "tests"), *before = s->tests;
-	bool is_same = before != NULL && is_same_pairs(before, tests);
+	bool is_new = before == NULL || !is_same_pairs(before, tests);
 
+	if (!is_same)
+		pick_prefixes(s);
 	s->tests = tests != NULL ? json_incref(tests) : json_array();
 	json_decref(before);
-	if (!is_same)
+	if (is_new)
 		rebuild(c);
 }
 

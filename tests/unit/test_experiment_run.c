@@ -733,6 +733,53 @@ test_no_site_serves_users_with_it(void **state)
 	run_until(h, 1, "done");
 }
 
+static void
+post_status(struct house *h, const json_t *status)
+{
+	char *text = json_dumps(status, JSON_COMPACT);
+
+	assert_int_equal(post(h, "/v1/sites/akl/status", text), 200);
+	free(text);
+}
+
+/* An experiment looks at all sites' test prefixes twenty times a second, and with
+ * each status: not at thousands of others beside them, whether a status has
+ * them or leaves them out. */
+static void
+test_only_test_prefixes_are_looked_at(void **state)
+{
+	struct house *h = *state;
+	json_t *status, *list = json_array();
+	const struct fleet_site *akl = &h->c->sites[0];
+
+	house_get_ready(h);
+	for (int i = 0; i < 1000; i++) {
+		json_array_append_new(list,
+		    json_pack("{s:o, s:s, s:s}", "prefix",
+			json_sprintf("10.%d.%d.0/24", i / 250, i % 250),
+			"service", "web", "real", "announced"));
+	}
+	h->agents[0].more =
+	    json_pack("{s:i, s:o}", "prefixes_version", 7, "prefixes", list);
+	json_array_append_new(list,
+	    json_pack("{s:s, s:n, s:s}", "prefix", house_tests[0], "service",
+		"real", "announced"));
+	assert_int_equal(fake_post_status(&h->agents[0]), 200);
+	assert_int_equal(json_array_size(akl->test_prefixes), 1);
+	status = fake_status(&h->agents[0]);
+	json_object_set_new(status, "prefixes_version", json_integer(7));
+	(void)json_object_del(status, "prefixes");
+	post_status(h, status);
+	assert_int_equal(json_array_size(akl->test_prefixes), 1);
+	start(h);
+	/* Another list, in which it is gone. */
+	json_object_set_new(status, "prefixes", json_array());
+	post_status(h, status);
+	assert_int_equal(json_array_size(akl->test_prefixes), 0);
+	json_decref(status);
+	check_failed(h, 1, "the test prefix of akl is not announced");
+}
+
 /* The new controller knows nothing of where it was: over, and put back. */
 static void
 test_controller_restarted_in_an_experiment(void **state)
@@ -794,6 +841,7 @@ main(void)
 		WITH_HOUSE(test_what_an_experiment_needs),
 		WITH_HOUSE(test_no_site_is_missing),
 		WITH_HOUSE(test_no_site_serves_users_with_it),
+		WITH_HOUSE(test_only_test_prefixes_are_looked_at),
 		WITH_HOUSE(test_controller_restarted_in_an_experiment),
 	};
 
