@@ -24,6 +24,7 @@ static_assert(CAMPAIGN_BATCH >= CONF_TESTS_MAX,
 struct campaign_slot {
 	struct pack_plan plan;
 	uint32_t experiment; /* under way; 0: none */
+	struct mono begun;   /* it */
 	unsigned attempts;   /* that failed */
 	bool is_done;
 };

@@ -176,8 +176,10 @@ start_slot(struct campaign *ca, struct campaign_slot *slot,
 		plan.n_classes = c->n_sites * (c->n_sites + 1);
 		ex = experiment_start(c, &plan, err);
 	}
-	if (ex != NULL)
+	if (ex != NULL) {
 		slot->experiment = experiment_id(ex);
+		slot->begun = mono_now();
+	}
 	if (ex != NULL && slot->plan.purpose == PACK_REPEAT)
 		note_repeat(ca, slot);
 	free(withdrawn);
@@ -444,7 +446,7 @@ campaign_on_experiment(struct controller *c, const struct experiment *ex)
 		return;
 	}
 	campaign_log_take(ca, ex);
-	ca->spent_ms += ex->ended_ms - ex->created_ms;
+	ca->spent_ms += mono_diff_ms(mono_now(), slot->begun);
 	slot->is_done = true;
 	/* One null run is two baselines. */
 	for (size_t i = 0; i < ca->n_slots && ex->n_withdrawn == 0; i++)

@@ -265,7 +265,7 @@ campaign_log_step(struct campaign *ca)
 
 	if (ca->to_load == NULL)
 		return false;
-	row = json_array_get(ca->to_load, ca->loaded++);
+	row = json_array_get(ca->to_load, ca->loaded);
 	if (row == NULL) {
 		json_decref(ca->to_load);
 		ca->to_load = NULL;
@@ -274,6 +274,7 @@ campaign_log_step(struct campaign *ca)
 	}
 	if (load_one(ca, row, &err) == -1)
 		log_warnx("campaign %u: %s", ca->id, err.msg);
+	ca->loaded++;
 	ca->made++;
 	ca->measured_ms = json_integer_value(json_object_get(row, "ended_ms"));
 	test_names_add(&ca->tests,

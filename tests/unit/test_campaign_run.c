@@ -3,6 +3,9 @@
  * who loses his site goes to the next one that is left. */
 #include "core/experiment.h"
 #include "campaign_rig.h"
+#include "fleet/campaign_log.h"
+#include "fleet/experiment_state.h"
+#include "fleet/test_prefix.h"
 
 static void
 check_share(struct house *h, const char *down, const char *heir, double want)
@@ -230,6 +233,58 @@ test_campaign_outlives_restarts(void **state)
 	house_restart_controller(h);
 	run_until(h, "/v1/campaign", "\"state\":\"done\"");
 	run_until(h, "/v1/failover?down=akl,chc", "\"heir\":\"wlg\"");
+}
+
+static json_int_t
+campaign_number(struct house *h, const char *key)
+{
+	json_int_t n = -1;
+	json_t *doc;
+
+	assert_int_equal(get(h, "/v1/campaign"), 200);
+	doc = answer_json(h);
+	assert_int_equal(json_unpack(doc, "{s:{s:I}}", "campaign", key, &n), 0);
+	json_decref(doc);
+	return n;
+}
+
+/* How long it still takes goes by what its experiments took here, not by those
+ * that were read from the store, nor by a clock that is set meanwhile. */
+static void
+test_time_left_after_a_restart(void **state)
+{
+	const json_int_t hour_ms = 3600000, year_ms = hour_ms * 24 * 365;
+	struct house *h = *state;
+	json_int_t before, here;
+	struct mono end;
+
+	h->twist = ring;
+	house_get_ready(h);
+	start_campaign(h, "{\"depth\":2}");
+	run_until(h, "/v1/campaign", "\"made\":2");
+	assert_int_equal(post(h, "/v1/campaign/pause", ""), 200);
+	run_until(h, "/v1/campaign", "\"experiments\":[]");
+	house_restart_controller(h);
+	WAIT_FOR(h->p.lp, h->c->campaign->to_load == NULL);
+	before = campaign_number(h, "made");
+	assert_true(before >= 2);
+	assert_int_equal(post(h, "/v1/campaign/resume", ""), 200);
+	end = mono_add_ms(mono_now(), WAIT_MAX_MS);
+	while (!experiments_any_runs(h->c) && mono_before(mono_now(), end))
+		fakes_turn(h);
+	assert_true(experiments_any_runs(h->c));
+	h->c->tests[0]->experiment->created_ms += year_ms;
+	while (campaign_number(h, "made") == before &&
+	    mono_before(mono_now(), end))
+		fakes_turn(h);
+	assert_in_range(h->c->campaign->spent_ms, 0, hour_ms);
+	assert_int_equal(post(h, "/v1/campaign/pause", ""), 200);
+	run_until(h, "/v1/campaign", "\"experiments\":[]");
+	here = campaign_number(h, "made") - before;
+	assert_true(here > 0);
+	h->c->campaign->spent_ms = here * hour_ms;
+	assert_int_equal(campaign_number(h, "left_ms"),
+	    campaign_number(h, "estimate") * hour_ms);
 }
 
 /* In this experiment, which withdraws one site, everybody goes on to the next
@@ -540,6 +595,7 @@ main(void)
 		WITH_HOUSE(test_diff_is_of_movement),
 		WITH_HOUSE(test_interval_of_what_is_not_measured),
 		WITH_HOUSE(test_campaign_outlives_restarts),
+		WITH_HOUSE(test_time_left_after_a_restart),
 		WITH_HOUSE(test_disturbed_experiment_is_made_again),
 		WITH_HOUSE(test_next_campaign_keeps_mistrust),
 		WITH_HOUSE(test_restart_keeps_mistrust),
