@@ -62,6 +62,19 @@ test_no_sweep_while_the_displaced_are_silent(void **state)
 	assert_string_equal(silence, "steady");
 }
 
+/* Three rounds alike are what it takes, however short the time is. */
+static void
+test_settling_has_its_rounds(void **state)
+{
+	struct house *h = *state;
+
+	h->fleet.predict.settle_max_ms = 1;
+	house_get_ready(h);
+	start(h);
+	run_until(h, 1, "done");
+	check_known_map(h, 1);
+}
+
 static void
 dropped_for_good(struct house *h, size_t at, const struct sweep_job *job,
     uint32_t client)
@@ -322,6 +335,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_no_sweep_while_the_displaced_are_silent),
+		WITH_HOUSE(test_settling_has_its_rounds),
 		WITH_HOUSE(test_displaced_that_lost_all_routes_are_unknown),
 		WITH_HOUSE(
 		    test_a_withdrawn_site_that_hears_nobody_on_the_way_back),
