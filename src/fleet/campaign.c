@@ -461,6 +461,25 @@ is_running(const struct controller *c)
 	return c->campaign != NULL && !campaign_is_over(c->campaign->state);
 }
 
+/* Each is withdrawn in its turn.  Those that have not reported yet will be waited
+ * for. */
+static int
+check_test_prefixes(const struct controller *c, struct err *err)
+{
+	const struct test_prefix *first = test_prefix_first(c);
+
+	for (size_t i = 0; i < c->n_sites && first != NULL; i++) {
+		const struct fleet_site *s = &c->sites[i];
+
+		if (s->tests != NULL && test_prefix_at(first, s) == NULL) {
+			return err_set(err, ERR_REFUSED,
+			    "site %s: has no test prefix %.120s, and a campaign withdraws each site",
+			    s->name, first->name);
+		}
+	}
+	return 0;
+}
+
 static int
 check_start(struct controller *c, struct err *err)
 {
@@ -484,6 +503,8 @@ check_start(struct controller *c, struct err *err)
 		    "%zu sites: a campaign has 2 to %u", c->n_sites,
 		    PACK_SITES_MAX);
 	}
+	if (check_test_prefixes(c, err) == -1)
+		return -1;
 	return test_hearing_check_first(c, err);
 }
 

@@ -519,6 +519,26 @@ test_a_campaign_waits_for_who_does_not_hear(void **state)
 	run_until(h, "/v1/campaign", "\"state\":\"done\"");
 }
 
+/* It withdraws each site in turn: begun without one it would stand there for
+ * ever. */
+static void
+test_a_campaign_needs_all_sites(void **state)
+{
+	struct house *h = *state;
+	struct fake *wlg = &h->agents[2];
+
+	h->twist = ring;
+	wlg->more = json_pack("{s:[], s:[]}", "tests", "prefixes");
+	house_get_ready(h);
+	assert_int_equal(post(h, "/v1/campaign", "{}"), 409);
+	assert_answer_has(h, "site wlg: has no test prefix 198.51.100.0/24");
+	json_decref(wlg->more);
+	wlg->more = NULL;
+	fakes_turn(h);
+	start_campaign(h, "{}");
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+}
+
 /* So it does for who lost its test prefix to somebody else. */
 static void
 test_a_campaign_waits_for_who_does_not_announce(void **state)
@@ -605,6 +625,7 @@ main(void)
 		WITH_HOUSE(test_campaign_ends_when_the_fleet_changes),
 		WITH_HOUSE(test_a_campaign_waits_for_who_does_not_hear),
 		WITH_HOUSE(test_a_campaign_waits_for_who_does_not_announce),
+		WITH_HOUSE(test_a_campaign_needs_all_sites),
 		WITH_HOUSE(test_a_campaign_tells_what_would_mend_it),
 	};
 
