@@ -32,6 +32,8 @@ struct experiment_plan {
 	size_t n_classes;
 };
 
+/* May so many be asked? */
+int experiment_check_clients(uint32_t n, struct err *err);
 /* Starts it; NULL with err when it cannot be run now. */
 struct experiment *experiment_start(struct controller *c,
     const struct experiment_plan *plan, struct err *err);

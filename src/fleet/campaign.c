@@ -494,10 +494,8 @@ check_start(struct controller *c, struct err *err)
 		    " measured is being worked out: try again in some seconds",
 		    c->campaign->id);
 	}
-	if (c->n_clients == 0) {
-		return err_set(err, ERR_REFUSED,
-		    "no clients: load a list with \"anycastctl clients import\"");
-	}
+	if (experiment_check_clients(c->n_clients, err) == -1)
+		return -1;
 	if (c->n_sites < 2 || c->n_sites > PACK_SITES_MAX) {
 		return err_set(err, ERR_REFUSED,
 		    "%zu sites: a campaign has 2 to %u", c->n_sites,

@@ -104,22 +104,37 @@ check_sites(const struct controller *c, const struct experiment_plan *plan,
 	return test_hearing_check(c, plan->test, err);
 }
 
+int
+experiment_check_clients(uint32_t n, struct err *err)
+{
+	if (n == 0) {
+		return err_set(err, ERR_REFUSED,
+		    "no clients: load a list with \"anycastctl clients import\"");
+	}
+	if (n > SWEEP_LIST_TARGETS_MAX) {
+		return err_set(err, ERR_REFUSED,
+		    "%" PRIu32 " clients: a sweep asks at most %u", n,
+		    SWEEP_LIST_TARGETS_MAX);
+	}
+	return 0;
+}
+
 /* What must be true before an experiment may begin, on whatever test prefix. */
 static int
 check_fleet(const struct controller *c, const struct experiment_plan *plan,
     struct err *err)
 {
+	uint32_t asked =
+	    plan->subset != NULL ? plan->n_subset : plan->n_clients;
+
 	for (size_t i = 0; i < c->n_sites; i++) {
 		if (plan->withdrawn[i] &&
 		    guard_check_frozen(&c->intents.set, c->sites[i].name,
 			err) == -1)
 			return -1;
 	}
-	if (c->n_clients == 0 ||
-	    (plan->subset != NULL && plan->n_subset == 0)) {
-		return err_set(err, ERR_REFUSED,
-		    "no clients: load a list with \"anycastctl clients import\"");
-	}
+	if (experiment_check_clients(c->n_clients > 0 ? asked : 0, err) == -1)
+		return -1;
 	if (c->n_sites < 2) {
 		return err_set(err, ERR_REFUSED,
 		    "one site has no heirs: an experiment needs two");

@@ -703,6 +703,26 @@ test_no_site_is_missing(void **state)
 	run_until(h, 1, "done");
 }
 
+/* Its sender would be given them and could keep none. */
+static void
+test_no_more_clients_than_a_sweep_asks(void **state)
+{
+	struct house *h = *state;
+	const bool withdrawn[SITES] = { true };
+	struct experiment_plan plan = { .withdrawn = withdrawn,
+		.n_clients = SWEEP_LIST_TARGETS_MAX + 1 };
+	struct store_client *clients = calloc(plan.n_clients, sizeof(*clients));
+	struct err err = { 0 };
+
+	assert_non_null(clients);
+	plan.clients = clients;
+	house_get_ready(h);
+	assert_null(experiment_start(h->c, &plan, &err));
+	assert_string_equal(err.msg,
+	    "4194305 clients: a sweep asks at most 4194304");
+	free(clients);
+}
+
 /* One site's test prefix in another one's service: to withdraw it at akl would
  * move users. */
 static void
@@ -841,6 +861,7 @@ main(void)
 		WITH_HOUSE(test_what_an_experiment_needs),
 		WITH_HOUSE(test_no_site_is_missing),
 		WITH_HOUSE(test_no_site_serves_users_with_it),
+		WITH_HOUSE(test_no_more_clients_than_a_sweep_asks),
 		WITH_HOUSE(test_only_test_prefixes_are_looked_at),
 		WITH_HOUSE(test_controller_restarted_in_an_experiment),
 	};
