@@ -35,6 +35,9 @@ enum feed_msg {
 #define FEED_PART_HEAD_BYTES 32u
 #define FEED_PART_ROW_BYTES 28u
 #define FEED_PART_ROWS_MAX 16384u
+/* Of one client: far beyond what feeds can add up to, and the squares of all
+ * clients together are finite. */
+#define FEED_WEIGHT_MAX 1e60
 #define FEED_PART_BYTES_MAX                                                    \
 	(FEED_PART_HEAD_BYTES + FEED_PART_ROWS_MAX * FEED_PART_ROW_BYTES)
 
@@ -62,7 +65,7 @@ int feed_part_decode(const uint8_t *body, size_t len, struct feed_part *out,
 /* "Last seen" as of our own clock from here on, unless the other one is right to
  * some seconds, as the way here takes. */
 void feed_part_set_clock(struct feed_part *part, int64_t now_s);
-/* 0, or -1: no weight or no address of a host. */
+/* 0, or -1: no weight of ours or no address of a host. */
 int feed_part_next(struct feed_part *part, struct client *out);
 
 /* The part of the configuration that is the collector's; free with free(). */

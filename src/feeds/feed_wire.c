@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,7 +100,7 @@ feed_part_next(struct feed_part *part, struct client *out)
 	c.last_seen = seen_s < 0  ? 0
 	    : seen_s > UINT32_MAX ? UINT32_MAX
 				  : seen_s;
-	if (part->rows.bad || !(c.weight >= 0) || !isfinite(c.weight) ||
+	if (part->rows.bad || !(c.weight >= 0 && c.weight <= FEED_WEIGHT_MAX) ||
 	    addr_is_never_host(&c.addr))
 		return -1;
 	*out = c;

@@ -95,6 +95,24 @@ test_wrong_parts_are_refused(void **state)
 	assert_int_equal(recent_count(h, "/v1/clients/recent"), 0);
 }
 
+/* Finite, but not their sum: the list of it could be neither told nor read back,
+ * and the controller not start again. */
+static void
+test_absurd_weights_are_refused(void **state)
+{
+	struct house *h = *state;
+
+	assert_int_equal(report_list(h, "akl", 1, 3, 1.7e308), 400);
+	assert_int_equal(report_list(h, "chc", 1, 3, 1.7e308), 400);
+	assert_int_equal(report_list(h, "akl", 2, 3, 1e40), 204);
+	assert_int_equal(report_list(h, "chc", 2, 3, 1e40), 204);
+	assert_int_equal(post(h, "/v1/clients/take", ""), 200);
+	assert_int_equal(count_of(h, "count"), 3);
+	house_restart_controller(h);
+	assert_int_equal(get(h, "/v1/clients"), 200);
+	assert_int_equal(count_of(h, "count"), 3);
+}
+
 static void
 test_take_makes_them_the_list(void **state)
 {
@@ -249,6 +267,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_agents_lists_are_taken_and_shown),
 		WITH_HOUSE(test_wrong_parts_are_refused),
+		WITH_HOUSE(test_absurd_weights_are_refused),
 		WITH_HOUSE(test_take_makes_them_the_list),
 		WITH_HOUSE(test_take_leaves_special_ones_out),
 		WITH_HOUSE(test_take_does_not_disturb_an_experiment),
