@@ -200,16 +200,22 @@ is_same_set(const struct controller *c, const bool *a, const bool *b)
 	return memcmp(a, b, c->n_sites * sizeof(*a)) == 0;
 }
 
-/* In the place of the one of the same set. */
+/* In the place of an older one of the same set.  The store knows sets by their
+ * name, which follows the order of fleet.sites: one may have several. */
 static void
 put(struct controller *c, struct map_book *book, struct fleet_map *map)
 {
 	for (size_t i = 0; i < book->n; i++) {
-		if (is_same_set(c, book->maps[i]->down, map->down)) {
-			fleet_map_free(book->maps[i]);
+		struct fleet_map *other = book->maps[i];
+
+		if (!is_same_set(c, other->down, map->down))
+			continue;
+		if (other->experiment < map->experiment) {
 			book->maps[i] = map;
-			return;
+			map = other;
 		}
+		fleet_map_free(map);
+		return;
 	}
 	if (book->n == book->room) {
 		book->room = book->room > 0 ? 2 * book->room : 64;

@@ -52,6 +52,31 @@ test_set_of_two(void **state)
 	check_share(h, "wlg,akl", "chc", 1);
 }
 
+/* The fleet's order has changed between two experiments over the same set. */
+static void
+test_set_of_two_names(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = ring;
+	house_get_ready(h);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl,wlg\"}"),
+	    200);
+	run_until(h, "/v1/experiments/1", "\"state\":\"done\"");
+	house_stop_controller(h);
+	file_exec(&h->f, "UPDATE experiment SET site = 'wlg,akl'");
+	house_start_controller(h);
+	fakes_turn(h);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl,wlg\"}"),
+	    200);
+	run_until(h, "/v1/experiments/2", "\"state\":\"done\"");
+	assert_int_equal(get(h, "/v1/failover?down=akl,wlg"), 200);
+	assert_answer_has(h, "\"experiment\":2");
+	house_restart_controller(h);
+	assert_int_equal(get(h, "/v1/failover?down=akl,wlg"), 200);
+	assert_answer_has(h, "\"experiment\":2");
+}
+
 static void
 test_pace(void **state)
 {
@@ -610,6 +635,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_set_of_two),
+		WITH_HOUSE(test_set_of_two_names),
 		WITH_HOUSE(test_pace),
 		WITH_HOUSE(test_campaign_measures_all),
 		WITH_HOUSE(test_diff_is_of_movement),
