@@ -57,8 +57,9 @@ enum room_verdict {
 
 struct room_answer {
 	enum room_verdict verdict;
-	/* That is full, or of which too little is known; ROOM_NONE: no map of
-	 * the site and `after` is known. */
+	/* That is full, or of which too little is known; ROOM_NONE: nobody is
+	 * left for what is lost, or, with lost 0, no map of the site and `after`
+	 * is known. */
 	size_t heir;
 	size_t after; /* level 2: this heir lost, too; else ROOM_NONE */
 	double load;  /* of heir now, with what has landed, and landing (margin

@@ -65,16 +65,41 @@ judge_lost(struct check *c, size_t k, size_t after, const double *row)
 {
 	const struct room_site *s = &c->sites[k];
 	double scale = (100.0 + c->conf->margin_percent) / 100.0;
+	double lost = lost_load(c, row, after);
 	struct room_answer a = { .verdict = ROOM_UNKNOWN,
 		.heir = k,
 		.after = after,
 		.load = in_use(c, s),
 		.lands = row[k] * scale,
-		.lost = lost_load(c, row, after) * scale,
 		.capacity = s->capacity * c->conf->limit_percent / 100.0 };
 
-	if (s->announces && s->has_load && s->has_capacity && a.lost > 0 &&
-	    a.load + a.lands + a.lost > a.capacity)
+	if (!s->announces || lost <= 0)
+		return;
+	if (!s->has_load || !s->has_capacity) {
+		/* As little as makes no heir makes no doubt. */
+		if (lost * 1000 >= c->goes * ROOM_NEXT_PERMILLE)
+			keep(c, &a);
+		return;
+	}
+	a.lost = lost * scale;
+	if (a.load + a.lands + a.lost > a.capacity)
+		keep(c, &a);
+}
+
+/* Somebody must be there for whom nobody knows where he goes. */
+static void
+judge_nobody(struct check *c, size_t after, const double *row)
+{
+	struct room_answer a = { .verdict = ROOM_UNKNOWN,
+		.heir = ROOM_NONE,
+		.after = after,
+		.lost = lost_load(c, row, after) };
+
+	for (size_t k = 0; k < c->n; k++) {
+		if (k != c->site && k != after && c->sites[k].announces)
+			return;
+	}
+	if (a.lost > 0)
 		keep(c, &a);
 }
 
@@ -89,6 +114,7 @@ judge_row(struct check *c, const double *row, size_t after)
 		if (k != c->site && k != after)
 			judge_lost(c, k, after, row);
 	}
+	judge_nobody(c, after, row);
 }
 
 bool

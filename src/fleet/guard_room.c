@@ -245,6 +245,9 @@ say(const struct question *q, const struct room_answer *a,
 	if (a->verdict == ROOM_OK) {
 		(void)snprintf(out->text, sizeof(out->text),
 		    "all heirs have room");
+	} else if (next == NULL && a->heir == ROOM_NONE) {
+		(void)snprintf(out->text, sizeof(out->text),
+		    "not known: no other site announces and is well");
 	} else if (next == NULL) {
 		(void)snprintf(out->text, sizeof(out->text),
 		    "not known, because of the heir %s: %.150s",
@@ -253,8 +256,10 @@ say(const struct question *q, const struct room_answer *a,
 		(void)snprintf(out->text, sizeof(out->text),
 		    "all heirs have room; not known should %s fail, too: %s",
 		    next,
-		    q->pairs == NULL ? "there is no failover map of both"
-				     : "of one of them no client is known");
+		    a->lost > 0 ? "no other site announces and is well"
+			: q->pairs == NULL
+			? "there is no failover map of both"
+			: "of one of them no client is known");
 	} else {
 		(void)snprintf(out->text, sizeof(out->text),
 		    "all heirs have room; not known should %s fail, too, because of the heir %s: %.150s",

@@ -259,6 +259,43 @@ test_what_is_not_known_is_said(void **state)
 	assert_int_equal(a.heir, 2);
 }
 
+/* Nothing lands by the map, since it knows of nobody: that is no room. */
+static void
+test_who_is_lost_needs_somebody(void **state)
+{
+	struct room_site s[N];
+	double lands[N] = { 0 };
+	struct room_landing landing = { .goes = 10, .level1 = lands };
+	struct room_answer a;
+
+	(void)state;
+	fill(s);
+	assert_int_equal(room_check(s, N, 0, &landing, &conf).verdict, ROOM_OK);
+	s[2].has_load = false;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_UNKNOWN);
+	assert_int_equal(a.heir, 2);
+	assert_true(a.lost == 0);
+	s[2].has_load = true;
+	s[3].has_capacity = false;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_UNKNOWN);
+	assert_int_equal(a.heir, 3);
+	/* As little as this is the noise of the map. */
+	lands[1] = 9.95;
+	assert_int_equal(room_check(s, N, 0, &landing, &conf).verdict, ROOM_OK);
+	/* Nobody else announces. */
+	lands[1] = 0;
+	s[1].announces = s[2].announces = s[3].announces = false;
+	a = room_check(s, N, 0, &landing, &conf);
+	assert_int_equal(a.verdict, ROOM_UNKNOWN);
+	assert_true(a.heir == ROOM_NONE && a.after == ROOM_NONE);
+	assert_true(a.lost == 10);
+	/* Where nothing goes nobody is needed. */
+	landing.goes = 0;
+	assert_int_equal(room_check(s, N, 0, &landing, &conf).verdict, ROOM_OK);
+}
+
 int
 main(void)
 {
@@ -272,6 +309,7 @@ main(void)
 		cmocka_unit_test(
 		    test_an_heir_of_next_to_nothing_is_not_lost_next),
 		cmocka_unit_test(test_what_is_not_known_is_said),
+		cmocka_unit_test(test_who_is_lost_needs_somebody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
