@@ -61,16 +61,42 @@ drop_inner(struct range *ranges, size_t n)
 	return kept;
 }
 
+/* The ranges of a prefix into out, one or two; how many.  All of IPv4 lies within
+ * ::/80 as addresses are written, and is none of an IPv6 prefix. */
+static size_t
+put_ranges(const struct prefix *p, struct range out[2])
+{
+	const struct prefix all4 = {
+		.addr = addr_from_in((struct in_addr){ 0 }), .is_ipv4 = true
+	};
+	const struct range ipv4 = range_of(&all4);
+	struct range *below = &out[0], *above = &out[1];
+
+	out[0] = out[1] = range_of(p);
+	if (p->is_ipv4 || addr_order(&below->first, &ipv4.first) > 0 ||
+	    addr_order(&below->last, &ipv4.last) < 0)
+		return 1;
+	/* ::fffe:ffff:ffff and ::1:0:0:0 */
+	below->last = ipv4.first;
+	memset(&below->last.b[11], 0xff, 5);
+	below->last.b[11] = 0xfe;
+	above->first = ipv4.last;
+	memset(&above->first.b[10], 0, 6);
+	above->first.b[9] = 1;
+	return addr_order(&above->first, &above->last) <= 0 ? 2 : 1;
+}
+
 struct prefix_set *
 prefix_set_new(const struct prefix *prefixes, size_t n)
 {
 	struct prefix_set *set =
-	    xcalloc(1, sizeof(*set) + n * sizeof(set->ranges[0]));
+	    xcalloc(1, sizeof(*set) + 2 * n * sizeof(set->ranges[0]));
+	size_t all = 0;
 
 	for (size_t i = 0; i < n; i++)
-		set->ranges[i] = range_of(&prefixes[i]);
-	qsort(set->ranges, n, sizeof(set->ranges[0]), range_order);
-	set->n = drop_inner(set->ranges, n);
+		all += put_ranges(&prefixes[i], &set->ranges[all]);
+	qsort(set->ranges, all, sizeof(set->ranges[0]), range_order);
+	set->n = drop_inner(set->ranges, all);
 	return set;
 }
 

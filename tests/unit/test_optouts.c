@@ -86,6 +86,19 @@ test_lists_are_without_them(void **state)
 	assert_answer_has(h, "\"dropped_optout\":1");
 }
 
+/* All of IPv6, and nobody of IPv4. */
+static void
+test_a_family_opts_out_alone(void **state)
+{
+	struct house *h = *state;
+
+	house_load_clients(h);
+	add(h, "::/0", 200);
+	assert_answer_has(h, "\"clients_dropped\":6");
+	assert_int_equal(get(h, "/v1/clients"), 200);
+	assert_answer_has(h, "\"ipv4\":6,\"ipv6\":0");
+}
+
 /* The list of a running experiment stays, but its sender is told. */
 static void
 test_a_running_sweep_is_told(void **state)
@@ -134,6 +147,7 @@ main(void)
 		WITH_HOUSE(test_optouts_are_listed_and_outlive_the_controller),
 		WITH_HOUSE(test_what_is_no_prefix_is_refused),
 		WITH_HOUSE(test_lists_are_without_them),
+		WITH_HOUSE(test_a_family_opts_out_alone),
 		WITH_HOUSE(test_a_running_sweep_is_told),
 		WITH_HOUSE(test_nobody_left_is_no_experiment),
 	};

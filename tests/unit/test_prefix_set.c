@@ -88,6 +88,19 @@ test_zero_length_holds_its_family(void **state)
 	prefix_set_free(set);
 	set = prefix_set_new(&all6, 1);
 	assert_true(contains(set, "2001:db8::1"));
+	assert_true(contains(set, "::"));
+	assert_true(contains(set, "::fffe:ffff:ffff"));
+	assert_true(contains(set, "::1:0:0:0"));
+	assert_false(contains(set, "0.0.0.0"));
+	assert_false(contains(set, "192.0.2.1"));
+	assert_false(contains(set, "255.255.255.255"));
+	prefix_set_free(set);
+	/* The smallest one around IPv4. */
+	all6 = prefix_of("::/80");
+	set = prefix_set_new(&all6, 1);
+	assert_true(contains(set, "::1"));
+	assert_false(contains(set, "192.0.2.1"));
+	assert_false(contains(set, "::1:0:0:0"));
 	prefix_set_free(set);
 }
 
