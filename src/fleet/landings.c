@@ -310,10 +310,13 @@ note(struct controller *c, const struct store_landing *row)
 		.actor = "controller" };
 
 	(void)snprintf(subject, sizeof(subject), "landing/%" PRIu32, row->id);
-	if (row->seen > 0) {
+	if (row->weight_seen > 0) {
 		(void)snprintf(what, sizeof(what),
 		    "%.1f %% of the weight landed as predicted",
 		    100 * row->weight_agreed / row->weight_seen);
+	} else if (row->seen > 0) {
+		(void)snprintf(what, sizeof(what),
+		    "not compared: the displaced clients seen have no weight");
 	} else {
 		(void)snprintf(what, sizeof(what),
 		    "not compared: no displaced client was seen");

@@ -104,6 +104,35 @@ test_withdrawal_beside_wrong_clocks(void **state)
 	check_withdrawal_with_feeds(*state, -3600, 3600);
 }
 
+/* Of clients that weigh nothing no share of the weight is told. */
+static void
+test_withdrawal_of_no_weight(void **state)
+{
+	static const char *const at_wlg[] = { "203.0.113.2", "203.0.113.5" };
+	struct house *h = *state;
+	char list[CLIENTS * 20] = "";
+
+	h->fleet.predict.landing_after_ms = 50;
+	h->twist = ring;
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		size_t len = strlen(list);
+
+		(void)snprintf(list + len, sizeof(list) - len,
+		    "203.0.113.%u,0\n", i + 1);
+	}
+	assert_int_equal(post(h, "/v1/clients?upload=t&part=0&last=1", list),
+	    200);
+	fakes_turn(h);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"chc\"}"), 200);
+	run_until(h, "/v1/experiments/1", "\"state\":\"done\"");
+	report_seen(h, "wlg", at_wlg, 2, wall_now_ms() / 1000 + 60);
+	h->agents[1].is_drained = true;
+	run_until(h, "/v1/landings", "\"down\":\"chc\"");
+	assert_answer_has(h, "\"seen\":2,\"agreed\":2");
+	run_until(h, "/v1/events?after=-1&limit=5",
+	    "not compared: the displaced clients seen have no weight");
+}
+
 /* Without a campaign the map of the one experiment is the prediction. */
 static void
 test_withdrawal_beside_one_experiment(void **state)
@@ -351,6 +380,7 @@ main(void)
 		WITH_HOUSE(test_withdrawal_without_feeds),
 		WITH_HOUSE(test_withdrawal_with_feeds),
 		WITH_HOUSE(test_withdrawal_beside_wrong_clocks),
+		WITH_HOUSE(test_withdrawal_of_no_weight),
 		WITH_HOUSE(test_withdrawal_beside_one_experiment),
 		WITH_HOUSE(test_withdrawal_beside_the_newer_map),
 		WITH_HOUSE(test_withdrawal_is_compared_once),
