@@ -78,6 +78,17 @@ outcome_name(const struct page *pg, uint16_t outcome)
 	    : pg->names[outcome - 1];
 }
 
+/* Its line stays: who reads page by page counts them. */
+static const char *
+address_text(const struct controller *c, const struct store_client *client,
+    char buf[ADDR_TEXT_BYTES])
+{
+	struct addr a;
+
+	memcpy(a.b, client->addr, sizeof(a.b));
+	return optouts_contain(&c->optouts, &a) ? "" : addr_format(&a, buf);
+}
+
 static char *
 page_format(const struct controller *c, const struct page *pg,
     const uint16_t *before, const uint16_t *after, size_t *len)
@@ -89,11 +100,10 @@ page_format(const struct controller *c, const struct page *pg,
 		abort();
 	fputs("address,before,after\n", out);
 	for (uint32_t i = 0; i < pg->n; i++) {
-		char text_addr[ADDR_TEXT_BYTES];
-		struct addr a;
+		char buf[ADDR_TEXT_BYTES];
 
-		memcpy(a.b, c->clients[pg->first + i].addr, sizeof(a.b));
-		fprintf(out, "%s,%s,%s\n", addr_format(&a, text_addr),
+		fprintf(out, "%s,%s,%s\n",
+		    address_text(c, &c->clients[pg->first + i], buf),
 		    outcome_name(pg, before[i]), outcome_name(pg, after[i]));
 	}
 	if (fclose(out) != 0)
@@ -132,12 +142,11 @@ predictions_format(const struct controller *c, const struct campaign_view *view,
 	fputs("address,before,after,label\n", out);
 	for (int64_t i = range[0]; i < view->n && i < range[0] + range[1];
 	     i++) {
-		char text_addr[ADDR_TEXT_BYTES];
+		char buf[ADDR_TEXT_BYTES];
 		uint16_t home = view->home[i];
-		struct addr a;
 
-		memcpy(a.b, view->clients[i].addr, sizeof(a.b));
-		fprintf(out, "%s,%s,%s,%s\n", addr_format(&a, text_addr),
+		fprintf(out, "%s,%s,%s,%s\n",
+		    address_text(c, &view->clients[i], buf),
 		    outcome_is_site(home, c->n_sites) ? c->sites[home - 1].name
 						      : "",
 		    after[i] < c->n_sites ? c->sites[after[i]].name : "",

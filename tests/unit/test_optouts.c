@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Who does not want to be pinged, by the controller's API and its orders. */
-#include "fleet_house.h"
-#include "test.h"
+#include "campaign_rig.h"
 
 static const char *
 orders_of_sender(struct house *h)
@@ -123,6 +122,31 @@ test_a_running_sweep_is_told(void **state)
 	assert_answer_has(h, "\"clients\":10");
 }
 
+/* Lists that stay, of an experiment that runs and of a campaign, are told
+ * without them; the lines are counted by who reads page by page. */
+static void
+test_outcomes_are_told_without_them(void **state)
+{
+	struct house *h = *state;
+
+	h->twist = ring;
+	house_get_ready(h);
+	start_campaign(h, "{}");
+	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	WAIT_FOR(h->p.lp, store_backlog(h->p.store) == 0);
+	fakes_turn(h);
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 200);
+	add(h, "203.0.113.2", 200);
+	assert_answer_has(h, "\"clients_dropped\":0");
+	assert_int_equal(get(h, "/v1/outcomes?experiment=1&first=1&limit=2"),
+	    200);
+	assert_answer_has(h, "address,before,after\n,chc,");
+	assert_answer_has(h, "\n203.0.113.3,wlg,");
+	assert_int_equal(get(h, "/v1/outcomes?down=akl&first=1&limit=2"), 200);
+	assert_answer_has(h, "address,before,after,label\n,chc,chc,");
+	assert_answer_has(h, "\n203.0.113.3,wlg,wlg,");
+}
+
 static void
 test_nobody_left_is_no_experiment(void **state)
 {
@@ -149,6 +173,7 @@ main(void)
 		WITH_HOUSE(test_lists_are_without_them),
 		WITH_HOUSE(test_a_family_opts_out_alone),
 		WITH_HOUSE(test_a_running_sweep_is_told),
+		WITH_HOUSE(test_outcomes_are_told_without_them),
 		WITH_HOUSE(test_nobody_left_is_no_experiment),
 	};
 
