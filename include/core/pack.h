@@ -225,6 +225,9 @@ struct pack_prediction {
 };
 void pack_predict_split(struct pack *p, const struct pack_set *withdrawn,
     struct pack_prediction *out);
+/* Of n clients only: out[i] is that of clients[i]. */
+void pack_predict_split_some(struct pack *p, const struct pack_set *withdrawn,
+    const uint32_t *clients, size_t n, struct pack_prediction *out);
 
 struct pack_heir {
 	uint16_t site; /* PACK_NONE: unknown */
@@ -257,6 +260,9 @@ struct pack_heirs {
  */
 void pack_heirs(struct pack *p, const struct pack_set *withdrawn, uint16_t from,
     struct pack_heirs *out);
+/* The label of the whole, by n clients: those that are displaced. */
+enum pack_label pack_label_of(struct pack *p, const struct pack_set *withdrawn,
+    const uint32_t *clients, size_t n);
 
 /* What an experiment says about itself: all observable without the truth. */
 struct pack_check {

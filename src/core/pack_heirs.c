@@ -202,6 +202,18 @@ pack_predict_some(struct pack *p, const struct pack_set *withdrawn,
 	}
 }
 
+void
+pack_predict_split_some(struct pack *p, const struct pack_set *withdrawn,
+    const uint32_t *clients, size_t n, struct pack_prediction *out)
+{
+	struct question q;
+
+	pack_infer(p);
+	question_begin(&q, p, withdrawn);
+	for (size_t i = 0; i < n; i++)
+		predict_one(&q, clients[i], &out[i]);
+}
+
 double
 pack_wrong_of(struct pack *p, const struct pack_set *withdrawn,
     const uint32_t *clients, size_t n)
@@ -278,6 +290,18 @@ is_counted(const struct tally *t, uint16_t home)
 	    (t->from == PACK_NONE || t->from == home);
 }
 
+/* Is one of the client's routes?  Most clients have none that is, and what is
+ * predicted of them costs more than to see that. */
+static bool
+is_displaced(const struct tally *t, size_t c)
+{
+	const struct pack_result *r = &t->p->result[c];
+
+	return r->n > 0 &&
+	    (is_counted(t, r->site[0]) ||
+		(r->route != 0 && is_counted(t, r->other)));
+}
+
 /* Adds a client's routes that are displaced; returns their weight. */
 static double
 client_tally(struct tally *t, size_t c, const struct pack_prediction *one)
@@ -286,8 +310,6 @@ client_tally(struct tally *t, size_t c, const struct pack_prediction *one)
 	double weight = (double)t->p->weight[c];
 	double second = weight * (double)one->other_share, sum = 0;
 
-	if (r->n == 0)
-		return 0;
 	if (is_counted(t, r->site[0])) {
 		sum += weight - second;
 		if (one->site != PACK_NONE) {
@@ -382,6 +404,21 @@ shares_fill(const struct tally *t, struct pack_heirs *out)
 	}
 }
 
+static void
+heirs_add(struct tally *t, const struct question *q, size_t c,
+    struct pack_heirs *out)
+{
+	struct pack_prediction one;
+	double weight;
+
+	if (!is_displaced(t, c))
+		return;
+	predict_one(q, c, &one);
+	weight = client_tally(t, c, &one);
+	out->clients += weight > 0;
+	out->weight += weight;
+}
+
 void
 pack_heirs(struct pack *p, const struct pack_set *withdrawn, uint16_t from,
     struct pack_heirs *out)
@@ -395,16 +432,32 @@ pack_heirs(struct pack *p, const struct pack_set *withdrawn, uint16_t from,
 	memset(out, 0, sizeof(*out));
 	pack_infer(p);
 	question_begin(&q, p, withdrawn);
-	for (size_t c = 0; c < p->conf.n_clients; c++) {
-		struct pack_prediction one;
-		double weight;
-
-		predict_one(&q, c, &one);
-		weight = client_tally(t, c, &one);
-		out->clients += weight > 0;
-		out->weight += weight;
-	}
+	for (size_t c = 0; c < p->conf.n_clients; c++)
+		heirs_add(t, &q, c, out);
 	shares_fill(t, out);
 	heirs_list(t, out);
 	free(t);
+}
+
+enum pack_label
+pack_label_of(struct pack *p, const struct pack_set *withdrawn,
+    const uint32_t *clients, size_t n)
+{
+	struct tally *t = xcalloc(1, sizeof(*t));
+	struct pack_heirs *out = xcalloc(1, sizeof(*out));
+	enum pack_label label;
+	struct question q;
+
+	t->p = p;
+	t->set = withdrawn;
+	t->from = PACK_NONE;
+	pack_infer(p);
+	question_begin(&q, p, withdrawn);
+	for (size_t i = 0; i < n; i++)
+		heirs_add(t, &q, clients[i], out);
+	shares_fill(t, out);
+	label = out->label;
+	free(out);
+	free(t);
+	return label;
 }

@@ -340,17 +340,23 @@ add_noise(const struct controller *c, struct fleet_map *map)
 		sum->null_tv = tv / sum->null_both;
 }
 
-/* Clients of the set's sites: how many, their numbers into out. */
+/* Clients of the set's sites, their numbers into out; and how many others
+ * there are. */
 static uint32_t
 find_displaced(const struct controller *c, const struct campaign_view *view,
-    const bool *down, uint32_t *out)
+    const bool *down, uint32_t *out, uint32_t *others)
 {
 	uint32_t n = 0;
 
+	*others = 0;
 	for (uint32_t i = 0; i < view->n; i++) {
-		if (outcome_is_site(view->home[i], c->n_sites) &&
-		    down[view->home[i] - 1u])
+		if (!outcome_is_site(view->home[i], c->n_sites))
+			continue;
+		if (down[view->home[i] - 1u]) {
 			out[n++] = i;
+		} else {
+			++*others;
+		}
 	}
 	return n;
 }
@@ -370,59 +376,115 @@ map_blocks(const struct campaign_view *view)
 	return block;
 }
 
+/* Of the displaced alone, in their order. */
+struct predicted {
+	uint32_t *client; /* its number in the view */
+	uint32_t n, others;
+	struct pack_prediction *to;
+	uint16_t *before, *after; /* outcomes */
+	double *weight;
+	bool *is_ipv4;
+	uint32_t *block;
+};
+
+static void
+predicted_init(struct predicted *pr, const struct controller *c,
+    const struct campaign_view *view, const struct fleet_map *map)
+{
+	*pr = (struct predicted){ .client =
+				      xcalloc(view->n, sizeof(*pr->client)) };
+	pr->n = find_displaced(c, view, map->down, pr->client, &pr->others);
+	pr->to = xcalloc(pr->n, sizeof(*pr->to));
+	pr->before = xcalloc(pr->n, sizeof(*pr->before));
+	pr->after = xcalloc(pr->n, sizeof(*pr->after));
+	pr->weight = xcalloc(pr->n, sizeof(*pr->weight));
+	pr->is_ipv4 = xcalloc(pr->n, sizeof(*pr->is_ipv4));
+	pr->block = xcalloc(pr->n, sizeof(*pr->block));
+}
+
+static void
+predicted_fini(struct predicted *pr)
+{
+	free(pr->client);
+	free(pr->to);
+	free(pr->before);
+	free(pr->after);
+	free(pr->weight);
+	free(pr->is_ipv4);
+	free(pr->block);
+}
+
+static void
+predicted_fill(struct predicted *pr, const struct controller *c,
+    const struct campaign_view *view)
+{
+	struct addr a, before;
+
+	for (uint32_t i = 0; i < pr->n; i++) {
+		const struct store_client *client =
+		    &view->clients[pr->client[i]];
+
+		memcpy(a.b, client->addr, sizeof(a.b));
+		pr->block[i] =
+		    experiment_block_after(i > 0 ? pr->block[i - 1] : 0,
+			i > 0 ? &before : NULL, &a);
+		before = a;
+		pr->is_ipv4[i] = addr_is_ipv4(&a);
+		pr->weight[i] = client->weight;
+		pr->before[i] = view->home[pr->client[i]];
+		pr->after[i] = pr->to[i].site < c->n_sites
+		    ? (uint16_t)(pr->to[i].site + 1u)
+		    : OUTCOME_NONE;
+	}
+}
+
+static void
+fill_labels(struct fleet_map *map, const struct predicted *pr)
+{
+	double all = 0;
+
+	for (uint32_t i = 0; i < pr->n; i++) {
+		all += pr->weight[i];
+		if (pr->to[i].label < PACK_LABEL_COUNT)
+			map->labels[pr->to[i].label] += pr->weight[i];
+	}
+	for (int i = 0; i < PACK_LABEL_COUNT && all > 0; i++)
+		map->labels[i] /= all;
+}
+
+/* The clients of other sites, nearly all, stay where they are, and are only
+ * counted: with half a million of them main would stand still for a minute over
+ * the maps of 300 sites. */
 static void
 fill_predicted(struct controller *c, const struct campaign_view *view,
     struct fleet_map *map, const struct pack_set *set)
 {
-	uint32_t *displaced = xcalloc(view->n, sizeof(*displaced));
-	uint32_t n = find_displaced(c, view, map->down, displaced);
-	uint16_t *after = xcalloc(view->n, sizeof(*after));
-	uint8_t *label = xcalloc(view->n, sizeof(*label));
-	double *weight = xcalloc(view->n, sizeof(*weight)), all = 0;
-	uint32_t *block = map_blocks(view);
-	bool *is_ipv4 = xcalloc(view->n, sizeof(*is_ipv4));
-	struct failover_input in = { .n = view->n,
-		.before = view->home,
-		.after = after,
-		.weight = weight,
-		.is_ipv4 = is_ipv4,
-		.block = block,
-		.n_sites = c->n_sites,
+	struct predicted pr;
+	struct failover_input in = { .n_sites = c->n_sites,
 		.withdrawn = map->down };
 
-	pack_predict(view->pack, set, after, label);
-	for (uint32_t i = 0; i < view->n; i++) {
-		struct addr a;
-
-		memcpy(a.b, view->clients[i].addr, sizeof(a.b));
-		is_ipv4[i] = addr_is_ipv4(&a);
-		weight[i] = view->clients[i].weight;
-		after[i] = after[i] < c->n_sites ? (uint16_t)(after[i] + 1u)
-						 : OUTCOME_NONE;
-	}
-	for (uint32_t k = 0; k < n; k++) {
-		uint32_t i = displaced[k];
-
-		all += weight[i];
-		if (label[i] < PACK_LABEL_COUNT)
-			map->labels[label[i]] += weight[i];
-	}
-	for (int i = 0; i < PACK_LABEL_COUNT && all > 0; i++)
-		map->labels[i] /= all;
-	map->wrong = pack_wrong_of(view->pack, set, displaced, n);
+	predicted_init(&pr, c, view, map);
+	pack_predict_split_some(view->pack, set, pr.client, pr.n, pr.to);
+	predicted_fill(&pr, c, view);
+	fill_labels(map, &pr);
+	map->wrong = pack_wrong_of(view->pack, set, pr.client, pr.n);
+	map->label =
+	    pack_label_name(pack_label_of(view->pack, set, pr.client, pr.n));
+	in.n = pr.n;
+	in.before = pr.before;
+	in.after = pr.after;
+	in.weight = pr.weight;
+	in.is_ipv4 = pr.is_ipv4;
+	in.block = pr.block;
 	failover_count(&in, &map->counts);
-	free(displaced);
-	free(after);
-	free(label);
-	free(weight);
-	free(is_ipv4);
-	free(block);
+	map->counts.answered += pr.others;
+	map->counts.others += pr.others;
+	predicted_fini(&pr);
 }
 
 struct fleet_map *
 map_predict(struct controller *c, const bool *down, struct err *err)
 {
-	static struct pack_heirs heirs; /* large */
 	struct pack_set set = { { 0 } };
 	struct campaign_view view;
 	struct fleet_map *map;
@@ -442,7 +504,5 @@ map_predict(struct controller *c, const bool *down, struct err *err)
 	map->asked = map->list_clients = view.n;
 	fill_predicted(c, &view, map, &set);
 	add_noise(c, map);
-	pack_heirs(view.pack, &set, PACK_NONE, &heirs);
-	map->label = pack_label_name(heirs.label);
 	return map;
 }

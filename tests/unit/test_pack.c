@@ -469,6 +469,48 @@ test_heirs_of_a_set(void **state)
 	pack_free(p);
 }
 
+/* Of the displaced alone: the same label and ways as of all. */
+static void
+test_heirs_of_the_displaced(void **state)
+{
+	struct ranked_world w;
+	struct pack_conf conf = {
+		.n_sites = 9, .n_clients = 500, .depth = 1, .seed = 1
+	};
+	struct pack *p = pack_new(&conf, NULL);
+	struct pack_heirs *h = calloc(1, sizeof(*h));
+	struct pack_prediction all[500], some[500];
+	struct pack_set none = { { 0 } };
+	uint32_t clients[500];
+
+	(void)state;
+	assert_non_null(p);
+	ranked_world_init(&w, 9, 500, 4);
+	assert_true(ranked_world_campaign(&w, p) > 0);
+	for (size_t site = 0; site < 9; site++) {
+		struct pack_set set = { { 0 } };
+		size_t n = 0;
+
+		pack_set_add(&set, site);
+		for (uint32_t c = 0; c < 500; c++) {
+			if (ranked_world_site(&w, c, &none) == site)
+				clients[n++] = c;
+		}
+		pack_heirs(p, &set, PACK_NONE, h);
+		assert_int_equal(h->clients, n);
+		assert_int_equal(pack_label_of(p, &set, clients, n), h->label);
+		pack_predict_split(p, &set, all);
+		pack_predict_split_some(p, &set, clients, n, some);
+		for (size_t i = 0; i < n; i++) {
+			assert_int_equal(some[i].site, all[clients[i]].site);
+			assert_int_equal(some[i].label, all[clients[i]].label);
+		}
+	}
+	free(h);
+	pack_free(p);
+	ranked_world_fini(&w);
+}
+
 /* A set with far more bystanders than the others is told apart. */
 static void
 test_suspect_set(void **state)
@@ -543,6 +585,7 @@ main(void)
 		cmocka_unit_test(test_bad_numbers_are_refused),
 		cmocka_unit_test(test_last_site_of_many),
 		cmocka_unit_test(test_heirs_of_a_set),
+		cmocka_unit_test(test_heirs_of_the_displaced),
 		cmocka_unit_test(test_suspect_set),
 		cmocka_unit_test(test_progress_tells_phase_and_end),
 	};
