@@ -272,10 +272,13 @@ put_overloads(FILE *out, const struct model *m, const struct overloads *o)
 {
 	char text[TEXT_NUMBER_BYTES];
 
+	/* Who has no map is not here, and nothing is known of him. */
 	if (o->n == 0 && o->n_max == 0) {
-		fputs("<strong>Any one site may fail:</strong> no heir gets "
-		      "above its capacity, as far as loads are known.",
-		    out);
+		fprintf(out,
+		    "<strong>No heir gets above its capacity</strong> by the "
+		    "maps here (%zu), as far as loads are known; of sites "
+		    "without a map nothing is known.",
+		    m->n_maps);
 		return;
 	}
 	if (o->n > 0) {
