@@ -53,7 +53,10 @@ struct fleet_site {
 	json_t *tests;            /* of the status; NULL: none came yet */
 	uint64_t sends;           /* the newest turn that it had, of c->turn */
 	double capacity;          /* 0: not known */
-	uint32_t taken_clients;   /* recent ones, when they were last taken */
+	/* Its recent ones, when they were last taken: how many, of which list,
+	 * and when the newest of them was seen. */
+	uint32_t taken_clients, taken_serial;
+	int64_t taken_seen;
 	/* Budget: when it last withdrew something, and how often by the count
 	 * of that boot. */
 	bool has_withdrawn;

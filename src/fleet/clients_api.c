@@ -10,6 +10,7 @@
 #include "feeds/recent_api.h"
 #include "fleet/controller_state.h"
 #include "fleet/experiment.h"
+#include "fleet/landings.h"
 
 #define TOKEN_BYTES 40
 /* Rows in one message to the store. */
@@ -373,15 +374,77 @@ note_taken(struct controller *c, const char *what, const char *reason)
 	controller_note(c, &ev);
 }
 
-static uint32_t
+static struct client_book_list
 recent_of(const struct controller *c, size_t site)
 {
-	struct client_book_list list;
+	struct client_book_list list = { .n = 0 };
 
-	return client_book_find(feeds_book(c->env.feeds), c->sites[site].name,
-		   &list)
-	    ? list.n
-	    : 0;
+	(void)client_book_find(feeds_book(c->env.feeds), c->sites[site].name,
+	    &list);
+	return list;
+}
+
+static int64_t
+newest_seen(const struct client_book_list *list)
+{
+	int64_t newest = 0;
+
+	for (uint32_t i = 0; i < list->n; i++) {
+		if (list->clients[i].last_seen > newest)
+			newest = list->clients[i].last_seen;
+	}
+	return newest;
+}
+
+static void
+note_site_taken(struct controller *c, size_t site)
+{
+	struct client_book_list list = recent_of(c, site);
+	struct fleet_site *s = &c->sites[site];
+	int64_t newest = newest_seen(&list), now = wall_now_ms() / 1000;
+
+	s->taken_clients = list.n;
+	s->taken_serial = list.serial;
+	/* Its clock may have been ahead for a while. */
+	s->taken_seen = newest < now ? newest : now;
+}
+
+/* Clients without traffic stay on a site's list, lighter and lighter: where it
+ * is told anew with nobody seen since, nothing came.  Nothing has to where no
+ * traffic is. */
+static bool
+is_nobody_seen(const struct controller *c, size_t site,
+    const struct client_book_list *list)
+{
+	const struct fleet_site *s = &c->sites[site];
+
+	return list->serial != s->taken_serial && fleet_site_is_live(s) &&
+	    !landings_down(c)[site] &&
+	    intent_set_drain(&c->intents.set, s->name) == NULL &&
+	    newest_seen(list) <= s->taken_seen;
+}
+
+static bool
+looks_short_at(const struct controller *c, size_t site, char reason[160])
+{
+	struct client_book_list list = recent_of(c, site);
+	const struct fleet_site *s = &c->sites[site];
+
+	if (s->taken_clients < TAKE_SITE_MIN)
+		return false;
+	if ((double)list.n < TAKE_SHARE_MIN * (double)s->taken_clients) {
+		(void)snprintf(reason, 160,
+		    "the feeds of %.64s told of %u recent clients, before of %u: does one fail?",
+		    s->name, list.n, s->taken_clients);
+		return true;
+	}
+	if (is_nobody_seen(c, site, &list)) {
+		(void)snprintf(reason, 160,
+		    "the feeds of %.64s saw nobody since the list was taken: do they fail?",
+		    s->name);
+		return true;
+	}
+	return false;
 }
 
 /* Why they are not to be taken; false: they may be. */
@@ -398,16 +461,8 @@ look_short(const struct controller *c, size_t n, char reason[160])
 		return true;
 	}
 	for (size_t i = 0; i < c->n_sites; i++) {
-		uint32_t before = c->sites[i].taken_clients;
-		uint32_t now = recent_of(c, i);
-
-		if (before < TAKE_SITE_MIN ||
-		    (double)now >= TAKE_SHARE_MIN * (double)before)
-			continue;
-		(void)snprintf(reason, 160,
-		    "the feeds of %.64s told of %u recent clients, before of %u: does one fail?",
-		    c->sites[i].name, now, before);
-		return true;
+		if (looks_short_at(c, i, reason))
+			return true;
 	}
 	return false;
 }
@@ -428,7 +483,7 @@ take_by_itself(struct controller *c)
 		if (n > c->taken_most)
 			c->taken_most = n;
 		for (size_t i = 0; i < c->n_sites; i++)
-			c->sites[i].taken_clients = recent_of(c, i);
+			note_site_taken(c, i);
 		adopt(c, clients, n);
 		(void)snprintf(reason, sizeof(reason),
 		    "%zu recent clients of all sites, before %zu",

@@ -8,6 +8,8 @@
 
 #define DAY_MS INT64_C(86400000)
 
+static int64_t seen_at = 1700000000;
+
 /* Clients 203.0.113.1 ... n, each with `weight`; the status of the last part.
  * Those from 20000 on are in 198.18.0.0/15. */
 static int
@@ -26,7 +28,7 @@ report_list(struct house *h, const char *site, uint32_t serial, uint32_t n,
 		c[i].addr = addr_from_in((struct in_addr){
 		    .s_addr = htonl(0xc6120000 + i) });
 		c[i].weight = weight + i;
-		c[i].last_seen = 1700000000;
+		c[i].last_seen = seen_at;
 	}
 	do {
 		size_t len = feed_part_encode(&part, c, buf);
@@ -214,6 +216,36 @@ test_recent_become_the_list_by_themselves(void **state)
 	assert_int_equal(list_count(h), 10);
 }
 
+/* A feed that tells nothing leaves its site's list as long as it was. */
+static void
+test_feeds_that_see_nobody(void **state)
+{
+	struct mono end = mono_add_ms(mono_now(), WAIT_MAX_MS);
+	struct house *h = *state;
+	uint32_t serial = 5;
+
+	h->fleet.predict.take_clients_ms = 100;
+	house_turn(h);
+	assert_int_equal(report_list(h, "akl", 5, 200, 8), 204);
+	assert_int_equal(report_list(h, "chc", 5, 300, 8), 204);
+	WAIT_FOR(h->p.lp, list_count(h) == 300);
+	/* Told again with the same clients, none of them seen since. */
+	do {
+		fakes_turn(h);
+		assert_int_equal(report_list(h, "akl", ++serial, 200, 1), 204);
+		loop_idle(h->p.lp, 50);
+	} while (!has_event(h, "feeds of akl saw nobody since") &&
+	    mono_before(mono_now(), end));
+	assert_true(has_event(h, "feeds of akl saw nobody since"));
+	/* Drained, it needs to see nobody. */
+	seen_at += 60;
+	assert_int_equal(report_list(h, "chc", 6, 400, 8), 204);
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"reason\":\"r\"}"),
+	    200);
+	WAIT_FOR(h->p.lp, list_count(h) == 400);
+	seen_at -= 60;
+}
+
 /* Also those of an agent that is not there any more. */
 static void
 test_recent_clients_survive_a_restart(void **state)
@@ -272,6 +304,7 @@ main(void)
 		WITH_HOUSE(test_take_leaves_special_ones_out),
 		WITH_HOUSE(test_take_does_not_disturb_an_experiment),
 		WITH_HOUSE(test_recent_become_the_list_by_themselves),
+		WITH_HOUSE(test_feeds_that_see_nobody),
 		WITH_HOUSE(test_recent_clients_survive_a_restart),
 		WITH_HOUSE(test_damaged_rows_are_passed_over),
 	};
