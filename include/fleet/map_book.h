@@ -3,7 +3,7 @@
 #define FLEET_MAP_BOOK_H
 /*
  * map_book -- failover maps: the newest measured one of every set of sites, in
- * memory as aggregates; and maps of any other set, from what a campaign says of
+ * memory as aggregates, or, of large sets, in the store; and maps of any other set, from what a campaign says of
  * each client.
  */
 #include <jansson.h>
@@ -25,6 +25,7 @@ struct fleet_map {
 		      * known */
 	uint32_t asked, list_clients;
 	bool is_doubted; /* its experiment was set aside by its campaign */
+	bool is_brief;   /* no label, and no origins in counts */
 	const char *label;
 	/* Shares of the displaced weight by what is known of it. */
 	double labels[PACK_LABEL_COUNT];
@@ -45,12 +46,12 @@ void map_book_take(struct controller *c, const struct experiment *ex);
 /* The experiment was set aside, or no longer is. */
 void map_book_doubt(struct controller *c, uint32_t experiment, bool is_doubted);
 
-/* Borrowed until the next change; NULL if the set was never measured, or its
- * map is doubted: better what the other experiments tell. */
+/* Borrowed until the next question or change; NULL if the set was never
+ * measured, or its map is doubted: better what the other experiments tell. */
 const struct fleet_map *map_book_find(const struct controller *c,
     const bool *down);
-/* The measured ones of that depth, 0: of any, that are not doubted; *n of them;
- * free the array. */
+/* The measured ones of that depth, 0: of any, that are not doubted; *n of them,
+ * which may be brief: map_book_find tells all.  Free the array. */
 const struct fleet_map **map_book_list(const struct controller *c, size_t depth,
     size_t *n);
 

@@ -14,9 +14,15 @@
 #include "fleet/test_names.h"
 #include "fleet/test_prefix.h"
 
+/* Campaigns withdraw a third of the sites at once, hundreds of times, and sets
+ * of their own chance: of a set of more sites the heirs are read when somebody
+ * asks for them, which is seldom. */
+#define KEPT_DEPTH_MAX 3
+
 struct map_book {
 	struct fleet_map **maps;
 	size_t n, room;
+	struct fleet_map *read; /* the one of these whose heirs are here */
 };
 
 void
@@ -140,34 +146,67 @@ take_row(struct fleet_map *map, json_t *row)
 	map->counts.null_moved = (uint32_t)moved;
 }
 
-/* NULL without err: a site of its set is not in the fleet any more. */
+static int
+read_heirs(const struct controller *c, struct fleet_map *map, struct err *err)
+{
+	struct failover_input nobody = { .n_sites = c->n_sites,
+		.withdrawn = map->down };
+	json_t *heirs = query_heirs(c->env.query, map->experiment, err), *heir;
+	struct failover_map counts;
+	size_t i;
+
+	if (heirs == NULL)
+		return -1;
+	failover_count(&nobody, &counts);
+	map->counts.origins = counts.origins;
+	map->counts.n_origins = counts.n_origins;
+	json_array_foreach (heirs, i, heir)
+		take_heir(c, &map->counts, heir);
+	json_decref(heirs);
+	judge_measured(map);
+	map->is_brief = false;
+	return 0;
+}
+
+static void
+forget_heirs(struct fleet_map *map)
+{
+	struct failover_map counts = map->counts;
+
+	failover_map_fini(&map->counts);
+	map->counts = counts;
+	map->counts.origins = NULL;
+	map->counts.n_origins = 0;
+	map->is_brief = true;
+}
+
+/* Without its heirs.  NULL: a site of its set is not in the fleet any more. */
 static struct fleet_map *
-read_map(struct controller *c, json_t *row, struct err *err)
+read_brief(const struct controller *c, json_t *row)
 {
 	const char *site = json_string_value(json_object_get(row, "site"));
 	bool *down = xcalloc(c->n_sites, sizeof(*down));
-	struct failover_input nobody = { .n_sites = c->n_sites,
-		.withdrawn = down };
 	struct fleet_map *map = NULL;
-	json_t *heirs = NULL, *heir;
-	size_t i;
 
 	if (site_set_parse(c, site, down, NULL) == 0) {
-		heirs = query_heirs(c->env.query,
-		    (uint32_t)json_integer_value(json_object_get(row, "id")),
-		    err);
-	}
-	if (heirs != NULL) {
 		map = map_new(c, down);
-		failover_count(&nobody, &map->counts);
 		take_row(map, row);
-		json_array_foreach (heirs, i, heir)
-			take_heir(c, &map->counts, heir);
-		judge_measured(map);
+		map->is_brief = true;
 	}
-	json_decref(heirs);
 	free(down);
 	return map;
+}
+
+/* NULL without err: a site of its set is not in the fleet any more. */
+static struct fleet_map *
+read_map(const struct controller *c, json_t *row, struct err *err)
+{
+	struct fleet_map *map = read_brief(c, row);
+
+	if (map == NULL || read_heirs(c, map, err) == 0)
+		return map;
+	fleet_map_free(map);
+	return NULL;
 }
 
 struct fleet_map *
@@ -214,6 +253,8 @@ put(struct controller *c, struct map_book *book, struct fleet_map *map)
 			book->maps[i] = map;
 			map = other;
 		}
+		if (book->read == map)
+			book->read = NULL;
 		fleet_map_free(map);
 		return;
 	}
@@ -236,13 +277,17 @@ map_book_load(struct controller *c, struct err *err)
 		return NULL;
 	book = xcalloc(1, sizeof(*book));
 	json_array_foreach (rows, i, row) {
+		struct fleet_map *map = read_brief(c, row);
 		struct err why = { 0 };
-		struct fleet_map *map = read_map(c, row, &why);
 
-		if (map != NULL) {
+		if (map == NULL)
+			continue;
+		if (map->depth > KEPT_DEPTH_MAX ||
+		    read_heirs(c, map, &why) == 0) {
 			put(c, book, map);
-		} else if (why.code != ERR_NONE) {
+		} else {
 			log_warnx("failover map: %s", why.msg);
+			fleet_map_free(map);
 		}
 	}
 	json_decref(rows);
@@ -277,6 +322,9 @@ map_book_take(struct controller *c, const struct experiment *ex)
 	map->asked = ex->clients.n;
 	map->list_clients = ex->clients.n_base;
 	judge_measured(map);
+	/* It is on disk. */
+	if (map->depth > KEPT_DEPTH_MAX)
+		forget_heirs(map);
 	put(c, c->maps, map);
 }
 
@@ -289,14 +337,34 @@ map_book_doubt(struct controller *c, uint32_t experiment, bool is_doubted)
 	}
 }
 
+/* With its heirs; NULL if they cannot be read. */
+static const struct fleet_map *
+make_whole(const struct controller *c, struct fleet_map *map)
+{
+	struct map_book *book = c->maps;
+	struct err why = { 0 };
+
+	if (!map->is_brief)
+		return map;
+	if (book->read != NULL)
+		forget_heirs(book->read);
+	book->read = NULL;
+	if (read_heirs(c, map, &why) == -1) {
+		log_warnx("failover map of %.100s: %s", map->name, why.msg);
+		return NULL;
+	}
+	book->read = map;
+	return map;
+}
+
 const struct fleet_map *
 map_book_find(const struct controller *c, const bool *down)
 {
 	for (size_t i = 0; i < c->maps->n; i++) {
-		const struct fleet_map *map = c->maps->maps[i];
+		struct fleet_map *map = c->maps->maps[i];
 
 		if (is_same_set(c, map->down, down))
-			return map->is_doubted ? NULL : map;
+			return map->is_doubted ? NULL : make_whole(c, map);
 	}
 	return NULL;
 }

@@ -64,8 +64,13 @@ fleet_maps_of_depth(struct controller *c, size_t depth)
 	size_t n;
 	const struct fleet_map **list = map_book_list(c, depth, &n);
 
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(maps, fleet_map_json(c, list[i], 1));
+	for (size_t i = 0; i < n; i++) {
+		const struct fleet_map *map = map_book_find(c, list[i]->down);
+
+		if (map != NULL) {
+			json_array_append_new(maps, fleet_map_json(c, map, 1));
+		}
+	}
 	free(list);
 	return maps;
 }
@@ -174,15 +179,17 @@ fleet_maps_diff(struct controller *c, const struct fleet_map *a,
 }
 
 static void
-append_diff(struct controller *c, const struct fleet_map *now, json_t *diffs)
+append_diff(struct controller *c, const struct fleet_map *brief, json_t *diffs)
 {
 	struct err err = { 0 };
-	int64_t id =
-	    query_map_before(c->env.query, now->name, now->experiment, &err);
+	int64_t id = query_map_before(c->env.query, brief->name,
+	    brief->experiment, &err);
 	struct fleet_map *before =
 	    id > 0 ? map_book_read(c, (uint32_t)id, &err) : NULL;
+	const struct fleet_map *now =
+	    before != NULL ? map_book_find(c, brief->down) : NULL;
 
-	if (before != NULL)
+	if (now != NULL)
 		json_array_append_new(diffs, fleet_maps_diff(c, before, now));
 	fleet_map_free(before);
 }

@@ -77,6 +77,48 @@ test_set_of_two_names(void **state)
 	assert_answer_has(h, "\"experiment\":2");
 }
 
+/* Campaigns make hundreds of large sets: their heirs are not kept in memory, and
+ * told all the same. */
+static void
+test_heirs_of_large_sets_are_read(void **state)
+{
+	static char names[6][3] = { "s0", "s1", "s2", "s3", "s4", "s5" };
+	static char *sites[6] = { names[0], names[1], names[2], names[3],
+		names[4], names[5] };
+	struct house *h = *state;
+
+	house_stop_controller(h);
+	h->fleet.sites = sites;
+	h->fleet.n_sites = 6;
+	file_exec(&h->f,
+	    "INSERT INTO experiment(id, site, state, reason, created_ms,"
+	    " ended_ms, clients, list, answered, bystanders, sites, null_both)"
+	    " VALUES (1, 's0,s1,s2,s3', 'done', '', 1, 2, 9, 1, 9, 0, '', 9),"
+	    " (2, 's0,s1,s2,s4', 'done', '', 1, 2, 9, 1, 9, 0, '', 9),"
+	    " (3, 's0,s1,s2,s3', 'done', '', 1, 2, 9, 1, 9, 0, '', 9);"
+	    "INSERT INTO heir(experiment, site, family, heir, clients, weight,"
+	    " square) VALUES (1, 's0', 4, 's4', 5, 5.0, 5.0),"
+	    " (2, 's1', 4, 's5', 6, 6.0, 6.0), (3, 's3', 4, 's5', 7, 7.0, 7.0)");
+	house_start_controller(h);
+	check_share(h, "s0,s1,s2,s3", "s5", 1);
+	assert_answer_has(h, "\"experiment\":3");
+	assert_answer_has(h, "\"label\":\"measured\"");
+	assert_answer_has(h, "\"null\":{\"both\":9");
+	/* One after the other, and again. */
+	check_share(h, "s0,s1,s2,s4", "s5", 1);
+	file_exec(&h->f, "UPDATE heir SET heir = 's4' WHERE experiment = 3");
+	check_share(h, "s0,s1,s2,s3", "s4", 1);
+	assert_int_equal(get(h, "/v1/failover?depth=4"), 200);
+	assert_answer_has(h, "\"site\":\"s0,s1,s2,s3\"");
+	assert_answer_has(h, "\"site\":\"s0,s1,s2,s4\"");
+	assert_int_equal(get(h, "/v1/failover/diff"), 200);
+	assert_answer_has(h, "\"before\":1,\"now\":3");
+	/* What cannot be read is not known, and keeps nobody from asking. */
+	file_exec(&h->f, "UPDATE heir SET family = 6, clients = -1");
+	assert_int_equal(get(h, "/v1/failover?down=s0,s1,s2,s4"), 404);
+	assert_int_equal(get(h, "/v1/failover?depth=4"), 200);
+}
+
 static void
 test_pace(void **state)
 {
@@ -636,6 +678,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		WITH_HOUSE(test_set_of_two),
 		WITH_HOUSE(test_set_of_two_names),
+		WITH_HOUSE(test_heirs_of_large_sets_are_read),
 		WITH_HOUSE(test_pace),
 		WITH_HOUSE(test_campaign_measures_all),
 		WITH_HOUSE(test_diff_is_of_movement),
