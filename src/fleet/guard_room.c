@@ -15,8 +15,10 @@
 #include "base/text.h"
 #include "base/xalloc.h"
 #include "core/room.h"
+#include "fleet/campaign.h"
 #include "fleet/landings.h"
 #include "fleet/lands.h"
+#include "fleet/map_book.h"
 
 /* It announces a service prefix, and nothing of it is sick or drained. */
 static bool
@@ -62,7 +64,11 @@ struct question {
 	struct pack_pairs *pairs;
 	double *load; /* of each site, with what has landed there */
 	struct lands_past past;
+	int64_t oldest_ms; /* when the oldest map used was measured; 0: none */
 };
+
+/* What is decided by older maps is said to be. */
+#define MAP_OLD_MS (INT64_C(30) * 86400 * 1000)
 
 /* Sites that are out, or on their way, and what that means for the others. */
 static void
@@ -135,9 +141,35 @@ question_fini(struct question *q)
 	free(q->load);
 }
 
+static void
+note_age(struct question *q, int64_t measured_ms)
+{
+	if (q->oldest_ms == 0 || measured_ms < q->oldest_ms)
+		q->oldest_ms = measured_ms;
+}
+
+/* By the map of just these sites; false: there is none. */
+static bool
+land_by_map(struct question *q, const bool *sites, double *lands)
+{
+	if (!lands_by_map(q->c, sites, q->load, lands))
+		return false;
+	note_age(q, map_book_find(q->c, sites)->measured_ms);
+	return true;
+}
+
+static void
+note_campaign(struct question *q)
+{
+	struct campaign_view view;
+
+	if (campaign_view(q->c, &view))
+		note_age(q, view.measured_ms);
+}
+
 /* The first level; false: there is no map. */
 static bool
-land_first(const struct question *q, double *lands)
+land_first(struct question *q, double *lands)
 {
 	bool *alone = xcalloc(q->c->n_sites, sizeof(*alone));
 	bool is_known = false;
@@ -145,15 +177,17 @@ land_first(const struct question *q, double *lands)
 	alone[q->site] = true;
 	/* Without a campaign, what is known of the site alone. */
 	if (q->n_others == 0 || q->pairs == NULL)
-		is_known = lands_by_map(q->c, alone, q->load, lands);
+		is_known = land_by_map(q, alone, lands);
 	free(alone);
-	return is_known ||
-	    (q->pairs != NULL && pack_pairs_first(q->pairs, lands));
+	if (is_known || q->pairs == NULL || !pack_pairs_first(q->pairs, lands))
+		return is_known;
+	note_campaign(q);
+	return true;
 }
 
 /* The row of an heir; false: it is not known. */
 static bool
-land_next(const struct question *q, size_t heir, double *lands)
+land_next(struct question *q, size_t heir, double *lands)
 {
 	bool is_known = false;
 
@@ -162,16 +196,19 @@ land_next(const struct question *q, size_t heir, double *lands)
 		return false;
 	if (q->n_others == 0) {
 		q->out[heir] = true;
-		is_known = lands_by_map(q->c, q->out, q->load, lands);
+		is_known = land_by_map(q, q->out, lands);
 		q->out[heir] = false;
 	}
-	return is_known ||
-	    (q->pairs != NULL && pack_pairs_next(q->pairs, heir, lands));
+	if (is_known || q->pairs == NULL ||
+	    !pack_pairs_next(q->pairs, heir, lands))
+		return is_known;
+	note_campaign(q);
+	return true;
 }
 
 /* A row for each heir that could be lost next; below zero: not known. */
 static double *
-land_all_next(const struct question *q, const double *level1)
+land_all_next(struct question *q, const double *level1)
 {
 	size_t n = q->c->n_sites;
 	double *rows = xcalloc(n * n, sizeof(*rows));
@@ -268,11 +305,25 @@ say(const struct question *q, const struct room_answer *a,
 	}
 }
 
+/* Behind what was said. */
+static void
+say_age(const struct question *q, struct room_text *out)
+{
+	int64_t age_ms = wall_now_ms() - q->oldest_ms;
+	size_t len = strlen(out->text);
+
+	if (q->oldest_ms == 0 || age_ms < MAP_OLD_MS)
+		return;
+	(void)snprintf(out->text + len, sizeof(out->text) - len,
+	    "; by a map that is %lld days old",
+	    (long long)(age_ms / (INT64_C(86400) * 1000)));
+}
+
 /* ---- the check ---- */
 
 /* -1 with err if it is full; else what is known in words. */
 static int
-judge(const struct question *q, struct room_text *out, struct err *err)
+judge(struct question *q, struct room_text *out, struct err *err)
 {
 	size_t n = q->c->n_sites;
 	const struct conf_guards *g = &q->c->conf->guards;
@@ -302,6 +353,7 @@ judge(const struct question *q, struct room_text *out, struct err *err)
 			(void)text_copy(out->text, sizeof(out->text),
 			    "all heirs have room, also should one of them fail");
 		}
+		say_age(q, out);
 	}
 	free(level1);
 	free(level2);

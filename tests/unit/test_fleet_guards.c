@@ -296,6 +296,35 @@ test_heirs_must_have_room(void **state)
 	capacity[1].load = 50;
 }
 
+/* Routing changes: what is decided by an old map is said to be. */
+static void
+test_room_by_an_old_map(void **state)
+{
+	struct house *h = *state;
+	struct conf_guards guards = { .room = { .limit_percent = 100,
+					  .margin_percent = 10,
+					  .levels = 1 } };
+	char *sql = xasprintf("UPDATE experiment SET ended_ms = %lld",
+	    (long long)(wall_now_ms() - INT64_C(45) * 86400000 - 60000));
+
+	use(h, &guards);
+	measure_akl(h);
+	capacity[1].load = 10;
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h, "\"room\":\"all heirs have room\"");
+	house_stop_controller(h);
+	file_exec(&h->f, sql);
+	free(sql);
+	house_start_controller(h);
+	house_turn(h);
+	assert_int_equal(post(h, "/v1/sites/akl/drain", "{\"dry_run\":true}"),
+	    200);
+	assert_answer_has(h,
+	    "\"room\":\"all heirs have room; by a map that is 45 days old\"");
+	capacity[1].load = 50;
+}
+
 /* All of akl's load is somewhere in its map: at an heir, or told as not placed;
  * and what is not placed may come to each of them. */
 static void
@@ -740,6 +769,7 @@ main(void)
 		WITH_HOUSE(test_capacity_that_must_stay),
 		WITH_HOUSE(test_the_last_announcer_is_told),
 		WITH_HOUSE(test_heirs_must_have_room),
+		WITH_HOUSE(test_room_by_an_old_map),
 		WITH_HOUSE(test_the_heirs_heirs_must_have_room),
 		WITH_HOUSE(test_a_campaign_tells_of_the_heirs_heirs),
 		WITH_HOUSE(test_a_map_of_no_clients_tells_nothing),
