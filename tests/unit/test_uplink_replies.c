@@ -42,9 +42,9 @@ take(const uint8_t *body, size_t len)
 static void
 on_held_gone(struct api_request *req, void *arg)
 {
-	(void)req;
 	(void)arg;
-	far.held = NULL;
+	if (far.held == req)
+		far.held = NULL;
 }
 
 /* As fleet/agents_api.c does. */
@@ -122,11 +122,12 @@ test_replies_go_together_to_who_is_far_away(void **state)
 	WAIT_FOR(h->p.lp, far.held != NULL);
 	capture(h, BATCHES, &next);
 	far.is_held = false;
-	api_reply_empty(far.held, 204);
+	if (far.held != NULL)
+		api_reply_empty(far.held, 204);
 	WAIT_FOR(h->p.lp, far.next == next);
 	assert_false(far.is_wrong);
-	assert_in_range(far.posts, 1,
-	    2 + BATCHES * EACH / (SWEEP_REPLY_BATCH_MAX - EACH + 1));
+	/* Three and the first one, and what was sent again by a slow machine. */
+	assert_in_range(far.posts, 4, BATCHES / 10);
 }
 
 /* The controller has taken what it seems to have refused: nothing may be added
@@ -140,7 +141,7 @@ test_what_was_sent_is_sent_again_as_it_was(void **state)
 	begin_replies(h);
 	far.lost = 2;
 	capture(h, 1, &next);
-	WAIT_FOR(h->p.lp, far.posts == 1);
+	WAIT_FOR(h->p.lp, far.posts >= 1);
 	capture(h, 3, &next);
 	WAIT_FOR(h->p.lp, far.lost == 0 && far.next == next);
 	assert_false(far.is_wrong);
