@@ -3,8 +3,8 @@
 #define FLEET_MAP_BOOK_H
 /*
  * map_book -- failover maps: the newest measured one of every set of sites, in
- * memory as aggregates, or, of large sets, in the store; and maps of any other set, from what a campaign says of
- * each client.
+ * memory as aggregates, or, of large sets, in the store; and maps of any other
+ * set, from what a campaign says of each client.
  */
 #include <jansson.h>
 
