@@ -84,7 +84,7 @@ is_excused(const struct silence_input *in, size_t site)
  * since they may be few. */
 static double
 loss_beside(const struct silence_input *in, const struct ear *ears,
-    size_t but_for)
+    size_t but_for, size_t family)
 {
 	uint64_t had = 0, kept = 0;
 
@@ -92,6 +92,8 @@ loss_beside(const struct silence_input *in, const struct ear *ears,
 		size_t site = i / SILENCE_FAMILY_COUNT;
 
 		if (i % SILENCE_FAMILY_COUNT == SILENCE_BOTH ||
+		    (family != SILENCE_BOTH &&
+			i % SILENCE_FAMILY_COUNT != family) ||
 		    is_silent(&ears[i]) || site == but_for ||
 		    is_excused(in, site))
 			continue;
@@ -117,7 +119,7 @@ find_silent(const struct silence_input *in, const struct ear *ears,
     struct silence *out)
 {
 	size_t n = in->n_sites * SILENCE_FAMILY_COUNT;
-	double loss = loss_beside(in, ears, in->n_sites);
+	double loss = loss_beside(in, ears, in->n_sites, SILENCE_BOTH);
 
 	for (size_t i = 0; i < n; i++) {
 		if (is_silent(&ears[i]) && ears[i].had > out->clients &&
@@ -125,6 +127,27 @@ find_silent(const struct silence_input *in, const struct ear *ears,
 		    pow(loss, ears[i].witnesses) * (double)n <= SILENCE_CHANCE)
 			take_found(ears, i, false, out);
 	}
+}
+
+/* That of one family, or of both as the ear has them: one may lose more than the
+ * other everywhere. */
+static double
+loss_expected(const struct silence_input *in, const struct ear *ears, size_t i)
+{
+	size_t site = i / SILENCE_FAMILY_COUNT;
+	double n = 0, lost = 0;
+
+	for (size_t f = 0; f < SILENCE_FAMILY_COUNT; f++) {
+		double w = ears[site * SILENCE_FAMILY_COUNT + f].witnesses;
+
+		if (f == SILENCE_BOTH ||
+		    (i % SILENCE_FAMILY_COUNT != SILENCE_BOTH &&
+			i % SILENCE_FAMILY_COUNT != f))
+			continue;
+		n += w;
+		lost += w * loss_beside(in, ears, site, f);
+	}
+	return n > 0 ? fmin(lost / n, SILENCE_LOSS_MAX) : SILENCE_LOSS_MAX;
 }
 
 static bool
@@ -135,8 +158,7 @@ is_part_lost(const struct silence_input *in, const struct ear *ears, size_t i)
 	if (ears[i].witnesses < SILENCE_PART_WITNESSES ||
 	    lost <= SILENCE_PART * n)
 		return false;
-	loss = fmin(loss_beside(in, ears, i / SILENCE_FAMILY_COUNT),
-	    SILENCE_LOSS_MAX);
+	loss = loss_expected(in, ears, i);
 	return lost >
 	    n * loss + SILENCE_PART_SIGMAS * sqrt(n * loss * (1 - loss));
 }

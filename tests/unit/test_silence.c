@@ -5,7 +5,7 @@
 #include "test.h"
 
 #define SITES 4u
-#define MAX 400u
+#define MAX 2000u
 
 /* Clients are added in groups that do the same. */
 struct world {
@@ -251,6 +251,22 @@ test_one_family_may_hear_a_part_alone(void **state)
 	assert_int_equal(s.lost, 30);
 }
 
+/* As addresses that change do: it is no site's fault. */
+static void
+test_a_family_may_lose_more_everywhere(void **state)
+{
+	struct world w = { .n = 0 };
+	struct silence s;
+
+	(void)state;
+	for (uint16_t site = 1; site <= SITES; site++) {
+		add(&w, true, 400, site, site);
+		add(&w, false, 40, site, site);
+		add(&w, false, 20, site, OUTCOME_NONE);
+	}
+	assert_false(look(&w, &s));
+}
+
 /* What is lost at a silent site says nothing of the loss at another one. */
 static void
 test_several_may_be_silent(void **state)
@@ -296,6 +312,7 @@ main(void)
 		cmocka_unit_test(test_movement_and_outage_lose_no_part),
 		cmocka_unit_test(test_all_may_hear_a_part),
 		cmocka_unit_test(test_one_family_may_hear_a_part_alone),
+		cmocka_unit_test(test_a_family_may_lose_more_everywhere),
 		cmocka_unit_test(test_several_may_be_silent),
 		cmocka_unit_test(test_nobody_is_not_silent),
 	};
