@@ -57,6 +57,7 @@ struct fleet_site {
 	 * and when the newest of them was seen. */
 	uint32_t taken_clients, taken_serial;
 	int64_t taken_seen;
+	bool is_quiet; /* nobody had been seen since the time before */
 	/* Budget: when it last withdrew something, and how often by the count
 	 * of that boot. */
 	bool has_withdrawn;

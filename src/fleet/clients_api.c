@@ -361,6 +361,8 @@ handle_take(struct api_request *req, void *arg)
  * failed.  A site with next to none before says nothing. */
 #define TAKE_SHARE_MIN 0.5
 #define TAKE_SITE_MIN 100u
+/* Times of another clock, set right, are not right to the second. */
+#define TAKE_CLOCK_S 5
 
 static void
 note_taken(struct controller *c, const char *what, const char *reason)
@@ -409,42 +411,42 @@ note_site_taken(struct controller *c, size_t site)
 	s->taken_seen = newest < now ? newest : now;
 }
 
-/* Clients without traffic stay on a site's list, lighter and lighter: where it
- * is told anew with nobody seen since, nothing came.  Nothing has to where no
- * traffic is. */
+/* Nothing has to come where no traffic is. */
 static bool
 is_nobody_seen(const struct controller *c, size_t site,
     const struct client_book_list *list)
 {
 	const struct fleet_site *s = &c->sites[site];
 
-	return list->serial != s->taken_serial && fleet_site_is_live(s) &&
+	return s->taken_clients >= TAKE_SITE_MIN && fleet_site_is_live(s) &&
 	    !landings_down(c)[site] &&
 	    intent_set_drain(&c->intents.set, s->name) == NULL &&
-	    newest_seen(list) <= s->taken_seen;
+	    newest_seen(list) <= s->taken_seen + TAKE_CLOCK_S;
 }
 
-static bool
-looks_short_at(const struct controller *c, size_t site, char reason[160])
+/*
+ * Clients without traffic stay on a site's list, lighter and lighter: where it is
+ * told anew with nobody seen since, nothing came.  That a feed failed is likely,
+ * but a site that stands by may be like that for ever: it is told, once, and the
+ * list is taken.
+ */
+static void
+note_quiet(struct controller *c, size_t site)
 {
 	struct client_book_list list = recent_of(c, site);
-	const struct fleet_site *s = &c->sites[site];
+	struct fleet_site *s = &c->sites[site];
+	bool was_quiet = s->is_quiet;
+	char reason[160];
 
-	if (s->taken_clients < TAKE_SITE_MIN)
-		return false;
-	if ((double)list.n < TAKE_SHARE_MIN * (double)s->taken_clients) {
-		(void)snprintf(reason, 160,
-		    "the feeds of %.64s told of %u recent clients, before of %u: does one fail?",
-		    s->name, list.n, s->taken_clients);
-		return true;
-	}
-	if (is_nobody_seen(c, site, &list)) {
-		(void)snprintf(reason, 160,
-		    "the feeds of %.64s saw nobody since the list was taken: do they fail?",
-		    s->name);
-		return true;
-	}
-	return false;
+	if (list.serial == s->taken_serial)
+		return;
+	s->is_quiet = is_nobody_seen(c, site, &list);
+	if (was_quiet || !s->is_quiet)
+		return;
+	(void)snprintf(reason, sizeof(reason),
+	    "the feeds of %.64s saw nobody since the list was taken: do they fail?",
+	    s->name);
+	note_taken(c, "nobody seen at a site", reason);
 }
 
 /* Why they are not to be taken; false: they may be. */
@@ -461,8 +463,16 @@ look_short(const struct controller *c, size_t n, char reason[160])
 		return true;
 	}
 	for (size_t i = 0; i < c->n_sites; i++) {
-		if (looks_short_at(c, i, reason))
-			return true;
+		uint32_t before = c->sites[i].taken_clients;
+		uint32_t now = recent_of(c, i).n;
+
+		if (before < TAKE_SITE_MIN ||
+		    (double)now >= TAKE_SHARE_MIN * (double)before)
+			continue;
+		(void)snprintf(reason, 160,
+		    "the feeds of %.64s told of %u recent clients, before of %u: does one fail?",
+		    c->sites[i].name, now, before);
+		return true;
 	}
 	return false;
 }
@@ -482,8 +492,10 @@ take_by_itself(struct controller *c)
 	} else {
 		if (n > c->taken_most)
 			c->taken_most = n;
-		for (size_t i = 0; i < c->n_sites; i++)
+		for (size_t i = 0; i < c->n_sites; i++) {
+			note_quiet(c, i);
 			note_site_taken(c, i);
+		}
 		adopt(c, clients, n);
 		(void)snprintf(reason, sizeof(reason),
 		    "%zu recent clients of all sites, before %zu",
