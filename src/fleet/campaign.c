@@ -473,7 +473,7 @@ check_test_prefixes(const struct controller *c, struct err *err)
 
 		if (s->tests != NULL && test_prefix_at(first, s) == NULL) {
 			return err_set(err, ERR_REFUSED,
-			    "site %s: has no test prefix %.120s, and a campaign withdraws each site",
+			    "site %s: has no test prefix %.120s, and a campaign withdraws each site: give it one, or take it out of the fleet",
 			    s->name, first->name);
 		}
 	}

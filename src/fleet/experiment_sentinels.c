@@ -58,9 +58,10 @@ experiment_judge_round(struct experiment *ex)
 	ex->has_previous = true;
 	if (is_calm)
 		return SENTINELS_CALM;
-	/* Before there were so many nobody can say that it has settled. */
+	/* Before there were so many nobody can say that it has settled; nor is
+	 * one round that takes long enough for who comes back. */
 	if (mono_diff_ms(mono_now(), ex->state_since) <= max_ms ||
-	    (ex->state == EXPERIMENT_SETTLE && ex->round < SETTLE_ROUNDS))
+	    ex->round < SETTLE_ROUNDS)
 		return SENTINELS_MOVE;
 	/* They may have lost all routes for good: the sweep will tell. */
 	if (ex->state == EXPERIMENT_SETTLE && settle_is_still(&ex->settle)) {

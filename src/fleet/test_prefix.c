@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "fleet/experiment.h"
-#include "fleet/experiment_map.h"
 
 /* A test prefix whose last experiment the store tells of; it waits for a site
  * that has it. */
@@ -672,27 +671,6 @@ test_prefix_is_usable(const struct controller *c, const struct test_prefix *tp)
 	enum test_trust trust = test_prefix_trust(c, tp);
 
 	return trust == TEST_FIRST || trust == TEST_ALIKE;
-}
-
-int
-test_prefix_check_everywhere(const struct controller *c,
-    const struct test_prefix *tp, struct err *err)
-{
-	const struct test_prefix *first = test_prefix_first(c);
-
-	for (size_t i = 0; i < c->n_sites && first != NULL; i++) {
-		const struct fleet_site *s = &c->sites[i];
-
-		if (test_prefix_at(first, s) == NULL)
-			continue;
-		if (test_prefix_at(tp, s) == NULL ||
-		    !experiment_test_is(tp, s, "announced")) {
-			return err_set(err, ERR_REFUSED,
-			    "site %s: does not announce the test prefix %.120s, as the others do",
-			    s->name, tp->name);
-		}
-	}
-	return 0;
 }
 
 size_t

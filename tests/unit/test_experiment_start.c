@@ -55,6 +55,14 @@ test_no_site_is_missing(void **state)
 	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
 	assert_answer_has(h, "site wlg: does not announce the test prefix");
 	h->agents[2].withdrawn[0] = false;
+	h->agents[2].more = json_pack("{s:[{s:s, s:n, s:s, s:i}]}", "prefixes",
+	    "prefix", house_tests[0], "service", "real", "announced",
+	    "exported_to", 0);
+	assert_int_equal(fake_post_status(&h->agents[2]), 200);
+	json_decref(h->agents[2].more);
+	h->agents[2].more = NULL;
+	assert_int_equal(post(h, "/v1/experiments", "{\"site\":\"akl\"}"), 409);
+	assert_answer_has(h, "BIRD has it and exports it to no session");
 	assert_int_equal(fake_post_status(&h->agents[2]), 200);
 	start(h);
 	run_until(h, 1, "done");
