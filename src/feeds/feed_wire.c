@@ -10,7 +10,10 @@
 
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 #define AGE_MAX_MS (3650 * DAY_MS)
-#define CLOCK_RIGHT_S 2
+/* A part may be 20 s on its way (clients_link): a clock that seems behind by that
+ * may well be right. */
+#define CLOCK_AHEAD_S 2
+#define CLOCK_BEHIND_S 22
 
 static_assert(sizeof(double) == sizeof(uint64_t), "weights travel as bits");
 
@@ -81,7 +84,8 @@ feed_part_set_clock(struct feed_part *part, int64_t now_s)
 {
 	int64_t shift_s = now_s - part->clock_s;
 
-	if (part->clock_s != 0 && llabs(shift_s) > CLOCK_RIGHT_S)
+	if (part->clock_s != 0 &&
+	    (shift_s < -CLOCK_AHEAD_S || shift_s > CLOCK_BEHIND_S))
 		part->shift_s = shift_s;
 }
 

@@ -361,8 +361,8 @@ handle_take(struct api_request *req, void *arg)
  * failed.  A site with next to none before says nothing. */
 #define TAKE_SHARE_MIN 0.5
 #define TAKE_SITE_MIN 100u
-/* Times of another clock, set right, are not right to the second. */
-#define TAKE_CLOCK_S 5
+/* Times of another clock, set right, are right to some seconds, and it drifts. */
+#define TAKE_CLOCK_S 30
 
 static void
 note_taken(struct controller *c, const char *what, const char *reason)

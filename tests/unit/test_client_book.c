@@ -205,8 +205,10 @@ test_a_wrong_clock_is_set_right(void **state)
 	(void)state;
 	assert_int_equal(seen_by(5000, 5000, 4000), 4000);
 	/* The way here takes its time. */
-	assert_int_equal(seen_by(5000, 5002, 4000), 4000);
-	assert_int_equal(seen_by(5000, 5003, 4000), 4003);
+	assert_int_equal(seen_by(5000, 5022, 4000), 4000);
+	assert_int_equal(seen_by(5000, 5023, 4000), 4023);
+	assert_int_equal(seen_by(5002, 5000, 4000), 4000);
+	assert_int_equal(seen_by(5003, 5000, 4000), 3997);
 	assert_int_equal(seen_by(8600, 5000, 7600), 4000);
 	assert_int_equal(seen_by(8600, 5000, 3000), 0);
 	assert_int_equal(seen_by(1, UINT32_MAX, 2), UINT32_MAX);

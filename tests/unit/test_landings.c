@@ -61,13 +61,14 @@ check_withdrawal_with_feeds(struct house *h, int64_t wlg_ahead_s,
 		"2001:db8:1::b" };
 	static const char *const at_akl[] = { "203.0.113.5", "2001:db8:1::b" };
 	static const char *const before[] = { "203.0.113.2", "203.0.113.5" };
-	int64_t now = wall_now_ms() / 1000;
+	int64_t now;
 
 	h->fleet.predict.landing_after_ms = 50;
 	h->twist = ring;
 	house_get_ready(h);
 	start_campaign(h, "{}");
 	run_until(h, "/v1/campaign", "\"state\":\"done\"");
+	now = wall_now_ms() / 1000;
 	ahead_s = wlg_ahead_s;
 	report_seen(h, "wlg", at_wlg, 3, now + 60);
 	ahead_s = 0;
