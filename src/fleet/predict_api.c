@@ -331,7 +331,9 @@ diff_of(struct controller *c, int64_t before, int64_t now, struct err *err)
 	    a != NULL ? map_book_read(c, (uint32_t)now, err) : NULL;
 	json_t *diff = NULL;
 
-	if (b != NULL && strcmp(a->name, b->name) != 0) {
+	/* By name they differ after another order of fleet.sites. */
+	if (b != NULL &&
+	    memcmp(a->down, b->down, c->n_sites * sizeof(*a->down)) != 0) {
 		err_set(err, ERR_CONF,
 		    "experiment %lld withdrew %s, experiment %lld %s: maps of different sites say nothing about each other",
 		    (long long)before, a->name, (long long)now, b->name);
