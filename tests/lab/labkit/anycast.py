@@ -232,14 +232,17 @@ class Fleet:
     def outcomes(self, experiment: int) -> dict[str, tuple[str, str]]:
         """{address: (site before, site after)} of an experiment; "" is no answer."""
         out: dict[str, tuple[str, str]] = {}
+        first = 0
         while True:
-            url = f"http://localhost/v1/outcomes?experiment={experiment}&first={len(out)}"
+            url = f"http://localhost/v1/outcomes?experiment={experiment}&first={first}"
             page = self.mgmt.run(["/usr/bin/curl", "-sf", "--unix-socket", SOCKET, url]).stdout.splitlines()[1:]
             if not page:
                 return out
+            first += len(page)
             for line in page:
                 address, before, after = line.split(",")
-                out[address] = (before, after)
+                if address:  # else somebody who opted out
+                    out[address] = (before, after)
 
     def events(self, node: Node, limit: int = 1000) -> list[dict[str, Any]]:
         return list(self.ask(node, "events", "--limit", str(limit))["events"])

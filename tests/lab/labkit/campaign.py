@@ -66,14 +66,17 @@ class Campaign:
     def predictions(self, down: Sequence[str]) -> Predictions:
         """What each client would do."""
         out: Predictions = {}
+        first = 0
         while True:
-            url = f"http://localhost/v1/outcomes?down={','.join(down)}&first={len(out)}"
+            url = f"http://localhost/v1/outcomes?down={','.join(down)}&first={first}"
             page = self.fleet.mgmt.run(["/usr/bin/curl", "-sf", "--unix-socket", SOCKET, url]).stdout.splitlines()[1:]
             if not page:
                 return out
+            first += len(page)
             for line in page:
                 address, before, after, label = line.split(",")
-                out[address] = (before, after, label)
+                if address:  # else somebody who opted out
+                    out[address] = (before, after, label)
 
 
 def withdraw(lab: Lab, fleet: Fleet, down: Sequence[str]) -> None:
