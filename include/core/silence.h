@@ -15,9 +15,9 @@
  * enough.
  *
  * It hears only a part if more than SILENCE_PART of its clients are heard nowhere,
- * and more than loss explains, as it is among the clients of the other sites: the
- * ring was full, a filter came, it was deaf for half of the sweep.  That takes
- * SILENCE_PART_WITNESSES of them; fewer may be away by chance.
+ * and more than loss explains, as it is among the other sites' clients of the
+ * family: the ring was full, a filter came, it was deaf for half of the sweep.
+ * That takes SILENCE_PART_WITNESSES of them; fewer may be away by chance.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -232,6 +232,11 @@ def check_storm(lab: Lab, fleet: Fleet, site: Node) -> None:
             assert not [u for p in (*DNS, *TEST) for u in watch.received(node, p)], node.name
 
 
+def reconfigurations(site: Node) -> int:
+    assert site.main is not None
+    return site.main.log.read_text(errors="replace").count("<INFO> Reconfiguring")
+
+
 def check_undone(lab: Lab, fleet: Fleet, site: Node) -> None:
     with lab.check("our withdrawal undone by somebody's `configure undo`: withdrawn again"):
         health_page(site, "web").unlink()
@@ -239,9 +244,12 @@ def check_undone(lab: Lab, fleet: Fleet, site: Node) -> None:
         leaves(lab, site)
         for _ in range(2):
             watch = lab.watch_updates([site])
+            before = reconfigurations(site)
             code, text = site.bird("configure undo")[-1]
             assert code in (3, 21, 22), (code, text)  # done, requested, scheduled
             lab.wait(lambda: watch.sent(site, WEB4), 5, "announced by the undo")
+            # Before that clients may not have heard of the undo, nor anycastd, and there is nothing to undo.
+            lab.wait(lambda: reconfigurations(site) >= before + 2, 10, "configured again")
             leaves(lab, site)
             lab.wait(lambda: fleet.real(site)[WEB4] == "withdrawn", 5, "read back")
         comes_back(lab, fleet, site)
