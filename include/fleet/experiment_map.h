@@ -73,6 +73,8 @@ bool experiment_watch_ok(const struct experiment_watch *w,
  * somebody, or "withdrawn" and exported to nobody? */
 bool experiment_test_is(const struct test_prefix *test,
     const struct fleet_site *s, const char *real);
+/* The same of one prefix of a site's status. */
+bool experiment_prefix_is(const json_t *prefix, const char *real);
 /* Counts into row and writes the map and the experiment's end, in one
  * transaction. */
 void experiment_store_map(struct controller *c, struct store_experiment *row,

@@ -97,6 +97,9 @@ bool test_prefix_is_usable(const struct controller *c,
  */
 int test_prefix_check_everywhere(const struct controller *c,
     const struct test_prefix *tp, struct err *err);
+/* Is it idle, and announced and heard everywhere? */
+bool test_prefix_is_ready(const struct controller *c,
+    const struct test_prefix *tp);
 size_t test_prefixes_usable(const struct controller *c);
 /* Those that may still turn out to be usable, and the usable ones. */
 size_t test_prefixes_hoped(const struct controller *c);

@@ -237,9 +237,7 @@ next_slot(struct campaign *ca)
 static bool
 is_idle(const struct controller *c, const struct test_prefix *tp)
 {
-	return test_prefix_is_usable(c, tp) && !test_prefix_is_busy(tp) &&
-	    test_prefix_check_everywhere(c, tp, NULL) == 0 &&
-	    test_hearing_check(c, tp, NULL) == 0;
+	return test_prefix_is_usable(c, tp) && test_prefix_is_ready(c, tp);
 }
 
 /* One that may be changed now; NULL: all are busy, or rest. */

@@ -180,25 +180,31 @@ experiment_watch_ok(const struct experiment_watch *w,
 }
 
 bool
+experiment_prefix_is(const json_t *prefix, const char *real)
+{
+	const char *is = json_string_value(json_object_get(prefix, "real"));
+	const json_t *peers = json_object_get(prefix, "exported_to");
+	bool is_gone = strcmp(real, "withdrawn") == 0;
+
+	return is != NULL && strcmp(is, real) == 0 &&
+	    (!json_is_integer(peers) ||
+		(json_integer_value(peers) == 0) == is_gone);
+}
+
+bool
 experiment_test_is(const struct test_prefix *test, const struct fleet_site *s,
     const char *real)
 {
-	bool is_gone = strcmp(real, "withdrawn") == 0;
-	const json_t *p, *peers;
+	const json_t *p;
 	size_t i, n = 0;
 
 	json_array_foreach (s->test_prefixes, i, p) {
-		const char *is = json_string_value(json_object_get(p, "real"));
 		const char *prefix =
 		    json_string_value(json_object_get(p, "prefix"));
 
 		if (prefix == NULL || !test_prefix_has(test, prefix))
 			continue;
-		if (is == NULL || strcmp(is, real) != 0)
-			return false;
-		peers = json_object_get(p, "exported_to");
-		if (json_is_integer(peers) &&
-		    (json_integer_value(peers) == 0) != is_gone)
+		if (!experiment_prefix_is(p, real))
 			return false;
 		n++;
 	}

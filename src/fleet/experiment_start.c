@@ -262,14 +262,6 @@ init_clients(struct experiment *ex, const struct experiment_plan *plan)
 	ex->current = xcalloc(room, sizeof(*ex->current));
 }
 
-static bool
-is_ready(const struct controller *c, const struct test_prefix *tp)
-{
-	return !test_prefix_is_busy(tp) &&
-	    test_prefix_check_everywhere(c, tp, NULL) == 0 &&
-	    test_hearing_check(c, tp, NULL) == 0;
-}
-
 /* The one that may be changed first, of those that are trusted. */
 static struct test_prefix *
 choose_of(const struct controller *c, bool must_be_ready)
@@ -280,7 +272,7 @@ choose_of(const struct controller *c, bool must_be_ready)
 		struct test_prefix *tp = c->tests[i];
 
 		if (!test_prefix_is_usable(c, tp) ||
-		    (must_be_ready && !is_ready(c, tp)))
+		    (must_be_ready && !test_prefix_is_ready(c, tp)))
 			continue;
 		if (best == NULL ||
 		    (test_prefix_is_busy(best) && !test_prefix_is_busy(tp)) ||

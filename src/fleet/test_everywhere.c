@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Whether all sites announce a test prefix. */
+/* Whether all sites announce a test prefix, and whether it is ready. */
 #include <string.h>
 
 #include "fleet/controller_state.h"
 #include "fleet/experiment_map.h"
+#include "fleet/test_hearing.h"
 #include "fleet/test_prefix.h"
 
 /* Which of its prefixes it is, and what it lacks. */
@@ -11,30 +12,27 @@ static int
 refuse_missing(const struct test_prefix *tp, const struct fleet_site *s,
     struct err *err)
 {
-	const char *name = tp->name, *why = "";
-	const json_t *p, *peers;
+	const char *name = tp->name, *real = NULL;
+	const json_t *p;
 	size_t i;
 
 	json_array_foreach (s->test_prefixes, i, p) {
 		const char *prefix =
 		    json_string_value(json_object_get(p, "prefix"));
-		const char *real =
-		    json_string_value(json_object_get(p, "real"));
 
-		if (prefix == NULL || !test_prefix_has(tp, prefix))
-			continue;
-		peers = json_object_get(p, "exported_to");
-		if (real != NULL && strcmp(real, "announced") == 0 &&
-		    (!json_is_integer(peers) || json_integer_value(peers) > 0))
+		if (prefix == NULL || !test_prefix_has(tp, prefix) ||
+		    experiment_prefix_is(p, "announced"))
 			continue;
 		name = prefix;
-		if (real != NULL && strcmp(real, "announced") == 0)
-			why = ": BIRD has it and exports it to no session";
+		real = json_string_value(json_object_get(p, "real"));
 		break;
 	}
 	return err_set(err, ERR_REFUSED,
 	    "site %s: does not announce the test prefix %.120s, as the others do%s",
-	    s->name, name, why);
+	    s->name, name,
+	    real != NULL && strcmp(real, "announced") == 0
+		? ": BIRD has it and exports it to no session"
+		: "");
 }
 
 int
@@ -53,4 +51,12 @@ test_prefix_check_everywhere(const struct controller *c,
 			return refuse_missing(tp, s, err);
 	}
 	return 0;
+}
+
+bool
+test_prefix_is_ready(const struct controller *c, const struct test_prefix *tp)
+{
+	return !test_prefix_is_busy(tp) &&
+	    test_prefix_check_everywhere(c, tp, NULL) == 0 &&
+	    test_hearing_check(c, tp, NULL) == 0;
 }
