@@ -15,5 +15,6 @@ int site_set_parse(const struct controller *c, const char *text, bool *flags,
 /* Free it. */
 char *site_set_name(const struct controller *c, const bool *flags);
 size_t site_set_size(const struct controller *c, const bool *flags);
+bool site_set_equal(const struct controller *c, const bool *a, const bool *b);
 
 #endif /* FLEET_SITE_SET_H */

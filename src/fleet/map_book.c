@@ -233,12 +233,6 @@ map_book_read(struct controller *c, uint32_t experiment, struct err *err)
 
 /* ---- the book ---- */
 
-static bool
-is_same_set(const struct controller *c, const bool *a, const bool *b)
-{
-	return memcmp(a, b, c->n_sites * sizeof(*a)) == 0;
-}
-
 /* In the place of an older one of the same set.  The store knows sets by their
  * name, which follows the order of fleet.sites: one may have several. */
 static void
@@ -247,7 +241,7 @@ put(struct controller *c, struct map_book *book, struct fleet_map *map)
 	for (size_t i = 0; i < book->n; i++) {
 		struct fleet_map *other = book->maps[i];
 
-		if (!is_same_set(c, other->down, map->down))
+		if (!site_set_equal(c, other->down, map->down))
 			continue;
 		if (other->experiment < map->experiment) {
 			book->maps[i] = map;
@@ -363,7 +357,7 @@ map_book_find(const struct controller *c, const bool *down)
 	for (size_t i = 0; i < c->maps->n; i++) {
 		struct fleet_map *map = c->maps->maps[i];
 
-		if (is_same_set(c, map->down, down))
+		if (site_set_equal(c, map->down, down))
 			return map->is_doubted ? NULL : make_whole(c, map);
 	}
 	return NULL;

@@ -332,8 +332,7 @@ diff_of(struct controller *c, int64_t before, int64_t now, struct err *err)
 	json_t *diff = NULL;
 
 	/* By name they differ after another order of fleet.sites. */
-	if (b != NULL &&
-	    memcmp(a->down, b->down, c->n_sites * sizeof(*a->down)) != 0) {
+	if (b != NULL && !site_set_equal(c, a->down, b->down)) {
 		err_set(err, ERR_CONF,
 		    "experiment %lld withdrew %s, experiment %lld %s: maps of different sites say nothing about each other",
 		    (long long)before, a->name, (long long)now, b->name);

@@ -60,3 +60,9 @@ site_set_size(const struct controller *c, const bool *flags)
 		n += flags[i];
 	return n;
 }
+
+bool
+site_set_equal(const struct controller *c, const bool *a, const bool *b)
+{
+	return memcmp(a, b, c->n_sites * sizeof(*a)) == 0;
+}
